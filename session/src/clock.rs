@@ -1,0 +1,130 @@
+//! The time, and the one place where it is read.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// A moment: milliseconds since the Unix epoch, UTC.
+///
+/// Arithmetic saturates: no duration can panic or wrap round.
+///
+/// ```
+/// use level_session::Timestamp;
+/// use std::time::Duration;
+///
+/// let t = Timestamp::from_millis(1_000);
+/// assert_eq!(t.after(Duration::from_secs(2)).as_millis(), 3_000);
+/// assert_eq!(t.after(Duration::MAX), Timestamp::MAX);
+/// assert_eq!(t.since(Timestamp::MAX), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The latest moment there is; as a deadline it means "never".
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// A moment from milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `duration` later, at most [`Timestamp::MAX`].
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// The time that has passed since `earlier`; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, millis))
+    }
+}
+
+/// Whole milliseconds of a duration; what does not fit is the largest number.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where a session takes the time from: the system, or a hand that a test moves.
+///
+/// ```
+/// use level_session::{Clock, Timestamp};
+/// use std::time::Duration;
+///
+/// let clock = Clock::manual(Timestamp::from_millis(0));
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now(), Timestamp::from_millis(60_000));
+/// ```
+#[derive(Clone, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Default)]
+enum Source {
+    #[default]
+    System,
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The system's clock: the default.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `start` until it is moved. Clones are the same clock.
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual(Arc::new(AtomicU64::new(start.0))))
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            // The one reading of the system's clock in this crate.
+            #[allow(clippy::disallowed_methods)]
+            Source::System => SystemTime::now().into(),
+            Source::Manual(at) => Timestamp(at.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a manual clock forward. The system's clock is not ours to move: there it does nothing.
+    pub fn advance(&self, duration: Duration) {
+        if let Source::Manual(at) = &self.0 {
+            let step = millis(duration);
+            let _ = at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
+                Some(now.saturating_add(step))
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::System => f.write_str("Clock::System"),
+            Source::Manual(_) => write!(f, "Clock::Manual({})", self.now().as_millis()),
+        }
+    }
+}

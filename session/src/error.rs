@@ -1,0 +1,139 @@
+//! What can go wrong at run time, and what a caller can do about it.
+
+use crate::field::FieldName;
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+/// The result of every fallible operation on a session.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, with which field, and why.
+///
+/// Neither `Display` nor `Debug` ever shows an id, a cookie, a key or a field's value (ASVS 16.2.5).
+pub struct Error {
+    kind: ErrorKind,
+    field: Option<FieldName>,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What sort of thing went wrong: match on this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The store could not be reached, read or written. Nothing of this request is stored.
+    Store,
+    /// The session ended while this request was at work: destroyed, renewed, or expired. Nothing of this request is
+    /// stored; the visitor starts anew with the next request.
+    Gone,
+    /// The request is over: its response has been sent, or its handle was dropped. `detach()` gives the session a
+    /// unit of work of its own.
+    Closed,
+    /// A stored value cannot be read as the type that was asked for.
+    Decode,
+    /// A value cannot be stored: its `Serialize` failed, or it is too large or too deep.
+    Encode,
+    /// A declared field was given a value of another type.
+    Type,
+    /// A whole struct was asked for, and a field without a default is not stored.
+    Missing,
+    /// A counter would leave the range of its type.
+    Overflow,
+    /// Other requests changed a field again and again while an `update` of it was tried.
+    Contended,
+    /// Two session structs claim one key.
+    Clash,
+    /// The operating system gave no random bytes for an id.
+    Random,
+    /// A setting cannot be used.
+    Config,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            field: None,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// An error of a store: what it was doing, and the cause. For implementations of
+    /// [`Store`](crate::store::Store).
+    pub fn store(
+        doing: impl Into<Cow<'static, str>>,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::new(ErrorKind::Store, doing).because(cause)
+    }
+
+    pub(crate) fn gone() -> Self {
+        Self::new(
+            ErrorKind::Gone,
+            "the session ended while this request was at work (destroyed, renewed or expired): \
+             nothing of the request is stored; let the visitor start again",
+        )
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(
+            ErrorKind::Closed,
+            "the request that this session belongs to is over: call `detach()` while the request is at work to go on \
+             with the session afterwards",
+        )
+    }
+
+    #[must_use]
+    pub(crate) fn on(mut self, field: impl Into<FieldName>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(cause.into());
+        self
+    }
+
+    /// What sort of thing went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The key of the field that it went wrong with, if it was one field.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(field) = &self.field {
+            write!(f, "session field `{}`: ", field.escape_debug())?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &self.kind);
+        if let Some(field) = &self.field {
+            out.field("field", field);
+        }
+        out.field("message", &self.message);
+        if let Some(source) = &self.source {
+            out.field("source", source);
+        }
+        out.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|e| e as _)
+    }
+}

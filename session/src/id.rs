@@ -1,0 +1,172 @@
+//! The session id: made here, shown in the cookie alone, and stored as a digest.
+
+use crate::error::{Error, ErrorKind, Result};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use std::{fmt, sync::Arc};
+use zeroize::Zeroize as _;
+
+/// Bytes of an id: 192 bits, all of them random (ASVS 7.2.3 asks for 128). A multiple of three, so that its base64
+/// has one spelling.
+pub(crate) const ID_BYTES: usize = 24;
+/// Characters of an id in a cookie.
+pub(crate) const ID_CHARS: usize = 32;
+
+/// A session id. There is no public way to make one from text: it comes from the system's generator or from a cookie
+/// whose signature was verified.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SessionId([u8; ID_BYTES]);
+
+impl SessionId {
+    pub(crate) fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads the text of a cookie; only for the signer, after the signature was verified.
+    pub(crate) fn from_verified(text: &[u8]) -> Option<Self> {
+        if text.len() != ID_CHARS {
+            return None;
+        }
+        let mut bytes = [0; ID_BYTES];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+            Ok(ID_BYTES) => Some(Self(bytes)),
+            _ => None,
+        }
+    }
+
+    /// The text that goes into the cookie: 32 characters of base64url.
+    pub(crate) fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// The key of the session in a store.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut hash = Sha256::new();
+        hash.update(b"level-session/id/1\0");
+        hash.update(self.0);
+        Digest(hash.finalize().into())
+    }
+}
+
+impl Drop for SessionId {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({})", self.digest().short())
+    }
+}
+
+/// The key of a session in a store: SHA-256 of its id with a purpose in front. A copy of the store reveals no id
+/// (requirement S05), and a look-up by digest is no timing oracle (S06).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// A digest from its bytes, as a store keeps them.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, as a store keeps them.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first four bytes in hexadecimal: enough to follow a session through a log, of no use for anything else.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let [a, b, c, d, ..] = self.0;
+        format!("{a:02x}{b:02x}{c:02x}{d:02x}")
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({}..)", self.short())
+    }
+}
+
+/// Where ids come from: the operating system's generator, or a source that a test hands in.
+#[derive(Clone, Default)]
+pub(crate) enum IdSource {
+    #[default]
+    System,
+    Given(Arc<dyn Fn() -> Result<[u8; ID_BYTES]> + Send + Sync>),
+}
+
+impl IdSource {
+    /// A new id, or an error: never a weak one (requirement S01).
+    pub(crate) fn next(&self) -> Result<SessionId> {
+        match self {
+            Self::System => {
+                let mut bytes = [0; ID_BYTES];
+                getrandom::fill(&mut bytes).map_err(|cause| {
+                    Error::new(
+                        ErrorKind::Random,
+                        "the operating system gave no random bytes for a session id",
+                    )
+                    .because(cause)
+                })?;
+                Ok(SessionId(bytes))
+            }
+            Self::Given(source) => source().map(SessionId),
+        }
+    }
+}
+
+impl fmt::Debug for IdSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "IdSource::System",
+            Self::Given(_) => "IdSource::Given",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling_and_comes_back() {
+        let id = IdSource::System.next().unwrap();
+        let text = id.to_text();
+        assert_eq!(text.len(), ID_CHARS);
+        assert!(SessionId::from_verified(text.as_bytes()) == Some(id));
+    }
+
+    #[test]
+    fn ids_differ() {
+        let ids: std::collections::HashSet<_> = (0..1_000)
+            .map(|_| IdSource::System.next().unwrap().0)
+            .collect();
+        assert_eq!(ids.len(), 1_000);
+    }
+
+    #[test]
+    fn text_of_another_length_or_alphabet_is_no_id() {
+        let good = "A".repeat(ID_CHARS);
+        assert!(SessionId::from_verified(good.as_bytes()).is_some());
+        for bad in [
+            "",
+            &good[1..],
+            &format!("{good}A"),
+            &good.replacen('A', "+", 1),
+            &good.replacen('A', "=", 1),
+        ] {
+            assert!(SessionId::from_verified(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_id() {
+        let id = IdSource::System.next().unwrap();
+        assert!(!format!("{id:?}").contains(&id.to_text()));
+    }
+}

@@ -1,0 +1,57 @@
+//! The future of a store: an answer that is there, or one to wait for.
+
+use crate::error::Result;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// The answer of a store: at hand, without an allocation, or a boxed future.
+#[must_use = "a store does nothing before its future is awaited"]
+pub struct StoreFuture<'a, T>(State<'a, T>);
+
+enum State<'a, T> {
+    Ready(Option<Result<T>>),
+    Boxed(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
+}
+
+impl<'a, T> StoreFuture<'a, T> {
+    /// An answer that is at hand.
+    pub fn ready(answer: Result<T>) -> Self {
+        Self(State::Ready(Some(answer)))
+    }
+
+    /// An answer to wait for.
+    pub fn boxed(future: impl Future<Output = Result<T>> + Send + 'a) -> Self {
+        Self(State::Boxed(Box::pin(future)))
+    }
+}
+
+impl<T> Unpin for StoreFuture<'_, T> {}
+
+impl<T> Future for StoreFuture<'_, T> {
+    type Output = Result<T>;
+
+    /// # Panics
+    /// If it is polled after it has answered, as futures may.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            State::Ready(answer) => Poll::Ready(
+                answer
+                    .take()
+                    .expect("a store's future was polled after it answered"),
+            ),
+            State::Boxed(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<T> fmt::Debug for StoreFuture<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            State::Ready(_) => "StoreFuture::Ready",
+            State::Boxed(_) => "StoreFuture::Boxed",
+        })
+    }
+}

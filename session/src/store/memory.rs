@@ -1,0 +1,4 @@
+//! STUB
+/// Stub.
+#[derive(Debug)]
+pub struct MemoryStore;
