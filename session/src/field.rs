@@ -148,6 +148,22 @@ pub struct Schema {
     pub(crate) nested: &'static [&'static Schema],
 }
 
+/// The schema of a struct; refuses at compile time what [`Schema::checked`] refuses.
+#[doc(hidden)]
+#[must_use]
+pub const fn schema(
+    type_name: &'static str,
+    fields: &'static [FieldDef],
+    nested: &'static [&'static Schema],
+) -> Schema {
+    Schema {
+        type_name,
+        fields,
+        nested,
+    }
+    .checked()
+}
+
 impl Schema {
     /// The name of the struct.
     #[must_use]
