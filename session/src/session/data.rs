@@ -7,9 +7,13 @@ use std::marker::PhantomData;
 pub struct View<'a>(PhantomData<&'a ()>);
 impl View<'_> {
     /// A field that is an `Option`: `None` where nothing is stored.
-    pub fn optional<T>(&self, _key: Key<T>) -> Result<Option<T>> { todo!() }
+    pub fn optional<T>(&self, _key: Key<T>) -> Result<Option<T>> {
+        todo!()
+    }
     /// Any other field: what is stored, else its default, else an error.
-    pub fn required<T>(&self, _key: Key<T>) -> Result<T> { todo!() }
+    pub fn required<T>(&self, _key: Key<T>) -> Result<T> {
+        todo!()
+    }
 }
 
 /// What a struct holds, compared with what the request sees.
@@ -17,12 +21,20 @@ impl View<'_> {
 pub struct Diff<'a>(PhantomData<&'a ()>);
 impl Diff<'_> {
     /// A field that is an `Option`: `None` removes it.
-    pub fn optional<T>(&mut self, _key: Key<T>, _value: Option<&T>) -> Result<()> { todo!() }
+    pub fn optional<T>(&mut self, _key: Key<T>, _value: Option<&T>) -> Result<()> {
+        todo!()
+    }
     /// Any other field.
-    pub fn required<T>(&mut self, _key: Key<T>, _value: &T) -> Result<()> { todo!() }
+    pub fn required<T>(&mut self, _key: Key<T>, _value: &T) -> Result<()> {
+        todo!()
+    }
 }
 
 /// `TFields::load`.
-pub async fn load<T: SessionData>(_session: &Untyped) -> Result<T> { todo!() }
+pub async fn load<T: SessionData>(_session: &Untyped) -> Result<T> {
+    todo!()
+}
 /// `TFields::store`.
-pub async fn store<T: SessionData>(_session: &Untyped, _data: &T) -> Result<()> { todo!() }
+pub async fn store<T: SessionData>(_session: &Untyped, _data: &T) -> Result<()> {
+    todo!()
+}

@@ -39,13 +39,17 @@ impl<T: SessionData> Session<T> {
     /// A typed handle on the same session.
     #[must_use]
     pub fn new(session: &Untyped) -> Self {
-        Self { fields: T::fields(session.clone()) }
+        Self {
+            fields: T::fields(session.clone()),
+        }
     }
 }
 
 impl<T: SessionData> Clone for Session<T> {
     fn clone(&self) -> Self {
-        Self { fields: self.fields.clone() }
+        Self {
+            fields: self.fields.clone(),
+        }
     }
 }
 
@@ -58,6 +62,7 @@ impl<T: SessionData> Deref for Session<T> {
 
 impl<T: SessionData> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self.fields).fmt(f)
+        let session: &Untyped = &self.fields;
+        fmt::Debug::fmt(session, f)
     }
 }
