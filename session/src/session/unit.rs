@@ -357,6 +357,11 @@ impl UnitOfWork {
         (state.close(), state.used)
     }
 
+    /// Whether the session was used in any way.
+    pub(crate) fn is_used(&self) -> bool {
+        self.lock().used
+    }
+
     pub(crate) fn digest(&self) -> Option<Digest> {
         self.lock().digest()
     }

@@ -7,7 +7,7 @@ pub(crate) use runtime::Runtime;
 
 use crate::{
     clock::Clock,
-    cookie::{CookieConfig, Signer},
+    cookie::{CookieConfig, SessionCookie},
     error::Result,
     expiry::Expiry,
     id::IdSource,
@@ -62,8 +62,7 @@ impl Sessions {
     #[must_use]
     pub fn with_cookie(self, cookie: CookieConfig) -> Self {
         self.with(|runtime| {
-            runtime.signer = Signer::new(runtime.keyring.clone(), cookie.name());
-            runtime.cookie = cookie;
+            runtime.cookie = SessionCookie::new(runtime.keyring.clone(), cookie);
         })
     }
 
@@ -118,7 +117,7 @@ impl Sessions {
     /// the same as none.
     #[must_use]
     pub fn begin(&self, request: &HeaderMap) -> Untyped {
-        let presented = self.0.signer.find(request).map(|verified| {
+        let presented = self.0.cookie.find(request).map(|verified| {
             let resign = verified.needs_resigning();
             (verified.into_id(), resign)
         });

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{Clock, Timestamp},
-    cookie::{CookieConfig, Signer},
+    cookie::{CookieConfig, SessionCookie},
     error::{Error, ErrorKind, Result},
     expiry::Expiry,
     field::{FieldDef, Schema},
@@ -27,8 +27,7 @@ const TURNS: usize = 64;
 pub(crate) struct Runtime {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keyring: Keyring,
-    pub(crate) signer: Signer,
-    pub(crate) cookie: CookieConfig,
+    pub(crate) cookie: SessionCookie,
     pub(crate) expiry: Expiry,
     pub(crate) grace: Duration,
     pub(crate) create_at_once: bool,
@@ -48,12 +47,10 @@ struct Shared {
 
 impl Runtime {
     pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring) -> Self {
-        let cookie = CookieConfig::default();
         Self {
             store,
-            signer: Signer::new(keyring.clone(), cookie.name()),
+            cookie: SessionCookie::new(keyring.clone(), CookieConfig::default()),
             keyring,
-            cookie,
             expiry: Expiry::default(),
             grace: Duration::ZERO,
             create_at_once: false,
