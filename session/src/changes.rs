@@ -76,14 +76,19 @@ impl Change {
     /// Lays an addition over what was changed before.
     fn add_over(under: Option<Self>, field: &FieldName, add: Add, now: Timestamp) -> Result<Self> {
         let apply = |bytes: Option<&Bytes>| -> Result<Setting> {
-            let bytes = add.apply(bytes.map(|b| &**b), now).map_err(|e| e.on_field(field.clone()))?;
+            let bytes = add
+                .apply(bytes.map(|b| &**b), now)
+                .map_err(|e| e.on_field(field.clone()))?;
             Ok(Setting { bytes, index: None })
         };
         Ok(match under {
             None => Self::Add(add),
             Some(Self::Set(setting)) => Self::Set(apply(Some(&setting.bytes))?),
             Some(Self::Remove) => Self::Set(apply(None)?),
-            Some(Self::Add(before)) => Self::Add(Add { delta: before.delta.saturating_add(add.delta), ..before }),
+            Some(Self::Add(before)) => Self::Add(Add {
+                delta: before.delta.saturating_add(add.delta),
+                ..before
+            }),
             Some(Self::Update(mut update)) => {
                 update.result = Some(apply(update.result())?);
                 update.steps.push(adding(field.clone(), add));
@@ -109,13 +114,21 @@ impl Change {
             (Some(Self::Set(_) | Self::Remove), _) | (_, None) => return result.into(),
         };
         steps.push(step);
-        Self::Update(Update { base, result, steps })
+        Self::Update(Update {
+            base,
+            result,
+            steps,
+        })
     }
 
     /// What is to be written.
     fn op(&self) -> Op {
         match self {
-            Self::Set(setting) | Self::Update(Update { result: Some(setting), .. }) => Op::Set(setting.bytes.clone()),
+            Self::Set(setting)
+            | Self::Update(Update {
+                result: Some(setting),
+                ..
+            }) => Op::Set(setting.bytes.clone()),
             Self::Remove | Self::Update(Update { result: None, .. }) => Op::Remove,
             Self::Add(add) => Op::Add(*add),
         }
@@ -128,15 +141,26 @@ impl Change {
 
     pub(crate) fn write(&self, field: &FieldName) -> Write {
         let index = match self {
-            Self::Set(setting) | Self::Update(Update { result: Some(setting), .. }) => setting.index.clone(),
+            Self::Set(setting)
+            | Self::Update(Update {
+                result: Some(setting),
+                ..
+            }) => setting.index.clone(),
             _ => None,
         };
-        Write { field: field.clone(), op: self.op(), index }
+        Write {
+            field: field.clone(),
+            op: self.op(),
+            index,
+        }
     }
 
     pub(crate) fn guard(&self, field: &FieldName) -> Option<Guard> {
         match self {
-            Self::Update(update) => Some(Guard { field: field.clone(), expected: update.base.clone() }),
+            Self::Update(update) => Some(Guard {
+                field: field.clone(),
+                expected: update.base.clone(),
+            }),
             _ => None,
         }
     }
@@ -145,7 +169,9 @@ impl Change {
 /// An addition as a step of an `update`.
 fn adding(field: FieldName, add: Add) -> Step {
     Box::new(move |bytes, now| {
-        let bytes = add.apply(bytes.map(|b| &**b), now).map_err(|e| e.on_field(field.clone()))?;
+        let bytes = add
+            .apply(bytes.map(|b| &**b), now)
+            .map_err(|e| e.on_field(field.clone()))?;
         Ok(Some(Setting { bytes, index: None }))
     })
 }
@@ -224,7 +250,9 @@ impl Slot {
                 Change::Add(add) => match seen {
                     Seen::Unknown => Seen::Unknown,
                     Seen::Known(bytes) => {
-                        let sum = add.apply(bytes.as_deref(), now).map_err(|e| e.on_field(field.clone()))?;
+                        let sum = add
+                            .apply(bytes.as_deref(), now)
+                            .map_err(|e| e.on_field(field.clone()))?;
                         Seen::Known(Some(sum))
                     }
                 },
@@ -245,9 +273,16 @@ impl Slot {
     }
 
     /// Adds. Fails, and changes nothing, where the sum is known already to leave the counter's range.
-    pub(crate) fn add(&mut self, field: &FieldName, add: Add, cleared: Cleared, now: Timestamp) -> Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        field: &FieldName,
+        add: Add,
+        cleared: Cleared,
+        now: Timestamp,
+    ) -> Result<()> {
         if let Seen::Known(bytes) = self.seen(field, cleared, now)? {
-            add.apply(bytes.as_deref(), now).map_err(|e| e.on_field(field.clone()))?;
+            add.apply(bytes.as_deref(), now)
+                .map_err(|e| e.on_field(field.clone()))?;
         }
         // `apply` above has refused what `add_over` could refuse.
         let under = self.change.take();
@@ -269,15 +304,28 @@ impl Slot {
         if self.version != version {
             return Err(step);
         }
-        let base = if cleared.asked { None } else { Some(self.stored.clone().flatten()) };
-        self.change = Some(Change::update_over(self.change.take(), field, base, step, result));
+        let base = if cleared.asked {
+            None
+        } else {
+            Some(self.stored.clone().flatten())
+        };
+        self.change = Some(Change::update_over(
+            self.change.take(),
+            field,
+            base,
+            step,
+            result,
+        ));
         self.version += 1;
         Ok(())
     }
 
     /// Hands what was changed to a commit.
     pub(crate) fn begin_commit(&mut self) {
-        debug_assert!(self.committing.is_none(), "one commit of a session at a time");
+        debug_assert!(
+            self.committing.is_none(),
+            "one commit of a session at a time"
+        );
         self.committing = self.change.take();
     }
 
@@ -288,15 +336,24 @@ impl Slot {
             None => {}
             Some(Change::Set(setting)) => self.stored = Some(Some(setting.bytes)),
             Some(Change::Remove) => self.stored = Some(None),
-            Some(Change::Update(update)) => self.stored = Some(update.result.map(|setting| setting.bytes)),
+            Some(Change::Update(update)) => {
+                self.stored = Some(update.result.map(|setting| setting.bytes))
+            }
             // The sum was made in the store, perhaps on what another request added.
             Some(Change::Add(_)) => self.stored = None,
         }
     }
 
     /// The commit is not stored: what it would have changed is once more to be changed, under what was changed since.
-    pub(crate) fn not_committed(&mut self, field: &FieldName, cleared_since: bool, now: Timestamp) -> Result<()> {
-        let Some(under) = self.committing.take() else { return Ok(()) };
+    pub(crate) fn not_committed(
+        &mut self,
+        field: &FieldName,
+        cleared_since: bool,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(under) = self.committing.take() else {
+            return Ok(());
+        };
         if cleared_since {
             return Ok(());
         }

@@ -38,7 +38,10 @@ impl IntoResponse for Error {
         let status = status(&self);
         match self.kind() {
             ErrorKind::Gone => tracing::info!("a request was refused: its session ended meanwhile"),
-            _ => tracing::error!(error = &self as &dyn std::error::Error, "a session failed a request"),
+            _ => tracing::error!(
+                error = &self as &dyn std::error::Error,
+                "a session failed a request"
+            ),
         }
         let text = match status {
             StatusCode::CONFLICT => "your session has ended or changed: please try again\n",

@@ -189,7 +189,11 @@ impl Schema {
 
     /// The struct that declares a key, here or nested, and what it declares.
     pub(crate) fn owner_of(&self, key: &str) -> Option<(&'static str, &'static FieldDef)> {
-        let own = self.fields.iter().find(|field| field.key == key).map(|field| (self.type_name, field));
+        let own = self
+            .fields
+            .iter()
+            .find(|field| field.key == key)
+            .map(|field| (self.type_name, field));
         own.or_else(|| self.nested.iter().find_map(|nested| nested.owner_of(key)))
     }
 

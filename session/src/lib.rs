@@ -35,9 +35,7 @@ pub use keyring::Keyring;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
-pub use session::{
-    All, Counter, Field, Flash, NoFields, OptField, Session, SessionData, Untyped,
-};
+pub use session::{All, Counter, Field, Flash, NoFields, OptField, Session, SessionData, Untyped};
 pub use sessions::Sessions;
 pub use value::Value;
 

@@ -109,7 +109,10 @@ impl Request {
         let session = session.as_deref().unwrap_or("new");
         match error.kind() {
             ErrorKind::Gone => {
-                tracing::info!(session, "a request was refused: its session ended meanwhile");
+                tracing::info!(
+                    session,
+                    "a request was refused: its session ended meanwhile"
+                );
             }
             _ => tracing::error!(
                 session,

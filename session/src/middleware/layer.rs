@@ -2,14 +2,8 @@
 
 use super::{Policy, SessionService};
 use crate::{
-    clock::Clock,
-    cookie::CookieConfig,
-    error::Result,
-    expiry::Expiry,
-    keyring::Keyring,
-    session::SessionData,
-    sessions::Sessions,
-    store::Store,
+    clock::Clock, cookie::CookieConfig, error::Result, expiry::Expiry, keyring::Keyring,
+    session::SessionData, sessions::Sessions, store::Store,
 };
 use std::time::Duration;
 use tower_layer::Layer;
@@ -94,7 +88,10 @@ impl SessionLayer {
     /// # Errors
     /// [`ErrorKind::Clash`](crate::ErrorKind::Clash) if another struct claims one of its keys.
     pub fn with_data<T: SessionData>(self) -> Result<Self> {
-        Ok(Self { sessions: self.sessions.with_data::<T>()?, ..self })
+        Ok(Self {
+            sessions: self.sessions.with_data::<T>()?,
+            ..self
+        })
     }
 
     /// Stores what was changed also when the response is a 5xx. The default is not to.
@@ -111,13 +108,19 @@ impl SessionLayer {
     }
 
     fn with(self, change: impl FnOnce(Sessions) -> Sessions) -> Self {
-        Self { sessions: change(self.sessions), policy: self.policy }
+        Self {
+            sessions: change(self.sessions),
+            policy: self.policy,
+        }
     }
 }
 
 impl From<Sessions> for SessionLayer {
     fn from(sessions: Sessions) -> Self {
-        Self { sessions, policy: Policy::default() }
+        Self {
+            sessions,
+            policy: Policy::default(),
+        }
     }
 }
 

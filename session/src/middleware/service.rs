@@ -18,7 +18,11 @@ pub struct SessionService<S> {
 
 impl<S> SessionService<S> {
     pub(super) fn new(inner: S, sessions: Sessions, policy: Policy) -> Self {
-        Self { inner, sessions, policy }
+        Self {
+            inner,
+            sessions,
+            policy,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     field::{FieldName, Key, Schema},
     store::Bytes,
-    value,
+    value::{self, Body},
 };
 use std::{collections::BTreeMap, fmt};
 
@@ -61,7 +61,11 @@ pub struct Diff<'a> {
 
 enum Difference {
     Change(Change),
-    Add { delta: i128, def: &'static crate::field::FieldDef, base: i128 },
+    Add {
+        delta: i128,
+        def: &'static crate::field::FieldDef,
+        base: i128,
+    },
 }
 
 impl Diff<'_> {
@@ -73,13 +77,18 @@ impl Diff<'_> {
         let name = FieldName::Static(key.name());
         let seen = self.body(key)?;
         match value {
-            None if seen.is_some() => self.changes.push((name, Difference::Change(Change::Remove))),
+            None if seen.is_some() => self
+                .changes
+                .push((name, Difference::Change(Change::Remove))),
             None => {}
             Some(value) => {
                 let setting = handles::setting(key.def, value, self.view.now)?;
-                let body = value::open(&setting.bytes).map_err(|cause| cause.on_field(key.name()))?.body;
-                if seen != Some(body.bytes()) {
-                    self.changes.push((name, Difference::Change(Change::Set(setting))));
+                let body = value::open(&setting.bytes)
+                    .map_err(|cause| cause.on_field(key.name()))?
+                    .body;
+                if seen != Some(body.0) {
+                    self.changes
+                        .push((name, Difference::Change(Change::Set(setting))));
                 }
             }
         }
@@ -101,17 +110,26 @@ impl Diff<'_> {
             (key.def.encode)(&make(), &mut default).map_err(fail)?;
         }
         if key.def.erased.is_counter() {
-            let base = value::integer(&default).unwrap_or(0);
+            let base = Body(&default).integer().unwrap_or(0);
             let before = match &seen {
-                Some(body) => value::integer(body).ok_or_else(|| {
-                    Error::new(ErrorKind::Decode, "holds no number, but is declared a counter").on(key.name())
+                Some(body) => Body(body).integer().ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Decode,
+                        "holds no number, but is declared a counter",
+                    )
+                    .on(key.name())
                 })?,
                 None => base,
             };
-            let delta = value::integer(&held).unwrap_or(base) - before;
+            let delta = Body(&held).integer().unwrap_or(base) - before;
             if delta != 0 {
-                let difference = Difference::Add { delta, def: &key.def.erased, base };
-                self.changes.push((FieldName::Static(key.name()), difference));
+                let difference = Difference::Add {
+                    delta,
+                    def: &key.def.erased,
+                    base,
+                };
+                self.changes
+                    .push((FieldName::Static(key.name()), difference));
             }
             return Ok(());
         }
@@ -123,15 +141,19 @@ impl Diff<'_> {
 
     /// The body of what the request sees.
     fn body<T>(&self, key: Key<T>) -> Result<Option<&[u8]>> {
-        let Some(bytes) = self.view.fields.get(key.name()) else { return Ok(None) };
+        let Some(bytes) = self.view.fields.get(key.name()) else {
+            return Ok(None);
+        };
         let stored = value::open(bytes).map_err(|cause| cause.on_field(key.name()))?;
-        Ok(stored.live(self.view.now).map(|body| body.bytes()))
+        Ok(stored.live(self.view.now).map(|body| body.0))
     }
 }
 
 impl fmt::Debug for Diff<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.changes.iter().map(|(name, _)| name)).finish()
+        f.debug_set()
+            .entries(self.changes.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
@@ -142,7 +164,10 @@ impl fmt::Debug for Diff<'_> {
 /// Those of [`View`], and [`ErrorKind::Store`].
 pub async fn load<T: SessionData>(session: &Untyped) -> Result<T> {
     let fields = fields(session, T::SCHEMA).await?;
-    T::read(&View { fields: &fields, now: session.unit().now() })
+    T::read(&View {
+        fields: &fields,
+        now: session.unit().now(),
+    })
 }
 
 /// Writes the fields of a struct that differ from what the request sees; counters by the difference, so that nothing
@@ -154,7 +179,13 @@ pub async fn store<T: SessionData>(session: &Untyped, data: &T) -> Result<()> {
     let fields = fields(session, T::SCHEMA).await?;
     let unit = session.unit();
     let now = unit.now();
-    let mut diff = Diff { view: View { fields: &fields, now }, changes: Vec::new() };
+    let mut diff = Diff {
+        view: View {
+            fields: &fields,
+            now,
+        },
+        changes: Vec::new(),
+    };
     data.write(&mut diff)?;
     let changes = diff.changes;
     let mut state = unit.lock();
@@ -175,5 +206,9 @@ async fn fields(session: &Untyped, schema: &Schema) -> Result<BTreeMap<FieldName
     let mut names = Vec::new();
     schema.for_each(&mut |_, field| names.push(FieldName::Static(field.key())));
     let values = session.unit().read_many(&names).await?;
-    Ok(names.into_iter().zip(values).filter_map(|(name, bytes)| Some((name, bytes?))).collect())
+    Ok(names
+        .into_iter()
+        .zip(values)
+        .filter_map(|(name, bytes)| Some((name, bytes?)))
+        .collect())
 }

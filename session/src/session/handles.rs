@@ -24,7 +24,11 @@ struct Handle<'a, T: 'static> {
 
 impl<'a, T> Handle<'a, T> {
     fn new(session: &'a Untyped, key: Key<T>) -> Self {
-        Self { unit: session.unit(), key, read: Read::declared(key.name_slice()) }
+        Self {
+            unit: session.unit(),
+            key,
+            read: Read::declared(key.name_slice()),
+        }
     }
 
     fn name(&self) -> FieldName {
@@ -61,7 +65,8 @@ impl<'a, T> Handle<'a, T> {
             change(&mut value);
             value.map(|value| setting(key.def, &value, now)).transpose()
         };
-        unit.update(&FieldName::Static(key.name()), Box::new(step)).await
+        unit.update(&FieldName::Static(key.name()), Box::new(step))
+            .await
     }
 }
 
@@ -77,13 +82,19 @@ pub(super) fn decode<T>(def: &Def<T>, bytes: Option<&Bytes>, now: Timestamp) -> 
 
 pub(super) fn setting<T>(def: &Def<T>, value: &T, now: Timestamp) -> Result<Setting> {
     let name = FieldName::Static(def.erased.key);
-    UnitOfWork::setting(Some(&def.erased), &name, now, |out| (def.encode)(value, out))
+    UnitOfWork::setting(Some(&def.erased), &name, now, |out| {
+        (def.encode)(value, out)
+    })
 }
 
 fn default<T>(def: &Def<T>) -> Result<T> {
     match def.default {
         Some(default) => Ok(default()),
-        None => Err(Error::new(ErrorKind::Missing, "nothing is stored, and the field has no default").on(def.erased.key)),
+        None => Err(Error::new(
+            ErrorKind::Missing,
+            "nothing is stored, and the field has no default",
+        )
+        .on(def.erased.key)),
     }
 }
 
@@ -249,7 +260,9 @@ impl<T: CounterValue> Counter<'_, T> {
         let now = unit.now();
         match UnitOfWork::adding(&key.def.erased, delta, base, now) {
             Some(add) => unit.lock().add(&FieldName::Static(key.name()), add, now),
-            None => Err(Error::new(ErrorKind::Type, "is not declared `#[session(counter)]`").on(key.name())),
+            None => Err(
+                Error::new(ErrorKind::Type, "is not declared `#[session(counter)]`").on(key.name()),
+            ),
         }
     }
 }
@@ -268,7 +281,11 @@ pub struct Flash<'a, T: 'static> {
 impl<'a, T> Flash<'a, T> {
     #[doc(hidden)]
     pub fn new(session: &'a Untyped, key: Key<T>) -> Self {
-        Self { session, key, taking: None }
+        Self {
+            session,
+            key,
+            taking: None,
+        }
     }
 
     /// The field's typed key.
@@ -304,7 +321,11 @@ impl<T: Send> Future for Flash<'_, T> {
     type Output = Result<Option<T>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { session, key, taking } = &mut *self;
+        let Self {
+            session,
+            key,
+            taking,
+        } = &mut *self;
         let future = taking.get_or_insert_with(|| Box::pin(OptField::new(session, *key).take()));
         future.as_mut().poll(cx)
     }

@@ -46,7 +46,9 @@ pub struct Session<T: SessionData = ()> {
 
 impl<T: SessionData> Session<T> {
     pub(crate) fn over(session: Untyped) -> Self {
-        Self { fields: T::fields(session) }
+        Self {
+            fields: T::fields(session),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The reading of one field: without an allocation where the store answers at once.
 
-use super::{state::{Epoch, Look}, unit::UnitOfWork};
+use super::{
+    state::{Epoch, Look},
+    unit::UnitOfWork,
+};
 use crate::{
     error::Result,
     field::FieldName,
@@ -23,7 +26,11 @@ impl<'a> Read<'a> {
         Self { name, asked: None }
     }
 
-    pub(super) fn poll(&mut self, unit: &'a UnitOfWork, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+    pub(super) fn poll(
+        &mut self,
+        unit: &'a UnitOfWork,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
         let field = FieldName::Static(self.name[0]);
         loop {
             if let Some((answer, asked)) = &mut self.asked {
@@ -35,7 +42,10 @@ impl<'a> Read<'a> {
             match unit.look(&field)? {
                 Look::Seen(bytes) => return Poll::Ready(Ok(bytes)),
                 Look::Load(digest, epoch) => {
-                    let answer = unit.runtime.store.load(digest, Select::Names(self.name), unit.now());
+                    let answer =
+                        unit.runtime
+                            .store
+                            .load(digest, Select::Names(self.name), unit.now());
                     self.asked = Some((answer, epoch));
                 }
             }

@@ -31,7 +31,10 @@ pub(crate) struct Named {
 
 impl From<SessionId> for Named {
     fn from(id: SessionId) -> Self {
-        Self { digest: id.digest(), id }
+        Self {
+            digest: id.digest(),
+            id,
+        }
     }
 }
 
@@ -120,7 +123,11 @@ pub(crate) enum Taking {
     /// It was the request's own: done.
     Own,
     /// It is stored: whoever removes exactly these bytes has it. `change` is what the request made of them.
-    Claim { change: Option<Change>, id: Digest, stored: Bytes },
+    Claim {
+        change: Option<Change>,
+        id: Digest,
+        stored: Bytes,
+    },
 }
 
 /// When a load began, counted in commits.
@@ -188,7 +195,10 @@ impl State {
     fn cleared(&self) -> Cleared {
         match self.who {
             // Nothing is stored for nobody.
-            Who::Nobody => Cleared { committing: true, ..self.cleared },
+            Who::Nobody => Cleared {
+                committing: true,
+                ..self.cleared
+            },
             _ => self.cleared,
         }
     }
@@ -201,18 +211,32 @@ impl State {
         Ok(match (self.see(field, now)?, &self.who) {
             (Seen::Known(bytes), _) => Look::Seen(bytes),
             (Seen::Unknown, Who::Nobody) => Look::Seen(None),
-            (Seen::Unknown, Who::Presented(Named { digest, .. }) | Who::Known(Known { named: Named { digest, .. }, .. })) => {
-                Look::Load(*digest, self.epoch())
-            }
+            (
+                Seen::Unknown,
+                Who::Presented(Named { digest, .. })
+                | Who::Known(Known {
+                    named: Named { digest, .. },
+                    ..
+                }),
+            ) => Look::Load(*digest, self.epoch()),
         })
     }
 
     fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
         let cleared = self.cleared();
         match self.slots.get(&**field) {
-            Some(SlotDebug(slot)) if slot.is_read() || !self.all_read => slot.seen(field, cleared, now),
+            Some(SlotDebug(slot)) if slot.is_read() || !self.all_read => {
+                slot.seen(field, cleared, now)
+            }
             // Everything was read, and it was not among it.
-            Some(SlotDebug(slot)) => slot.seen(field, Cleared { committing: true, ..cleared }, now),
+            Some(SlotDebug(slot)) => slot.seen(
+                field,
+                Cleared {
+                    committing: true,
+                    ..cleared
+                },
+                now,
+            ),
             None if self.all_read || cleared != Cleared::default() => Ok(Seen::Known(None)),
             None => Ok(Seen::Unknown),
         }
@@ -256,12 +280,20 @@ impl State {
         }
         match loaded {
             Loaded::Live(snapshot) if self.accepts(&snapshot.meta, rules) => {
-                let Snapshot { meta, by_former_id, fields } = snapshot;
+                let Snapshot {
+                    meta,
+                    by_former_id,
+                    fields,
+                } = snapshot;
                 match &mut self.who {
                     Who::Nobody => return Ok(()),
                     Who::Known(known) => known.meta = meta,
                     Who::Presented(named) => {
-                        self.who = Who::Known(Known { named: named.clone(), meta, by_former_id });
+                        self.who = Who::Known(Known {
+                            named: named.clone(),
+                            meta,
+                            by_former_id,
+                        });
                     }
                 }
                 self.note(names, fields);
@@ -280,7 +312,10 @@ impl State {
 
     /// The store holds to the deadlines that it was given; timeouts that were shortened since hold as well.
     fn accepts(&self, meta: &Meta, rules: &Rules) -> bool {
-        rules.expiry.lease(meta.lease.started, meta.lease.seen).is_live(rules.now)
+        rules
+            .expiry
+            .lease(meta.lease.started, meta.lease.seen)
+            .is_live(rules.now)
     }
 
     pub(crate) fn is_gone<T>(&mut self) -> Result<T> {
@@ -316,7 +351,12 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn add(&mut self, field: &FieldName, add: crate::store::Add, now: Timestamp) -> Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        field: &FieldName,
+        add: crate::store::Add,
+        now: Timestamp,
+    ) -> Result<()> {
         let cleared = self.use_it()?.cleared();
         self.slot(field).add(field, add, cleared, now)
     }
@@ -334,7 +374,9 @@ impl State {
         result: Option<crate::changes::Setting>,
     ) -> Result<Result<(), crate::changes::Step>> {
         let cleared = self.use_it()?.cleared();
-        Ok(self.slot(field).update(field, version, cleared, step, result))
+        Ok(self
+            .slot(field)
+            .update(field, version, cleared, step, result))
     }
 
     pub(crate) fn clear(&mut self) -> Result<()> {
@@ -403,7 +445,11 @@ impl State {
 
     /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `new` is an
     /// id at hand, for a session that is to be made or renewed.
-    pub(crate) fn plan(&mut self, rules: &Rules, new: impl FnOnce() -> Result<SessionId>) -> Result<Option<Plan>> {
+    pub(crate) fn plan(
+        &mut self,
+        rules: &Rules,
+        new: impl FnOnce() -> Result<SessionId>,
+    ) -> Result<Option<Plan>> {
         let leaves_something = self.slots.values().any(|slot| slot.0.leaves_something());
         let changes = self.slots.values().any(|slot| slot.0.is_changed());
         let (id, step, lease, new) = match &self.who {
@@ -412,7 +458,12 @@ impl State {
             Who::Nobody => {
                 let new = Named::from(new()?);
                 let lease = rules.expiry.lease(rules.now, rules.now);
-                (new.digest, Step::Create { created: rules.now }, Some(lease), Some(new))
+                (
+                    new.digest,
+                    Step::Create { created: rules.now },
+                    Some(lease),
+                    Some(new),
+                )
             }
             Who::Known(known) => {
                 let digest = known.named.digest;
@@ -422,10 +473,19 @@ impl State {
                     // What is written after a `destroy` begins a new session, and the old one ends in the same step.
                     Intent::Destroy | Intent::Renew => {
                         let new = Named::from(new()?);
-                        let former_works_until = (self.intent == Intent::Renew && !rules.grace.is_zero())
-                            .then(|| rules.now.after(rules.grace));
+                        let former_works_until = (self.intent == Intent::Renew
+                            && !rules.grace.is_zero())
+                        .then(|| rules.now.after(rules.grace));
                         let lease = rules.expiry.lease(rules.now, rules.now);
-                        (digest, Step::Renew { to: new.digest, former_works_until }, Some(lease), Some(new))
+                        (
+                            digest,
+                            Step::Renew {
+                                to: new.digest,
+                                former_works_until,
+                            },
+                            Some(lease),
+                            Some(new),
+                        )
                     }
                     Intent::Keep => {
                         let refresh = self.touch
@@ -450,7 +510,10 @@ impl State {
             intent: std::mem::take(&mut self.intent),
             touch: std::mem::take(&mut self.touch),
         };
-        self.cleared = Cleared { asked: false, committing: self.cleared.asked };
+        self.cleared = Cleared {
+            asked: false,
+            committing: self.cleared.asked,
+        };
         for (name, SlotDebug(slot)) in &mut self.slots {
             slot.begin_commit();
             if let (Some(change), false) = (&slot.committing, step == Step::Destroy) {
@@ -478,7 +541,10 @@ impl State {
     pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, crate::changes::Update)> {
         let mut updates = Vec::new();
         for (name, SlotDebug(slot)) in &mut self.slots {
-            if let Some(Change::Update(update)) = slot.committing.take_if(|change| matches!(change, Change::Update(_))) {
+            if let Some(Change::Update(update)) = slot
+                .committing
+                .take_if(|change| matches!(change, Change::Update(_)))
+            {
                 slot.committing = Some(update.as_seen());
                 updates.push((name.clone(), update));
             }
@@ -487,7 +553,11 @@ impl State {
     }
 
     /// Takes the updates back and makes the plan's guards and writes anew.
-    pub(crate) fn return_updates(&mut self, plan: &mut Plan, updates: Vec<(FieldName, crate::changes::Update)>) {
+    pub(crate) fn return_updates(
+        &mut self,
+        plan: &mut Plan,
+        updates: Vec<(FieldName, crate::changes::Update)>,
+    ) {
         for (name, update) in updates {
             self.slot(&name).committing = Some(Change::Update(update));
         }
@@ -525,12 +595,22 @@ impl State {
                     (Who::Known(known), Intent::Renew) => known.meta.created,
                     _ => now,
                 };
-                let former_id_works = matches!(plan.step, Step::Renew { former_works_until: Some(_), .. });
+                let former_id_works = matches!(
+                    plan.step,
+                    Step::Renew {
+                        former_works_until: Some(_),
+                        ..
+                    }
+                );
                 self.resign = false;
                 self.cookie = CookieAction::Set(named.id.clone(), lease.deadline());
                 self.who = Who::Known(Known {
                     named,
-                    meta: Meta { created, lease, former_id_works },
+                    meta: Meta {
+                        created,
+                        lease,
+                        former_id_works,
+                    },
                     by_former_id: false,
                 });
             }
@@ -550,7 +630,10 @@ impl State {
     /// The plan is not stored: everything is wanted as before.
     pub(crate) fn unsettle(&mut self, plan: &Plan, now: Timestamp) -> Result<()> {
         let cleared_since = self.cleared.asked;
-        self.cleared = Cleared { asked: cleared_since || self.cleared.committing, committing: false };
+        self.cleared = Cleared {
+            asked: cleared_since || self.cleared.committing,
+            committing: false,
+        };
         self.intent = match self.intent {
             Intent::Keep => plan.intent,
             since => since,

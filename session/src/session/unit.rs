@@ -79,7 +79,11 @@ impl UnitOfWork {
     }
 
     fn rules(&self) -> Rules {
-        Rules { expiry: self.runtime.expiry, grace: self.runtime.grace, now: self.now() }
+        Rules {
+            expiry: self.runtime.expiry,
+            grace: self.runtime.grace,
+            now: self.now(),
+        }
     }
 
     pub(crate) fn is_detached(&self) -> bool {
@@ -104,7 +108,11 @@ impl UnitOfWork {
             match self.look(field)? {
                 Look::Seen(bytes) => return Ok(bytes),
                 Look::Load(digest, asked) => {
-                    let loaded = self.runtime.store.load(digest, Select::Names(&[&**field]), self.now()).await?;
+                    let loaded = self
+                        .runtime
+                        .store
+                        .load(digest, Select::Names(&[&**field]), self.now())
+                        .await?;
                     self.absorb(std::slice::from_ref(field), loaded, asked)?;
                 }
             }
@@ -130,9 +138,15 @@ impl UnitOfWork {
                     }
                 }
             }
-            let Some((digest, asked)) = ask else { return Ok(seen) };
+            let Some((digest, asked)) = ask else {
+                return Ok(seen);
+            };
             let names: Vec<&str> = missing.iter().map(|name| &**name).collect();
-            let loaded = self.runtime.store.load(digest, Select::Names(&names), now).await?;
+            let loaded = self
+                .runtime
+                .store
+                .load(digest, Select::Names(&names), now)
+                .await?;
             self.absorb(&missing, loaded, asked)?;
         }
     }
@@ -172,7 +186,11 @@ impl UnitOfWork {
         }) else {
             return Ok(());
         };
-        let loaded = self.runtime.store.load(digest, Select::Nothing, self.now()).await?;
+        let loaded = self
+            .runtime
+            .store
+            .load(digest, Select::Nothing, self.now())
+            .await?;
         self.absorb(&[], loaded, asked)
     }
 
@@ -203,7 +221,9 @@ impl UnitOfWork {
         let _serial = self.serial.lock().await;
         loop {
             let version = self.lock().version(field);
-            let Some(seen) = self.read(field).await? else { return Ok(None) };
+            let Some(seen) = self.read(field).await? else {
+                return Ok(None);
+            };
             check(&seen)?;
             let (change, id, stored) = {
                 let mut state = self.lock();
@@ -223,8 +243,15 @@ impl UnitOfWork {
                 step: CommitStep::Keep,
                 clear: false,
                 lease: None,
-                guards: &[Guard { field: field.clone(), expected: Some(stored) }],
-                writes: &[Write { field: field.clone(), op: Op::Remove, index: None }],
+                guards: &[Guard {
+                    field: field.clone(),
+                    expected: Some(stored),
+                }],
+                writes: &[Write {
+                    field: field.clone(),
+                    op: Op::Remove,
+                    index: None,
+                }],
             };
             let outcome = self.runtime.store.commit(claim).await;
             let current = {
@@ -327,7 +354,9 @@ impl UnitOfWork {
         Err(Error::new(
             ErrorKind::Contended,
             match plan.new {
-                Some(_) => "no id could be found that is not taken: the id generator repeats itself",
+                Some(_) => {
+                    "no id could be found that is not taken: the id generator repeats itself"
+                }
                 None => "other requests changed what this one updates, again and again",
             },
         ))
@@ -390,7 +419,12 @@ impl UnitOfWork {
     /// An addition to a counter.
     pub(crate) fn adding(def: &FieldDef, delta: i128, base: i128, now: Timestamp) -> Option<Add> {
         let expires = def.ttl.map(|ttl| now.after(ttl));
-        def.counter.map(|range| Add { delta, range, base, expires })
+        def.counter.map(|range| Add {
+            delta,
+            range,
+            base,
+            expires,
+        })
     }
 }
 

@@ -58,7 +58,10 @@ impl Untyped {
     pub async fn get_all(&self) -> Result<All> {
         let fields = self.0.read_all().await?;
         let now = self.0.now();
-        let mut all = All { fields: BTreeMap::new(), damaged: Vec::new() };
+        let mut all = All {
+            fields: BTreeMap::new(),
+            damaged: Vec::new(),
+        };
         for (name, bytes) in fields {
             match decode(&name, Some(&bytes), now) {
                 Ok(Some(value)) => drop(all.fields.insert(name.to_string(), value)),
@@ -77,7 +80,9 @@ impl Untyped {
     pub fn set<T: Serialize>(&self, key: impl AsKey<T>, value: T) -> Result<()> {
         let name = key.name();
         let def = self.definition(&name);
-        let setting = UnitOfWork::setting(def.map(|(_, def)| def), &name, self.0.now(), |out| value::encode(&value, out))?;
+        let setting = UnitOfWork::setting(def.map(|(_, def)| def), &name, self.0.now(), |out| {
+            value::encode(&value, out)
+        })?;
         if let Some((schema, def)) = def {
             check(schema, def, &setting.bytes)?;
         }
@@ -121,7 +126,9 @@ impl Untyped {
             let mut value = decode::<T>(&field, bytes, now)?;
             change(&mut value);
             let Some(value) = value else { return Ok(None) };
-            let setting = UnitOfWork::setting(def.map(|(_, def)| def), &field, now, |out| value::encode(&value, out))?;
+            let setting = UnitOfWork::setting(def.map(|(_, def)| def), &field, now, |out| {
+                value::encode(&value, out)
+            })?;
             if let Some((schema, def)) = def {
                 check(schema, def, &setting.bytes)?;
             }
@@ -138,7 +145,12 @@ impl Untyped {
     pub async fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
         let name = key.name();
         let now = self.0.now();
-        let bytes = self.0.take(&name, |bytes| decode::<T>(&name, Some(bytes), now).map(drop)).await?;
+        let bytes = self
+            .0
+            .take(&name, |bytes| {
+                decode::<T>(&name, Some(bytes), now).map(drop)
+            })
+            .await?;
         decode(&name, bytes.as_ref(), now)
     }
 
@@ -263,9 +275,18 @@ impl Untyped {
     }
 }
 
-fn decode<T: DeserializeOwned>(name: &FieldName, bytes: Option<&Bytes>, now: Timestamp) -> Result<Option<T>> {
+fn decode<T: DeserializeOwned>(
+    name: &FieldName,
+    bytes: Option<&Bytes>,
+    now: Timestamp,
+) -> Result<Option<T>> {
     let Some(bytes) = bytes else { return Ok(None) };
-    let read = || value::open(bytes)?.live(now).map(|body| body.decode()).transpose();
+    let read = || {
+        value::open(bytes)?
+            .live(now)
+            .map(|body| body.decode())
+            .transpose()
+    };
     read().map_err(|cause: value::ValueError| cause.on_field(name.clone()))
 }
 
@@ -275,7 +296,10 @@ fn check(schema: &Schema, def: &FieldDef, bytes: &Bytes) -> Result<()> {
     read().map_err(|cause| {
         Error::new(
             ErrorKind::Type,
-            format!("is declared as `{}` in `{}`, and this value is none", def.type_name, schema.type_name),
+            format!(
+                "is declared as `{}` in `{}`, and this value is none",
+                def.type_name, schema.type_name
+            ),
         )
         .on(def.key)
         .because(cause)
@@ -340,6 +364,9 @@ impl Serialize for All {
 
 impl fmt::Debug for All {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("All").field("fields", &self.fields.keys()).field("damaged", &self.damaged).finish()
+        f.debug_struct("All")
+            .field("fields", &self.fields.keys())
+            .field("damaged", &self.damaged)
+            .finish()
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     expiry::Expiry,
     id::IdSource,
     keyring::Keyring,
-    session::{Session, SessionData, Untyped, UnitOfWork},
+    session::{Session, SessionData, UnitOfWork, Untyped},
     store::Store,
 };
 use http::HeaderMap;
@@ -96,7 +96,10 @@ impl Sessions {
     /// Replaces the source of ids: for tests of what a broken generator could do.
     #[doc(hidden)]
     #[must_use]
-    pub fn with_id_source(self, source: impl Fn() -> Result<[u8; 24]> + Send + Sync + 'static) -> Self {
+    pub fn with_id_source(
+        self,
+        source: impl Fn() -> Result<[u8; 24]> + Send + Sync + 'static,
+    ) -> Self {
         self.with(|runtime| runtime.ids = IdSource::Given(Arc::new(source)))
     }
 

@@ -8,7 +8,13 @@ use http::{
 };
 
 /// Adds what the client and every cache between must know.
-pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, now: Timestamp, headers: &mut HeaderMap) {
+pub(super) fn apply(
+    runtime: &Runtime,
+    action: CookieAction,
+    used: bool,
+    now: Timestamp,
+    headers: &mut HeaderMap,
+) {
     let cookie = &runtime.cookie;
     match action {
         CookieAction::Leave => {}
@@ -31,7 +37,11 @@ pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, now: Ti
 fn forbid_shared_caching(headers: &mut HeaderMap) {
     let is_private = headers.get_all(CACHE_CONTROL).iter().any(|value| {
         value.as_bytes().split(|&b| b == b',').any(|directive| {
-            let name = directive.split(|&b| b == b'=').next().unwrap_or_default().trim_ascii();
+            let name = directive
+                .split(|&b| b == b'=')
+                .next()
+                .unwrap_or_default()
+                .trim_ascii();
             // `private="field"` restricts that field alone.
             name.eq_ignore_ascii_case(b"no-store")
                 || (name.eq_ignore_ascii_case(b"private") && !directive.contains(&b'='))

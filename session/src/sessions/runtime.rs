@@ -70,14 +70,19 @@ impl Runtime {
     /// The time that a unit of work begins at.
     pub(crate) fn begin(&self) -> Timestamp {
         let last = self.shared.last_end.load(Ordering::SeqCst);
-        self.clock.now().max(Timestamp::from_millis(last.saturating_add(1)))
+        self.clock
+            .now()
+            .max(Timestamp::from_millis(last.saturating_add(1)))
     }
 
     /// The time of an end at `now`.
     pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
         let now = now.as_millis();
         let next = |last: u64| now.max(last.saturating_add(1));
-        let update = self.shared.last_end.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(next(last)));
+        let update =
+            self.shared
+                .last_end
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(next(last)));
         Timestamp::from_millis(update.map_or(now, next))
     }
 
@@ -87,11 +92,22 @@ impl Runtime {
 
     /// Notes what a struct declares, unless another struct claims one of its keys.
     pub(crate) fn register(&self, schema: &'static Schema) -> Result<()> {
-        let is_known = |known: &[&'static Schema]| known.iter().any(|one| std::ptr::eq(*one, schema));
-        if is_known(&self.shared.schemas.read().unwrap_or_else(PoisonError::into_inner)) {
+        let is_known =
+            |known: &[&'static Schema]| known.iter().any(|one| std::ptr::eq(*one, schema));
+        if is_known(
+            &self
+                .shared
+                .schemas
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        ) {
             return Ok(());
         }
-        let mut schemas = self.shared.schemas.write().unwrap_or_else(PoisonError::into_inner);
+        let mut schemas = self
+            .shared
+            .schemas
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if is_known(&schemas) {
             return Ok(());
         }
@@ -120,8 +136,14 @@ impl Runtime {
 
     /// What is declared of a key, and by which struct.
     pub(crate) fn definition(&self, key: &str) -> Option<(&'static Schema, &'static FieldDef)> {
-        let schemas = self.shared.schemas.read().unwrap_or_else(PoisonError::into_inner);
-        schemas.iter().find_map(|schema| Some((*schema, schema.find(key)?)))
+        let schemas = self
+            .shared
+            .schemas
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        schemas
+            .iter()
+            .find_map(|schema| Some((*schema, schema.find(key)?)))
     }
 }
 
