@@ -21,6 +21,9 @@
 
 mod future;
 mod memory;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
