@@ -1,8 +1,6 @@
 //! A store that fails when it is told to: for the tests of applications, and of this library.
 
-use super::{
-    Commit, Digest, Loaded, Meta, Outcome, Select, Step, Store, StoreFuture, Swept,
-};
+use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Step, Store, StoreFuture, Swept};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
