@@ -21,6 +21,7 @@
 
 mod future;
 mod memory;
+mod rules;
 
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
