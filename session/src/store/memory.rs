@@ -1,9 +1,9 @@
 //! Sessions in the memory of this process.
 
 use super::{
-    Bytes, Commit, Digest, FieldName, Fields, Lease, Loaded, Meta, Outcome, Select, Snapshot, Step,
-    Store, StoreFuture, Swept,
-    rules::{self, Verdict},
+    Bytes, Commit, Digest, FieldName, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
+    StoreFuture, Swept,
+    rules::{self, Life, Verdict},
 };
 use crate::{clock::Timestamp, error::Result};
 use std::{
@@ -39,7 +39,7 @@ type Shard = HashMap<Digest, Record>;
 enum Record {
     Live(Session),
     /// Renewed to another id at this time. Works until then as long as the other one says so too: see
-    /// [`Session::former`].
+    /// [`Life::former`].
     Moved {
         to: Digest,
         at: Timestamp,
@@ -49,11 +49,7 @@ enum Record {
 }
 
 struct Session {
-    created: Timestamp,
-    lease: Lease,
-    /// The id it had before, and until when that works. This is the truth of it: to end a former id is to forget it
-    /// here, and never touches another record.
-    former: Option<(Digest, Timestamp)>,
+    life: Life,
     fields: HashMap<FieldName, Field>,
 }
 
@@ -79,17 +75,15 @@ impl MemoryStore {
             match shard.get(&id) {
                 None => return Ok(Loaded::Missing),
                 Some(Record::Ended(at)) => return Ok(Loaded::Ended(*at)),
-                Some(Record::Live(session)) => {
-                    return Ok(session
-                        .is_live(now)
-                        .then(|| session.snapshot(select, now, false))
-                        .map_or(Loaded::Missing, Loaded::Live));
+                Some(Record::Live(session)) if session.life.is_live(now) => {
+                    return Ok(Loaded::Live(session.snapshot(select, now, false)));
                 }
+                Some(Record::Live(_)) => return Ok(Loaded::Missing),
                 Some(Record::Moved { to, at, .. }) => (*to, *at),
             }
         };
         Ok(match self.shard(to).get(&to) {
-            Some(Record::Live(session)) if session.works_by(id, now) => {
+            Some(Record::Live(session)) if session.life.works_by(id, now) => {
                 Loaded::Live(session.snapshot(select, now, true))
             }
             _ => Loaded::Ended(at),
@@ -115,9 +109,11 @@ impl MemoryStore {
             return Ok(Outcome::Exists);
         }
         let mut session = Session {
-            created,
-            lease,
-            former: None,
+            life: Life {
+                created,
+                lease,
+                former: None,
+            },
             fields: HashMap::new(),
         };
         match session.judge(commit)? {
@@ -141,8 +137,10 @@ impl MemoryStore {
             return Ok(Outcome::Gone);
         };
         let session = match record {
-            Record::Live(session) if moved.is_none() && session.is_live(commit.now) => session,
-            Record::Live(session) if moved.is_some() && session.works_by(commit.id, commit.now) => {
+            Record::Live(session) if moved.is_none() && session.life.is_live(commit.now) => session,
+            Record::Live(session)
+                if moved.is_some() && session.life.works_by(commit.id, commit.now) =>
+            {
                 session
             }
             _ => return Ok(Outcome::Gone),
@@ -153,10 +151,8 @@ impl MemoryStore {
                 *record = Record::Ended(commit.now);
             }
             Verdict::Apply(values) => {
+                session.life.keep(commit, moved.is_none());
                 session.apply(commit, values);
-                if moved.is_none() && commit.lease.is_some() {
-                    session.former = None;
-                }
             }
         }
         Ok(Outcome::Done)
@@ -173,7 +169,7 @@ impl MemoryStore {
         let Some(Record::Live(session)) = pair.first().get_mut(&commit.id) else {
             return Ok(Outcome::Gone);
         };
-        if !session.is_live(commit.now) {
+        if !session.life.is_live(commit.now) {
             return Ok(Outcome::Gone);
         }
         let verdict = session.judge(commit);
@@ -184,20 +180,20 @@ impl MemoryStore {
             Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
             Verdict::Apply(values) => values,
         };
-        let until = former_works_until.filter(|until| commit.now < *until);
-        let left = match until {
+        let mut session = match pair.first().remove(&commit.id) {
+            Some(Record::Live(session)) => session,
+            _ => unreachable!("the session was looked at under the same lock"),
+        };
+        session.apply(commit, values);
+        let left = match session.life.renew(commit, former_works_until) {
+            None => Record::Ended(commit.now),
             Some(until) => Record::Moved {
                 to,
                 at: commit.now,
                 until,
             },
-            None => Record::Ended(commit.now),
         };
-        let Some(Record::Live(mut session)) = pair.first().insert(commit.id, left) else {
-            unreachable!("the session was looked at under the same lock");
-        };
-        session.apply(commit, values);
-        session.former = until.map(|until| (commit.id, until));
+        pair.first().insert(commit.id, left);
         pair.second().insert(to, Record::Live(session));
         Ok(Outcome::Done)
     }
@@ -271,9 +267,9 @@ impl Store for MemoryStore {
             .iter()
             .flat_map(|shard| shard.iter())
             .filter_map(|(id, record)| match record {
-                Record::Live(session) if session.is_live(now) => {
+                Record::Live(session) if session.life.is_live(now) => {
                     let index = session.fields.get(field)?.index.as_deref();
-                    (index == Some(entry)).then(|| (*id, session.meta(now)))
+                    (index == Some(entry)).then(|| (*id, session.life.meta(now)))
                 }
                 _ => None,
             })
@@ -295,7 +291,9 @@ impl Store for MemoryStore {
                 break;
             }
             page.extend(lock(shard).iter().filter_map(|(id, record)| match record {
-                Record::Live(session) if session.is_live(now) && Some(*id) > after => Some(*id),
+                Record::Live(session) if session.life.is_live(now) && Some(*id) > after => {
+                    Some(*id)
+                }
                 _ => None,
             }));
             page[from..].sort_unstable();
@@ -335,7 +333,7 @@ impl fmt::Debug for MemoryStore {
 impl Record {
     fn is_dead(&self, now: Timestamp) -> bool {
         match self {
-            Self::Live(session) => !session.is_live(now),
+            Self::Live(session) => !session.life.is_live(now),
             Self::Moved { until, .. } => rules::remembered_until(*until) <= now,
             Self::Ended(at) => rules::remembered_until(*at) <= now,
         }
@@ -343,29 +341,10 @@ impl Record {
 }
 
 impl Session {
-    fn is_live(&self, now: Timestamp) -> bool {
-        self.lease.is_live(now)
-    }
-
-    fn works_by(&self, former: Digest, now: Timestamp) -> bool {
-        self.is_live(now)
-            && self
-                .former
-                .is_some_and(|(id, until)| id == former && now < until)
-    }
-
-    fn meta(&self, now: Timestamp) -> Meta {
-        Meta {
-            created: self.created,
-            lease: self.lease,
-            former_id_works: self.former.is_some_and(|(_, until)| now < until),
-        }
-    }
-
     fn snapshot(&self, select: Select<'_>, now: Timestamp, by_former_id: bool) -> Snapshot {
         let all = self.fields.iter();
         Snapshot {
-            meta: self.meta(now),
+            meta: self.life.meta(now),
             by_former_id,
             fields: Fields::pick(
                 select,
@@ -389,7 +368,6 @@ impl Session {
     }
 
     fn apply(&mut self, commit: &Commit<'_>, values: Vec<Option<Bytes>>) {
-        self.lease = rules::lease_after(self.lease, commit);
         if commit.clear {
             self.fields.clear();
         }

@@ -1,10 +1,60 @@
 //! What a commit does to one session, as pure functions: for the stores that read, decide and write in this process.
 
-use super::{Bytes, Commit, Guard, Lease, Op, Step, Write};
+use super::{Bytes, Commit, Digest, Guard, Lease, Meta, Op, Step, Write};
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
 };
+
+/// When a session lives, and by which ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    pub(super) created: Timestamp,
+    pub(super) lease: Lease,
+    /// The id it had before, and until when that works. This is the truth of it: to end a former id is to forget it
+    /// here, and touches no other record. What stays under the former id only says where to look.
+    pub(super) former: Option<(Digest, Timestamp)>,
+}
+
+impl Life {
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        self.lease.is_live(now)
+    }
+
+    /// Whether it lives and `former` works as an id of it.
+    pub(super) fn works_by(&self, former: Digest, now: Timestamp) -> bool {
+        let works = |(id, until)| id == former && now < until;
+        self.is_live(now) && self.former.is_some_and(works)
+    }
+
+    pub(super) fn meta(&self, now: Timestamp) -> Meta {
+        Meta {
+            created: self.created,
+            lease: self.lease,
+            former_id_works: self.former.is_some_and(|(_, until)| now < until),
+        }
+    }
+
+    /// Takes what a [`Step::Keep`] says of the lease; `by_current_id` ends the former one.
+    pub(super) fn keep(&mut self, commit: &Commit<'_>, by_current_id: bool) {
+        self.lease = lease_after(self.lease, commit);
+        if by_current_id && commit.lease.is_some() {
+            self.former = None;
+        }
+    }
+
+    /// Takes what a [`Step::Renew`] says. Returns until when the id that it had works on, if it does.
+    pub(super) fn renew(
+        &mut self,
+        commit: &Commit<'_>,
+        former_works_until: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        self.lease = lease_after(self.lease, commit);
+        let until = former_works_until.filter(|until| commit.now < *until);
+        self.former = until.map(|until| (commit.id, until));
+        until
+    }
+}
 
 /// What a commit's guards and writes come to, given what is stored.
 pub(super) enum Verdict {
@@ -55,7 +105,7 @@ fn conflict(
 
 /// The lease that a session has after the commit: one that an earlier use brought is ignored, for its request was
 /// overtaken; a renewal starts anew and always counts.
-pub(super) fn lease_after(stored: Lease, commit: &Commit<'_>) -> Lease {
+fn lease_after(stored: Lease, commit: &Commit<'_>) -> Lease {
     match commit.lease {
         Some(lease) if lease.seen >= stored.seen || matches!(commit.step, Step::Renew { .. }) => {
             lease
