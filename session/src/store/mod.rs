@@ -21,6 +21,7 @@
 
 mod future;
 mod memory;
+mod rules;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
