@@ -326,6 +326,10 @@ fn an_error_says_where_it_is() {
     cart.items.clear();
     cart.by_mail.insert("ann@example.org".into(), item("3"));
     assert_eq!(
+        refusal::<[[[[[[[[[u8; 1]; 1]; 1]; 1]; 1]; 1]; 1]; 1]; 1]>(&[[[[[[[[[""]]]]]]]]]),
+        "holds a string where u8 was asked for (in `[0][0][0][0][0][0][0][0]..`)"
+    );
+    assert_eq!(
         refusal::<Cart<u8>>(&cart),
         "holds a string where u8 was asked for (in `by_mail[..].price`)",
         "the key of a map is data"
