@@ -7,6 +7,8 @@ mod cookie;
 mod error;
 mod expiry;
 mod field;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod id;
 mod keyring;
 pub mod store;

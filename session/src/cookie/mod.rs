@@ -11,6 +11,8 @@ mod signer;
 mod write;
 
 pub use config::{CookieConfig, CookieConfigBuilder, SameSite};
+#[cfg(any(test, fuzzing))]
+pub(crate) use read::candidates_in;
 pub(crate) use signer::Verified;
 
 use crate::{id::SessionId, keyring::Keyring};

@@ -1,44 +1,40 @@
 //! Requirements R01 to R07 and S04.
 
-use super::super::read::candidates_in;
 use super::*;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-fn read(lines: &[&[u8]]) -> Vec<String> {
-    let found = candidates_in(lines.iter().copied(), b"s");
-    found
-        .map(|value| value.escape_ascii().to_string())
-        .collect()
+fn read<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    candidates_in(lines.iter().copied(), b"s").collect()
 }
 
 #[test]
 fn the_table_of_headers() {
     #[rustfmt::skip]
-    let table: &[(&str, &[&[u8]], &[&str])] = &[
+    let table: &[(&str, &[&[u8]], &[&[u8]])] = &[
         ("no header",                              &[],                                        &[]),
         ("an empty one",                           &[b""],                                     &[]),
-        ("ours alone",                             &[b"s=1"],                                  &["1"]),
-        ("R01: several lines, in order",           &[b"a=0; s=1", b"s=2", b"b=0"],             &["1", "2"]),
-        ("R02: several in a line, in order",       &[b"s=1; a=0; s=2;s=1"],                    &["1", "2", "1"]),
+        ("ours alone",                             &[b"s=1"],                                  &[b"1"]),
+        ("R01: several lines, in order",           &[b"a=0; s=1", b"s=2", b"b=0"],             &[b"1", b"2"]),
+        ("R02: several in a line, in order",       &[b"s=1; a=0; s=2;s=1"],                    &[b"1", b"2", b"1"]),
         ("R03: a name is not percent-decoded",     &[b"%73=1; s%20=2"],                        &[]),
-        ("R03: a value is not percent-decoded",    &[b"s=%3Ba%00"],                            &["%3Ba%00"]),
-        ("R04: spaces and tabs are trimmed",       &[b" \t s \t= \t1 2\t ; a=0"],              &["1 2"]),
+        ("R03: a value is not percent-decoded",    &[b"s=%3Ba%00"],                            &[b"%3Ba%00"]),
+        ("R04: spaces and tabs are trimmed",       &[b" \t s \t= \t1 2\t ; a=0"],              &[b"1 2"]),
         ("R04: no other white space round a name", &[b"\xc2\xa0s=1; \x0bs=2; \x0cs=3; \xe3\x80\x80s=4; s\xe2\x80\x83=5"], &[]),
-        ("R04: nor round a value",                 &[b"s=\xc2\xa01\x0b"],                      &["\\xc2\\xa01\\x0b"]),
-        ("R05: the case of a name counts",         &[b"S=1; s=2"],                             &["2"]),
+        ("R04: nor round a value",                 &[b"s=\xc2\xa01\x0b"],                      &[b"\xc2\xa01\x0b"]),
+        ("R05: the case of a name counts",         &[b"S=1; s=2"],                             &[b"2"]),
         ("R05: a longer or shorter name",          &[b"ss=1; =2; s2=3; xs=4"],                 &[]),
-        ("R06: quotes protect nothing",            &[b"a=\"x; s=1; y\"; b=0"],                 &["1"]),
-        ("R06: an open quote swallows nothing",    &[b"a=\"; s=1"],                            &["1"]),
-        ("R06: ours is not unquoted",              &[b"s=\"1\""],                              &["\"1\""]),
-        ("R06: a backslash protects nothing",      &[b"a=\\; s=1"],                            &["1"]),
-        ("R07: a neighbour that is not UTF-8",     &[b"\xff\xfe=\xc3\x28; s=1; \x80"],         &["1"]),
-        ("R07: nameless neighbours",               &[b"x; =y; ; ;;s=1; =; z"],                 &["1"]),
-        ("R07: NUL and control characters",        &[b"\0=\0; s=1; \x01\x7f"],                 &["1"]),
+        ("R06: quotes protect nothing",            &[b"a=\"x; s=1; y\"; b=0"],                 &[b"1"]),
+        ("R06: an open quote swallows nothing",    &[b"a=\"; s=1"],                            &[b"1"]),
+        ("R06: ours is not unquoted",              &[b"s=\"1\""],                              &[b"\"1\""]),
+        ("R06: a backslash protects nothing",      &[b"a=\\; s=1"],                            &[b"1"]),
+        ("R07: a neighbour that is not UTF-8",     &[b"\xff\xfe=\xc3\x28; s=1; \x80"],         &[b"1"]),
+        ("R07: nameless neighbours",               &[b"x; =y; ; ;;s=1; =; z"],                 &[b"1"]),
+        ("R07: NUL and control characters",        &[b"\0=\0; s=1; \x01\x7f"],                 &[b"1"]),
         ("nameless with our name in the value",    &[b"=s=1"],                                 &[]),
-        ("our name without a value",               &[b"s; s=; s"],                             &[""]),
-        ("`=` in a value",                         &[b"s==1=; s=a=b"],                         &["=1=", "a=b"]),
-        ("a comma separates nothing",              &[b"a=0, s=1; s=2,3"],                      &["2,3"]),
-        ("`$` is a character like others",         &[b"$Version=1; s=2; $Path=/"],             &["2"]),
+        ("our name without a value",               &[b"s; s=; s"],                             &[b""]),
+        ("`=` in a value",                         &[b"s==1=; s=a=b"],                         &[b"=1=", b"a=b"]),
+        ("a comma separates nothing",              &[b"a=0, s=1; s=2,3"],                      &[b"2,3"]),
+        ("`$` is a character like others",         &[b"$Version=1; s=2; $Path=/"],             &[b"2"]),
     ];
     for (what, lines, expected) in table {
         assert_eq!(read(lines), *expected, "{what}");
@@ -55,38 +51,8 @@ fn huge_headers_hide_nothing() {
     let empty = vec![b';'; 64 * 1024];
     for mut line in [big, many, empty] {
         line.extend_from_slice(b"; s=1");
-        assert_eq!(read(&[&line]), ["1"]);
+        assert_eq!(read(&[&line]), [b"1"]);
     }
-}
-
-/// The rules once more, in another way: byte by byte, and with copies.
-fn model(lines: &[Vec<u8>], name: &[u8]) -> Vec<Vec<u8>> {
-    let blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
-    let trim = |text: &[u8]| -> Vec<u8> {
-        let mut back: Vec<u8> = text.iter().copied().skip_while(blank).collect();
-        while back.last().is_some_and(blank) {
-            back.pop();
-        }
-        back
-    };
-    let mut found = Vec::new();
-    for line in lines {
-        let (mut key, mut value, mut in_value) = (Vec::new(), Vec::new(), false);
-        for byte in line.iter().chain(b";") {
-            match byte {
-                b';' => {
-                    if in_value && trim(&key) == name {
-                        found.push(trim(&value));
-                    }
-                    (key, value, in_value) = (Vec::new(), Vec::new(), false);
-                }
-                b'=' if !in_value => in_value = true,
-                _ if in_value => value.push(*byte),
-                _ => key.push(*byte),
-            }
-        }
-    }
-    found
 }
 
 /// Bytes in which what matters to the reader is frequent.
@@ -114,8 +80,7 @@ fn neighbour() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn the_reader_agrees_with_the_model(lines in vec(bytes(60), 0..4)) {
-        let found = candidates_in(lines.iter().map(Vec::as_slice), b"s");
-        prop_assert_eq!(found.map(<[u8]>::to_vec).collect::<Vec<_>>(), model(&lines, b"s"));
+        crate::fuzzing::cookie_header(&lines.join(&b'\n'));
     }
 
     /// Ours among arbitrary neighbours, in any place, in any number of lines: found.
