@@ -92,6 +92,14 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// A hash that stands for bytes that are too long to be kept as they are.
+pub(crate) fn fingerprint(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"level-session/fingerprint/1\0");
+    hash.update(bytes);
+    hash.finalize().into()
+}
+
 /// Where ids come from: the operating system's generator, or a source that a test hands in.
 #[derive(Clone, Default)]
 pub(crate) enum IdSource {

@@ -19,10 +19,14 @@
 //!    nothing else.
 //! 6. **Cancellation is safe.** A future that is dropped has applied its commit whole or not at all.
 
+#[cfg(feature = "fjall")]
+mod fjall;
 mod future;
 mod memory;
 mod rules;
 
+#[cfg(feature = "fjall")]
+pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
 
