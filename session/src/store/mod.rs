@@ -19,6 +19,8 @@
 //!    nothing else.
 //! 6. **Cancellation is safe.** A future that is dropped has applied its commit whole or not at all.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 #[cfg(feature = "fjall")]
 mod fjall;
 mod future;
