@@ -41,11 +41,17 @@ impl SessionId {
 
     /// The key of the session in a store.
     pub(crate) fn digest(&self) -> Digest {
-        let mut hash = Sha256::new();
-        hash.update(b"level-session/id/1\0");
-        hash.update(self.0);
-        Digest(hash.finalize().into())
+        Digest(hash("level-session/id/1", &self.0))
     }
+}
+
+/// SHA-256 of these bytes with a purpose in front, so that no digest can stand for one made for another purpose.
+pub(crate) fn hash(purpose: &'static str, bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(purpose);
+    hash.update([0]);
+    hash.update(bytes);
+    hash.finalize().into()
 }
 
 impl Drop for SessionId {
@@ -90,14 +96,6 @@ impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digest({}..)", self.short())
     }
-}
-
-/// A hash that stands for bytes that are too long to be kept as they are.
-pub(crate) fn fingerprint(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(b"level-session/fingerprint/1\0");
-    hash.update(bytes);
-    hash.finalize().into()
 }
 
 /// Where ids come from: the operating system's generator, or a source that a test hands in.

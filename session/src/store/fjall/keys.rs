@@ -4,6 +4,7 @@ use crate::{clock::Timestamp, id, store::Digest};
 
 /// Longer names and entries are replaced by their hash: fjall's keys end at 64 KiB, a field's name does not.
 const LONGEST: usize = 250;
+const HASH_PURPOSE: &str = "level-session/fjall-key/1";
 /// In front of a hash. No UTF-8 contains it, and no length up to [`LONGEST`] is it.
 const HASHED: u8 = 0xff;
 
@@ -15,7 +16,7 @@ pub(super) fn data(number: u64, field: &str) -> Vec<u8> {
         key.extend_from_slice(field.as_bytes());
     } else {
         key.push(HASHED);
-        key.extend(id::fingerprint(field.as_bytes()));
+        key.extend(id::hash(HASH_PURPOSE, field.as_bytes()));
     }
     key
 }
@@ -58,7 +59,7 @@ pub(super) fn index_prefix(field: &str, entry: &[u8]) -> Vec<u8> {
             }
             _ => {
                 key.push(HASHED);
-                key.extend(id::fingerprint(part));
+                key.extend(id::hash(HASH_PURPOSE, part));
             }
         }
     }
