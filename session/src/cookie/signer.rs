@@ -127,6 +127,7 @@ impl fmt::Debug for Signer {
 }
 
 impl Verified {
+    #[cfg(test)]
     pub(crate) fn id(&self) -> &SessionId {
         &self.id
     }

@@ -393,6 +393,28 @@ async fn twenty_parallel_requests_across_a_renewal_with_grace() {
     .await;
 }
 
+/// Prevents: a logout that a request on the former id undoes.
+#[tokio::test]
+async fn logout_against_a_slow_writer_on_the_former_id() {
+    for slow in SLOW {
+        over_every_store(async |store| {
+            let app = App::over(store)
+                .with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+            let mut visitor = sign_in(&app).await;
+            let old = visitor.clone();
+            app.request(&mut visitor, async |s: Shopping| s.renew())
+                .await
+                .unwrap();
+            let session = begin_slowly(&app, &old, slow).await.unwrap();
+            app.request(&mut visitor, async |s: Shopping| s.destroy())
+                .await
+                .unwrap();
+            must_be_gone(&app, &session, slow).await;
+        })
+        .await;
+    }
+}
+
 /// Prevents: a grace that never ends.
 #[tokio::test]
 async fn the_grace_of_a_renewal_ends() {

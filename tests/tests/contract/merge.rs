@@ -99,7 +99,7 @@ async fn counters_add_up_and_updates_run_again_on_what_is_there_by_then() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_when_many_requests_race() {
     const TASKS: usize = 16;
-    const ROUNDS: usize = 25;
+    const ROUNDS: usize = 10;
     over_every_store(async |store| {
         let app = Arc::new(App::over(store));
         let mut visitor = Visitor::new();
