@@ -71,7 +71,6 @@ impl Default for CookieConfig {
 
 impl CookieConfig {
     /// Starts from the default.
-    #[must_use]
     pub fn builder() -> CookieConfigBuilder {
         CookieConfigBuilder {
             config: Self::default(),
