@@ -60,6 +60,11 @@ pub(super) fn take<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, ValueError> {
 /// Takes an unsigned integer of at most 128 bits off the front, in its shortest form.
 #[inline]
 pub(super) fn take_uint(rest: &mut &[u8]) -> Result<u128, ValueError> {
+    // Most lengths and many numbers: bincode would come to the same the long way round.
+    if let Some((&value @ ..=250, after)) = rest.split_first() {
+        *rest = after;
+        return Ok(value.into());
+    }
     let before = rest.len();
     let value: u128 = take(rest)?;
     if before - rest.len() == varint_len(value) {
