@@ -59,14 +59,22 @@
 //! - A type that has one form for people and another for machines is written in the one for people (a `Uuid` as text),
 //!   because serde's buffer always asks for that one when it is read.
 
-mod access;
-mod counter;
-mod de;
-mod error;
-mod head;
-mod ser;
+// In reading order: what a value is, what a store keeps of it, and how `T` becomes bytes and comes back.
 mod tree;
 mod tree_serde;
+
+mod counter;
+mod head;
+
+mod items;
+mod ser;
+mod writer;
+
+mod access;
+mod de;
+mod reader;
+
+mod error;
 mod wire;
 
 #[cfg(test)]
