@@ -7,6 +7,7 @@ use super::{
     wire::{tag, take, take_bytes, take_len, take_negative, take_uint},
 };
 use serde::de::{DeserializeSeed, Expected, Visitor};
+use std::any::type_name;
 
 /// What is left of a body.
 pub(super) struct Reader<'de> {
@@ -103,16 +104,24 @@ impl<'de> Reader<'de> {
         seed: S,
     ) -> Result<S::Value, ValueError> {
         let (start, depth) = (self.rest, self.depth);
-        let value = seed.deserialize(&mut *self);
-        match value {
-            Ok(_) if self.astray => {
-                (self.rest, self.depth, self.astray) = (start, depth, false);
-                self.skip()?;
+        match seed.deserialize(&mut *self) {
+            Ok(value) => {
+                if self.astray {
+                    (self.rest, self.depth, self.astray) = (start, depth, false);
+                    self.skip()?;
+                }
+                Ok(value)
             }
-            Ok(_) => {}
-            Err(_) => self.astray = true,
+            Err(error) => Err(self.went_wrong(start, error, type_name::<S::Value>())),
         }
-        value
+    }
+
+    #[cold]
+    fn went_wrong(&mut self, start: &[u8], error: ValueError, wanted: &'static str) -> ValueError {
+        self.astray = true;
+        let head = Reader::new(start).head();
+        let shape = head.map_or("damaged bytes", |head| head.shape());
+        error.refused(shape, wanted)
     }
 
     /// Passes over one value.
