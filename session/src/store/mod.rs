@@ -26,6 +26,8 @@ mod fjall;
 mod future;
 mod memory;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "fjall")]
 pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
