@@ -2,7 +2,7 @@
 
 use crate::value::{self, Body, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{borrow::Borrow, fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc, time::Duration};
 
 /// The key of a field: static where it was declared, shared where it was not. Cloning is cheap.
 #[derive(Clone)]
@@ -185,6 +185,16 @@ impl Schema {
     pub(crate) fn find(&self, key: &str) -> Option<&'static FieldDef> {
         let own = self.fields.iter().find(|field| field.key == key);
         own.or_else(|| self.nested.iter().find_map(|nested| nested.find(key)))
+    }
+
+    /// The struct that declares a key, here or nested, and what it declares.
+    pub(crate) fn owner_of(&self, key: &str) -> Option<(&'static str, &'static FieldDef)> {
+        let own = self
+            .fields
+            .iter()
+            .find(|field| field.key == key)
+            .map(|field| (self.type_name, field));
+        own.or_else(|| self.nested.iter().find_map(|nested| nested.owner_of(key)))
     }
 
     /// Every field, the nested structs' included, with the struct it belongs to.
@@ -410,6 +420,11 @@ impl<T> Key<T> {
         self.def.erased.key
     }
 
+    /// The key as a slice of one, as a store is asked.
+    pub(crate) fn name_slice(self) -> &'static [&'static str; 1] {
+        std::array::from_ref(&self.def.erased.key)
+    }
+
     /// What is declared of the field.
     #[must_use]
     pub const fn def(self) -> FieldDef {
@@ -433,38 +448,42 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// What can name a field in the untyped API: a string, or a typed key, which brings the type along.
+/// What can name a field in the untyped API: a string, or a typed key.
+pub trait FieldKey {
+    /// The key.
+    fn name(&self) -> FieldName;
+}
+
+/// A [`FieldKey`] of a field that holds a `T`: a string names a field of any type, a typed key brings the type along.
 ///
 /// ```ignore
 /// let id = session.get::<u64>("user_id").await?;
 /// let id = session.get(Shop::USER_ID).await?; // the same, and the type is known
 /// ```
-pub trait AsKey<T> {
-    /// The key.
-    fn name(&self) -> FieldName;
-    #[doc(hidden)]
-    fn typed(&self) -> PhantomData<fn() -> T> {
-        PhantomData
-    }
-}
+pub trait AsKey<T>: FieldKey {}
 
-impl<T: 'static> AsKey<T> for Key<T> {
+impl<T> FieldKey for Key<T> {
     fn name(&self) -> FieldName {
         FieldName::Static(self.def.erased.key)
     }
 }
-impl<T> AsKey<T> for &str {
+impl<T> AsKey<T> for Key<T> {}
+
+macro_rules! string_keys {
+    ($($string:ty)*) => {$(
+        impl FieldKey for $string {
+            fn name(&self) -> FieldName {
+                FieldName::Shared(Arc::from(&self[..]))
+            }
+        }
+        impl<T> AsKey<T> for $string {}
+    )*};
+}
+string_keys!(&str String &String std::borrow::Cow<'_, str>);
+
+impl FieldKey for FieldName {
     fn name(&self) -> FieldName {
-        FieldName::Shared(Arc::from(*self))
+        self.clone()
     }
 }
-impl<T> AsKey<T> for &String {
-    fn name(&self) -> FieldName {
-        FieldName::Shared(Arc::from(self.as_str()))
-    }
-}
-impl<T> AsKey<T> for String {
-    fn name(&self) -> FieldName {
-        FieldName::Shared(Arc::from(self.as_str()))
-    }
-}
+impl<T> AsKey<T> for FieldName {}

@@ -1,40 +1,214 @@
-use super::{SessionData, Untyped};
-use crate::{Result, field::Key};
-use std::marker::PhantomData;
+//! Whole structs: read in one go, and stored as the difference.
 
-/// A session's fields, all of one moment, as a request sees them.
-#[derive(Debug)]
-pub struct View<'a>(PhantomData<&'a ()>);
+use super::{SessionData, handles, untyped::Untyped};
+use crate::{
+    changes::Change,
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    field::{FieldName, Key, Schema},
+    store::Bytes,
+    value::{self, Body},
+};
+use std::{collections::BTreeMap, fmt};
+
+/// The fields that a struct declares, all of one moment, as the request sees them.
+#[doc(hidden)]
+pub struct View<'a> {
+    fields: &'a BTreeMap<FieldName, Bytes>,
+    now: Timestamp,
+}
+
 impl View<'_> {
     /// A field that is an `Option`: `None` where nothing is stored.
-    pub fn optional<T>(&self, _key: Key<T>) -> Result<Option<T>> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if what is stored is no `T`.
+    pub fn optional<T>(&self, key: Key<T>) -> Result<Option<T>> {
+        handles::decode(key.def, self.fields.get(key.name()), self.now)
     }
-    /// Any other field: what is stored, else its default, else an error.
-    pub fn required<T>(&self, _key: Key<T>) -> Result<T> {
-        todo!()
+
+    /// Any other field: what is stored, else its default.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if what is stored is no `T`; [`ErrorKind::Missing`] if nothing is stored and there is no
+    /// default.
+    pub fn required<T>(&self, key: Key<T>) -> Result<T> {
+        match (self.optional(key)?, key.def.default) {
+            (Some(value), _) => Ok(value),
+            (None, Some(default)) => Ok(default()),
+            (None, None) => Err(Error::new(
+                ErrorKind::Missing,
+                "nothing is stored and the field has no default, so the whole struct cannot be read: \
+                 add `#[session(default)]`, make it an `Option`, or read the fields one by one",
+            )
+            .on(key.name())),
+        }
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.fields.keys()).finish()
     }
 }
 
 /// What a struct holds, compared with what the request sees.
-#[derive(Debug)]
-pub struct Diff<'a>(PhantomData<&'a ()>);
+#[doc(hidden)]
+pub struct Diff<'a> {
+    view: View<'a>,
+    changes: Vec<(FieldName, Difference)>,
+}
+
+enum Difference {
+    Change(Change),
+    Add {
+        delta: i128,
+        def: &'static crate::field::FieldDef,
+        base: i128,
+    },
+}
+
 impl Diff<'_> {
-    /// A field that is an `Option`: `None` removes it.
-    pub fn optional<T>(&mut self, _key: Key<T>, _value: Option<&T>) -> Result<()> {
-        todo!()
+    /// A field that is an `Option`: `None` removes what is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] if the value cannot be stored.
+    pub fn optional<T>(&mut self, key: Key<T>, value: Option<&T>) -> Result<()> {
+        let name = FieldName::Static(key.name());
+        let seen = self.body(key)?;
+        match value {
+            None if seen.is_some() => self
+                .changes
+                .push((name, Difference::Change(Change::Remove))),
+            None => {}
+            Some(value) => {
+                let setting = handles::setting(key.def, value, self.view.now)?;
+                let body = value::open(&setting.bytes)
+                    .map_err(|cause| cause.on_field(key.name()))?
+                    .body;
+                if seen != Some(body.0) {
+                    self.changes
+                        .push((name, Difference::Change(Change::Set(setting))));
+                }
+            }
+        }
+        Ok(())
     }
-    /// Any other field.
-    pub fn required<T>(&mut self, _key: Key<T>, _value: &T) -> Result<()> {
-        todo!()
+
+    /// Any other field. A field that holds its default and is not stored stays so. A counter changes by the
+    /// difference.
+    ///
+    /// # Errors
+    /// As [`optional`](Self::optional), and [`ErrorKind::Decode`] if a counter's stored value is no number.
+    pub fn required<T>(&mut self, key: Key<T>, value: &T) -> Result<()> {
+        let seen = self.body(key)?.map(<[u8]>::to_vec);
+        let mut held = Vec::new();
+        let mut default = Vec::new();
+        let fail = |cause: value::ValueError| cause.on_field(key.name());
+        (key.def.encode)(value, &mut held).map_err(fail)?;
+        if let Some(make) = key.def.default {
+            (key.def.encode)(&make(), &mut default).map_err(fail)?;
+        }
+        if key.def.erased.is_counter() {
+            let base = Body(&default).integer().unwrap_or(0);
+            let before = match &seen {
+                Some(body) => Body(body).integer().ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Decode,
+                        "holds no number, but is declared a counter",
+                    )
+                    .on(key.name())
+                })?,
+                None => base,
+            };
+            let delta = Body(&held).integer().unwrap_or(base) - before;
+            if delta != 0 {
+                let difference = Difference::Add {
+                    delta,
+                    def: &key.def.erased,
+                    base,
+                };
+                self.changes
+                    .push((FieldName::Static(key.name()), difference));
+            }
+            return Ok(());
+        }
+        if seen.is_none() && !default.is_empty() && held == default {
+            return Ok(());
+        }
+        self.optional(key, Some(value))
+    }
+
+    /// The body of what the request sees.
+    fn body<T>(&self, key: Key<T>) -> Result<Option<&[u8]>> {
+        let Some(bytes) = self.view.fields.get(key.name()) else {
+            return Ok(None);
+        };
+        let stored = value::open(bytes).map_err(|cause| cause.on_field(key.name()))?;
+        Ok(stored.live(self.view.now).map(|body| body.0))
     }
 }
 
-/// `TFields::load`.
-pub async fn load<T: SessionData>(_session: &Untyped) -> Result<T> {
-    todo!()
+impl fmt::Debug for Diff<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.changes.iter().map(|(name, _)| name))
+            .finish()
+    }
 }
-/// `TFields::store`.
-pub async fn store<T: SessionData>(_session: &Untyped, _data: &T) -> Result<()> {
-    todo!()
+
+/// Reads the whole struct: the fields that the request has not read yet are read in one go, of one moment. A flash
+/// value is looked at, not taken.
+///
+/// # Errors
+/// Those of [`View`], and [`ErrorKind::Store`].
+pub async fn load<T: SessionData>(session: &Untyped) -> Result<T> {
+    let fields = fields(session, T::SCHEMA).await?;
+    T::read(&View {
+        fields: &fields,
+        now: session.unit().now(),
+    })
+}
+
+/// Writes the fields of a struct that differ from what the request sees; counters by the difference, so that nothing
+/// another request adds is lost. All of them or, if one cannot be stored, none.
+///
+/// # Errors
+/// Those of [`Diff`], and those of reading.
+pub async fn store<T: SessionData>(session: &Untyped, data: &T) -> Result<()> {
+    let fields = fields(session, T::SCHEMA).await?;
+    let unit = session.unit();
+    let now = unit.now();
+    let mut diff = Diff {
+        view: View {
+            fields: &fields,
+            now,
+        },
+        changes: Vec::new(),
+    };
+    data.write(&mut diff)?;
+    let changes = diff.changes;
+    let mut state = unit.lock();
+    for (name, difference) in changes {
+        match difference {
+            Difference::Change(change) => state.change(&name, change)?,
+            Difference::Add { delta, def, base } => {
+                if let Some(add) = super::unit::UnitOfWork::adding(def, delta, base, now) {
+                    state.add(&name, add, now)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn fields(session: &Untyped, schema: &Schema) -> Result<BTreeMap<FieldName, Bytes>> {
+    let mut names = Vec::new();
+    schema.for_each(&mut |_, field| names.push(FieldName::Static(field.key())));
+    let values = session.unit().read_many(&names).await?;
+    Ok(names
+        .into_iter()
+        .zip(values)
+        .filter_map(|(name, bytes)| Some((name, bytes?)))
+        .collect())
 }

@@ -1,79 +1,338 @@
-use super::Untyped;
+//! What an accessor returns: a handle on one field, which is itself the future of its value.
+
+use super::{read::Read, unit::UnitOfWork, untyped::Untyped};
 use crate::{
-    Result,
-    field::{CounterValue, Key},
+    changes::{Change, Setting},
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    field::{CounterValue, Def, FieldName, Key},
+    store::Bytes,
+    value,
+};
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 
-macro_rules! handle { ($($name:ident)*) => {$(
-    /// Handle.
-    #[derive(Debug)]
-    #[must_use]
-    pub struct $name<'a, T: 'static> { session: &'a Untyped, key: Key<T> }
-    impl<'a, T> $name<'a, T> {
-        #[doc(hidden)]
-        pub fn new(session: &'a Untyped, key: Key<T>) -> Self { Self { session, key } }
-    }
-)*}}
-handle!(Field OptField Counter Flash);
+/// What all handles share.
+struct Handle<'a, T: 'static> {
+    unit: &'a UnitOfWork,
+    key: Key<T>,
+    read: Read<'a>,
+}
 
-impl<T> Field<'_, T> {
-    /// Set.
-    pub fn set(self, _value: T) -> Result<()> {
-        let _ = (self.session, self.key);
-        todo!()
+impl<'a, T> Handle<'a, T> {
+    fn new(session: &'a Untyped, key: Key<T>) -> Self {
+        Self {
+            unit: session.unit(),
+            key,
+            read: Read::declared(key.name_slice()),
+        }
+    }
+
+    fn name(&self) -> FieldName {
+        FieldName::Static(self.key.name())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+        let bytes = ready!(self.read.poll(self.unit, cx))?;
+        Poll::Ready(decode(self.key.def, bytes.as_ref(), self.unit.now()))
+    }
+
+    fn set(&self, value: &T) -> Result<()> {
+        let setting = setting(self.key.def, value, self.unit.now())?;
+        self.unit.lock().change(&self.name(), Change::Set(setting))
+    }
+
+    fn remove(&self) -> Result<()> {
+        self.unit.lock().change(&self.name(), Change::Remove)
+    }
+
+    async fn take(self) -> Result<Option<T>> {
+        let Self { unit, key, .. } = self;
+        let now = unit.now();
+        let check = |bytes: &Bytes| decode(key.def, Some(bytes), now).map(drop);
+        let bytes = unit.take(&FieldName::Static(key.name()), check).await?;
+        decode(key.def, bytes.as_ref(), now)
+    }
+
+    /// `change` gets what is there and leaves what shall be there.
+    async fn update(self, mut change: impl FnMut(&mut Option<T>) + Send + 'static) -> Result<()> {
+        let Self { unit, key, .. } = self;
+        let step = move |bytes: Option<&Bytes>, now| {
+            let mut value = decode(key.def, bytes, now)?;
+            change(&mut value);
+            value.map(|value| setting(key.def, &value, now)).transpose()
+        };
+        unit.update(&FieldName::Static(key.name()), Box::new(step))
+            .await
     }
 }
-impl<T> OptField<'_, T> {
-    /// Set.
-    pub fn set(self, _value: T) -> Result<()> {
-        todo!()
+
+/// Reads stored bytes as the field's type; what has outlived its TTL is not there.
+pub(super) fn decode<T>(def: &Def<T>, bytes: Option<&Bytes>, now: Timestamp) -> Result<Option<T>> {
+    let Some(bytes) = bytes else { return Ok(None) };
+    let read = || match value::open(bytes)?.live(now) {
+        Some(body) => (def.decode)(&body).map(Some),
+        None => Ok(None),
+    };
+    read().map_err(|cause| cause.on_field(def.erased.key))
+}
+
+pub(super) fn setting<T>(def: &Def<T>, value: &T, now: Timestamp) -> Result<Setting> {
+    let name = FieldName::Static(def.erased.key);
+    UnitOfWork::setting(Some(&def.erased), &name, now, |out| {
+        (def.encode)(value, out)
+    })
+}
+
+fn default<T>(def: &Def<T>) -> Result<T> {
+    match def.default {
+        Some(default) => Ok(default()),
+        None => Err(Error::new(
+            ErrorKind::Missing,
+            "nothing is stored, and the field has no default",
+        )
+        .on(def.erased.key)),
     }
 }
-impl<T> Flash<'_, T> {
-    /// Set.
-    pub fn set(self, _value: T) -> Result<()> {
-        todo!()
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident -> $output:ty, |$handle:ident, $value:ident| $finish:expr) => {
+        $(#[$doc])*
+        #[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
+        pub struct $name<'a, T: 'static>(Handle<'a, T>);
+
+        impl<'a, T> $name<'a, T> {
+            #[doc(hidden)]
+            pub fn new(session: &'a Untyped, key: Key<T>) -> Self {
+                Self(Handle::new(session, key))
+            }
+
+            /// The field's typed key.
+            pub fn key(&self) -> Key<T> {
+                self.0.key
+            }
+
+            /// Sets the value. It is yours alone until the request ends, then it is stored with everything else.
+            ///
+            /// Nothing is awaited, so that there is no await to forget.
+            ///
+            /// # Errors
+            /// [`ErrorKind::Encode`] if the value's `Serialize` fails or it is too large or too deep;
+            /// [`ErrorKind::Closed`] and [`ErrorKind::Gone`] if the request or the session is over.
+            pub fn set(self, value: T) -> Result<()> {
+                self.0.set(&value)
+            }
+
+            /// Removes the value; no error if there is none.
+            ///
+            /// # Errors
+            /// [`ErrorKind::Closed`] and [`ErrorKind::Gone`] if the request or the session is over.
+            #[doc(alias = "delete")]
+            pub fn remove(self) -> Result<()> {
+                self.0.remove()
+            }
+        }
+
+        impl<T> Unpin for $name<'_, T> {}
+
+        impl<T> Future for $name<'_, T> {
+            type Output = Result<$output>;
+
+            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let $value = ready!(self.0.poll(cx))?;
+                let $handle = &self.0;
+                Poll::Ready($finish)
+            }
+        }
+
+        impl<T> fmt::Debug for $name<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), self.0.key)
+            }
+        }
+    };
+}
+
+handle! {
+    /// A field with a default: reading it gives a `T`, the default where nothing is stored.
+    ///
+    /// `.await` reads; [`set`](Self::set), [`update`](Self::update), [`remove`](Self::remove) and
+    /// [`take`](Self::take) change.
+    Field -> T, |handle, value| value.map_or_else(|| default(handle.key.def), Ok)
+}
+
+handle! {
+    /// A field without a default: reading it gives an `Option<T>`, `None` where nothing is stored.
+    OptField -> Option<T>, |_handle, value| Ok(value)
+}
+
+handle! {
+    /// A number whose changes add up: of any number of concurrent [`add`](Self::add)s none is lost.
+    Counter -> T, |handle, value| value.map_or_else(|| default(handle.key.def), Ok)
+}
+
+impl<T: Send> Field<'_, T> {
+    /// Changes the value: `change` runs on what the request sees, and again on the latest value if another request
+    /// changed it meanwhile. So no update is lost, and `change` should do nothing but change the value.
+    ///
+    /// # Errors
+    /// Those of reading and of [`set`](Self::set).
+    pub async fn update(self, mut change: impl FnMut(&mut T) + Send + 'static) -> Result<()> {
+        let def = self.0.key.def;
+        default_exists(def)?;
+        self.0
+            .update(move |value| {
+                if value.is_none() {
+                    *value = def.default.map(|default| default());
+                }
+                if let Some(value) = value {
+                    change(value);
+                }
+            })
+            .await
+    }
+
+    /// Takes the value out of the session, at once and whatever becomes of the request: of any number of concurrent
+    /// takers one gets it, the others get `None`.
+    ///
+    /// # Errors
+    /// Those of reading, and [`ErrorKind::Store`] if it cannot be claimed.
+    pub async fn take(self) -> Result<Option<T>> {
+        self.0.take().await
     }
 }
+
+/// The derive makes a [`Field`] only of what has a default.
+fn default_exists<T>(def: &Def<T>) -> Result<()> {
+    match def.default {
+        Some(_) => Ok(()),
+        None => default(def).map(drop),
+    }
+}
+
+impl<T: Send> OptField<'_, T> {
+    /// Changes the value, or that there is one: `change` runs on what the request sees, and again on the latest value
+    /// if another request changed it meanwhile. So no update is lost, and `change` should do nothing but change the
+    /// value.
+    ///
+    /// # Errors
+    /// Those of reading and of [`set`](Self::set).
+    pub async fn update(self, change: impl FnMut(&mut Option<T>) + Send + 'static) -> Result<()> {
+        self.0.update(change).await
+    }
+
+    /// Takes the value out of the session, at once and whatever becomes of the request: of any number of concurrent
+    /// takers one gets it, the others get `None`. For one-time codes and OAuth's `state`.
+    ///
+    /// # Errors
+    /// Those of reading, and [`ErrorKind::Store`] if it cannot be claimed.
+    pub async fn take(self) -> Result<Option<T>> {
+        self.0.take().await
+    }
+}
+
 impl<T: CounterValue> Counter<'_, T> {
-    /// Add.
-    pub fn add(self, _value: T) -> Result<()> {
-        todo!()
+    /// Adds `delta` to what is stored when the request ends, whatever that is then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`] if the sum is known to leave the range of `T`; where it only turns out when the request
+    /// is stored, that fails, and nothing of it is stored. [`ErrorKind::Closed`] and [`ErrorKind::Gone`] as always.
+    #[doc(alias = "increment")]
+    pub fn add(self, delta: T) -> Result<()> {
+        self.add_wide(delta.widen())
+    }
+
+    /// Subtracts `delta`: see [`add`](Self::add).
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    #[doc(alias = "decrement")]
+    pub fn sub(self, delta: T) -> Result<()> {
+        self.add_wide(-delta.widen())
+    }
+
+    fn add_wide(self, delta: i128) -> Result<()> {
+        let Handle { unit, key, .. } = self.0;
+        let base = default(key.def)?.widen();
+        let now = unit.now();
+        match UnitOfWork::adding(&key.def.erased, delta, base, now) {
+            Some(add) => unit.lock().add(&FieldName::Static(key.name()), add, now),
+            None => Err(
+                Error::new(ErrorKind::Type, "is not declared `#[session(counter)]`").on(key.name()),
+            ),
+        }
     }
 }
-impl<T> Future for Field<'_, T> {
-    type Output = Result<T>;
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        todo!()
+
+/// A value that is read once: reading takes it.
+///
+/// `.await` gives the value and claims it at once, so that of two concurrent requests one shows it. [`peek`](Self::peek)
+/// looks without taking.
+#[must_use = "a handle does nothing by itself: `.await` takes, `.set(..)?` writes"]
+pub struct Flash<'a, T: 'static> {
+    session: &'a Untyped,
+    key: Key<T>,
+    taking: Option<Pin<Box<dyn Future<Output = Result<Option<T>>> + Send + 'a>>>,
+}
+
+impl<'a, T> Flash<'a, T> {
+    #[doc(hidden)]
+    pub fn new(session: &'a Untyped, key: Key<T>) -> Self {
+        Self {
+            session,
+            key,
+            taking: None,
+        }
+    }
+
+    /// The field's typed key.
+    pub fn key(&self) -> Key<T> {
+        self.key
+    }
+
+    /// Sets the value, for the next request that reads it, or for this one.
+    ///
+    /// # Errors
+    /// As [`OptField::set`].
+    pub fn set(self, value: T) -> Result<()> {
+        self.peek().set(value)
+    }
+
+    /// Removes the value unread.
+    ///
+    /// # Errors
+    /// As [`OptField::remove`].
+    pub fn remove(self) -> Result<()> {
+        self.peek().remove()
+    }
+
+    /// Reads the value and leaves it where it is.
+    pub fn peek(self) -> OptField<'a, T> {
+        OptField::new(self.session, self.key)
     }
 }
-impl<T> Future for OptField<'_, T> {
+
+impl<T> Unpin for Flash<'_, T> {}
+
+impl<T: Send> Future for Flash<'_, T> {
     type Output = Result<Option<T>>;
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        todo!()
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self {
+            session,
+            key,
+            taking,
+        } = &mut *self;
+        let future = taking.get_or_insert_with(|| Box::pin(OptField::new(session, *key).take()));
+        future.as_mut().poll(cx)
     }
 }
-impl<T> Future for Flash<'_, T> {
-    type Output = Result<Option<T>>;
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        todo!()
-    }
-}
-impl<T> Future for Counter<'_, T> {
-    type Output = Result<T>;
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        todo!()
+
+impl<T> fmt::Debug for Flash<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flash({:?})", self.key)
     }
 }

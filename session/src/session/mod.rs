@@ -2,11 +2,15 @@
 
 mod data;
 mod handles;
+mod read;
+mod state;
+mod unit;
 mod untyped;
 
 pub use data::{Diff, View, load, store};
 pub use handles::{Counter, Field, Flash, OptField};
-pub use untyped::Untyped;
+pub use untyped::{All, Untyped};
+pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
 use crate::field::Schema;
 use std::{fmt, ops::Deref};
@@ -30,18 +34,53 @@ pub trait SessionData: Sized + Send + Sync + 'static {
     fn write(&self, diff: &mut Diff<'_>) -> crate::Result<()>;
 }
 
-/// The session of a request.
-pub struct Session<T: SessionData> {
+/// The session of a request: `Session<Shop>` for a declared struct, `Session` alone for untyped access.
+///
+/// It dereferences to the struct's generated fields (one method each), and those to [`Untyped`]. It has no methods of
+/// its own, so none can ever stand in the way of a field's.
+///
+/// Clones are the same session and the same unit of work.
+pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
 }
 
 impl<T: SessionData> Session<T> {
-    /// A typed handle on the same session.
-    #[must_use]
-    pub fn new(session: &Untyped) -> Self {
+    pub(crate) fn over(session: Untyped) -> Self {
         Self {
-            fields: T::fields(session.clone()),
+            fields: T::fields(session),
         }
+    }
+}
+
+/// No declared fields: `Session` alone.
+impl SessionData for () {
+    type Fields = NoFields;
+    const SCHEMA: &'static Schema = &crate::field::schema("()", &[], &[]);
+    fn fields(session: Untyped) -> NoFields {
+        NoFields(session)
+    }
+    fn read(_: &View<'_>) -> crate::Result<Self> {
+        Ok(())
+    }
+    fn write(&self, _: &mut Diff<'_>) -> crate::Result<()> {
+        Ok(())
+    }
+}
+
+/// The fields of `Session` alone: none, but [`Untyped`] beneath.
+#[derive(Clone)]
+pub struct NoFields(Untyped);
+
+impl Deref for NoFields {
+    type Target = Untyped;
+    fn deref(&self) -> &Untyped {
+        &self.0
+    }
+}
+
+impl fmt::Debug for NoFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

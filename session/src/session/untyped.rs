@@ -1,3 +1,369 @@
-/// The session without a declared type.
-#[derive(Clone, Debug)]
-pub struct Untyped(std::sync::Arc<()>);
+//! The session without a declared type: its life cycle, and its fields by key.
+
+use super::{SessionData, unit::UnitOfWork};
+use crate::{
+    changes::Change,
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    field::{AsKey, FieldDef, FieldKey, FieldName, Schema},
+    store::Bytes,
+    value::{self, Value},
+};
+use serde::{Serialize, de::DeserializeOwned, ser::SerializeMap};
+use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
+
+/// The session without a declared type: its life cycle, and its fields by key.
+///
+/// Every typed session dereferences to it, and both are one: what a typed accessor writes, [`get`](Self::get) reads.
+/// A declared field accepts only a value of its type, by whatever way it comes.
+///
+/// Clones are the same session and the same unit of work.
+#[derive(Clone)]
+pub struct Untyped(Arc<UnitOfWork>);
+
+impl Untyped {
+    pub(crate) fn new(unit: UnitOfWork) -> Self {
+        Self(Arc::new(unit))
+    }
+
+    pub(crate) fn unit(&self) -> &UnitOfWork {
+        &self.0
+    }
+
+    // ---- fields by key
+
+    /// Reads a field: `None` where nothing is stored.
+    ///
+    /// ```ignore
+    /// let referrer = session.get::<String>("referrer").await?;
+    /// let user = session.get(Shop::USER_ID).await?;
+    /// let anything = session.get::<Value>("cart").await?;
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if what is stored is no `T`: it names the field, what it holds and what was wanted.
+    /// [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    pub async fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
+        let name = key.name();
+        let bytes = self.0.read(&name).await?;
+        decode(&name, bytes.as_ref(), self.0.now())
+    }
+
+    /// Every field that is stored, declared or not, as a map that serde can serialize.
+    ///
+    /// A damaged field does not take the others with it: see [`All::damaged`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    pub async fn get_all(&self) -> Result<All> {
+        let fields = self.0.read_all().await?;
+        let now = self.0.now();
+        let mut all = All {
+            fields: BTreeMap::new(),
+            damaged: Vec::new(),
+        };
+        for (name, bytes) in fields {
+            match decode(&name, Some(&bytes), now) {
+                Ok(Some(value)) => drop(all.fields.insert(name.to_string(), value)),
+                Ok(None) => {}
+                Err(error) => all.damaged.push(error),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Sets a field. [`Value::Null`] is a value as well.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Type`] if the field is declared with another type; [`ErrorKind::Encode`] if the value cannot be
+    /// stored; [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    pub fn set<T: Serialize>(&self, key: impl AsKey<T>, value: T) -> Result<()> {
+        let name = key.name();
+        let def = self.definition(&name);
+        let setting = UnitOfWork::setting(def.map(|(_, def)| def), &name, self.0.now(), |out| {
+            value::encode(&value, out)
+        })?;
+        if let Some((schema, def)) = def {
+            check(schema, def, &setting.bytes)?;
+        }
+        self.0.lock().change(&name, Change::Set(setting))
+    }
+
+    /// Removes a field; no error if it is not there.
+    ///
+    /// The Node ancestor's `del` of nothing removes every field: that is [`clear`](Self::clear).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    #[doc(alias = "remove")]
+    #[doc(alias = "delete")]
+    pub fn del(&self, key: impl FieldKey) -> Result<()> {
+        self.0.lock().change(&key.name(), Change::Remove)
+    }
+
+    /// Changes a field, or that there is one: `change` runs on what the request sees, and again on the latest value
+    /// if another request changed it meanwhile. So no update is lost, and `change` should do nothing but change the
+    /// value.
+    ///
+    /// ```ignore
+    /// session.update::<Vec<String>>("seen", |seen| seen.get_or_insert_default().push("a".into())).await?;
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get) and [`set`](Self::set).
+    pub async fn update<T>(
+        &self,
+        key: impl AsKey<T>,
+        mut change: impl FnMut(&mut Option<T>) + Send + 'static,
+    ) -> Result<()>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let name = key.name();
+        let def = self.definition(&name);
+        let field = name.clone();
+        let step = move |bytes: Option<&Bytes>, now| {
+            let mut value = decode::<T>(&field, bytes, now)?;
+            change(&mut value);
+            let Some(value) = value else { return Ok(None) };
+            let setting = UnitOfWork::setting(def.map(|(_, def)| def), &field, now, |out| {
+                value::encode(&value, out)
+            })?;
+            if let Some((schema, def)) = def {
+                check(schema, def, &setting.bytes)?;
+            }
+            Ok(Some(setting))
+        };
+        self.0.update(&name, Box::new(step)).await
+    }
+
+    /// Takes a field out of the session, at once and whatever becomes of the request: of any number of concurrent
+    /// takers one gets the value, the others get `None`. For one-time codes and OAuth's `state`.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub async fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
+        let name = key.name();
+        let now = self.0.now();
+        let bytes = self
+            .0
+            .take(&name, |bytes| {
+                decode::<T>(&name, Some(bytes), now).map(drop)
+            })
+            .await?;
+        decode(&name, bytes.as_ref(), now)
+    }
+
+    // ---- life cycle
+
+    /// Gives the session a new id when the request ends, and keeps its data; the old id is dead in the same step.
+    /// Call it at sign-in and at every change of privilege (ASVS 7.2.4). The absolute timeout starts anew.
+    ///
+    /// To drop what a former visitor left behind, [`clear`](Self::clear) as well.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`]; [`ErrorKind::Config`] on a [detached](Self::detach) handle, which
+    /// cannot send the new cookie.
+    #[doc(alias = "regenerate")]
+    #[doc(alias = "cycle_id")]
+    pub fn renew(&self) -> Result<()> {
+        if self.0.is_detached() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "a detached handle has no response that could carry a new cookie: renew in a request",
+            ));
+        }
+        self.0.lock().renew()
+    }
+
+    /// Ends the session when the request ends: every field, its index entries, its id, and the cookie. A request that
+    /// is at work on it gets [`ErrorKind::Gone`] and cannot bring it back.
+    ///
+    /// The request sees an empty session from now on. What it writes after that begins a new session, in the same
+    /// atomic step: a "you are signed out" notice, say.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    #[doc(alias = "flush")]
+    #[doc(alias = "invalidate")]
+    #[doc(alias = "logout")]
+    pub fn destroy(&self) -> Result<()> {
+        self.0.lock().destroy()
+    }
+
+    /// Removes every field, and keeps the session and its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    #[doc(alias = "delAll")]
+    pub fn clear(&self) -> Result<()> {
+        self.0.lock().clear()
+    }
+
+    /// Restarts the idle timeout, even if it was restarted a moment ago.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    pub fn touch(&self) -> Result<()> {
+        self.0.lock().touch()
+    }
+
+    /// Stores everything that was changed, at once, without waiting for the end of the request. What the request does
+    /// afterwards is stored at its end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`] if the session ended meanwhile, [`ErrorKind::Store`], [`ErrorKind::Overflow`],
+    /// [`ErrorKind::Contended`], [`ErrorKind::Random`], [`ErrorKind::Closed`]: nothing is stored then, and everything
+    /// is wanted as before.
+    #[doc(alias = "save")]
+    pub async fn commit(&self) -> Result<()> {
+        self.0.commit().await
+    }
+
+    /// The same session with a unit of work of its own, for what goes on after the response: a WebSocket, server-sent
+    /// events, a spawned task. What it changes is stored by its own [`commit`](Self::commit) only.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the session is new and was not committed yet; [`ErrorKind::Gone`],
+    /// [`ErrorKind::Closed`].
+    pub fn detach(&self) -> Result<Self> {
+        self.0.detach().map(Self::new)
+    }
+
+    /// Whether there is a stored session: `false` for a new visitor.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    pub async fn is_live(&self) -> Result<bool> {
+        Ok(self.0.meta().await?.is_some())
+    }
+
+    /// When the session was made; `None` for a new visitor.
+    ///
+    /// # Errors
+    /// As [`is_live`](Self::is_live).
+    pub async fn created(&self) -> Result<Option<Timestamp>> {
+        Ok(self.0.meta().await?.map(|meta| meta.created))
+    }
+
+    /// When the session ends unless it is used before; `None` for a new visitor.
+    ///
+    /// # Errors
+    /// As [`is_live`](Self::is_live).
+    pub async fn expires(&self) -> Result<Option<Timestamp>> {
+        Ok(self.0.meta().await?.map(|meta| meta.lease.deadline()))
+    }
+
+    /// A few characters that identify the session in a log and are of no use for anything else; `None` for a new
+    /// visitor.
+    #[must_use]
+    pub fn handle(&self) -> Option<String> {
+        self.0.digest().map(|digest| digest.short())
+    }
+
+    /// A typed handle on the same session and the same unit of work.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Clash`] if another struct that this application uses claims one of its keys.
+    pub fn typed<T: SessionData>(&self) -> Result<super::Session<T>> {
+        self.0.runtime.register(T::SCHEMA)?;
+        Ok(super::Session::over(self.clone()))
+    }
+
+    fn definition(&self, name: &str) -> Option<(&'static Schema, &'static FieldDef)> {
+        self.0.runtime.definition(name)
+    }
+}
+
+fn decode<T: DeserializeOwned>(
+    name: &FieldName,
+    bytes: Option<&Bytes>,
+    now: Timestamp,
+) -> Result<Option<T>> {
+    let Some(bytes) = bytes else { return Ok(None) };
+    let read = || {
+        value::open(bytes)?
+            .live(now)
+            .map(|body| body.decode())
+            .transpose()
+    };
+    read().map_err(|cause: value::ValueError| cause.on_field(name.clone()))
+}
+
+/// Refuses a value that the field's declaration could not read.
+fn check(schema: &Schema, def: &FieldDef, bytes: &Bytes) -> Result<()> {
+    let read = || value::open(bytes).and_then(|stored| (def.check)(&stored.body));
+    read().map_err(|cause| {
+        let declared = format!(
+            "is declared as `{}` in `{}`",
+            def.type_name, schema.type_name
+        );
+        let cause = cause.of_given();
+        Error::new(ErrorKind::Type, format!("{declared}, and {cause}")).on(def.key)
+    })
+}
+
+impl fmt::Debug for Untyped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Every field of a session, by key: a map, and what could not be read.
+///
+/// ```ignore
+/// let all = session.get_all().await?;
+/// Ok(Json(all)) // an admin page
+/// ```
+pub struct All {
+    fields: BTreeMap<String, Value>,
+    damaged: Vec<Error>,
+}
+
+impl All {
+    /// One error for each field that is stored and cannot be read.
+    #[must_use]
+    pub fn damaged(&self) -> &[Error] {
+        &self.damaged
+    }
+
+    /// The map itself.
+    #[must_use]
+    pub fn into_map(self) -> BTreeMap<String, Value> {
+        self.fields
+    }
+}
+
+impl Deref for All {
+    type Target = BTreeMap<String, Value>;
+    fn deref(&self) -> &Self::Target {
+        &self.fields
+    }
+}
+
+impl IntoIterator for All {
+    type Item = (String, Value);
+    type IntoIter = std::collections::btree_map::IntoIter<String, Value>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.fields.into_iter()
+    }
+}
+
+impl Serialize for All {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.fields.len()))?;
+        for (name, value) in &self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl fmt::Debug for All {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("All")
+            .field("fields", &self.fields.keys())
+            .field("damaged", &self.damaged)
+            .finish()
+    }
+}

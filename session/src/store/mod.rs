@@ -19,9 +19,19 @@
 //!    nothing else.
 //! 6. **Cancellation is safe.** A future that is dropped has applied its commit whole or not at all.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+#[cfg(feature = "fjall")]
+mod fjall;
 mod future;
 mod memory;
+mod rules;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 
+#[cfg(feature = "fjall")]
+pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
 
@@ -146,7 +156,7 @@ pub enum Select<'a> {
     /// Only whether the session lives.
     Nothing,
     /// These.
-    Names(&'a [FieldName]),
+    Names(&'a [&'a str]),
     /// Every one.
     All,
 }
@@ -202,6 +212,10 @@ pub struct Commit<'a> {
     pub id: Digest,
     /// The time.
     pub now: Timestamp,
+    /// For [`Step::Destroy`] and [`Step::Renew`]: the time of the end that [`Loaded::Ended`] tells later. It may lie a
+    /// little after [`now`](Self::now): the core sees to it that what began before an end can be told from what began
+    /// after it, also within one millisecond.
+    pub ended_at: Timestamp,
     /// What happens to the session itself.
     pub step: Step,
     /// Remove every stored field, before [`writes`](Self::writes) are applied.
@@ -355,6 +369,7 @@ pub async fn copy(
             let commit = Commit {
                 id,
                 now,
+                ended_at: now,
                 step: Step::Create {
                     created: meta.created,
                 },

@@ -1,0 +1,90 @@
+//! The cookie on the wire: how it is configured, read, verified and written.
+//!
+//! A request's headers give raw candidates ([`read`]), of which the first that was signed here gives an id
+//! ([`signer`]); a response gets it as `Set-Cookie` ([`write`]) as the application wants it ([`config`]).
+//! [`SessionCookie`] is all of it in one.
+
+mod config;
+mod read;
+mod rules;
+mod signer;
+mod write;
+
+pub use config::{CookieConfig, CookieConfigBuilder, SameSite};
+#[cfg(any(test, fuzzing))]
+pub(crate) use read::candidates_in;
+pub(crate) use signer::Verified;
+
+use crate::{id::SessionId, keyring::Keyring};
+use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
+use signer::{Signed, Signer};
+use std::time::Duration;
+
+/// The session cookie of an application: request headers in, an id out; an id in, response headers out.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionCookie {
+    config: CookieConfig,
+    signer: Signer,
+}
+
+impl SessionCookie {
+    pub(crate) fn new(keyring: Keyring, config: CookieConfig) -> Self {
+        let signer = Signer::new(keyring, &config);
+        Self { config, signer }
+    }
+
+    /// The id that a request brings, if one was signed here. It is taken from the Cookie header and from nowhere
+    /// else (requirement R08).
+    pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
+        self.signer.find(request)
+    }
+
+    /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.
+    pub(crate) fn set(
+        &self,
+        response: &mut HeaderMap,
+        id: &SessionId,
+        remaining: Option<Duration>,
+    ) {
+        let Signed { value, apart } = self.signer.sign(id);
+        let mut put = |name, value: &str| {
+            put(
+                response,
+                name,
+                write::set(&self.config, name, value, remaining),
+            );
+        };
+        put(self.config.name(), &value);
+        if let (Some(name), Some(signature)) = (self.config.signature_name(), apart) {
+            put(name, &signature);
+        }
+    }
+
+    /// Takes the cookie away from the visitor.
+    pub(crate) fn remove(&self, response: &mut HeaderMap) {
+        let names = [Some(self.config.name()), self.config.signature_name()];
+        for name in names.into_iter().flatten() {
+            put(response, name, write::remove(&self.config, name));
+        }
+    }
+}
+
+/// Adds the header in place of any other that sets a cookie of this name: a response has one at most, whatever the
+/// application put there (requirement C08; RFC 6265bis, section 4.1.1).
+fn put(response: &mut HeaderMap, name: &str, header: HeaderValue) {
+    let same_name = |other: &HeaderValue| {
+        read::pair(other.as_bytes()).is_some_and(|(other, _)| other == name.as_bytes())
+    };
+    if response.get_all(SET_COOKIE).iter().any(same_name) {
+        let all = response.get_all(SET_COOKIE).iter();
+        let others: Vec<_> = all.filter(|other| !same_name(other)).cloned().collect();
+        response.remove(SET_COOKIE);
+        for other in others {
+            response.append(SET_COOKIE, other);
+        }
+    }
+    response.append(SET_COOKIE, header);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What a cookie has to be for browsers to accept it, rule by rule. Each refuses with the reason and the way out.
+
+use super::{
+    config::{CookieConfig, SameSite},
+    signer::SIGNED_CHARS,
+};
+use crate::config_error::ConfigError;
+use std::borrow::Cow;
+
+type Checked = Result<(), ConfigError>;
+
+/// Bytes of name and value together (RFC 6265bis, section 5.6).
+const MAX_PAIR: usize = 4096;
+/// Bytes of an attribute's value; browsers ignore a longer one (RFC 6265bis, section 5.6).
+const MAX_ATTRIBUTE: usize = 1024;
+
+/// A name is a token (RFC 6265bis, section 4.1.1; RFC 9110, section 5.6.2), so that it can hold no `=`, `;`, `,`,
+/// white space or control character, and is short enough to leave room for the value.
+pub(super) fn name(config: &CookieConfig) -> Checked {
+    const SETTING: &str = "cookie name";
+    const GRAMMAR: &str = "RFC 6265bis, section 4.1.1";
+    if config.name.is_empty() {
+        return refuse(
+            SETTING,
+            "it is empty: give it one, such as the default `__Host-s`",
+            GRAMMAR,
+        );
+    }
+    if let Some(odd) = config.name.chars().find(|c| !is_token(*c)) {
+        let problem = format!("{odd:?} cannot stand in it: use letters, digits, `-` and `_`");
+        return refuse(SETTING, problem, GRAMMAR);
+    }
+    if config.name.len() + SIGNED_CHARS > MAX_PAIR {
+        let problem = format!(
+            "it has {} bytes, and name and value together may have {MAX_PAIR}: use at most {}",
+            config.name.len(),
+            MAX_PAIR - SIGNED_CHARS
+        );
+        return refuse(SETTING, problem, "RFC 6265bis, section 5.6; ASVS 3.3.5");
+    }
+    Ok(())
+}
+
+/// A path begins with `/`, or browsers put the directory of the request in its place; it holds what can stand in a
+/// request's path, and no `,`, which old readers take for the end of the cookie.
+pub(super) fn path(config: &CookieConfig) -> Checked {
+    const SETTING: &str = "cookie path";
+    const RULE: &str = "RFC 6265bis, sections 4.1.1 and 5.6.4";
+    if !config.path.starts_with('/') {
+        return refuse(
+            SETTING,
+            "it does not begin with `/`: use `/`, or a path from the root",
+            RULE,
+        );
+    }
+    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, ';' | ',' | '?' | '#');
+    if let Some(odd) = config.path.chars().find(|c| !fits(*c)) {
+        let problem =
+            format!("{odd:?} cannot stand in it: write it percent-encoded, as it stands in a URL");
+        return refuse(SETTING, problem, RULE);
+    }
+    if config.path.len() > MAX_ATTRIBUTE {
+        let problem = format!(
+            "it has {} bytes, and browsers ignore one of more than {MAX_ATTRIBUTE}: use a shorter one",
+            config.path.len()
+        );
+        return refuse(SETTING, problem, "RFC 6265bis, section 5.6");
+    }
+    Ok(())
+}
+
+/// A domain is a host name of two labels or more, in the letters of the DNS (RFC 6265bis, section 4.1.2.3; RFC 1034,
+/// section 3.5). An address has no subdomains, and a single label is a public suffix, which browsers refuse.
+pub(super) fn domain(config: &CookieConfig) -> Checked {
+    const SETTING: &str = "cookie domain";
+    const RULE: &str = "RFC 6265bis, section 4.1.2.3";
+    let Some(domain) = config.domain.as_deref() else {
+        return Ok(());
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    if let Some(odd) = domain.chars().find(|c| !fits(*c)) {
+        let problem = format!(
+            "{odd:?} cannot stand in it: write the host name alone, without scheme and port, and one that is not \
+             ASCII in its `xn--` form"
+        );
+        return refuse(SETTING, problem, RULE);
+    }
+    if domain.starts_with('.') {
+        return refuse(SETTING, "the leading dot means nothing: leave it out", RULE);
+    }
+    let label = |l: &str| (1..=63).contains(&l.len()) && !l.starts_with('-') && !l.ends_with('-');
+    if domain.len() > 253 || !domain.split('.').all(label) {
+        return refuse(
+            SETTING,
+            "it is no host name: write one such as `example.org`",
+            RULE,
+        );
+    }
+    match domain.rsplit_once('.') {
+        None => refuse(
+            SETTING,
+            "browsers accept no domain of a single label: leave it out, and the cookie belongs to the host",
+            "RFC 6265bis, section 5.7",
+        ),
+        Some((_, last)) if last.bytes().all(|b| b.is_ascii_digit()) => refuse(
+            SETTING,
+            "an address has no subdomains: leave it out, and the cookie belongs to the host",
+            "RFC 6265bis, section 5.1.3",
+        ),
+        Some(_) => Ok(()),
+    }
+}
+
+/// A prefix of the name is a promise about the attributes, and browsers drop a cookie that breaks it (RFC 6265bis,
+/// section 4.1.3; `__Http-` and `__Host-Http-`: draft-ietf-httpbis-layered-cookies). They compare without regard to
+/// case, so that `__HOST-` counts as well.
+pub(super) fn prefix(config: &CookieConfig) -> Checked {
+    const RULE: &str = "RFC 6265bis, section 4.1.3; ASVS 3.3.1, 3.3.3";
+    const HTTP_RULE: &str = "draft-ietf-httpbis-layered-cookies; ASVS 3.3.4";
+    let begins_with = |prefix: &str| {
+        let start = config.name.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let host = begins_with("__Host-");
+    let http = begins_with("__Http-") || begins_with("__Host-Http-");
+    if !config.secure && (host || http || begins_with("__Secure-")) {
+        return refuse(
+            "cookie Secure",
+            "the prefix of the cookie's name asks for it: leave it on, or choose a name without the prefix \
+             (`CookieConfig::for_development()` does, for http://localhost)",
+            RULE,
+        );
+    }
+    if host && config.path != "/" {
+        return refuse(
+            "cookie path",
+            "the prefix `__Host-` of the cookie's name asks for `/`: use it, or the prefix `__Secure-`",
+            RULE,
+        );
+    }
+    if host && config.domain.is_some() {
+        return refuse(
+            "cookie domain",
+            "the prefix `__Host-` of the cookie's name allows none: leave it out, or use the prefix `__Secure-`",
+            RULE,
+        );
+    }
+    if http && !config.http_only {
+        return refuse(
+            "cookie HttpOnly",
+            "the prefix of the cookie's name asks for it: leave it on, or use the prefix `__Host-` or `__Secure-`",
+            HTTP_RULE,
+        );
+    }
+    Ok(())
+}
+
+/// Browsers drop a cookie with `SameSite=None` that is not `Secure` (RFC 6265bis, section 5.7).
+pub(super) fn same_site(config: &CookieConfig) -> Checked {
+    if config.same_site == SameSite::None && !config.secure {
+        return refuse(
+            "cookie SameSite",
+            "browsers drop a cookie with `SameSite=None` without `Secure`: use `SameSite::Lax`, or serve HTTPS and \
+             leave `Secure` on",
+            "RFC 6265bis, section 5.7; ASVS 3.3.2",
+        );
+    }
+    Ok(())
+}
+
+/// Browsers drop a cookie with `Partitioned` that is not `Secure` (CHIPS, section 2.1).
+pub(super) fn partitioned(config: &CookieConfig) -> Checked {
+    if config.partitioned && !config.secure {
+        return refuse(
+            "cookie Partitioned",
+            "browsers drop a cookie with `Partitioned` without `Secure`: leave `Secure` on, or `Partitioned` off",
+            "draft-cutler-httpbis-partitioned-cookies, section 2.1",
+        );
+    }
+    Ok(())
+}
+
+fn refuse(
+    setting: &'static str,
+    problem: impl Into<Cow<'static, str>>,
+    rule: &'static str,
+) -> Checked {
+    Err(ConfigError::new(setting, problem).by(rule))
+}
+
+/// The characters of a token, RFC 9110, section 5.6.2.
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}

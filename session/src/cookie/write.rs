@@ -1,0 +1,77 @@
+//! Set-Cookie, built with the `cookie` crate.
+
+use super::config::{CookieConfig, SameSite};
+use ::cookie::{
+    Cookie,
+    time::{Duration as CookieDuration, OffsetDateTime},
+};
+use http::HeaderValue;
+use std::{fmt::Write as _, time::Duration};
+
+/// The longest time that a browser keeps a cookie, 400 days (RFC 6265bis, section 5.5); a longer one would be
+/// shortened there.
+const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// The header that gives a visitor a cookie of this name and value, for as long as the session will live if it is not used.
+///
+/// `Max-Age` is in whole seconds, rounded down: the browser forgets the cookie no later than the server forgets the
+/// session, so that it sends none that is dead. It is at least a second, since 0 would remove the cookie, and at most
+/// 400 days. Without `remaining`, and for a browser-session cookie always, there is none: the browser keeps the
+/// cookie until it is closed, and the server ends the session when its own time is over (requirement C10).
+pub(super) fn set(
+    config: &CookieConfig,
+    name: &str,
+    value: &str,
+    remaining: Option<Duration>,
+) -> HeaderValue {
+    let mut cookie = bare(config, name, value);
+    if let Some(remaining) = remaining.filter(|_| config.is_persistent()) {
+        cookie.set_max_age(max_age(remaining));
+    }
+    header(&cookie)
+}
+
+/// The header that makes a browser forget the cookie: everything that tells one cookie from another is the same
+/// (requirement L10).
+pub(super) fn remove(config: &CookieConfig, name: &str) -> HeaderValue {
+    let mut cookie = bare(config, name, "");
+    cookie.set_max_age(CookieDuration::ZERO);
+    // For clients that do not know `Max-Age`.
+    cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
+    header(&cookie)
+}
+
+/// The cookie with everything but a lifetime.
+fn bare<'a>(config: &'a CookieConfig, name: &'a str, value: &'a str) -> Cookie<'a> {
+    let mut cookie = Cookie::new(name, value);
+    cookie.set_path(config.path());
+    if let Some(domain) = config.domain() {
+        cookie.set_domain(domain);
+    }
+    cookie.set_same_site(match config.same_site() {
+        SameSite::Strict => ::cookie::SameSite::Strict,
+        SameSite::Lax => ::cookie::SameSite::Lax,
+        SameSite::None => ::cookie::SameSite::None,
+    });
+    cookie.set_secure(config.is_secure());
+    cookie.set_http_only(config.is_http_only());
+    cookie.set_partitioned(config.is_partitioned());
+    cookie
+}
+
+fn max_age(remaining: Duration) -> CookieDuration {
+    let seconds = remaining.clamp(Duration::from_secs(1), MAX_AGE).as_secs();
+    CookieDuration::seconds(seconds.try_into().expect("at most 400 days"))
+}
+
+fn header(cookie: &Cookie<'_>) -> HeaderValue {
+    // More than name, value and attributes take with an ordinary path and domain: one allocation.
+    let mut text = String::with_capacity(256);
+    write!(text, "{cookie}").expect("a string takes what is written, and the year 1970 has a date");
+    let mut value = HeaderValue::try_from(text).expect(
+        "a configuration that was built holds visible ASCII alone, and so does a signed id",
+    );
+    // Keeps it out of `Debug` and of the table of HPACK, where a later request could guess at it (RFC 7541, 7.1.3).
+    value.set_sensitive(true);
+    value
+}

@@ -1,0 +1,145 @@
+//! The keys that sign cookies.
+
+mod file;
+mod text;
+
+use crate::config_error::ConfigError;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use std::{fmt, sync::Arc};
+use zeroize::Zeroizing;
+
+/// Bytes of the shortest key that is accepted: as many as HMAC-SHA-256 puts out (RFC 2104, section 3).
+pub(crate) const MIN_KEY_BYTES: usize = 32;
+/// Bytes of a signature.
+pub(crate) const TAG_BYTES: usize = 32;
+
+/// The keys that sign the session cookie: the first signs, every one verifies.
+///
+/// To rotate, put a new key in front and keep the old one behind it until the cookies that it signed have expired: a
+/// cookie signed by an older key is accepted and sent again, signed by the first.
+///
+/// The keys are prepared once and overwritten in memory when the last clone is dropped. Nothing prints them. Cloning
+/// is cheap: clones share the keys.
+///
+/// ```
+/// use level_session::Keyring;
+///
+/// # fn main() -> Result<(), level_session::ConfigError> {
+/// let old = [7; 32]; // read them from where you keep secrets: see `from_env`
+/// let new = [8; 32];
+/// let keyring = Keyring::new([new, old])?;
+/// assert_eq!(format!("{keyring:?}"), "Keyring { keys: 2 }");
+///
+/// assert!(Keyring::new(["short"]).is_err());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Keyring {
+    /// Each key as an HMAC that has taken it in already, never empty. The states overwrite themselves when dropped.
+    keys: Arc<[Hmac<Sha256>]>,
+}
+
+impl Keyring {
+    /// Takes the keys, newest first: at least one, each of at least 32 random bytes.
+    ///
+    /// # Errors
+    /// If there is no key, one is shorter than 32 bytes, or two are the same. The error names a key by its position.
+    pub fn new<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>) -> Result<Self, ConfigError> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        Self::prepare(&keys, "session keys")
+    }
+
+    /// One new key from the operating system's generator, gone when the process ends: for tests and trials, since
+    /// every visitor is signed out by a restart and no second process accepts the cookies.
+    ///
+    /// # Errors
+    /// If the system's generator fails.
+    pub fn generate() -> Result<Self, ConfigError> {
+        Self::new([random_key()?])
+    }
+
+    /// Checks and prepares keys that came from `setting`.
+    fn prepare<K: AsRef<[u8]>>(keys: &[K], setting: &str) -> Result<Self, ConfigError> {
+        let count = keys.len();
+        let refuse = |problem: String| Err(ConfigError::new(setting.to_owned(), problem));
+        if count == 0 {
+            return refuse(format!(
+                "there is no key: give at least one of {MIN_KEY_BYTES} random bytes, such as \
+                 `Keyring::generate_key()` makes"
+            ));
+        }
+        for (i, key) in keys.iter().map(AsRef::as_ref).enumerate() {
+            let nth = i + 1;
+            if key.len() < MIN_KEY_BYTES {
+                return refuse(format!(
+                    "key {nth} of {count} has {} bytes, at least {MIN_KEY_BYTES} random ones are needed: make one \
+                     with `Keyring::generate_key()` or `openssl rand -base64 {MIN_KEY_BYTES}`",
+                    key.len()
+                ))
+                .map_err(|refused| refused.by("RFC 2104, section 3; ASVS 11.2.3"));
+            }
+            if let Some(twin) = keys[..i].iter().position(|other| other.as_ref() == key) {
+                return refuse(format!(
+                    "keys {} and {nth} of {count} are the same: remove one, or replace it if a new key was meant",
+                    twin + 1
+                ));
+            }
+        }
+        Ok(Self {
+            keys: keys.iter().map(|key| hmac(key.as_ref())).collect(),
+        })
+    }
+
+    /// Signs a message, given in pieces, with the first key.
+    pub(crate) fn sign(&self, message: &[&[u8]]) -> [u8; TAG_BYTES] {
+        feed(&self.keys[0], message).finalize().into_bytes().into()
+    }
+
+    /// The position of the key that signed a message with this tag.
+    ///
+    /// Each comparison is constant-time, and every key is tried whether or not one before it fits: the time tells
+    /// the number of keys and nothing of a tag (requirement S06, ASVS 11.2.4).
+    pub(crate) fn verify(&self, message: &[&[u8]], tag: &[u8; TAG_BYTES]) -> Option<usize> {
+        let mut signed_by = None;
+        for (age, key) in self.keys.iter().enumerate().rev() {
+            if feed(key, message).verify_slice(tag).is_ok() {
+                signed_by = Some(age);
+            }
+        }
+        signed_by
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring")
+            .field("keys", &self.keys.len())
+            .finish()
+    }
+}
+
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104, section 2)")
+}
+
+fn feed(keyed: &Hmac<Sha256>, message: &[&[u8]]) -> Hmac<Sha256> {
+    message
+        .iter()
+        .fold(keyed.clone(), |mac, piece| mac.chain_update(piece))
+}
+
+fn random_key() -> Result<Zeroizing<[u8; MIN_KEY_BYTES]>, ConfigError> {
+    let mut key = Zeroizing::new([0; MIN_KEY_BYTES]);
+    getrandom::fill(&mut *key).map_err(|cause| {
+        ConfigError::new(
+            "session keys",
+            "the operating system gave no random bytes for a key",
+        )
+        .because(cause)
+    })?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The response: the handler's, and then the commit before its head leaves.
+
+use super::{Policy, status};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    session::Untyped,
+    sessions::Sessions,
+};
+use http::{HeaderValue, Response, header::CACHE_CONTROL};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+pin_project! {
+    /// The response of a [`SessionService`](super::SessionService).
+    ///
+    /// If it is dropped before it is done (the client went away), or the handler panics, nothing is stored.
+    pub struct ResponseFuture<F, B> {
+        #[pin]
+        inner: F,
+        commit: Option<Commit>,
+        response: Option<Response<B>>,
+        request: Request,
+    }
+}
+
+type Commit = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// The session's side of a request. Dropping it closes the session's handles.
+struct Request {
+    sessions: Sessions,
+    session: Untyped,
+    policy: Policy,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.session.unit().close();
+    }
+}
+
+impl<F, B> ResponseFuture<F, B> {
+    pub(super) fn new(inner: F, sessions: Sessions, session: Untyped, policy: Policy) -> Self {
+        let request = Request {
+            sessions,
+            session,
+            policy,
+        };
+        Self {
+            inner,
+            commit: None,
+            response: None,
+            request,
+        }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.commit.is_none() {
+            let response = ready!(this.inner.poll(cx))?;
+            let Some(commit) = this.request.commit(&response) else {
+                return Poll::Ready(Ok(this.request.end(response)));
+            };
+            *this.commit = Some(commit);
+            *this.response = Some(response);
+        }
+        let outcome = match this.commit {
+            Some(commit) => ready!(commit.as_mut().poll(cx)),
+            None => Ok(()),
+        };
+        let response = this.response.take().unwrap_or_default();
+        Poll::Ready(Ok(match outcome {
+            Ok(()) => this.request.end(response),
+            Err(error) => this.request.fail(&error),
+        }))
+    }
+}
+
+impl Request {
+    /// The commit that is to come before the response, if there is anything that could be stored.
+    fn commit<B>(&self, response: &Response<B>) -> Option<Commit> {
+        let unit = self.session.unit();
+        if !unit.is_used() || !self.policy.commits(response.status()) {
+            return None;
+        }
+        let session = self.session.clone();
+        Some(Box::pin(async move { session.unit().commit().await }))
+    }
+
+    fn end<B>(&self, mut response: Response<B>) -> Response<B> {
+        self.sessions.abandon(&self.session, response.headers_mut());
+        response
+    }
+
+    /// Nothing is stored: the client must not be told of a success, nor why.
+    fn fail<B: Default>(&self, error: &Error) -> Response<B> {
+        let session = self.session.handle();
+        let session = session.as_deref().unwrap_or("new");
+        match error.kind() {
+            ErrorKind::Gone => {
+                tracing::info!(
+                    session,
+                    "a request was refused: its session ended meanwhile"
+                );
+            }
+            _ => tracing::error!(
+                session,
+                error = error as &dyn std::error::Error,
+                "a request's session could not be stored"
+            ),
+        }
+        let mut response = Response::new(B::default());
+        *response.status_mut() = status(error);
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, no_store);
+        self.end(response)
+    }
+}
+
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

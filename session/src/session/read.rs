@@ -1,0 +1,54 @@
+//! The reading of one field: without an allocation where the store answers at once.
+
+use super::{
+    state::{Epoch, Look},
+    unit::UnitOfWork,
+};
+use crate::{
+    error::Result,
+    field::FieldName,
+    store::{Bytes, Loaded, Select, StoreFuture},
+};
+use std::{
+    slice,
+    task::{Context, Poll, ready},
+};
+
+/// The future of a declared field's bytes as the request sees them.
+pub(super) struct Read<'a> {
+    /// The key, as the slice of one that a store is asked with.
+    name: &'static [&'static str; 1],
+    asked: Option<(StoreFuture<'a, Loaded>, Epoch)>,
+}
+
+impl<'a> Read<'a> {
+    pub(super) fn declared(name: &'static [&'static str; 1]) -> Self {
+        Self { name, asked: None }
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        unit: &'a UnitOfWork,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>>> {
+        let field = FieldName::Static(self.name[0]);
+        loop {
+            if let Some((answer, asked)) = &mut self.asked {
+                let loaded = ready!(std::pin::Pin::new(answer).poll(cx));
+                let asked = *asked;
+                self.asked = None;
+                unit.absorb(slice::from_ref(&field), loaded?, asked)?;
+            }
+            match unit.look(&field)? {
+                Look::Seen(bytes) => return Poll::Ready(Ok(bytes)),
+                Look::Load(digest, epoch) => {
+                    let answer =
+                        unit.runtime
+                            .store
+                            .load(digest, Select::Names(self.name), unit.now());
+                    self.asked = Some((answer, epoch));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,675 @@
+//! What a unit of work knows and wants: no I/O, no waiting, no user code. Everything here runs under one short lock.
+
+use crate::{
+    changes::{Change, Cleared, Seen, Slot},
+    clock::Timestamp,
+    error::{Error, Result},
+    expiry::Expiry,
+    field::FieldName,
+    id::{Digest, SessionId},
+    store::{Bytes, Fields, Guard, Lease, Loaded, Meta, Snapshot, Step, Write},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Whose session it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Who {
+    /// There is none: a new visitor.
+    Nobody,
+    /// A cookie of ours was presented; the store was not asked yet.
+    Presented(Named),
+    /// The session lives.
+    Known(Known),
+}
+
+/// An id and its digest.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) id: SessionId,
+    pub(crate) digest: Digest,
+}
+
+impl From<SessionId> for Named {
+    fn from(id: SessionId) -> Self {
+        Self {
+            digest: id.digest(),
+            id,
+        }
+    }
+}
+
+/// A session that was found alive.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) named: Named,
+    pub(crate) meta: Meta,
+    /// It was found by the id that it had before its renewal.
+    pub(crate) by_former_id: bool,
+}
+
+/// What shall happen to the session itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Intent {
+    #[default]
+    Keep,
+    Renew,
+    Destroy,
+}
+
+/// What the response is to say.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum CookieAction {
+    #[default]
+    Leave,
+    /// Send the cookie of this id, good until this moment.
+    Set(SessionId, Timestamp),
+    Remove,
+}
+
+/// A unit of work: what is known, what is wanted, and what the response will say.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) who: Who,
+    slots: BTreeMap<FieldName, SlotDebug>,
+    all_read: bool,
+    cleared: Cleared,
+    intent: Intent,
+    touch: bool,
+    /// Make the session even if nothing is written into it.
+    create: bool,
+    /// The cookie was signed by a key that is no longer the first.
+    resign: bool,
+    /// The handler has used the session in any way.
+    pub(crate) used: bool,
+    pub(crate) phase: Phase,
+    pub(crate) cookie: CookieAction,
+    /// Counts commits: what was read before one is not to be noted after it.
+    epoch: u64,
+}
+
+/// Whether the unit of work can go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    #[default]
+    Open,
+    /// A commit is under way; if it is found so at the next, it was dropped in the middle.
+    Committing,
+    /// The session ended under it.
+    Gone,
+    /// The request is over.
+    Closed,
+}
+
+/// A slot whose `Debug` shows nothing.
+#[derive(Default)]
+pub(crate) struct SlotDebug(pub(crate) Slot);
+
+impl std::fmt::Debug for SlotDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
+/// What a look at a field gives.
+pub(crate) enum Look {
+    /// What the request sees.
+    Seen(Option<Bytes>),
+    /// The store must be asked first.
+    Load(Digest, Epoch),
+}
+
+/// How a field is taken.
+pub(crate) enum Taking {
+    /// It was the request's own: done.
+    Own,
+    /// It is stored: whoever removes exactly these bytes has it. `change` is what the request made of them.
+    Claim {
+        change: Option<Change>,
+        id: Digest,
+        stored: Bytes,
+    },
+}
+
+/// When a load began, counted in commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch(u64);
+
+/// A commit, ready to be handed to the store.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) id: Digest,
+    /// For a session that is made or renewed.
+    pub(crate) new: Option<Named>,
+    pub(crate) step: Step,
+    pub(crate) clear: bool,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) guards: Vec<Guard>,
+    pub(crate) writes: Vec<Write>,
+    intent: Intent,
+    touch: bool,
+}
+
+impl Plan {
+    /// Whether all it does is to note that the session was read.
+    pub(crate) fn is_refresh(&self) -> bool {
+        self.step == Step::Keep && !self.clear && !self.touch && self.writes.is_empty()
+    }
+}
+
+/// What a plan is made by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) expiry: Expiry,
+    /// How long a former id works after a renewal.
+    pub(crate) grace: Duration,
+    pub(crate) now: Timestamp,
+}
+
+impl State {
+    pub(crate) fn new(who: Who, resign: bool, create: bool) -> Self {
+        Self {
+            who,
+            slots: BTreeMap::new(),
+            all_read: false,
+            cleared: Cleared::default(),
+            intent: Intent::Keep,
+            touch: false,
+            create,
+            resign,
+            used: create,
+            phase: Phase::Open,
+            cookie: CookieAction::Leave,
+            epoch: 0,
+        }
+    }
+
+    /// Every use of the session passes here.
+    pub(crate) fn use_it(&mut self) -> Result<&mut Self> {
+        match self.phase {
+            Phase::Open | Phase::Committing => {
+                self.used = true;
+                Ok(self)
+            }
+            Phase::Gone => Err(Error::gone()),
+            Phase::Closed => Err(Error::closed()),
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch)
+    }
+
+    fn cleared(&self) -> Cleared {
+        match self.who {
+            // Nothing is stored for nobody.
+            Who::Nobody => Cleared {
+                committing: true,
+                ..self.cleared
+            },
+            _ => self.cleared,
+        }
+    }
+
+    // ---- reading
+
+    /// What the request sees of a field, or whom to ask.
+    pub(crate) fn look(&mut self, field: &FieldName, now: Timestamp) -> Result<Look> {
+        self.use_it()?;
+        Ok(match (self.see(field, now)?, &self.who) {
+            (Seen::Known(bytes), _) => Look::Seen(bytes),
+            (Seen::Unknown, Who::Nobody) => Look::Seen(None),
+            (
+                Seen::Unknown,
+                Who::Presented(Named { digest, .. })
+                | Who::Known(Known {
+                    named: Named { digest, .. },
+                    ..
+                }),
+            ) => Look::Load(*digest, self.epoch()),
+        })
+    }
+
+    fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
+        let cleared = self.cleared();
+        match self.slots.get(&**field) {
+            Some(SlotDebug(slot)) if slot.is_read() || !self.all_read => {
+                slot.seen(field, cleared, now)
+            }
+            // Everything was read, and it was not among it.
+            Some(SlotDebug(slot)) => slot.seen(
+                field,
+                Cleared {
+                    committing: true,
+                    ..cleared
+                },
+                now,
+            ),
+            None if self.all_read || cleared != Cleared::default() => Ok(Seen::Known(None)),
+            None => Ok(Seen::Unknown),
+        }
+    }
+
+    /// Every field that the request sees, for `get_all` and for whole structs; all of them must have been read.
+    pub(crate) fn see_all(&self, now: Timestamp) -> Result<Vec<(FieldName, Bytes)>> {
+        let mut all = Vec::with_capacity(self.slots.len());
+        for name in self.slots.keys() {
+            if let Seen::Known(Some(bytes)) = self.see(name, now)? {
+                all.push((name.clone(), bytes));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether everything that is stored was read, or nothing is.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.all_read || self.cleared() != Cleared::default()
+    }
+
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        match &self.who {
+            Who::Nobody => None,
+            Who::Presented(named) | Who::Known(Known { named, .. }) => Some(named.digest),
+        }
+    }
+
+    /// Notes what the store answered. `began` is when the unit of work began: a session that was ended since then was
+    /// ended under it.
+    pub(crate) fn absorb(
+        &mut self,
+        names: &[FieldName],
+        loaded: Loaded,
+        asked: Epoch,
+        began: Timestamp,
+        rules: &Rules,
+    ) -> Result<()> {
+        if asked != self.epoch() {
+            return Ok(()); // a commit came between: whoever asked looks again
+        }
+        match loaded {
+            Loaded::Live(snapshot) if self.accepts(&snapshot.meta, rules) => {
+                let Snapshot {
+                    meta,
+                    by_former_id,
+                    fields,
+                } = snapshot;
+                match &mut self.who {
+                    Who::Nobody => return Ok(()),
+                    Who::Known(known) => known.meta = meta,
+                    Who::Presented(named) => {
+                        self.who = Who::Known(Known {
+                            named: named.clone(),
+                            meta,
+                            by_former_id,
+                        });
+                    }
+                }
+                self.note(names, fields);
+                Ok(())
+            }
+            Loaded::Ended(at) if at >= began => self.is_gone(),
+            Loaded::Live(_) | Loaded::Ended(_) | Loaded::Missing => match self.who {
+                Who::Known(_) => self.is_gone(),
+                Who::Presented(_) | Who::Nobody => {
+                    self.who = Who::Nobody;
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// The store holds to the deadlines that it was given; timeouts that were shortened since hold as well.
+    fn accepts(&self, meta: &Meta, rules: &Rules) -> bool {
+        rules
+            .expiry
+            .lease(meta.lease.started, meta.lease.seen)
+            .is_live(rules.now)
+    }
+
+    pub(crate) fn is_gone<T>(&mut self) -> Result<T> {
+        self.phase = Phase::Gone;
+        Err(Error::gone())
+    }
+
+    fn note(&mut self, names: &[FieldName], fields: Fields) {
+        match fields {
+            Fields::Nothing => {}
+            Fields::Named(values) => {
+                for (name, bytes) in names.iter().zip(values) {
+                    self.slots.entry(name.clone()).or_default().0.read(bytes);
+                }
+            }
+            Fields::All(all) => {
+                for (name, bytes) in all {
+                    self.slots.entry(name).or_default().0.read(Some(bytes));
+                }
+                self.all_read = true;
+            }
+        }
+    }
+
+    // ---- wanting
+
+    fn slot(&mut self, field: &FieldName) -> &mut Slot {
+        &mut self.slots.entry(field.clone()).or_default().0
+    }
+
+    pub(crate) fn change(&mut self, field: &FieldName, change: Change) -> Result<()> {
+        self.use_it()?.slot(field).set(change);
+        Ok(())
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        field: &FieldName,
+        add: crate::store::Add,
+        now: Timestamp,
+    ) -> Result<()> {
+        let cleared = self.use_it()?.cleared();
+        self.slot(field).add(field, add, cleared, now)
+    }
+
+    pub(crate) fn version(&self, field: &str) -> u64 {
+        self.slots.get(field).map_or(0, |slot| slot.0.version())
+    }
+
+    /// See [`Slot::update`].
+    pub(crate) fn update(
+        &mut self,
+        field: &FieldName,
+        version: u64,
+        step: crate::changes::Step,
+        result: Option<crate::changes::Setting>,
+    ) -> Result<Result<(), crate::changes::Step>> {
+        let cleared = self.use_it()?.cleared();
+        Ok(self
+            .slot(field)
+            .update(field, version, cleared, step, result))
+    }
+
+    pub(crate) fn clear(&mut self) -> Result<()> {
+        self.use_it()?;
+        self.cleared.asked = true;
+        for slot in self.slots.values_mut() {
+            slot.0.drop_change();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        let state = self.use_it()?;
+        if state.intent == Intent::Keep {
+            state.intent = Intent::Renew;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn destroy(&mut self) -> Result<()> {
+        self.clear()?;
+        self.intent = Intent::Destroy;
+        Ok(())
+    }
+
+    pub(crate) fn touch(&mut self) -> Result<()> {
+        self.use_it()?.touch = true;
+        Ok(())
+    }
+
+    // ---- `take`
+
+    /// Begins to take a field that the request sees: its own value is taken here and now; a stored one is to be
+    /// claimed.
+    pub(crate) fn begin_take(&mut self, field: &FieldName) -> Result<Taking> {
+        let hidden = self.cleared() != Cleared::default();
+        let digest = self.digest();
+        let slot = self.use_it()?.slot(field);
+        let stored = slot.stored().cloned().flatten().filter(|_| !hidden);
+        let change = slot.take_change();
+        Ok(match (change, stored, digest) {
+            // It would have replaced what is stored; now it removes it.
+            (Some(Change::Set(_) | Change::Remove), ..) => {
+                slot.set(Change::Remove);
+                Taking::Own
+            }
+            (change, Some(stored), Some(id)) => Taking::Claim { change, id, stored },
+            // Made of nothing: nothing is left of it.
+            _ => Taking::Own,
+        })
+    }
+
+    pub(crate) fn reread(&mut self, field: &FieldName, bytes: Option<Bytes>) {
+        self.slot(field).reread(bytes);
+    }
+
+    // ---- committing
+
+    /// Whether a commit would have to know if the session lives.
+    pub(crate) fn must_identify(&self) -> Option<Digest> {
+        match &self.who {
+            Who::Presented(named) if self.used => Some(named.digest),
+            _ => None,
+        }
+    }
+
+    /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `new` is an
+    /// id at hand, for a session that is to be made or renewed.
+    pub(crate) fn plan(
+        &mut self,
+        rules: &Rules,
+        new: impl FnOnce() -> Result<SessionId>,
+    ) -> Result<Option<Plan>> {
+        let leaves_something = self.slots.values().any(|slot| slot.0.leaves_something());
+        let changes = self.slots.values().any(|slot| slot.0.is_changed());
+        let (id, step, lease, new) = match &self.who {
+            Who::Presented(_) => return Ok(None), // never used, or it would have been identified
+            Who::Nobody if !leaves_something && !self.create => return Ok(None),
+            Who::Nobody => {
+                let new = Named::from(new()?);
+                let lease = rules.expiry.lease(rules.now, rules.now);
+                (
+                    new.digest,
+                    Step::Create { created: rules.now },
+                    Some(lease),
+                    Some(new),
+                )
+            }
+            Who::Known(known) => {
+                let digest = known.named.digest;
+                let kept = rules.expiry.lease(known.meta.lease.started, rules.now);
+                match self.intent {
+                    Intent::Destroy if !leaves_something => (digest, Step::Destroy, None, None),
+                    // What is written after a `destroy` begins a new session, and the old one ends in the same step.
+                    Intent::Destroy | Intent::Renew => {
+                        let new = Named::from(new()?);
+                        let former_works_until = (self.intent == Intent::Renew
+                            && !rules.grace.is_zero())
+                        .then(|| rules.now.after(rules.grace));
+                        let lease = rules.expiry.lease(rules.now, rules.now);
+                        (
+                            digest,
+                            Step::Renew {
+                                to: new.digest,
+                                former_works_until,
+                            },
+                            Some(lease),
+                            Some(new),
+                        )
+                    }
+                    Intent::Keep => {
+                        let refresh = self.touch
+                            || rules.expiry.refresh_due(known.meta.lease.seen, rules.now)
+                            || (known.meta.former_id_works && !known.by_former_id);
+                        if !changes && !self.cleared.asked && !refresh {
+                            return Ok(None);
+                        }
+                        (digest, Step::Keep, refresh.then_some(kept), None)
+                    }
+                }
+            }
+        };
+        let mut plan = Plan {
+            id,
+            new,
+            step,
+            clear: self.cleared.asked && matches!(step, Step::Keep | Step::Renew { .. }),
+            lease,
+            guards: Vec::new(),
+            writes: Vec::new(),
+            intent: std::mem::take(&mut self.intent),
+            touch: std::mem::take(&mut self.touch),
+        };
+        self.cleared = Cleared {
+            asked: false,
+            committing: self.cleared.asked,
+        };
+        for (name, SlotDebug(slot)) in &mut self.slots {
+            slot.begin_commit();
+            if let (Some(change), false) = (&slot.committing, step == Step::Destroy) {
+                plan.guards.extend(change.guard(name));
+                plan.writes.push(change.write(name));
+            }
+        }
+        self.phase = Phase::Committing;
+        Ok(Some(plan))
+    }
+
+    /// Another id for a plan whose id is taken already.
+    pub(crate) fn replan(plan: &mut Plan, id: SessionId) {
+        let new = Named::from(id);
+        match &mut plan.step {
+            Step::Create { .. } => plan.id = new.digest,
+            Step::Renew { to, .. } => *to = new.digest,
+            Step::Keep | Step::Destroy => {}
+        }
+        plan.new = Some(new);
+    }
+
+    /// Lends the updates of a plan, to be run again outside the lock. Meanwhile the request goes on seeing their
+    /// former results.
+    pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, crate::changes::Update)> {
+        let mut updates = Vec::new();
+        for (name, SlotDebug(slot)) in &mut self.slots {
+            if let Some(Change::Update(update)) = slot
+                .committing
+                .take_if(|change| matches!(change, Change::Update(_)))
+            {
+                slot.committing = Some(update.as_seen());
+                updates.push((name.clone(), update));
+            }
+        }
+        updates
+    }
+
+    /// Takes the updates back and makes the plan's guards and writes anew.
+    pub(crate) fn return_updates(
+        &mut self,
+        plan: &mut Plan,
+        updates: Vec<(FieldName, crate::changes::Update)>,
+    ) {
+        for (name, update) in updates {
+            self.slot(&name).committing = Some(Change::Update(update));
+        }
+        plan.guards.clear();
+        plan.writes.clear();
+        for (name, SlotDebug(slot)) in &self.slots {
+            if let Some(change) = &slot.committing {
+                plan.guards.extend(change.guard(name));
+                plan.writes.push(change.write(name));
+            }
+        }
+    }
+
+    /// The plan is stored.
+    pub(crate) fn settle(&mut self, plan: Plan, now: Timestamp) {
+        let cleared = plan.clear || matches!(plan.step, Step::Destroy);
+        let mut all_known = true;
+        for SlotDebug(slot) in self.slots.values_mut() {
+            slot.committed(cleared);
+            all_known &= slot.is_read();
+        }
+        // What was cleared, or just made, holds what was written and nothing else. A sum was made in the store: it
+        // must be read again.
+        let nothing_else = cleared || matches!(plan.step, Step::Create { .. });
+        self.all_read = (self.all_read || nothing_else) && all_known;
+        self.cleared.committing = false;
+        self.create = false;
+        self.epoch += 1;
+        self.phase = Phase::Open;
+        match (plan.step, plan.new, plan.lease) {
+            (Step::Destroy, ..) => {
+                self.who = Who::Nobody;
+                self.resign = false;
+                self.cookie = CookieAction::Remove;
+            }
+            (Step::Create { .. } | Step::Renew { .. }, Some(named), Some(lease)) => {
+                let created = match (&self.who, plan.intent) {
+                    (Who::Known(known), Intent::Renew) => known.meta.created,
+                    _ => now,
+                };
+                let former_id_works = matches!(
+                    plan.step,
+                    Step::Renew {
+                        former_works_until: Some(_),
+                        ..
+                    }
+                );
+                self.resign = false;
+                self.cookie = CookieAction::Set(named.id.clone(), lease.deadline());
+                self.who = Who::Known(Known {
+                    named,
+                    meta: Meta {
+                        created,
+                        lease,
+                        former_id_works,
+                    },
+                    by_former_id: false,
+                });
+            }
+            (_, _, Some(lease)) => {
+                if let Who::Known(known) = &mut self.who {
+                    known.meta.lease = lease;
+                    if !known.by_former_id {
+                        known.meta.former_id_works = false;
+                        self.cookie = CookieAction::Set(known.named.id.clone(), lease.deadline());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The plan is not stored: everything is wanted as before.
+    pub(crate) fn unsettle(&mut self, plan: &Plan, now: Timestamp) -> Result<()> {
+        let cleared_since = self.cleared.asked;
+        self.cleared = Cleared {
+            asked: cleared_since || self.cleared.committing,
+            committing: false,
+        };
+        self.intent = match self.intent {
+            Intent::Keep => plan.intent,
+            since => since,
+        };
+        self.touch |= plan.touch;
+        self.phase = Phase::Open;
+        let mut result = Ok(());
+        for (name, SlotDebug(slot)) in &mut self.slots {
+            let back = slot.not_committed(name, cleared_since, now);
+            result = result.and(back);
+        }
+        result
+    }
+
+    /// Ends the unit of work: what is wanted and was not stored is dropped. Gives what the response is to say.
+    pub(crate) fn close(&mut self) -> CookieAction {
+        self.phase = Phase::Closed;
+        self.slots.clear();
+        match std::mem::take(&mut self.cookie) {
+            CookieAction::Leave => match &self.who {
+                Who::Known(known) if self.resign && !known.by_former_id => {
+                    CookieAction::Set(known.named.id.clone(), known.meta.lease.deadline())
+                }
+                _ => CookieAction::Leave,
+            },
+            action => action,
+        }
+    }
+}

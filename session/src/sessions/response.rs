@@ -1,0 +1,66 @@
+//! What a session does to a response's headers.
+
+use super::runtime::Runtime;
+use crate::{clock::Timestamp, session::CookieAction};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CACHE_CONTROL, VARY},
+};
+
+/// Adds what the client and every cache between must know.
+pub(super) fn apply(
+    runtime: &Runtime,
+    action: CookieAction,
+    used: bool,
+    now: Timestamp,
+    headers: &mut HeaderMap,
+) {
+    let cookie = &runtime.cookie;
+    match action {
+        CookieAction::Leave => {}
+        CookieAction::Set(id, deadline) => {
+            cookie.set(headers, &id, Some(deadline.since(now)));
+            forbid_shared_caching(headers);
+        }
+        CookieAction::Remove => {
+            cookie.remove(headers);
+            forbid_shared_caching(headers);
+        }
+    }
+    if used {
+        vary_by_cookie(headers);
+    }
+}
+
+/// A response that sets the cookie is nobody else's (requirement C12): `no-store`, unless the application has said
+/// `no-store` or `private` itself.
+fn forbid_shared_caching(headers: &mut HeaderMap) {
+    let is_private = headers.get_all(CACHE_CONTROL).iter().any(|value| {
+        value.as_bytes().split(|&b| b == b',').any(|directive| {
+            let name = directive
+                .split(|&b| b == b'=')
+                .next()
+                .unwrap_or_default()
+                .trim_ascii();
+            // `private="field"` restricts that field alone.
+            name.eq_ignore_ascii_case(b"no-store")
+                || (name.eq_ignore_ascii_case(b"private") && !directive.contains(&b'='))
+        })
+    });
+    if !is_private {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// A response that depended on the session depends on the cookie (requirement C12).
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let says_so = headers.get_all(VARY).iter().any(|value| {
+        value.as_bytes().split(|&b| b == b',').any(|name| {
+            let name = name.trim_ascii();
+            name == b"*" || name.eq_ignore_ascii_case(b"cookie")
+        })
+    });
+    if !says_so {
+        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    }
+}

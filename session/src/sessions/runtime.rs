@@ -1,0 +1,160 @@
+//! What every unit of work shares: the store, the keys, the settings, the clock.
+
+use crate::{
+    clock::{Clock, Timestamp},
+    cookie::{CookieConfig, SessionCookie},
+    error::{Error, ErrorKind, Result},
+    expiry::Expiry,
+    field::{FieldDef, Schema},
+    id::{Digest, IdSource},
+    keyring::Keyring,
+    store::Store,
+};
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Mutex;
+
+/// Turns: enough that two sessions seldom share one.
+const TURNS: usize = 64;
+
+#[derive(Clone)]
+pub(crate) struct Runtime {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keyring: Keyring,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) expiry: Expiry,
+    pub(crate) grace: Duration,
+    pub(crate) create_at_once: bool,
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    shared: Arc<Shared>,
+}
+
+/// What clones of the runtime have in common.
+struct Shared {
+    schemas: RwLock<Vec<&'static Schema>>,
+    /// Commits that compare what they found take turns, so that they seldom have to be tried again.
+    turns: [Mutex<()>; TURNS],
+    /// When a session was last ended here: see [`Runtime::end`].
+    last_end: AtomicU64,
+}
+
+impl Runtime {
+    pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring) -> Self {
+        Self {
+            store,
+            cookie: SessionCookie::new(keyring.clone(), CookieConfig::default()),
+            keyring,
+            expiry: Expiry::default(),
+            grace: Duration::ZERO,
+            create_at_once: false,
+            clock: Clock::system(),
+            ids: IdSource::System,
+            shared: Arc::new(Shared {
+                schemas: RwLock::default(),
+                turns: std::array::from_fn(|_| Mutex::const_new(())),
+                last_end: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    // Whether a session was ended before a unit of work began or during it is told by two times, and a clock may show
+    // both the same. So an end is later than every end before it, and a beginning is later than every end before it.
+
+    /// The time that a unit of work begins at.
+    pub(crate) fn begin(&self) -> Timestamp {
+        let last = self.shared.last_end.load(Ordering::SeqCst);
+        self.clock
+            .now()
+            .max(Timestamp::from_millis(last.saturating_add(1)))
+    }
+
+    /// The time of an end at `now`.
+    pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
+        let now = now.as_millis();
+        let next = |last: u64| now.max(last.saturating_add(1));
+        let update =
+            self.shared
+                .last_end
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(next(last)));
+        Timestamp::from_millis(update.map_or(now, next))
+    }
+
+    pub(crate) fn turn(&self, id: Digest) -> &Mutex<()> {
+        &self.shared.turns[usize::from(id.as_bytes()[0]) % TURNS]
+    }
+
+    /// Notes what a struct declares, unless another struct claims one of its keys.
+    pub(crate) fn register(&self, schema: &'static Schema) -> Result<()> {
+        let is_known =
+            |known: &[&'static Schema]| known.iter().any(|one| std::ptr::eq(*one, schema));
+        if is_known(
+            &self
+                .shared
+                .schemas
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        ) {
+            return Ok(());
+        }
+        let mut schemas = self
+            .shared
+            .schemas
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if is_known(&schemas) {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        schema.for_each(&mut |owner, field| {
+            let claimed = schemas.iter().find_map(|other| other.owner_of(field.key()));
+            if let Some((other, def)) = claimed
+                && !(other == owner && def.type_name() == field.type_name())
+                && result.is_ok()
+            {
+                result = Err(Error::new(
+                    ErrorKind::Clash,
+                    format!(
+                        "`{other}` and `{owner}` both claim this key: give one of the structs \
+                         `#[session(namespace = \"..\")]`, or one of the fields `#[session(rename = \"..\")]`"
+                    ),
+                )
+                .on(field.key()));
+            }
+        });
+        if result.is_ok() {
+            schemas.push(schema);
+        }
+        result
+    }
+
+    /// What is declared of a key, and by which struct.
+    pub(crate) fn definition(&self, key: &str) -> Option<(&'static Schema, &'static FieldDef)> {
+        let schemas = self
+            .shared
+            .schemas
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        schemas
+            .iter()
+            .find_map(|schema| Some((*schema, schema.find(key)?)))
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("cookie", &self.cookie)
+            .field("expiry", &self.expiry)
+            .field("grace", &self.grace)
+            .field("create_at_once", &self.create_at_once)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
