@@ -453,6 +453,7 @@ impl UnitOfWork {
     }
 
     /// Whether the session was used in any way.
+    #[cfg(feature = "tower")]
     pub(crate) fn is_used(&self) -> bool {
         self.lock().used
     }

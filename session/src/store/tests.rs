@@ -6,16 +6,22 @@ crate::conformance_tests!(memory, MemoryStore::new());
 
 #[cfg(feature = "fjall")]
 mod fjall {
+    use crate::Timestamp;
     use crate::store::{
         Commit, Digest, Durability, FjallStore, FjallStoreBuilder, Loaded, Meta, Outcome, Select,
         Store, StoreFuture, Swept,
     };
-    use crate::Timestamp;
     use std::time::Duration;
 
     crate::conformance_tests!(cached, InDir::new(FjallStore::builder()));
-    crate::conformance_tests!(uncached, InDir::new(FjallStore::builder().cache_sessions(0)));
-    crate::conformance_tests!(tiny_cache, InDir::new(FjallStore::builder().cache_sessions(1)));
+    crate::conformance_tests!(
+        uncached,
+        InDir::new(FjallStore::builder().cache_sessions(0))
+    );
+    crate::conformance_tests!(
+        tiny_cache,
+        InDir::new(FjallStore::builder().cache_sessions(1))
+    );
     crate::conformance_tests!(
         synced,
         InDir::new(FjallStore::builder().durability(Durability::Sync))
