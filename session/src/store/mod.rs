@@ -13,7 +13,7 @@
 //!    even the mark of an ended session; every other step only if the session lives at [`Commit::now`]; and all
 //!    [`guards`](Commit::guards) are compared then. Otherwise nothing is changed.
 //! 3. **The dead stay dead.** A destroyed or renewed digest answers [`Loaded::Ended`] for at least
-//!    [`ENDED_IS_REMEMBERED`] and is never live again. An expired one is [`Loaded::Missing`] or [`Loaded::Ended`].
+//!    [`ENDED_IS_REMEMBERED`] and is never live again; a former id that still worked ends with its session. An expired one is [`Loaded::Missing`] or [`Loaded::Ended`].
 //! 4. **Errors are errors.** What cannot be read is an error, never a missing session, and is never overwritten.
 //! 5. **Isolated by field.** A commit changes the fields that it names, the deadlines if it brings new ones, and
 //!    nothing else.
