@@ -21,6 +21,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod debug;
 #[cfg(feature = "fjall")]
 mod fjall;
 mod future;
@@ -186,7 +187,7 @@ pub struct Snapshot {
 }
 
 /// The fields of a [`Snapshot`]. Values whose TTL has passed are among them: the core looks at that.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Fields {
     /// For [`Select::Nothing`].
     Nothing,
@@ -255,7 +256,7 @@ pub enum Step {
 }
 
 /// What must still be stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Guard {
     /// The field.
     pub field: FieldName,
@@ -264,7 +265,7 @@ pub struct Guard {
 }
 
 /// A change of one field.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Write {
     /// The field.
     pub field: FieldName,
@@ -276,7 +277,7 @@ pub struct Write {
 }
 
 /// What happens to a field.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Op {
     /// It holds these bytes from now on.
     Set(Bytes),
@@ -287,7 +288,7 @@ pub enum Op {
 }
 
 /// What became of a commit.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Outcome {
     /// It is stored.
     Done,
