@@ -1,6 +1,6 @@
 //! The service: a session in, headers out.
 
-use super::{Policy, ResponseFuture};
+use super::{Policy, ResponseFuture, future::Closing};
 use crate::sessions::Sessions;
 use http::{Request, Response};
 use std::task::{Context, Poll};
@@ -42,7 +42,8 @@ where
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
         let session = self.sessions.begin(request.headers());
         request.extensions_mut().insert(session.clone());
-        let inner = self.inner.call(request);
-        ResponseFuture::new(inner, self.sessions.clone(), session, self.policy)
+        // First, since the inner service may panic when it is called.
+        let closing = Closing::new(self.sessions.clone(), session, self.policy);
+        ResponseFuture::new(self.inner.call(request), closing)
     }
 }

@@ -105,7 +105,10 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn with_observer(self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        self.with(|runtime| runtime.observer = observe::Observer::new(observe))
+        self.with(|runtime| {
+            runtime.observer = observe::Observer::new(observe);
+            runtime.observer.watch(&*runtime.store);
+        })
     }
 
     /// Replaces the clock: for tests.

@@ -20,7 +20,9 @@ use self::{
     committer::Committer,
     shared::{Shared, Workers},
 };
-use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept};
+use super::{
+    Commit, Digest, ExpiredWatch, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -28,7 +30,7 @@ use crate::{
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 /// Keeps sessions in an embedded database, each field under a key of its own.
@@ -153,11 +155,15 @@ impl Store for FjallStore {
     }
 
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.offload(move |this| this.shared.with(|engine| engine.sweep(now, limit)))
+        self.offload(move |this| this.shared.sweep(now, limit))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
         self.offload(Handle::close)
+    }
+
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        self.0.shared.watchers().add(watch);
     }
 }
 
