@@ -23,7 +23,7 @@ pin_project! {
         inner: F,
         commit: Option<Commit>,
         response: Option<Response<B>>,
-        closing: Closing,
+        closing: Option<Closing>,
     }
 }
 
@@ -43,7 +43,7 @@ impl Drop for Closing {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(inner: F, closing: Closing) -> Self {
+    pub(super) fn new(inner: F, closing: Option<Closing>) -> Self {
         Self {
             inner,
             commit: None,
@@ -62,10 +62,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let Some(closing) = this.closing else {
+            return this.inner.poll(cx);
+        };
         if this.commit.is_none() {
             let response = ready!(this.inner.poll(cx))?;
-            let Some(commit) = this.closing.commit(&response) else {
-                return Poll::Ready(Ok(this.closing.end(response)));
+            let Some(commit) = closing.commit(&response) else {
+                return Poll::Ready(Ok(closing.end(response)));
             };
             *this.commit = Some(commit);
             *this.response = Some(response);
@@ -76,8 +79,8 @@ where
         };
         let response = this.response.take().unwrap_or_default();
         Poll::Ready(Ok(match outcome {
-            Ok(()) => this.closing.end(response),
-            Err(error) => this.closing.fail(&error),
+            Ok(()) => closing.end(response),
+            Err(error) => closing.fail(&error),
         }))
     }
 }

@@ -151,6 +151,12 @@ impl Sessions {
         Untyped::new(UnitOfWork::new(self.0.clone(), presented))
     }
 
+    /// Whether it was [begun](Self::begin) here, with these settings.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_begun(&self, session: &Untyped) -> bool {
+        Arc::ptr_eq(&self.0, &session.unit().runtime)
+    }
+
     /// The same with a declared type.
     ///
     /// # Errors
