@@ -34,6 +34,8 @@ pub mod testing;
 mod tests;
 mod watch;
 
+#[cfg(all(feature = "fjall", any(test, fuzzing)))]
+pub(crate) use self::fjall::records;
 #[cfg(feature = "fjall")]
 pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use future::StoreFuture;

@@ -9,12 +9,16 @@ mod cache;
 mod committer;
 mod engine;
 mod fault;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod keys;
 mod numbers;
 mod record;
 mod shared;
 
 pub use builder::{Durability, FjallStoreBuilder};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::records;
 
 use self::{
     committer::Committer,
