@@ -39,6 +39,12 @@ impl SessionCookie {
         self.signer.find(request)
     }
 
+    /// Whether a request brings a signature that fits nothing, in Keygrip's form: it is to be removed, as Node's
+    /// `cookies` does. [`find`](Self::find) has found nothing in it.
+    pub(crate) fn has_bad_signature(&self, request: &HeaderMap) -> bool {
+        self.signer.has_pair(request)
+    }
+
     /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.
     pub(crate) fn set(
         &self,
@@ -57,6 +63,13 @@ impl SessionCookie {
         put(self.config.name(), &value);
         if let (Some(name), Some(signature)) = (self.config.signature_name(), apart) {
             put(name, &signature);
+        }
+    }
+
+    /// Takes the signature alone away from the visitor, in Keygrip's form.
+    pub(crate) fn remove_signature(&self, response: &mut HeaderMap) {
+        if let Some(name) = self.config.signature_name() {
+            put(response, name, write::remove(&self.config, name));
         }
     }
 

@@ -148,7 +148,8 @@ impl Sessions {
             let resign = verified.needs_resigning();
             (verified.into_id(), resign)
         });
-        Untyped::new(UnitOfWork::new(self.0.clone(), presented))
+        let unsign = presented.is_none() && self.0.cookie.has_bad_signature(request);
+        Untyped::new(UnitOfWork::new(self.0.clone(), presented, unsign))
     }
 
     /// Whether it was [begun](Self::begin) here, with these settings.

@@ -26,6 +26,10 @@ pub(super) fn apply(
             cookie.remove(headers);
             forbid_shared_caching(headers);
         }
+        CookieAction::Unsign => {
+            cookie.remove_signature(headers);
+            forbid_shared_caching(headers);
+        }
     }
     if used {
         vary_by_cookie(headers);
