@@ -1,21 +1,46 @@
 //! The stores of this crate under the conformance suite.
 
+mod model;
+
 use super::MemoryStore;
+use proptest::prelude::*;
 
 crate::conformance_tests!(memory, MemoryStore::new());
 
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_memory_store_agrees_with_the_model(actions in model::actions()) {
+        block_on(model::run(&mut MemoryStore::new(), &actions, async |_| {}));
+    }
+}
+
 #[cfg(feature = "fjall")]
 mod fjall {
+    use super::{block_on, model};
+    use crate::Timestamp;
     use crate::store::{
         Commit, Digest, Durability, FjallStore, FjallStoreBuilder, Loaded, Meta, Outcome, Select,
         Store, StoreFuture, Swept,
     };
-    use crate::Timestamp;
+    use proptest::{prelude::*, test_runner::TestRunner};
     use std::time::Duration;
 
     crate::conformance_tests!(cached, InDir::new(FjallStore::builder()));
-    crate::conformance_tests!(uncached, InDir::new(FjallStore::builder().cache_sessions(0)));
-    crate::conformance_tests!(tiny_cache, InDir::new(FjallStore::builder().cache_sessions(1)));
+    crate::conformance_tests!(
+        uncached,
+        InDir::new(FjallStore::builder().cache_sessions(0))
+    );
+    crate::conformance_tests!(
+        tiny_cache,
+        InDir::new(FjallStore::builder().cache_sessions(1))
+    );
     crate::conformance_tests!(
         synced,
         InDir::new(FjallStore::builder().durability(Durability::Sync))
@@ -26,6 +51,48 @@ mod fjall {
             FjallStore::builder().durability(Durability::Interval(Duration::from_millis(1)))
         )
     );
+
+    fn agrees_with_the_model(cases: u32, builder: FjallStoreBuilder) {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || {
+            builder
+                .clone()
+                .sweep_every(None)
+                .open(dir.path().join("sessions.db"))
+                .unwrap()
+        };
+        let store = std::cell::RefCell::new(open());
+        let config = ProptestConfig {
+            cases,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        TestRunner::new(config)
+            .run(&model::actions(), |actions| {
+                let mut store = store.borrow_mut();
+                block_on(model::run(&mut *store, &actions, async |store| {
+                    store.close().await.unwrap();
+                    *store = open();
+                }));
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn with_a_cache_it_agrees_with_the_model() {
+        agrees_with_the_model(80, FjallStore::builder());
+    }
+
+    #[test]
+    fn without_a_cache_it_agrees_with_the_model() {
+        agrees_with_the_model(80, FjallStore::builder().cache_sessions(0));
+    }
+
+    #[test]
+    fn with_synced_commits_it_agrees_with_the_model() {
+        agrees_with_the_model(20, FjallStore::builder().durability(Durability::Sync));
+    }
 
     /// A store in a directory that goes when the store does.
     struct InDir {
