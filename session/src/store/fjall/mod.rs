@@ -7,12 +7,15 @@
 mod builder;
 mod cache;
 mod committer;
+mod disk;
 mod engine;
 mod fault;
 mod keys;
 mod numbers;
 mod record;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{Durability, FjallStoreBuilder};
 
