@@ -15,7 +15,9 @@
 //! passing a later `now`.
 
 mod adding;
+mod expiry;
 mod fields;
+mod grace;
 mod guards;
 mod index;
 mod kit;
@@ -25,7 +27,9 @@ mod renewal;
 mod upkeep;
 
 pub use adding::*;
+pub use expiry::*;
 pub use fields::*;
+pub use grace::*;
 pub use guards::*;
 pub use index::*;
 pub use life::*;

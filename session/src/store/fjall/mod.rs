@@ -2,7 +2,8 @@
 //!
 //! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
 //! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
-//! it in while the store is open, `engine` does it under the session's lock, `record` and `keys` know the bytes.
+//! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
+//! `keys` know the bytes.
 
 mod builder;
 mod cache;
@@ -93,7 +94,6 @@ impl FjallStore {
     }
 
     /// Settings: durability, cache, sweeping, prefix.
-    #[must_use]
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
     }

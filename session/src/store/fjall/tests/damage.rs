@@ -61,7 +61,7 @@ fn a_sweep_steps_over_a_damaged_record() {
     store.inside(|disk| {
         disk.due
             .insert(super::super::keys::due(at(5), id(1)), [])
-            .unwrap()
+            .unwrap();
     });
     let swept = now(store.sweep(at(1_000), 100)).unwrap();
     assert_eq!(

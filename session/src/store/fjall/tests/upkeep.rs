@@ -118,7 +118,7 @@ fn an_orphan_in_the_index_is_pruned_when_it_is_found() {
     store.inside(|disk| {
         disk.index
             .insert(super::super::keys::index("user", b"seven", id(9)), [])
-            .unwrap()
+            .unwrap();
     });
     let found = now(store.find("user", b"seven", at(1))).unwrap();
     assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
