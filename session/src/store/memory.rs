@@ -166,23 +166,20 @@ impl MemoryStore {
     ) -> Result<Outcome> {
         rules::required_lease(commit)?;
         let mut pair = self.pair(commit.id, to);
-        let Some(Record::Live(session)) = pair.first().get_mut(&commit.id) else {
-            return Ok(Outcome::Gone);
+        let known = pair.second().contains_key(&to);
+        let values = match pair.first().get(&commit.id) {
+            Some(Record::Live(session)) if !session.life.is_live(commit.now) => {
+                return Ok(Outcome::Gone);
+            }
+            Some(Record::Live(_)) if known => return Ok(Outcome::Exists),
+            Some(Record::Live(session)) => match session.judge(commit)? {
+                Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
+                Verdict::Apply(values) => values,
+            },
+            _ => return Ok(Outcome::Gone),
         };
-        if !session.life.is_live(commit.now) {
-            return Ok(Outcome::Gone);
-        }
-        let verdict = session.judge(commit);
-        if pair.second().contains_key(&to) {
-            return Ok(Outcome::Exists);
-        }
-        let values = match verdict? {
-            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
-            Verdict::Apply(values) => values,
-        };
-        let mut session = match pair.first().remove(&commit.id) {
-            Some(Record::Live(session)) => session,
-            _ => unreachable!("the session was looked at under the same lock"),
+        let Some(Record::Live(mut session)) = pair.first().remove(&commit.id) else {
+            unreachable!("the session was looked at under the same lock");
         };
         session.apply(commit, values);
         let left = match session.life.renew(commit, former_works_until) {

@@ -62,7 +62,8 @@ use std::{
 ///
 /// # Where it runs
 /// Reads and, but under `Sync`, commits take microseconds and run where they are called. Fsyncs, look-ups by index,
-/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime.
+/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime. Where
+/// more is written than the disk takes, fjall makes those who write wait.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 

@@ -4,8 +4,36 @@ mod model;
 
 use super::MemoryStore;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 crate::conformance_tests!(memory, MemoryStore::new());
+
+/// A promise that is not on the list would be held by nobody.
+#[test]
+fn every_promise_is_on_the_list() {
+    let rooms = [
+        include_str!("../conformance/adding.rs"),
+        include_str!("../conformance/expiry.rs"),
+        include_str!("../conformance/fields.rs"),
+        include_str!("../conformance/grace.rs"),
+        include_str!("../conformance/guards.rs"),
+        include_str!("../conformance/index.rs"),
+        include_str!("../conformance/life.rs"),
+        include_str!("../conformance/races.rs"),
+        include_str!("../conformance/renewal.rs"),
+        include_str!("../conformance/upkeep.rs"),
+    ];
+    let lines = rooms.iter().flat_map(|room| room.lines());
+    let promises: BTreeSet<_> = lines
+        .filter_map(|line| line.strip_prefix("pub async fn ")?.split_once('('))
+        .map(|(name, _)| name)
+        .collect();
+    macro_rules! listed {
+        (() $($promise:ident)*) => { BTreeSet::from([$(stringify!($promise)),*]) };
+    }
+    assert_eq!(promises, crate::__for_each_promise!(listed));
+    assert!(promises.len() > 50);
+}
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
