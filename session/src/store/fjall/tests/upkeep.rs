@@ -2,7 +2,7 @@
 //! and a number that two sessions share.
 
 use super::{super::record::Record, *};
-use crate::Clock;
+use crate::{Clock, store::StoreFuture};
 
 #[test]
 fn the_sweeper_removes_what_is_dead_and_survives_errors() {
@@ -123,4 +123,22 @@ fn an_orphan_in_the_index_is_pruned_when_it_is_found() {
     let found = now(store.find("user", b"seven", at(1))).unwrap();
     assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
     assert_eq!(store.inside(|disk| disk.index.len().unwrap()), 1);
+}
+
+#[test]
+fn without_a_runtime_everything_is_done_where_it_is_called() {
+    use std::task::{Context, Poll, Waker};
+    fn at_once<T>(mut future: StoreFuture<'_, T>) -> T {
+        match std::pin::pin!(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer.unwrap(),
+            Poll::Pending => panic!("there is nothing to wait for"),
+        }
+    }
+    let (_dir, path) = place();
+    let store = FjallStore::open(path).unwrap();
+    at_once(store.commit(commit(id(1), CREATE, &[indexed("user", "7", "seven")])));
+    assert_eq!(at_once(store.find("user", b"seven", at(1))).len(), 1);
+    assert_eq!(at_once(store.page(None, 9, at(1))), [id(1)]);
+    assert_eq!(at_once(store.sweep(at(1_000), 9)).sessions, 1);
+    at_once(store.close());
 }
