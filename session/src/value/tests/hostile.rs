@@ -188,7 +188,7 @@ fn depth_is_bounded_on_a_small_stack() {
                 read::<Value>(&bomb)
                     .unwrap_err()
                     .to_string()
-                    .ends_with("nested too deep")
+                    .contains("nested too deep")
             );
         }
         assert!(read::<Value>(&deepest).is_ok());
@@ -279,7 +279,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_refused_or_the_only_spelling(body in prop::collection::vec(prop_oneof![0u8..12, 250u8..=255, any::<u8>()], 0..40)) {
-        every_way(&body);
+        let _ = every_way(&body);
         if let Ok(tree) = read::<Value>(&body) {
             prop_assert_eq!(bytes(&tree), body);
         }
@@ -295,7 +295,7 @@ proptest! {
         } else {
             body[at] = with;
         }
-        every_way(&body);
+        let _ = every_way(&body);
         if let Ok(tree) = read::<Value>(&body) {
             prop_assert_eq!(bytes(&tree), body);
         }

@@ -14,8 +14,7 @@ pub(super) fn tree() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
         (any::<u128>(), 0u32..128).prop_map(|(n, shift)| Value::Uint(n >> shift)),
-        (any::<i128>(), 0u32..128)
-            .prop_map(|(n, shift)| Value::Int(-1 - (n >> shift).abs().min(i128::MAX))),
+        (any::<u128>(), 1u32..128).prop_map(|(n, shift)| Value::Int(!((n >> shift) as i128))),
         any::<u32>().prop_map(|bits| Value::F32(f32::from_bits(bits))),
         any::<u64>().prop_map(|bits| Value::F64(f64::from_bits(bits))),
         any::<String>().prop_map(Value::Str),
