@@ -79,3 +79,6 @@ fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
     check::check(&mut model, &errors);
     expand::expand(&model, errors)
 }
+
+#[cfg(test)]
+mod tests;

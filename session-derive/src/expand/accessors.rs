@@ -7,7 +7,7 @@ use crate::{
     docs,
 };
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 
 pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let definition = definition(model, context);
@@ -108,13 +108,15 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     let private = &context.private;
     let docs = docs::accessor(model, field);
     let (vis, ident, constant) = (field.vis(), field.ident, &field.constant);
+    // The whole signature stands where the field does, for messages such as "defined here".
+    let place = ident.span();
     if kind == Kind::Nest {
         let (ty, holder) = (context.nested(field.ty(), "Fields"), holder(field));
-        let body = context.body(quote!(&self.#holder));
-        return quote! {
+        let body = context.body(quote_spanned!(place=> &self.#holder));
+        return quote_spanned! {place=>
             #docs
             #[must_use]
-            #vis fn #ident(&self) -> &#ty {
+            #vis const fn #ident(&self) -> &#ty {
                 #body
             }
         };
@@ -126,8 +128,9 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
         Kind::OptField | Kind::Nest | Kind::Skip => quote!(OptField),
     };
     let (ty, data) = (field.key_type(), &context.data);
-    let body = context.body(quote!(#private::#handle::new(&self.__untyped, <#data>::#constant)));
-    quote! {
+    let body = quote_spanned!(place=> #private::#handle::new(&self.__untyped, <#data>::#constant));
+    let body = context.body(body);
+    quote_spanned! {place=>
         #docs
         #vis fn #ident(&self) -> #private::#handle<'_, #ty> {
             #body
