@@ -8,6 +8,7 @@ use crate::{
 };
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 
 pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let definition = definition(model, context);
@@ -32,14 +33,19 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let of = quote!(::core::ops::Deref);
     let deref = implementation(model.generics(), Some(of), &ty, deref);
 
-    let cfgs = nested(model).map(|field| field.cfg());
-    let names = nested(model).map(holder);
+    let cfgs: Vec<_> = nested(model).map(|field| field.cfg()).collect();
+    let names: Vec<_> = nested(model).map(holder).collect();
+    let clones = nested(model).map(|field| {
+        let (holder, place) = (holder(field), field.ty().span());
+        quote_spanned!(place=> #holder: ::core::clone::Clone::clone(#holder),)
+    });
     let clone = quote! {
         fn clone(&self) -> Self {
+            let Self { #(#cfgs #names,)* __untyped, __data } = self;
             Self {
-                #(#cfgs #names: ::core::clone::Clone::clone(&self.#names),)*
-                __untyped: ::core::clone::Clone::clone(&self.__untyped),
-                __data: ::core::marker::PhantomData,
+                #(#cfgs #clones)*
+                __untyped: ::core::clone::Clone::clone(__untyped),
+                __data: *__data,
             }
         }
     };
@@ -112,6 +118,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     let place = ident.span();
     if kind == Kind::Nest {
         let (ty, holder) = (context.nested(field.ty(), "Fields"), holder(field));
+        let place = field.ty().span();
         let body = context.body(quote_spanned!(place=> &self.#holder));
         return quote_spanned! {place=>
             #docs
