@@ -232,7 +232,7 @@ fn the_docs_say_what_a_field_is() {
         " Stored under `shop.visits` as `u64`; reads as 0 where nothing is stored. Changes add up.",
         " Stored under `shop.notice` as `Vec<u8>`; reads as `None` where nothing is stored. Reading takes it.",
         " The fields of a nested `Auth`, under the keys that they have there.",
-        " The fields of a session that holds a [`Shop`], one method each.",
+        " The fields of a session that holds [`Shop`], one method each.",
     ] {
         assert!(expansion.contains(sentence), "{sentence}: {expansion}");
     }

@@ -92,7 +92,7 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     let names = nested(model).map(holder);
     let types = nested(model).map(|field| context.nested(field.ty(), "Fields"));
     let doc = format!(
-        " The fields of a session that holds a [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
+        " The fields of a session that holds [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
         model.name()
     );
     quote! {
@@ -152,9 +152,9 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     // The one parameter that people see, and so the one without underscores.
     let argument = local("data");
     let name = model.name();
-    let load_doc = format!(" Reads all fields at once, as a [`{name}`].");
+    let load_doc = format!(" Reads a whole [`{name}`] at once.");
     let store_doc = format!(
-        " Writes the fields of a [`{name}`] that differ from what the session holds; of a counter, the difference."
+        " Writes those fields of the given [`{name}`] that differ from what the session holds; of a counter, the difference."
     );
     quote! {
         #[doc = #load_doc]
