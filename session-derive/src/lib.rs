@@ -1,7 +1,81 @@
-//! STUB
+//! `#[derive(SessionData)]`: re-exported by `level-session`, whose documentation describes it.
+//!
+//! The stages, in their order: [`attr`] reads what was written, [`ast`] makes the model of it, [`check`] holds the
+//! rules, [`expand`] makes the tokens. Whatever is wrong is collected in [`errors::Errors`] on the way and reported
+//! together; a struct with errors still gets every accessor that it can have.
+
+mod errors;
+
+mod ast;
+mod attr;
+mod check;
+mod expand;
+
+mod docs;
+mod duration;
+mod path;
+mod suggest;
+mod types;
+
 use proc_macro::TokenStream;
-/// Stub.
+use syn::{DeriveInput, parse_macro_input};
+
+/// Makes a struct's fields the fields of a session: one accessor method and one typed key for each.
+///
+/// The struct has named fields and owns its data; each field's type is `Serialize + DeserializeOwned + Send + Sync +
+/// 'static`.
+///
+/// ```
+/// use level_session::SessionData;
+///
+/// #[derive(SessionData)]
+/// #[session(namespace = "shop")]
+/// pub struct Shop {
+///     /// The signed-in user.
+///     #[session(index)]
+///     pub user_id: Option<u64>,
+///     #[session(counter)]
+///     pub visits: u64,
+///     #[session(flash)]
+///     pub notice: Option<String>,
+///     #[session(ttl = "10m")]
+///     pub otp: Option<String>,
+///     #[session(default = "light".to_owned())]
+///     pub theme: String,
+/// }
+///
+/// assert_eq!(Shop::USER_ID.name(), "shop.user_id");
+/// ```
+///
+/// # On a field
+/// - `default`, `default = expr`: what the field reads as where nothing is stored. A field without one reads as
+///   `Option<T>`, whether it is declared `T` or `Option<T>`.
+/// - `rename = ".."`: the key it is stored under, instead of its name.
+/// - `ttl = "10m"`: a value lives this long after it was set (`ms`, `s`, `m`, `h`, `d`, `w`, and sums as `1h30m`), at
+///   most 400 days.
+/// - `flash`: reading an `Option` takes it.
+/// - `index`: sessions can be found by the field's value.
+/// - `counter`: an integer whose changes add up. Starts at 0 unless it has a default.
+/// - `nest`: the fields of another session struct, under the keys they have there.
+/// - `skip`: not kept in the session; `load` fills it with its default.
+///
+/// # On the struct
+/// - `namespace = ".."`: a prefix for the keys of all fields, with a dot.
+/// - `default`: fields that are no `Option` and have no default take theirs from the struct's `Default`.
+/// - `crate = path`: where `level-session` is, if the dependency is renamed or re-exported.
+///
+/// # What is made
+/// For a struct `Shop` the struct `ShopFields` with one method per field, of the field's visibility, and `load` and
+/// `store` for all fields at once; a constant for the typed key of each field, `Shop::USER_ID`; and `impl SessionData
+/// for Shop`.
 #[proc_macro_derive(SessionData, attributes(session))]
-pub fn session_data(_: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn session_data(input: TokenStream) -> TokenStream {
+    derive(&parse_macro_input!(input)).into()
+}
+
+fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
+    let errors = errors::Errors::default();
+    let mut model = ast::Model::new(input, &errors);
+    check::check(&mut model, &errors);
+    expand::expand(&model, errors)
 }

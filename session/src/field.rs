@@ -279,10 +279,13 @@ pub struct Def<T> {
     pub(crate) decode: fn(&Body<'_>) -> Result<T, ValueError>,
 }
 
-impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Def<T> {
-    /// A field without any attribute.
+impl<T> Def<T> {
+    /// A field without any attribute. The bound is the method's, not the block's: so it is the bound that is reported.
     #[must_use]
-    pub const fn new(key: &'static str, type_name: &'static str) -> Self {
+    pub const fn new(key: &'static str, type_name: &'static str) -> Self
+    where
+        T: Storable,
+    {
         Self {
             erased: FieldDef {
                 key,
@@ -327,14 +330,34 @@ impl<T> Def<T> {
     }
 }
 
-impl<T: CounterValue> Def<T> {
-    /// `#[session(counter)]`.
+impl<T> Def<T> {
+    /// `#[session(counter)]`; 0 by default, if there is no default yet.
     #[must_use]
-    pub const fn counter(mut self) -> Self {
+    pub const fn counter(mut self) -> Self
+    where
+        T: CounterValue,
+    {
         self.erased.counter = Some(T::RANGE);
+        if self.default.is_none() {
+            self.default = Some(|| T::ZERO);
+        }
         self
     }
 }
+
+/// What can be kept in a session. It exists for the sake of its message: one error for a type, instead of one for each
+/// trait that the type lacks.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a session",
+    label = "not `Serialize + DeserializeOwned + Send + Sync + 'static`",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on the type",
+    note = "or leave the field out of the session with `#[session(skip)]`"
+)]
+pub trait Storable: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Storable for T {}
 
 impl<T> fmt::Debug for Def<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -352,6 +375,8 @@ pub trait CounterValue: Copy + private::Sealed {
     #[doc(hidden)]
     const RANGE: Range;
     #[doc(hidden)]
+    const ZERO: Self;
+    #[doc(hidden)]
     fn widen(self) -> i128;
     #[doc(hidden)]
     fn narrow(wide: i128) -> Option<Self>;
@@ -367,6 +392,7 @@ macro_rules! counters {
         impl private::Sealed for $t {}
         impl CounterValue for $t {
             const RANGE: Range = Range { min: <$t>::MIN as i128, max: <$t>::MAX as i128 };
+            const ZERO: Self = 0;
             fn widen(self) -> i128 { self as i128 }
             fn narrow(wide: i128) -> Option<Self> { Self::try_from(wide).ok() }
         }

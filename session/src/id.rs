@@ -41,11 +41,17 @@ impl SessionId {
 
     /// The key of the session in a store.
     pub(crate) fn digest(&self) -> Digest {
-        let mut hash = Sha256::new();
-        hash.update(b"level-session/id/1\0");
-        hash.update(self.0);
-        Digest(hash.finalize().into())
+        Digest(hash("level-session/id/1", &self.0))
     }
+}
+
+/// SHA-256 of these bytes with a purpose in front, so that no digest can stand for one made for another purpose.
+pub(crate) fn hash(purpose: &'static str, bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(purpose);
+    hash.update([0]);
+    hash.update(bytes);
+    hash.finalize().into()
 }
 
 impl Drop for SessionId {

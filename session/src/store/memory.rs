@@ -1,4 +1,407 @@
-//! STUB
-/// Stub.
-#[derive(Debug)]
-pub struct MemoryStore;
+//! Sessions in the memory of this process.
+
+use super::{
+    Bytes, Commit, Digest, FieldName, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
+    StoreFuture, Swept,
+    rules::{self, Life, Verdict},
+};
+use crate::{clock::Timestamp, error::Result};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+const SHARDS: usize = 64;
+
+/// Keeps sessions in memory: for tests and toys.
+///
+/// Nothing survives the process, nothing is shared with another one, and nothing limits the memory: what has expired
+/// is removed when somebody calls [`sweep`](Store::sweep), and [`find`](Store::find) looks at every session.
+///
+/// ```
+/// use level_session::store::{MemoryStore, Store};
+///
+/// let store = MemoryStore::new();
+/// # let _: &dyn Store = &store;
+/// ```
+pub struct MemoryStore {
+    /// By the first bits of the digest, so that the shards' order is that of the digests.
+    shards: Box<[Mutex<Shard>]>,
+    closed: AtomicBool,
+}
+
+type Shard = HashMap<Digest, Record>;
+
+enum Record {
+    Live(Session),
+    /// Renewed to another id at this time. Works until then as long as the other one says so too: see
+    /// [`Life::former`].
+    Moved {
+        to: Digest,
+        at: Timestamp,
+        until: Timestamp,
+    },
+    Ended(Timestamp),
+}
+
+struct Session {
+    life: Life,
+    fields: HashMap<FieldName, Field>,
+}
+
+struct Field {
+    bytes: Bytes,
+    index: Option<Bytes>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn read(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
+        self.check_open()?;
+        let (to, at) = {
+            let shard = self.shard(id);
+            match shard.get(&id) {
+                None => return Ok(Loaded::Missing),
+                Some(Record::Ended(at)) => return Ok(Loaded::Ended(*at)),
+                Some(Record::Live(session)) if session.life.is_live(now) => {
+                    return Ok(Loaded::Live(session.snapshot(select, now, false)));
+                }
+                Some(Record::Live(_)) => return Ok(Loaded::Missing),
+                Some(Record::Moved { to, at, .. }) => (*to, *at),
+            }
+        };
+        Ok(match self.shard(to).get(&to) {
+            Some(Record::Live(session)) if session.life.works_by(id, now) => {
+                Loaded::Live(session.snapshot(select, now, true))
+            }
+            Some(Record::Ended(end)) => Loaded::Ended(at.max(*end)),
+            _ => Loaded::Ended(at),
+        })
+    }
+
+    fn write(&self, commit: &Commit<'_>) -> Result<Outcome> {
+        self.check_open()?;
+        match commit.step {
+            Step::Create { created } => self.create(commit, created),
+            Step::Renew {
+                to,
+                former_works_until,
+            } => self.renew(commit, to, former_works_until),
+            Step::Keep | Step::Destroy => self.change(commit),
+        }
+    }
+
+    fn create(&self, commit: &Commit<'_>, created: Timestamp) -> Result<Outcome> {
+        let lease = rules::required_lease(commit)?;
+        let mut shard = self.shard(commit.id);
+        if shard.contains_key(&commit.id) {
+            return Ok(Outcome::Exists);
+        }
+        let mut session = Session {
+            life: Life {
+                created,
+                lease,
+                former: None,
+            },
+            fields: HashMap::new(),
+        };
+        match session.judge(commit)? {
+            Verdict::Conflict(found) => Ok(Outcome::Conflict(found)),
+            Verdict::Apply(values) => {
+                session.apply(commit, values);
+                shard.insert(commit.id, Record::Live(session));
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    fn change(&self, commit: &Commit<'_>) -> Result<Outcome> {
+        let moved = match self.shard(commit.id).get(&commit.id) {
+            Some(Record::Moved { to, .. }) => Some(*to),
+            _ => None,
+        };
+        let current = moved.unwrap_or(commit.id);
+        let mut shard = self.shard(current);
+        let Some(record) = shard.get_mut(&current) else {
+            return Ok(Outcome::Gone);
+        };
+        let session = match record {
+            Record::Live(session) if moved.is_none() && session.life.is_live(commit.now) => session,
+            Record::Live(session)
+                if moved.is_some() && session.life.works_by(commit.id, commit.now) =>
+            {
+                session
+            }
+            _ => return Ok(Outcome::Gone),
+        };
+        match session.judge(commit)? {
+            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
+            Verdict::Apply(_) if commit.step == Step::Destroy => {
+                *record = Record::Ended(commit.ended_at);
+            }
+            Verdict::Apply(values) => {
+                session.life.keep(commit, moved.is_none());
+                session.apply(commit, values);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn renew(
+        &self,
+        commit: &Commit<'_>,
+        to: Digest,
+        former_works_until: Option<Timestamp>,
+    ) -> Result<Outcome> {
+        rules::required_lease(commit)?;
+        let mut pair = self.pair(commit.id, to);
+        let Some(Record::Live(session)) = pair.first().get_mut(&commit.id) else {
+            return Ok(Outcome::Gone);
+        };
+        if !session.life.is_live(commit.now) {
+            return Ok(Outcome::Gone);
+        }
+        let verdict = session.judge(commit);
+        if pair.second().contains_key(&to) {
+            return Ok(Outcome::Exists);
+        }
+        let values = match verdict? {
+            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
+            Verdict::Apply(values) => values,
+        };
+        let mut session = match pair.first().remove(&commit.id) {
+            Some(Record::Live(session)) => session,
+            _ => unreachable!("the session was looked at under the same lock"),
+        };
+        session.apply(commit, values);
+        let left = match session.life.renew(commit, former_works_until) {
+            None => Record::Ended(commit.ended_at),
+            Some(until) => Record::Moved {
+                to,
+                at: commit.ended_at,
+                until,
+            },
+        };
+        pair.first().insert(commit.id, left);
+        pair.second().insert(to, Record::Live(session));
+        Ok(Outcome::Done)
+    }
+
+    fn remove_dead(&self, now: Timestamp, limit: usize) -> Swept {
+        let mut swept = Swept::default();
+        let mut removed = 0;
+        for shard in &self.shards {
+            lock(shard).retain(|_, record| {
+                if removed == limit || !record.is_dead(now) {
+                    return true;
+                }
+                removed += 1;
+                swept.sessions += usize::from(matches!(record, Record::Live(_)));
+                false
+            });
+        }
+        swept.more = removed == limit;
+        swept
+    }
+
+    fn check_open(&self) -> Result<()> {
+        match self.closed.load(Ordering::Acquire) {
+            true => Err(rules::closed()),
+            false => Ok(()),
+        }
+    }
+
+    fn shard(&self, id: Digest) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[place(id)])
+    }
+
+    /// Two shards, locked in the order of their places so that two renewals cannot wait for each other.
+    fn pair(&self, first: Digest, second: Digest) -> Pair<'_> {
+        let (a, b) = (place(first), place(second));
+        if a == b {
+            return Pair(lock(&self.shards[a]), None);
+        }
+        let low = lock(&self.shards[a.min(b)]);
+        let high = lock(&self.shards[a.max(b)]);
+        match a < b {
+            true => Pair(low, Some(high)),
+            false => Pair(high, Some(low)),
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn load<'a>(
+        &'a self,
+        id: Digest,
+        select: Select<'a>,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Loaded> {
+        StoreFuture::ready(self.read(id, select, now))
+    }
+
+    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        StoreFuture::ready(self.write(&commit))
+    }
+
+    fn find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
+        // All shards at once: a session that is renewed meanwhile must not slip from one to another unseen.
+        let shards: Vec<_> = self.shards.iter().map(lock).collect();
+        let mut found: Vec<_> = shards
+            .iter()
+            .flat_map(|shard| shard.iter())
+            .filter_map(|(id, record)| match record {
+                Record::Live(session) if session.life.is_live(now) => {
+                    let index = session.fields.get(field)?.index.as_deref();
+                    (index == Some(entry)).then(|| (*id, session.life.meta(now)))
+                }
+                _ => None,
+            })
+            .collect();
+        found.sort_unstable_by_key(|(id, meta)| (meta.created, *id));
+        StoreFuture::ready(self.check_open().map(|()| found))
+    }
+
+    fn page(
+        &self,
+        after: Option<Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Digest>> {
+        let mut page = Vec::new();
+        for shard in &self.shards[after.map_or(0, place)..] {
+            let from = page.len();
+            if from >= limit {
+                break;
+            }
+            page.extend(lock(shard).iter().filter_map(|(id, record)| match record {
+                Record::Live(session) if session.life.is_live(now) && Some(*id) > after => {
+                    Some(*id)
+                }
+                _ => None,
+            }));
+            page[from..].sort_unstable();
+        }
+        page.truncate(limit);
+        StoreFuture::ready(self.check_open().map(|()| page))
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+        StoreFuture::ready(self.check_open().map(|()| self.remove_dead(now, limit)))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.closed.store(true, Ordering::Release);
+        for shard in &self.shards {
+            lock(shard).clear();
+        }
+        StoreFuture::ready(Ok(()))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known: usize = self.shards.iter().map(|shard| lock(shard).len()).sum();
+        f.debug_struct("MemoryStore")
+            .field("known", &known)
+            .finish()
+    }
+}
+
+impl Record {
+    fn is_dead(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Live(session) => !session.life.is_live(now),
+            Self::Moved { until, .. } => rules::remembered_until(*until) <= now,
+            Self::Ended(at) => rules::remembered_until(*at) <= now,
+        }
+    }
+}
+
+impl Session {
+    fn snapshot(&self, select: Select<'_>, now: Timestamp, by_former_id: bool) -> Snapshot {
+        let all = self.fields.iter();
+        Snapshot {
+            meta: self.life.meta(now),
+            by_former_id,
+            fields: Fields::pick(
+                select,
+                |name| {
+                    self.fields
+                        .get(name)
+                        .map(|field| Bytes::clone(&field.bytes))
+                },
+                all.map(|(name, field)| (name.clone(), Bytes::clone(&field.bytes))),
+            ),
+        }
+    }
+
+    fn judge(&self, commit: &Commit<'_>) -> Result<Verdict> {
+        rules::judge(commit, |name| {
+            Ok(self
+                .fields
+                .get(name)
+                .map(|field| Bytes::clone(&field.bytes)))
+        })
+    }
+
+    fn apply(&mut self, commit: &Commit<'_>, values: Vec<Option<Bytes>>) {
+        if commit.clear {
+            self.fields.clear();
+        }
+        for (write, bytes) in commit.writes.iter().zip(values) {
+            let Some(bytes) = bytes else {
+                self.fields.remove(&*write.field);
+                continue;
+            };
+            let index = rules::index_after(write, || self.fields.get(&*write.field)?.index.clone());
+            self.fields
+                .insert(write.field.clone(), Field { bytes, index });
+        }
+    }
+}
+
+/// Two shards, which may be one and the same.
+struct Pair<'s>(MutexGuard<'s, Shard>, Option<MutexGuard<'s, Shard>>);
+
+impl Pair<'_> {
+    fn first(&mut self) -> &mut Shard {
+        &mut self.0
+    }
+    fn second(&mut self) -> &mut Shard {
+        self.1.as_deref_mut().unwrap_or(&mut self.0)
+    }
+}
+
+fn place(id: Digest) -> usize {
+    usize::from(id.as_bytes()[0]) * SHARDS / 256
+}
+
+/// Nothing of a user's runs under the lock, and every change is calculated before it is applied: a poisoned shard is
+/// whole.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

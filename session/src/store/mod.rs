@@ -21,6 +21,10 @@
 
 mod future;
 mod memory;
+mod rules;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 
 pub use future::StoreFuture;
 pub use memory::MemoryStore;

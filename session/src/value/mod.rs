@@ -1,105 +1,89 @@
-//! A value and its bytes.
+//! A value and its bytes: one self-describing format, and the [`Value`] that stands for anything in it.
+//!
+//! A type is written and read through serde as it would be in JSON, and may change between deployments as it may there
+//! (a field added with a default, an `Option` added, an integer widened), but with exact types: bytes that are not
+//! UTF-8, map keys that are not strings, 128-bit integers, NaN and `Option<Option<T>>` come back as they were. Reading
+//! is checked: a string is never a number, and an integer is read by its value, so that 300 is an error for a `u8`.
+//!
+//! # The bytes
+//! ```text
+//! stored  = head body
+//! head    = 0x01                                 format version 1
+//!         | 0x11 expiry                          .. of a value with a time to live: u64, little-endian,
+//!                                                milliseconds since the Unix epoch
+//! body    = value
+//! ```
+//! A body is the encoding that bincode 2 in its standard configuration gives the [`Value`] enum: the number of the
+//! variant, then its content.
+//!
+//! | tag | variant | content | what it is |
+//! |---|---|---|---|
+//! | 0 | `Null` | | `None`, `()`, a unit struct |
+//! | 1 | `Bool` | one byte, 0 or 1 | |
+//! | 2 | `Uint` | varint | an integer of any type, 0 or above |
+//! | 3 | `Int` | varint of the zigzag number: -1 is 1, -2 is 3 | an integer of any type, below 0 |
+//! | 4 | `F32` | 4 bytes, IEEE 754, little-endian | |
+//! | 5 | `F64` | 8 bytes, IEEE 754, little-endian | |
+//! | 6 | `Str` | varint length in bytes, UTF-8 | a string, a `char`, a unit variant |
+//! | 7 | `Bytes` | varint length, bytes | what is written with `serialize_bytes` |
+//! | 8 | `List` | varint count, values | a sequence, a tuple, a tuple struct |
+//! | 9 | `Map` | varint count, then key and value of each entry | a map; a struct (keys: `Str`); a variant with content (one entry, key: `Str`) |
+//! | 10 | `Some` | a `Null` or a `Some` | a `Some` whose content is written as one of these |
+//!
+//! | varint of | bytes |
+//! |---|---|
+//! | 0 to 250 | the number |
+//! | to 2^16 - 1 | 251, then 2 bytes, little-endian |
+//! | to 2^32 - 1 | 252, then 4 |
+//! | to 2^64 - 1 | 253, then 8 |
+//! | to 2^128 - 1 | 254, then 16 |
+//!
+//! A newtype struct is its content, and a `Some` is its content but for the last row. There is one way to write a
+//! value: longer varints than needed, an `Int` that is not negative, a needless `Some`, a boolean of 2, an unknown tag
+//! and bytes after the end are refused. Entries of a map stay in the order in which they were written; whether two may
+//! have one key is up to the type that reads them. A body has at most [`MAX_VALUE_BYTES`], and lists, maps and `Some`s
+//! lie at most [`MAX_DEPTH`] deep in one another.
+//!
+//! # Why two ways to the same bytes
+//! bincode encodes a tree, but a session that builds a tree for every read and write would allocate for every string
+//! and every element. So a serializer and a deserializer of ours go straight between `T` and the bytes, taking each
+//! integer, float and length from bincode; bincode's encoding of the tree itself is the measure that the tests hold
+//! them to. bincode's own serde bridge cannot do it: it writes no types, so it cannot read `#[serde(flatten)]`, untagged
+//! enums or a JSON value, and takes a `u32` for an `i64`.
+//!
+//! # What serde itself cannot do
+//! - An `i128` or `u128` cannot be read inside `#[serde(flatten)]`, or an untagged or internally tagged enum: serde's
+//!   buffer has no room for it. Reading it is an error, as with JSON.
+//! - A plain `Vec<u8>` is a list to serde, and takes two to four bytes a byte: `#[serde(with = "serde_bytes")]` makes it
+//!   bytes. What was stored as the one reads as the other.
+//! - A type that has one form for people and another for machines is written in the one for people (a `Uuid` as text),
+//!   because serde's buffer always asks for that one when it is read.
 
-use crate::{
-    clock::Timestamp,
-    error::Error,
-    field::{FieldName, Range},
-    store::Bytes,
-};
-use serde::{Serialize, de::DeserializeOwned};
+mod access;
+mod counter;
+mod de;
+mod error;
+mod head;
+mod ser;
+mod tree;
+mod tree_serde;
+mod wire;
 
-/// Any value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// Null
-    Null,
-}
+#[cfg(test)]
+mod tests;
 
-/// Why a value cannot be written or read.
-#[derive(Debug)]
-pub struct ValueError;
+pub use counter::Add;
+pub use error::ValueError;
+pub use head::{Body, Stored};
+pub use tree::Value;
 
-impl ValueError {
-    /// The same as an error of the field.
-    pub(crate) fn on_field(self, field: impl Into<FieldName>) -> Error {
-        let _ = field.into();
-        todo!()
-    }
-}
+pub(crate) use head::{index_entry, open, seal};
+pub(crate) use ser::encode;
 
-/// Appends the body of a value, without its head.
-pub(crate) fn encode<T: Serialize + ?Sized>(
-    _value: &T,
-    _out: &mut Vec<u8>,
-) -> Result<(), ValueError> {
-    todo!()
-}
+/// The most bytes that the body of one value takes: 1 MiB. What is larger is refused when it is written
+/// ([`ErrorKind::Encode`](crate::ErrorKind::Encode)), and when it is read.
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
 
-/// The bytes that a store keeps: a head (format version, flags, expiry if there is one), then what `body` appends.
-pub(crate) fn seal(
-    _expires: Option<Timestamp>,
-    _body: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
-) -> Result<Bytes, ValueError> {
-    todo!()
-}
-
-/// Reads the head of stored bytes.
-pub(crate) fn open(_stored: &[u8]) -> Result<Stored<'_>, ValueError> {
-    todo!()
-}
-
-/// What a session is found by: the body of a stored value if it is short, else a digest of it.
-pub(crate) fn index_entry(_stored: &[u8]) -> Result<Bytes, ValueError> {
-    todo!()
-}
-
-/// Stored bytes whose head was read.
-#[derive(Clone, Copy, Debug)]
-pub struct Stored<'a> {
-    pub(crate) expires: Option<Timestamp>,
-    pub(crate) body: Body<'a>,
-}
-
-impl<'a> Stored<'a> {
-    /// The body, unless its TTL has passed at `now`.
-    pub(crate) fn live(self, now: Timestamp) -> Option<Body<'a>> {
-        self.expires
-            .is_none_or(|expires| now < expires)
-            .then_some(self.body)
-    }
-}
-
-/// The body of a stored value.
-#[derive(Clone, Copy, Debug)]
-pub struct Body<'a>(pub(crate) &'a [u8]);
-
-impl Body<'_> {
-    /// Reads it as a `T`.
-    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
-        todo!()
-    }
-    /// Reads it as an integer, if it is one.
-    pub(crate) fn integer(&self) -> Option<i128> {
-        todo!()
-    }
-}
-
-/// An addition to a counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Add {
-    /// What is added.
-    pub delta: i128,
-    /// What the sum must stay in.
-    pub range: Range,
-    /// What is added to where nothing is stored, or its TTL has passed.
-    pub base: i128,
-    /// When a counter that starts with this addition ends.
-    pub expires: Option<Timestamp>,
-}
-
-impl Add {
-    /// The bytes to store, given what is stored.
-    pub fn apply(&self, _stored: Option<&[u8]>, _now: Timestamp) -> Result<Bytes, ValueError> {
-        todo!()
-    }
-}
+/// How deep lists and maps may be nested in one another. A variant with content is a map, and its fields, if it has
+/// several, are a list or a map in it.
+pub const MAX_DEPTH: usize = 128;

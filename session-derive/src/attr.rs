@@ -1,0 +1,295 @@
+//! `#[session(..)]` as it was written. An item that cannot be read is reported and passed over; the others count.
+
+use crate::{duration, errors::Errors, suggest::suggest};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::{
+    Attribute, Expr, LitStr, Meta, Path, Result, Token,
+    ext::IdentExt,
+    parse::{ParseStream, discouraged::Speculative},
+};
+
+/// What can stand on a field, and on the struct.
+const ON_FIELD: &[&str] = &[
+    "default", "rename", "ttl", "flash", "index", "counter", "nest", "skip",
+];
+const ON_STRUCT: &[&str] = &["namespace", "default", "crate"];
+
+/// An attribute with a value: its name, for messages, and the value.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}
+
+/// `default` and `default = expr`.
+pub(crate) enum Default {
+    OfType,
+    Expr(TokenStream),
+}
+
+/// `ttl = ".."`: the time in milliseconds; `None` if it could not be read.
+pub(crate) type Ttl = Option<u64>;
+
+#[derive(std::default::Default)]
+pub(crate) struct FieldAttrs {
+    pub(crate) default: Option<Given<Default>>,
+    pub(crate) rename: Option<Given<LitStr>>,
+    pub(crate) ttl: Option<Given<Ttl>>,
+    pub(crate) flash: Option<Given<()>>,
+    pub(crate) index: Option<Given<()>>,
+    pub(crate) counter: Option<Given<()>>,
+    pub(crate) nest: Option<Given<()>>,
+    pub(crate) skip: Option<Given<()>>,
+}
+
+#[derive(std::default::Default)]
+pub(crate) struct StructAttrs {
+    pub(crate) namespace: Option<Given<LitStr>>,
+    pub(crate) default: Option<Given<()>>,
+    pub(crate) krate: Option<Given<Path>>,
+}
+
+impl FieldAttrs {
+    pub(crate) fn new(attrs: &[Attribute], errors: &Errors) -> Self {
+        let mut read = Self::default();
+        each_item(attrs, "rename = \"..\"", errors, |name, input| {
+            match name.to_string().as_str() {
+                "default" => put(&mut read.default, name, default(input, errors)?, errors),
+                "rename" => put(
+                    &mut read.rename,
+                    name.clone(),
+                    text(&name, "key", input)?,
+                    errors,
+                ),
+                "ttl" => {
+                    let text = text(&name, "10m", input)?;
+                    let millis = duration::parse(&text.value());
+                    let ttl = millis.map_err(|message| errors.at(&text, message)).ok();
+                    put(&mut read.ttl, name, ttl, errors);
+                }
+                "flash" => flag(&mut read.flash, name, input, errors)?,
+                "index" => flag(&mut read.index, name, input, errors)?,
+                "counter" => flag(&mut read.counter, name, input, errors)?,
+                "nest" => flag(&mut read.nest, name, input, errors)?,
+                "skip" => flag(&mut read.skip, name, input, errors)?,
+                _ => return Err(unknown(&name, ON_FIELD, ON_STRUCT, ["fields", "struct"])),
+            }
+            Ok(())
+        });
+        read
+    }
+
+    /// The names of all attributes that are given.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Ident> {
+        let flags = [
+            &self.flash,
+            &self.index,
+            &self.counter,
+            &self.nest,
+            &self.skip,
+        ];
+        let default = self.default.as_ref().map(|given| &given.name);
+        let rename = self.rename.as_ref().map(|given| &given.name);
+        let ttl = self.ttl.as_ref().map(|given| &given.name);
+        let flags = flags.into_iter().flatten().map(|given| &given.name);
+        [default, rename, ttl].into_iter().flatten().chain(flags)
+    }
+}
+
+impl StructAttrs {
+    pub(crate) fn new(attrs: &[Attribute], errors: &Errors) -> Self {
+        let mut read = Self::default();
+        each_item(attrs, "namespace = \"..\"", errors, |name, input| {
+            match name.to_string().as_str() {
+                "namespace" => {
+                    put(
+                        &mut read.namespace,
+                        name.clone(),
+                        text(&name, "shop", input)?,
+                        errors,
+                    );
+                }
+                "default" => flag(&mut read.default, name, input, errors)?,
+                "crate" => put(&mut read.krate, name, path(input)?, errors),
+                _ => return Err(unknown(&name, ON_STRUCT, ON_FIELD, ["struct", "fields"])),
+            }
+            Ok(())
+        });
+        read
+    }
+}
+
+/// Hands each item of each `#[session(..)]` to `item`, its name already read. After an item that cannot be read it
+/// goes on behind the next comma.
+fn each_item(
+    attrs: &[Attribute],
+    example: &str,
+    errors: &Errors,
+    mut item: impl FnMut(Ident, ParseStream<'_>) -> Result<()>,
+) {
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("session")) {
+        let Meta::List(list) = &attr.meta else {
+            let form = format!("attributes stand in brackets: write `#[session({example})]`");
+            errors.at(&attr.meta, form);
+            continue;
+        };
+        let read = list.parse_args_with(|input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let one = input.call(name).and_then(|name| {
+                    item(name, input)?;
+                    end_of_item(input)
+                });
+                if let Err(error) = one {
+                    errors.push(error);
+                    pass_over(input)?;
+                }
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            errors.push(error);
+        }
+    }
+}
+
+fn name(input: ParseStream<'_>) -> Result<Ident> {
+    if input.peek(Ident::peek_any) {
+        return input.call(Ident::parse_any);
+    }
+    Err(input.error("expected the name of an attribute, such as `ttl`"))
+}
+
+fn end_of_item(input: ParseStream<'_>) -> Result<()> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(());
+    }
+    Err(input.error("expected a comma before the next attribute"))
+}
+
+fn put<T>(slot: &mut Option<Given<T>>, name: Ident, value: T, errors: &Errors) {
+    if slot.is_some() {
+        errors.at(&name, format!("`{name}` is given twice: leave one out"));
+    } else {
+        *slot = Some(Given { name, value });
+    }
+}
+
+/// An attribute that stands alone. It counts even if something follows it.
+fn flag(
+    slot: &mut Option<Given<()>>,
+    name: Ident,
+    input: ParseStream<'_>,
+    errors: &Errors,
+) -> Result<()> {
+    if !input.is_empty() && !input.peek(Token![,]) {
+        let form = format!("`{name}` takes no value: write `#[session({name})]`");
+        errors.push(input.error(form));
+        pass_over(input)?;
+    }
+    put(slot, name, (), errors);
+    Ok(())
+}
+
+/// Goes to the next comma.
+fn pass_over(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// An attribute with a string.
+fn text(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<LitStr> {
+    let form = format!("`{name}` takes a string: write `#[session({name} = \"{example}\")]`");
+    if !input.peek(Token![=]) {
+        return Err(syn::Error::new(name.span(), form));
+    }
+    input.parse::<Token![=]>()?;
+    if input.peek(LitStr) {
+        return input.parse();
+    }
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new(name.span(), form));
+    }
+    Err(input.error(form))
+}
+
+fn path(input: ParseStream<'_>) -> Result<Path> {
+    const FORM: &str =
+        "`crate` takes a path, without quotes: write `#[session(crate = my_framework::session)]`";
+    if !input.peek(Token![=]) {
+        return Err(input.error(FORM));
+    }
+    input.parse::<Token![=]>()?;
+    if input.peek(LitStr) {
+        return Err(input.error(FORM));
+    }
+    input.call(Path::parse_mod_style)
+}
+
+fn default(input: ParseStream<'_>, errors: &Errors) -> Result<Default> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(Default::OfType);
+    }
+    if !input.peek(Token![=]) {
+        return Err(input.error("write `#[session(default)]` or `#[session(default = expr)]`"));
+    }
+    let equals = input.parse::<Token![=]>()?;
+    let expr = expression(input)?;
+    if expr.is_empty() {
+        errors.at(
+            equals,
+            "an expression is missing: write `#[session(default = expr)]`, or `#[session(default)]` for the type's own",
+        );
+        return Ok(Default::OfType);
+    }
+    Ok(Default::Expr(expr))
+}
+
+/// An expression up to the comma behind it.
+///
+/// Without its heavy half syn reads calls, paths, literals and the like: enough to know that the commas of
+/// `Map::<K, V>::new()` belong to it. Whatever else there is (a block, an array, a closure, a half-typed word) goes as
+/// far as the next comma, and the compiler will judge it.
+fn expression(input: ParseStream<'_>) -> Result<TokenStream> {
+    let ahead = input.fork();
+    if ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,])) {
+        let expr = input.fork();
+        input.advance_to(&ahead);
+        return Ok(between(&expr, input));
+    }
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens)
+}
+
+/// The tokens from one place in a stream to a later one, as they were written.
+fn between(from: ParseStream<'_>, to: ParseStream<'_>) -> TokenStream {
+    let rest = to.cursor().token_stream().into_iter().count();
+    let all: Vec<TokenTree> = from.cursor().token_stream().into_iter().collect();
+    let taken = all.len() - rest;
+    all.into_iter().take(taken).collect()
+}
+
+fn unknown(name: &Ident, here: &[&str], elsewhere: &[&str], places: [&str; 2]) -> syn::Error {
+    let written = name.to_string();
+    let [place, other_place] = places;
+    let message = if elsewhere.contains(&written.as_str()) {
+        format!("`{name}` does not belong here: it stands on the {other_place}")
+    } else if let Some(meant) = suggest(&written, here) {
+        format!("there is no attribute `{name}`: you may mean `{meant}`")
+    } else if let Some(meant) = suggest(&written, elsewhere) {
+        format!(
+            "there is no attribute `{name}`: you may mean `{meant}`, which stands on the {other_place}"
+        )
+    } else {
+        let all = here.iter().map(|name| format!("`{name}`"));
+        let all = all.collect::<Vec<_>>().join(", ");
+        format!("there is no attribute `{name}`: on the {place} there are {all}")
+    };
+    syn::Error::new(name.span(), message)
+}

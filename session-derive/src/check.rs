@@ -1,0 +1,317 @@
+//! The rules. Each stands in prose above the function that holds it.
+
+use crate::{
+    ast::{Field, Model},
+    attr::{self, Given},
+    errors::Errors,
+    types,
+};
+use proc_macro2::Ident;
+use std::collections::HashMap;
+use syn::{Data, Fields};
+
+/// The names that a session has already: methods of `Session<T>`, of the generated struct and of the untyped session,
+/// and methods that every type has through traits in the prelude or that are commonly imported.
+///
+/// A test holds the list against the library's own sources.
+pub(crate) const RESERVED: &[&str] = &[
+    // The life cycle of a session.
+    "clear",
+    "commit",
+    "destroy",
+    "detach",
+    "renew",
+    "touch",
+    // Untyped fields.
+    "add",
+    "del",
+    "get",
+    "get_all",
+    "set",
+    "take",
+    "update",
+    // All fields.
+    "load",
+    "store",
+    // What can be asked of a session.
+    "created",
+    "csrf_token",
+    "expires",
+    "handle",
+    "is_live",
+    "is_new",
+    // Traits.
+    "as_ref",
+    "borrow",
+    "borrow_mut",
+    "clone",
+    "clone_from",
+    "deref",
+    "fmt",
+    "into",
+    "to_owned",
+    "try_into",
+    "type_id",
+];
+
+pub(crate) fn check(model: &mut Model<'_>, errors: &Errors) {
+    named_fields(model, errors);
+    no_lifetimes(model, errors);
+    namespace(model, errors);
+    let mut fields = std::mem::take(&mut model.fields);
+    for field in &mut fields {
+        field.keyless = field.is_stored() && types::borrows(&field.input.ty, &model.lifetimes);
+        field.broken |= errors.found(|| {
+            alone(field, errors);
+            if field.is_stored() {
+                owned(field, model, errors);
+                flash(field, errors);
+                index(field, errors);
+                counter(field, errors);
+                default_of_option(field, errors);
+                key(field, errors);
+            }
+            if field.attrs.skip.is_none() {
+                reserved(field, errors);
+            }
+        });
+    }
+    distinct_keys(&mut fields, errors);
+    distinct_constants(&mut fields, errors);
+    model.fields = fields;
+}
+
+/// A session is made of named fields: the data is a struct with names, not a tuple, an enum or a union.
+fn named_fields(model: &Model<'_>, errors: &Errors) {
+    let ident = &model.input.ident;
+    let form = format!("a session's fields have names: write `struct {ident} {{ .. }}`");
+    match &model.input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(_) => {}
+            Fields::Unnamed(fields) => errors.at(fields, form),
+            Fields::Unit => errors.at(ident, form),
+        },
+        Data::Enum(_) => {
+            let form = format!("an enum cannot be session data, but a field's type can: {form}");
+            errors.at(ident, form);
+        }
+        Data::Union(_) => errors.at(ident, format!("a union cannot be session data: {form}")),
+    }
+}
+
+/// Session data outlives the request, so it borrows from nothing.
+fn no_lifetimes(model: &Model<'_>, errors: &Errors) {
+    for param in model.input.generics.lifetimes() {
+        errors.at(
+            &param.lifetime,
+            "session data outlives the request and cannot borrow: own it, as `String`, `Vec<T>` or `Cow<'static, str>`",
+        );
+    }
+}
+
+/// As [`no_lifetimes`], for each field's type. Where the struct's own lifetimes are refused, that is enough.
+fn owned(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
+    let ty = &field.input.ty;
+    if types::borrows(ty, &[]) && !types::has_lifetime(ty, &model.lifetimes) {
+        errors.at(
+            ty,
+            format!(
+                "`{}` borrows, but session data outlives the request: own it, as `String`, `Vec<T>` or \
+                 `Cow<'static, str>`",
+                types::text(ty)
+            ),
+        );
+    }
+}
+
+/// A namespace has a name.
+fn namespace(model: &Model<'_>, errors: &Errors) {
+    if let Some(given) = &model.attrs.namespace
+        && given.value.value().is_empty()
+    {
+        errors.at(
+            &given.value,
+            "the namespace is empty: name it, or leave the attribute out",
+        );
+    }
+}
+
+/// A key has a name.
+fn key(field: &Field<'_>, errors: &Errors) {
+    if let Some(given) = &field.attrs.rename
+        && given.value.value().is_empty()
+    {
+        errors.at(
+            &given.value,
+            "the key is empty: name it, or leave the attribute out",
+        );
+    }
+}
+
+/// A nested struct has its own attributes, and a field that is skipped is not stored: nothing else can be said of
+/// either.
+fn alone(field: &Field<'_>, errors: &Errors) {
+    let attrs = &field.attrs;
+    let (what, why) = match (&attrs.skip, &attrs.nest) {
+        (Some(skip), _) => (&skip.name, "the field is not stored"),
+        (None, Some(nest)) => (
+            &nest.name,
+            "the struct that is nested says it of its own fields",
+        ),
+        (None, None) => return,
+    };
+    for other in attrs.names().filter(|name| *name != what) {
+        errors.at(
+            other,
+            format!("`{other}` means nothing beside `{what}`: {why}"),
+        );
+    }
+}
+
+/// A flash is there or not: it is an `Option`, it has no default, nobody can be found by it once it is read, and it
+/// is no number that adds up.
+fn flash(field: &Field<'_>, errors: &Errors) {
+    let attrs = &field.attrs;
+    if attrs.flash.is_none() {
+        return;
+    }
+    if field.inside_option().is_none() && attrs.counter.is_none() {
+        let ty = types::text(field.ty());
+        let form = format!("a flash is there once and then `None`: write `Option<{ty}>`");
+        errors.at(&field.input.ty, form);
+    }
+    refuse(
+        &attrs.default,
+        "a flash is `None` once it is read: `default` would never end that",
+        errors,
+    );
+    refuse(
+        &attrs.index,
+        "a flash is gone once it is read, so no session can be found by it: leave `index` out",
+        errors,
+    );
+    refuse(
+        &attrs.counter,
+        "a flash is taken by reading it, and a counter only ever adds up: choose one",
+        errors,
+    );
+}
+
+/// Sessions are found by what was set and is still there: not by a sum that changes with each addition, nor by what
+/// ends before the session does.
+fn index(field: &Field<'_>, errors: &Errors) {
+    let attrs = &field.attrs;
+    if attrs.index.is_none() {
+        return;
+    }
+    refuse(
+        &attrs.counter,
+        "no session can be found by a number that changes with every request: leave `index` or `counter` out",
+        errors,
+    );
+    refuse(
+        &attrs.ttl,
+        "an index finds sessions for as long as they live: leave `ttl` or `index` out",
+        errors,
+    );
+}
+
+/// A counter is a number that is always there. Whether the type is an integer is for its own trait to say.
+fn counter(field: &Field<'_>, errors: &Errors) {
+    if field.attrs.counter.is_none() {
+        return;
+    }
+    if let Some(inner) = field.inside_option() {
+        let inner = types::text(inner);
+        let form = format!("a counter that was never set is 0, not `None`: write `{inner}`");
+        errors.at(&field.input.ty, form);
+    }
+}
+
+/// An `Option` has a default already. (`default = Some(..)` makes the absence of a value mean that one.)
+fn default_of_option(field: &Field<'_>, errors: &Errors) {
+    if let Some(given) = &field.attrs.default
+        && matches!(given.value, attr::Default::OfType)
+        && field.inside_option().is_some()
+        && field.attrs.flash.is_none()
+        && field.attrs.counter.is_none()
+    {
+        errors.at(
+            &given.name,
+            "an `Option` reads as `None` where nothing is stored, without `default`: leave it out, or write \
+             `default = Some(..)`",
+        );
+    }
+}
+
+/// A field's accessor hides no method that a session has already.
+fn reserved(field: &Field<'_>, errors: &Errors) {
+    if RESERVED.contains(&field.name.as_str()) {
+        let name = &field.name;
+        let keep = if field.is_stored() && field.attrs.rename.is_none() {
+            format!(", and keep the stored key with `#[session(rename = \"{name}\")]`")
+        } else {
+            String::new()
+        };
+        let form =
+            format!("`{name}` is a method that every session has: name the field otherwise{keep}");
+        errors.at(field.ident, form);
+    }
+}
+
+/// Each field has a key of its own. (Nested structs are compared by the compiler, when it evaluates the schema.)
+fn distinct_keys(fields: &mut [Field<'_>], errors: &Errors) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for i in 0..fields.len() {
+        if !fields[i].is_stored() {
+            continue;
+        }
+        let Some(&first) = seen.get(&fields[i].key) else {
+            seen.insert(fields[i].key.clone(), i);
+            continue;
+        };
+        let (one, other, key) = (&fields[first].name, &fields[i].name, &fields[i].key);
+        errors.at(
+            place_of_key(&fields[i]),
+            format!("`{other}` is stored under `{key}`, as `{one}` is: give one of them another key with `rename`"),
+        );
+        errors.at(
+            place_of_key(&fields[first]),
+            format!("`{one}` is stored under `{key}` here"),
+        );
+        fields[i].broken = true;
+    }
+}
+
+fn place_of_key<'a>(field: &'a Field<'_>) -> &'a dyn quote::ToTokens {
+    match &field.attrs.rename {
+        Some(given) => &given.value,
+        None => &field.ident,
+    }
+}
+
+/// Each field has a constant of its own: names that differ in nothing but capitals share one.
+fn distinct_constants(fields: &mut [Field<'_>], errors: &Errors) {
+    let mut seen: HashMap<Ident, String> = HashMap::new();
+    for field in fields.iter_mut().filter(|field| field.is_stored()) {
+        match seen.get(&field.constant) {
+            Some(first) => {
+                let (name, constant) = (&field.name, &field.constant);
+                errors.at(
+                    field.ident,
+                    format!("the key of `{name}` would be the constant `{constant}`, as that of `{first}` is: name one of them otherwise"),
+                );
+                field.keyless = true;
+            }
+            None => {
+                seen.insert(field.constant.clone(), field.name.clone());
+            }
+        }
+    }
+}
+
+fn refuse<T>(given: &Option<Given<T>>, why: &str, errors: &Errors) {
+    if let Some(given) = given {
+        errors.at(&given.name, why);
+    }
+}

@@ -1,0 +1,165 @@
+//! `ShopFields`: one method for each field.
+
+use super::{Context, implementation, local};
+use crate::{
+    ast::{Field, Kind, Model},
+    check::RESERVED,
+    docs,
+};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+
+pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
+    let definition = definition(model, context);
+    let private = &context.private;
+    let (_, ty_generics, _) = model.generics().split_for_impl();
+    let ident = &model.fields_ident;
+    let ty = quote!(#ident #ty_generics);
+
+    let methods = model
+        .fields
+        .iter()
+        .map(|field| method(model, context, field));
+    let whole = whole(model, context);
+    let inherent = implementation(model.generics(), None, &ty, quote!(#(#methods)* #whole));
+
+    let deref = quote! {
+        type Target = #private::Untyped;
+        fn deref(&self) -> &#private::Untyped {
+            &self.__untyped
+        }
+    };
+    let of = quote!(::core::ops::Deref);
+    let deref = implementation(model.generics(), Some(of), &ty, deref);
+
+    let cfgs = nested(model).map(|field| field.cfg());
+    let names = nested(model).map(holder);
+    let clone = quote! {
+        fn clone(&self) -> Self {
+            Self {
+                #(#cfgs #names: ::core::clone::Clone::clone(&self.#names),)*
+                __untyped: ::core::clone::Clone::clone(&self.__untyped),
+                __data: ::core::marker::PhantomData,
+            }
+        }
+    };
+    let of = quote!(::core::clone::Clone);
+    let clone = implementation(model.generics(), Some(of), &ty, clone);
+
+    let f = local("f");
+    let debug = quote! {
+        fn fmt(&self, #f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            ::core::fmt::Debug::fmt(&self.__untyped, #f)
+        }
+    };
+    let of = quote!(::core::fmt::Debug);
+    let debug = implementation(model.generics(), Some(of), &ty, debug);
+
+    quote! {
+        #definition
+        #inherent
+        #deref
+        #clone
+        #debug
+    }
+}
+
+/// The fields that are structs of their own.
+pub(super) fn nested<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'m Field<'a>> {
+    model
+        .fields
+        .iter()
+        .filter(|field| field.kind(&model.attrs) == Kind::Nest)
+}
+
+/// What holds the accessors of a nested struct.
+pub(super) fn holder(field: &Field<'_>) -> Ident {
+    format_ident!("__nested_{}", field.name, span = Span::call_site())
+}
+
+fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
+    let private = &context.private;
+    let data = &context.data;
+    let (vis, ident, params) = (&model.input.vis, &model.fields_ident, model.generics());
+    let where_clause = &model.generics().where_clause;
+    let cfgs = nested(model).map(|field| field.cfg());
+    let names = nested(model).map(holder);
+    let types = nested(model).map(|field| field.ty());
+    let doc = format!(
+        " The fields of a session that holds a [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
+        model.name()
+    );
+    quote! {
+        #[doc = #doc]
+        #[allow(deprecated, unreachable_pub)]
+        #vis struct #ident #params #where_clause {
+            #(#cfgs #names: <#types as #private::SessionData>::Fields,)*
+            __untyped: #private::Untyped,
+            __data: ::core::marker::PhantomData<fn() -> #data>,
+        }
+    }
+}
+
+fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStream {
+    let kind = field.kind(&model.attrs);
+    if kind == Kind::Skip || RESERVED.contains(&field.name.as_str()) {
+        return TokenStream::new();
+    }
+    let private = &context.private;
+    let docs = docs::accessor(model, field);
+    let (vis, ident, constant) = (field.vis(), field.ident, &field.constant);
+    if kind == Kind::Nest {
+        let (ty, holder) = (field.ty(), holder(field));
+        let body = context.body(quote!(&self.#holder));
+        return quote! {
+            #docs
+            #[must_use]
+            #vis fn #ident(&self) -> &<#ty as #private::SessionData>::Fields {
+                #body
+            }
+        };
+    }
+    let handle = match kind {
+        Kind::Field => quote!(Field),
+        Kind::Counter => quote!(Counter),
+        Kind::Flash => quote!(Flash),
+        Kind::OptField | Kind::Nest | Kind::Skip => quote!(OptField),
+    };
+    let (ty, data) = (field.key_type(), &context.data);
+    let body = context.body(quote!(#private::#handle::new(&self.__untyped, <#data>::#constant)));
+    quote! {
+        #docs
+        #vis fn #ident(&self) -> #private::#handle<'_, #ty> {
+            #body
+        }
+    }
+}
+
+/// `load` and `store`.
+fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
+    let private = &context.private;
+    let (vis, data) = (&model.input.vis, &context.data);
+    let argument = local("data");
+    let name = model.name();
+    let load_doc = format!(" Reads all fields at once, as a [`{name}`].");
+    let store_doc = format!(
+        " Writes the fields of a [`{name}`] that differ from what the session holds; of a counter, the difference."
+    );
+    quote! {
+        #[doc = #load_doc]
+        ///
+        /// # Errors
+        /// A field that is stored and cannot be read, a field that is neither stored nor an `Option` nor has a
+        /// default, and the store's errors.
+        #vis async fn load(&self) -> #private::Result<#data> {
+            #private::load::<#data>(&self.__untyped).await
+        }
+        #[doc = #store_doc]
+        ///
+        /// # Errors
+        /// A value that cannot be stored, a counter that leaves its range, and the store's errors.
+        #vis async fn store(&self, #argument: &#data) -> #private::Result<()> {
+            #private::store::<#data>(&self.__untyped, #argument).await
+        }
+    }
+}

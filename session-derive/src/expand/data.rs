@@ -1,0 +1,131 @@
+//! `impl SessionData for Shop`.
+
+use super::{
+    Context,
+    accessors::{holder, nested},
+    implementation, local,
+};
+use crate::ast::{Field, Kind, Model};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+pub(super) fn data(model: &Model<'_>, context: &Context) -> TokenStream {
+    let private = &context.private;
+    let (_, ty_generics, _) = model.generics().split_for_impl();
+    let ident = &model.fields_ident;
+    let schema = schema(model, context);
+    let fields = fields(model, context);
+    let read = read(model, context);
+    let write = write(model, context);
+    let items = quote! {
+        type Fields = #ident #ty_generics;
+        const SCHEMA: &'static #private::Schema = #schema;
+        #fields
+        #read
+        #write
+    };
+    let of = quote!(#private::SessionData);
+    implementation(model.generics(), Some(of), &context.data, items)
+}
+
+fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
+    let private = &context.private;
+    let name = model.name();
+    if !context.sound {
+        return quote!(&const { #private::schema(#name, &[], &[]) });
+    }
+    let fields = model.stored().map(|field| {
+        let (cfg, constant) = (field.cfg(), &field.constant);
+        quote!(#cfg Self::#constant.def())
+    });
+    let nested = nested(model).map(|field| {
+        let (cfg, ty) = (field.cfg(), field.ty());
+        quote!(#cfg <#ty as #private::SessionData>::SCHEMA)
+    });
+    quote! {
+        &const { #private::schema(#name, &const { [#(#fields),*] }, &const { [#(#nested),*] }) }
+    }
+}
+
+fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
+    let private = &context.private;
+    let session = local("session");
+    let ident = &model.fields_ident;
+    let nested = nested(model).map(|field| {
+        let (cfg, ty, holder) = (field.cfg(), field.ty(), holder(field));
+        quote! {
+            #cfg
+            #holder: <#ty as #private::SessionData>::fields(::core::clone::Clone::clone(&#session)),
+        }
+    });
+    quote! {
+        fn fields(#session: #private::Untyped) -> Self::Fields {
+            #ident {
+                #(#nested)*
+                __untyped: #session,
+                __data: ::core::marker::PhantomData,
+            }
+        }
+    }
+}
+
+fn read(model: &Model<'_>, context: &Context) -> TokenStream {
+    let private = &context.private;
+    let view = local("view");
+    let fields = model.fields.iter().map(|field| {
+        let (cfg, ident, ty, constant) = (field.cfg(), field.ident, field.ty(), &field.constant);
+        let value = match field.kind(&model.attrs) {
+            Kind::Nest => quote!(<#ty as #private::SessionData>::read(#view)?),
+            Kind::Skip if model.attrs.default.is_some() => {
+                quote!(<Self as ::core::default::Default>::default().#ident)
+            }
+            Kind::Skip => quote!(<#ty as ::core::default::Default>::default()),
+            _ => {
+                let method = method(field);
+                quote!(#view.#method(Self::#constant)?)
+            }
+        };
+        quote!(#cfg #ident: #value,)
+    });
+    let body = context.body(quote!(::core::result::Result::Ok(Self { #(#fields)* })));
+    quote! {
+        #[allow(unused_variables)]
+        fn read(#view: &#private::View<'_>) -> #private::Result<Self> {
+            #body
+        }
+    }
+}
+
+fn write(model: &Model<'_>, context: &Context) -> TokenStream {
+    let private = &context.private;
+    let diff = local("diff");
+    let fields = model.fields.iter().filter_map(|field| {
+        let (cfg, ident, ty, constant) = (field.cfg(), field.ident, field.ty(), &field.constant);
+        let (method, optional) = (method(field), field.is_optional());
+        let write = match field.kind(&model.attrs) {
+            Kind::Skip => return None,
+            Kind::Nest => quote!(<#ty as #private::SessionData>::write(&self.#ident, #diff)?),
+            _ if optional => {
+                quote!(#diff.#method(Self::#constant, ::core::option::Option::as_ref(&self.#ident))?)
+            }
+            _ => quote!(#diff.#method(Self::#constant, &self.#ident)?),
+        };
+        Some(quote!(#cfg #write;))
+    });
+    let body = context.body(quote!(#(#fields)* ::core::result::Result::Ok(())));
+    quote! {
+        #[allow(unused_variables)]
+        fn write(&self, #diff: &mut #private::Diff<'_>) -> #private::Result<()> {
+            #body
+        }
+    }
+}
+
+/// How the whole struct's reading and writing treats a field.
+fn method(field: &Field<'_>) -> TokenStream {
+    if field.is_optional() {
+        quote!(optional)
+    } else {
+        quote!(required)
+    }
+}

@@ -1,0 +1,232 @@
+//! A store that fails when it is told to: for the tests of applications, and of this library.
+
+use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Step, Store, StoreFuture, Swept};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+
+/// Wraps a store, writes down every call, and fails or hangs when its [`Faults`] say so.
+///
+/// ```
+/// use level_session::{ErrorKind, Keyring, Sessions, store::{MemoryStore, testing::FaultyStore}};
+///
+/// # async fn run() -> level_session::Result<()> {
+/// let (store, faults) = FaultyStore::new(MemoryStore::new());
+/// let sessions = Sessions::new(store, Keyring::generate()?);
+///
+/// faults.fail_commits(true);
+/// let session = sessions.begin(&Default::default());
+/// session.set("a", 1)?;
+/// assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Store);
+///
+/// faults.fail_commits(false);
+/// session.commit().await // works again, and nothing was forgotten
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+/// ```
+pub struct FaultyStore<S> {
+    inner: S,
+    faults: Faults,
+}
+
+/// What a [`FaultyStore`] does wrong, and what it was asked. Clones are the same.
+#[derive(Clone)]
+pub struct Faults {
+    state: Arc<Mutex<State>>,
+    hang: Arc<watch::Sender<bool>>,
+}
+
+#[derive(Default)]
+struct State {
+    fail_loads: bool,
+    fail_commits: bool,
+    fail_commits_afterwards: bool,
+    calls: Vec<Call>,
+}
+
+/// One call of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Call {
+    /// [`Store::load`] of these fields; `None` for all of them.
+    Load(Option<Vec<String>>),
+    /// [`Store::commit`] of a change of these fields.
+    #[non_exhaustive]
+    Commit {
+        /// What happened to the session itself.
+        step: Step,
+        /// The fields that were written.
+        fields: Vec<String>,
+        /// Whether it brought new deadlines.
+        lease: bool,
+    },
+    /// Any other call, by the method's name.
+    Other(&'static str),
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// A store that does nothing wrong until it is told to.
+    pub fn new(inner: S) -> (Self, Faults) {
+        let faults = Faults {
+            state: Arc::default(),
+            hang: Arc::new(watch::Sender::new(false)),
+        };
+        let store = Self {
+            inner,
+            faults: faults.clone(),
+        };
+        (store, faults)
+    }
+
+    /// Waits as long as the store hangs, if it does.
+    fn pass<'a, T: Send + 'a>(
+        &'a self,
+        call: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,
+    ) -> StoreFuture<'a, T> {
+        let mut hang = self.faults.hang.subscribe();
+        let hangs = *hang.borrow_and_update();
+        match hangs {
+            false => call(),
+            true => StoreFuture::boxed(async move {
+                // The sender lives as long as `self`.
+                let _ = hang.wait_for(|hangs| !hangs).await;
+                call().await
+            }),
+        }
+    }
+}
+
+impl Faults {
+    /// From now on every read fails (or, with `false`, no longer does).
+    pub fn fail_loads(&self, fail: bool) {
+        self.lock().fail_loads = fail;
+    }
+
+    /// From now on every commit fails, and nothing of it is stored.
+    pub fn fail_commits(&self, fail: bool) {
+        self.lock().fail_commits = fail;
+    }
+
+    /// From now on every commit is stored and then fails, as when a connection is lost before the answer.
+    pub fn fail_commits_afterwards(&self, fail: bool) {
+        self.lock().fail_commits_afterwards = fail;
+    }
+
+    /// From now on every call waits until this is called with `false`.
+    pub fn hang(&self, hang: bool) {
+        self.hang.send_replace(hang);
+    }
+
+    /// Takes the calls that came since the last time.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.lock().calls)
+    }
+
+    fn note(&self, call: Call) {
+        self.lock().calls.push(call);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn failure<'a, T: Send + 'a>(what: &'static str) -> StoreFuture<'a, T> {
+    StoreFuture::ready(Err(injected(what)))
+}
+
+fn injected(what: &'static str) -> Error {
+    Error::store(what, "a fault that a test asked for")
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn load<'a>(
+        &'a self,
+        id: Digest,
+        select: Select<'a>,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Loaded> {
+        self.faults.note(Call::Load(match select {
+            Select::Nothing => Some(Vec::new()),
+            Select::Names(names) => Some(names.iter().map(|name| (*name).to_owned()).collect()),
+            Select::All => None,
+        }));
+        if self.faults.lock().fail_loads {
+            return failure("reading a session");
+        }
+        self.pass(move || self.inner.load(id, select, now))
+    }
+
+    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        self.faults.note(Call::Commit {
+            step: commit.step,
+            fields: commit
+                .writes
+                .iter()
+                .map(|write| write.field.to_string())
+                .collect(),
+            lease: commit.lease.is_some(),
+        });
+        if self.faults.lock().fail_commits {
+            return failure("storing a session");
+        }
+        if self.faults.lock().fail_commits_afterwards {
+            return self.pass(move || {
+                StoreFuture::boxed(async move {
+                    let stored: Result<_> = self.inner.commit(commit).await;
+                    stored.and_then(|_| Err(injected("waiting for a commit")))
+                })
+            });
+        }
+        self.pass(move || self.inner.commit(commit))
+    }
+
+    fn find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
+        self.faults.note(Call::Other("find"));
+        self.pass(move || self.inner.find(field, entry, now))
+    }
+
+    fn page(
+        &self,
+        after: Option<Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Digest>> {
+        self.faults.note(Call::Other("page"));
+        self.pass(move || self.inner.page(after, limit, now))
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+        self.faults.note(Call::Other("sweep"));
+        self.pass(move || self.inner.sweep(now, limit))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.faults.note(Call::Other("close"));
+        self.pass(move || self.inner.close())
+    }
+}
+
+impl<S> fmt::Debug for FaultyStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyStore").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,283 @@
+//! The inside of lists, maps and variants, for the deserializer.
+
+use super::{
+    de::{Head, Reader},
+    error::{Step, ValueError},
+};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor, value::BorrowedStrDeserializer,
+};
+
+/// The most elements that a collection is told to expect: it may allocate for them before it has seen one.
+const MAX_HINT: usize = 1024;
+
+/// The elements of a list.
+pub(super) struct List<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    len: usize,
+    next: usize,
+}
+
+impl<'r, 'de> List<'r, 'de> {
+    pub(super) fn new(reader: &'r mut Reader<'de>, len: usize) -> Self {
+        Self {
+            reader,
+            len,
+            next: 0,
+        }
+    }
+
+    /// A type that stopped before the end wanted a shorter list.
+    pub(super) fn finish(&self) -> Result<(), ValueError> {
+        all_taken(self.len, self.next)
+    }
+}
+
+impl<'de> SeqAccess<'de> for List<'_, 'de> {
+    type Error = ValueError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ValueError> {
+        if self.next == self.len {
+            return Ok(None);
+        }
+        let index = self.next;
+        self.next += 1;
+        match self.reader.whole(seed) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.within(Step::Index(index))),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some((self.len - self.next).min(MAX_HINT))
+    }
+}
+
+/// Bytes, read as a list of integers.
+pub(super) struct Octets<'de> {
+    bytes: &'de [u8],
+    next: usize,
+}
+
+impl<'de> Octets<'de> {
+    pub(super) fn new(bytes: &'de [u8]) -> Self {
+        Self { bytes, next: 0 }
+    }
+
+    pub(super) fn finish(&self) -> Result<(), ValueError> {
+        all_taken(self.bytes.len(), self.next)
+    }
+}
+
+impl<'de> SeqAccess<'de> for Octets<'de> {
+    type Error = ValueError;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ValueError> {
+        let Some(&byte) = self.bytes.get(self.next) else {
+            return Ok(None);
+        };
+        self.next += 1;
+        seed.deserialize(byte.into_deserializer()).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some((self.bytes.len() - self.next).min(MAX_HINT))
+    }
+}
+
+/// What the keys of a map are.
+#[derive(Clone, Copy)]
+pub(super) enum Keys {
+    /// Anything, and nothing that an error may show.
+    Data,
+    /// The fields of a struct: strings.
+    Fields(&'static [&'static str]),
+}
+
+/// The entries of a map.
+pub(super) struct Entries<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    len: usize,
+    next: usize,
+    keys: Keys,
+    /// For an error in the value: the key, if it is a field.
+    key: &'de str,
+}
+
+impl<'r, 'de> Entries<'r, 'de> {
+    pub(super) fn new(reader: &'r mut Reader<'de>, len: usize, keys: Keys) -> Self {
+        Self {
+            reader,
+            len,
+            next: 0,
+            keys,
+            key: "",
+        }
+    }
+
+    pub(super) fn finish(&self) -> Result<(), ValueError> {
+        all_taken(self.len, self.next)
+    }
+
+    #[cold]
+    fn step(&self) -> Step {
+        match self.keys {
+            Keys::Fields(fields) => declared(fields, self.key).map_or(Step::Entry, Step::Name),
+            Keys::Data => Step::Entry,
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'_, 'de> {
+    type Error = ValueError;
+
+    #[inline]
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, ValueError> {
+        if self.next == self.len {
+            return Ok(None);
+        }
+        self.next += 1;
+        match self.keys {
+            Keys::Data => match self.reader.whole(seed) {
+                Ok(key) => Ok(Some(key)),
+                Err(error) => Err(error.within(Step::Entry)),
+            },
+            Keys::Fields(_) => {
+                self.key = name(self.reader)?;
+                seed.deserialize(BorrowedStrDeserializer::new(self.key))
+                    .map(Some)
+            }
+        }
+    }
+
+    #[inline]
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, ValueError> {
+        match self.reader.whole(seed) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.within(self.step())),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some((self.len - self.next).min(MAX_HINT))
+    }
+}
+
+/// A variant with content: the one entry of a map.
+pub(super) struct Variant<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    variants: &'static [&'static str],
+    name: &'de str,
+}
+
+impl<'r, 'de> Variant<'r, 'de> {
+    pub(super) fn new(reader: &'r mut Reader<'de>, variants: &'static [&'static str]) -> Self {
+        Self {
+            reader,
+            variants,
+            name: "",
+        }
+    }
+
+    #[inline]
+    fn content<R>(
+        self,
+        read: impl FnOnce(&mut Reader<'de>) -> Result<R, ValueError>,
+    ) -> Result<R, ValueError> {
+        match read(self.reader) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(match declared(self.variants, self.name) {
+                Some(name) => error.within(Step::Name(name)),
+                None => error,
+            }),
+        }
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = ValueError;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        mut self,
+        seed: S,
+    ) -> Result<(S::Value, Self), ValueError> {
+        self.name = name(self.reader)?;
+        let variant = seed.deserialize(BorrowedStrDeserializer::<ValueError>::new(self.name))?;
+        Ok((variant, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = ValueError;
+
+    fn unit_variant(self) -> Result<(), ValueError> {
+        self.content(|reader| serde::Deserialize::deserialize(reader))
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<S::Value, ValueError> {
+        self.content(|reader| reader.whole(seed))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.content(|reader| reader.deserialize_tuple(len, visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.content(|reader| reader.deserialize_struct("", fields, visitor))
+    }
+}
+
+/// The name of a field or a variant.
+#[inline]
+fn name<'de>(reader: &mut Reader<'de>) -> Result<&'de str, ValueError> {
+    match reader.head()? {
+        Head::Str(name) => Ok(name),
+        other => reader.refuse(&other, &"the name of a field or variant"),
+    }
+}
+
+/// The name as the program spells it, if it has it.
+fn declared(names: &'static [&'static str], name: &str) -> Option<&'static str> {
+    names.iter().find(|known| **known == name).copied()
+}
+
+fn all_taken(len: usize, taken: usize) -> Result<(), ValueError> {
+    if taken == len {
+        return Ok(());
+    }
+    Err(ValueError::invalid_length(len, &Exactly(taken)))
+}
+
+struct Exactly(usize);
+
+impl serde::de::Expected for Exactly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

@@ -1,0 +1,469 @@
+//! Bytes -> `T`, checked, and without a tree between.
+
+use super::{
+    MAX_DEPTH,
+    access::{Entries, Keys, List, Octets, Variant},
+    error::{Shape, ValueError},
+    wire::{tag, take, take_bytes, take_len, take_negative, take_uint},
+};
+use serde::de::{DeserializeSeed, Deserializer, Expected, Visitor, value::BorrowedStrDeserializer};
+
+/// What is left of a body.
+pub(super) struct Reader<'de> {
+    pub(super) rest: &'de [u8],
+    depth: usize,
+    /// An error was made since the last whole value began: it may have been left half read.
+    astray: bool,
+}
+
+/// The front of a value: all of a scalar, the length of a list or a map.
+pub(super) enum Head<'de> {
+    Null,
+    Bool(bool),
+    Uint(u128),
+    Int(i128),
+    F32(f32),
+    F64(f64),
+    Str(&'de str),
+    Bytes(&'de [u8]),
+    List(usize),
+    Map(usize),
+    Some,
+}
+
+impl Head<'_> {
+    pub(super) fn shape(&self) -> Shape {
+        match self {
+            Self::Null | Self::Some => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Uint(_) | Self::Int(_) => "an integer",
+            Self::F32(_) | Self::F64(_) => "a float",
+            Self::Str(_) => "a string",
+            Self::Bytes(_) => "bytes",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+impl<'de> Reader<'de> {
+    pub(super) fn new(body: &'de [u8]) -> Self {
+        Self {
+            rest: body,
+            depth: 0,
+            astray: false,
+        }
+    }
+
+    #[inline]
+    pub(super) fn head(&mut self) -> Result<Head<'de>, ValueError> {
+        let head = self.parse_head();
+        self.astray |= head.is_err();
+        head
+    }
+
+    #[inline]
+    fn parse_head(&mut self) -> Result<Head<'de>, ValueError> {
+        let rest = &mut self.rest;
+        Ok(match take::<u8>(rest)? {
+            tag::NULL => Head::Null,
+            tag::BOOL => Head::Bool(take(rest)?),
+            tag::UINT => Head::Uint(take_uint(rest)?),
+            tag::INT => Head::Int(take_negative(rest)?),
+            tag::F32 => Head::F32(take(rest)?),
+            tag::F64 => Head::F64(take(rest)?),
+            tag::STR => Head::Str(
+                str::from_utf8(take_bytes(rest)?)
+                    .map_err(|_| ValueError::damaged("a string is not UTF-8"))?,
+            ),
+            tag::BYTES => Head::Bytes(take_bytes(rest)?),
+            tag::LIST => Head::List(take_len(rest, 1)?),
+            tag::MAP => Head::Map(take_len(rest, 2)?),
+            tag::SOME => match rest.first() {
+                Some(&(tag::NULL | tag::SOME)) => Head::Some,
+                _ => return Err(ValueError::damaged("an option is marked without need")),
+            },
+            _ => return Err(ValueError::damaged("a tag is unknown")),
+        })
+    }
+
+    /// The end of the body.
+    pub(super) fn finish(&self) -> Result<(), ValueError> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        Err(ValueError::damaged("there are bytes after its end"))
+    }
+
+    /// Reads one value with `seed`. A type may ignore an error and answer a default instead: what it left is skipped,
+    /// so that its neighbours are read from where they begin.
+    #[inline]
+    pub(super) fn whole<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, ValueError> {
+        let (start, depth) = (self.rest, self.depth);
+        let value = seed.deserialize(&mut *self);
+        match value {
+            Ok(_) if self.astray => {
+                (self.rest, self.depth, self.astray) = (start, depth, false);
+                self.skip()?;
+            }
+            Ok(_) => {}
+            Err(_) => self.astray = true,
+        }
+        value
+    }
+
+    /// Passes over one value.
+    pub(super) fn skip(&mut self) -> Result<(), ValueError> {
+        let values = match self.head()? {
+            Head::List(len) => len,
+            Head::Map(len) => 2 * len,
+            Head::Some => 1,
+            _ => return Ok(()),
+        };
+        self.nested(|reader| (0..values).try_for_each(|_| reader.skip()))
+    }
+
+    /// Does something one level deeper. An error leaves the reader astray.
+    #[inline]
+    pub(super) fn nested<R>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<R, ValueError>,
+    ) -> Result<R, ValueError> {
+        if self.depth == MAX_DEPTH {
+            self.astray = true;
+            return Err(ValueError::damaged("it is nested too deep"));
+        }
+        self.depth += 1;
+        let result = f(self);
+        self.depth -= 1;
+        self.astray |= result.is_err();
+        result
+    }
+
+    #[inline]
+    fn list<V: Visitor<'de>>(&mut self, len: usize, visitor: V) -> Result<V::Value, ValueError> {
+        self.nested(|reader| {
+            let mut list = List::new(reader, len);
+            let value = visitor.visit_seq(&mut list)?;
+            list.finish()?;
+            Ok(value)
+        })
+    }
+
+    #[inline]
+    pub(super) fn map<V: Visitor<'de>>(
+        &mut self,
+        len: usize,
+        keys: Keys,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.nested(|reader| {
+            let mut entries = Entries::new(reader, len, keys);
+            let value = visitor.visit_map(&mut entries)?;
+            entries.finish()?;
+            Ok(value)
+        })
+    }
+
+    #[cold]
+    pub(super) fn refuse<R>(
+        &mut self,
+        head: &Head<'_>,
+        wanted: &dyn Expected,
+    ) -> Result<R, ValueError> {
+        self.astray = true;
+        Err(ValueError::mismatch(head.shape(), wanted))
+    }
+
+    #[inline]
+    fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Uint(n) => visit_uint(n, visitor),
+            Head::Int(n) => visit_int(n, visitor),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+}
+
+#[inline]
+fn visit_uint<'de, V: Visitor<'de>>(n: u128, visitor: V) -> Result<V::Value, ValueError> {
+    match u64::try_from(n) {
+        Ok(n) => visitor.visit_u64(n),
+        Err(_) => visitor.visit_u128(n),
+    }
+}
+
+#[inline]
+fn visit_int<'de, V: Visitor<'de>>(n: i128, visitor: V) -> Result<V::Value, ValueError> {
+    match i64::try_from(n) {
+        Ok(n) => visitor.visit_i64(n),
+        Err(_) => visitor.visit_i128(n),
+    }
+}
+
+/// Whether a float with so many bits of precision holds an integer of this magnitude exactly.
+fn is_exact(magnitude: u128, precision: u32) -> bool {
+    let bits = u128::BITS - magnitude.leading_zeros();
+    magnitude == 0 || bits - magnitude.trailing_zeros() <= precision
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = ValueError;
+
+    /// As the serializer says.
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        true
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Null => visitor.visit_unit(),
+            Head::Bool(it) => visitor.visit_bool(it),
+            Head::Uint(it) => visit_uint(it, visitor),
+            Head::Int(it) => visit_int(it, visitor),
+            Head::F32(it) => visitor.visit_f32(it),
+            Head::F64(it) => visitor.visit_f64(it),
+            Head::Str(it) => visitor.visit_borrowed_str(it),
+            Head::Bytes(it) => visitor.visit_borrowed_bytes(it),
+            Head::List(len) => self.list(len, visitor),
+            Head::Map(len) => self.map(len, Keys::Data, visitor),
+            Head::Some => self.nested(|reader| visitor.visit_some(reader)),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Bool(it) => visitor.visit_bool(it),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    // By value: the visitor of the type refuses what does not fit it.
+    #[inline]
+    fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_i16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+    #[inline]
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        let head = self.head()?;
+        match head {
+            Head::F32(it) => visitor.visit_f32(it),
+            Head::F64(it) if it.is_nan() || f64::from(it as f32) == it => {
+                visitor.visit_f32(it as f32)
+            }
+            Head::Uint(it) if is_exact(it, f32::MANTISSA_DIGITS) => visitor.visit_f32(it as f32),
+            Head::Int(it) if is_exact(it.unsigned_abs(), f32::MANTISSA_DIGITS) => {
+                visitor.visit_f32(it as f32)
+            }
+            Head::F64(_) | Head::Uint(_) | Head::Int(_) => {
+                Err(ValueError::unfit(head.shape(), &visitor))
+            }
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        let head = self.head()?;
+        match head {
+            Head::F64(it) => visitor.visit_f64(it),
+            Head::F32(it) => visitor.visit_f64(f64::from(it)),
+            Head::Uint(it) if is_exact(it, f64::MANTISSA_DIGITS) => visitor.visit_f64(it as f64),
+            Head::Int(it) if is_exact(it.unsigned_abs(), f64::MANTISSA_DIGITS) => {
+                visitor.visit_f64(it as f64)
+            }
+            Head::Uint(_) | Head::Int(_) => Err(ValueError::unfit(head.shape(), &visitor)),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.deserialize_str(visitor)
+    }
+
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Str(it) => visitor.visit_borrowed_str(it),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.deserialize_str(visitor)
+    }
+
+    /// Bytes, or a list, which is how a `Vec<u8>` without `serde_bytes` is stored.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Bytes(it) => visitor.visit_borrowed_bytes(it),
+            Head::List(len) => self.list(len, visitor),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.deserialize_bytes(visitor)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.rest.first() {
+            Some(&tag::NULL) => {
+                self.head()?;
+                visitor.visit_none()
+            }
+            Some(&tag::SOME) => {
+                self.head()?;
+                self.nested(|reader| visitor.visit_some(reader))
+            }
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Null => visitor.visit_unit(),
+            // `Some(())` that is read as `()`.
+            Head::Some => self.nested(|reader| reader.deserialize_unit(visitor)),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.deserialize_unit(visitor)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// A list, or bytes, which is how a `Vec<u8>` with `serde_bytes` is stored.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::List(len) => self.list(len, visitor),
+            Head::Bytes(it) => {
+                let mut octets = Octets::new(it);
+                let value = visitor.visit_seq(&mut octets)?;
+                octets.finish()?;
+                Ok(value)
+            }
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Map(len) => self.map(len, Keys::Data, visitor),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    /// A map with strings for keys. serde would take a list too, and an integer for the number of a field; a value that
+    /// is neither named nor meant as this struct is not read as one.
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Map(len) => self.map(len, Keys::Fields(fields), visitor),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    /// A string for a unit variant, a map of one entry for any other.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Str(name) => visitor.visit_enum(BorrowedStrDeserializer::new(name)),
+            Head::Map(1) => {
+                self.nested(|reader| visitor.visit_enum(Variant::new(reader, variants)))
+            }
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
+    /// The key of a map. Structs and enums, which serde would let be named by number, are not read through this.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.skip()?;
+        visitor.visit_unit()
+    }
+}

@@ -1,0 +1,35 @@
+//! The format, held from outside: what goes in comes out, in the bytes that are written down.
+
+mod evolution;
+mod golden;
+mod hostile;
+mod roundtrip;
+mod same_bytes;
+mod secrecy;
+mod stored;
+
+use super::{Body, ValueError, encode};
+use serde::{Serialize, de::DeserializeOwned};
+
+fn bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode(value, &mut out).unwrap();
+    out
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
+    Body(bytes).decode()
+}
+
+/// Writes one type and reads another.
+fn as_type<T: DeserializeOwned>(value: &(impl Serialize + ?Sized)) -> Result<T, ValueError> {
+    read(&bytes(value))
+}
+
+/// The sentence with which a value is refused as a `T`.
+fn refusal<T: DeserializeOwned>(value: &(impl Serialize + ?Sized)) -> String {
+    match as_type::<T>(value) {
+        Ok(_) => panic!("was read as {}", std::any::type_name::<T>()),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,196 @@
+//! Tags and primitives: the only file that knows bincode.
+//!
+//! A value is what bincode 2 makes of the [`Value`](super::Value) enum in its standard configuration. The serializer
+//! and the deserializer ask this file for the parts of it: a tag (bincode's variant index, which takes one byte while
+//! it is at most 250), integers, floats, lengths. A successor of bincode that writes the same bytes is a change here.
+
+use super::error::ValueError;
+use bincode::{
+    Decode, Encode,
+    config::{Configuration, standard},
+    de::{DecoderImpl, read::Reader},
+    enc::{EncoderImpl, write::Writer},
+    error::{DecodeError, EncodeError},
+};
+
+/// The variants of [`Value`](super::Value), in its order.
+pub(super) mod tag {
+    pub(crate) const NULL: u8 = 0;
+    pub(crate) const BOOL: u8 = 1;
+    pub(crate) const UINT: u8 = 2;
+    pub(crate) const INT: u8 = 3;
+    pub(crate) const F32: u8 = 4;
+    pub(crate) const F64: u8 = 5;
+    pub(crate) const STR: u8 = 6;
+    pub(crate) const BYTES: u8 = 7;
+    pub(crate) const LIST: u8 = 8;
+    pub(crate) const MAP: u8 = 9;
+    pub(crate) const SOME: u8 = 10;
+}
+
+const CONFIG: Configuration = standard();
+
+/// Appends a primitive as bincode writes it.
+#[inline]
+pub(super) fn put<T: Encode>(out: &mut Vec<u8>, value: T) {
+    value
+        .encode(&mut EncoderImpl::new(Out(out), CONFIG))
+        .expect("a vector takes every byte, and a primitive has no error of its own");
+}
+
+/// Appends a length: of a string in bytes, of a list in elements, of a map in entries.
+#[inline]
+pub(super) fn put_len(out: &mut Vec<u8>, len: usize) {
+    put(out, len as u64);
+}
+
+/// Appends a length and these bytes.
+#[inline]
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_len(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+/// Takes a primitive of fixed size (`u8`, `f32`, `f64`) off the front.
+#[inline]
+pub(super) fn take<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, ValueError> {
+    T::decode(&mut DecoderImpl::new(In(rest), CONFIG, ())).map_err(|error| malformed(&error))
+}
+
+/// Takes an unsigned integer of at most 128 bits off the front, in its shortest form.
+#[inline]
+pub(super) fn take_uint(rest: &mut &[u8]) -> Result<u128, ValueError> {
+    let before = rest.len();
+    let value: u128 = take(rest)?;
+    if before - rest.len() == varint_len(value) {
+        Ok(value)
+    } else {
+        Err(ValueError::damaged("an integer is longer than it need be"))
+    }
+}
+
+/// Takes a negative integer of at most 128 bits off the front, in its shortest form.
+#[inline]
+pub(super) fn take_negative(rest: &mut &[u8]) -> Result<i128, ValueError> {
+    let before = rest.len();
+    let value: i128 = take(rest)?;
+    if value >= 0 {
+        return Err(ValueError::damaged(
+            "an integer that is not negative stands where a negative one belongs",
+        ));
+    }
+    // Zigzag: -1 is 1, -2 is 3.
+    let zigzag = (!(value as u128) << 1) | 1;
+    if before - rest.len() == varint_len(zigzag) {
+        Ok(value)
+    } else {
+        Err(ValueError::damaged("an integer is longer than it need be"))
+    }
+}
+
+/// Takes a length off the front. What is counted takes at least `each` bytes, so a length that the rest of the bytes
+/// cannot hold is refused here, before anything is allocated on its word.
+#[inline]
+pub(super) fn take_len(rest: &mut &[u8], each: usize) -> Result<usize, ValueError> {
+    let len = take_uint(rest)?;
+    match usize::try_from(len) {
+        Ok(len) if len <= rest.len() / each => Ok(len),
+        _ => Err(ValueError::damaged("a length goes beyond the end")),
+    }
+}
+
+/// Takes a length and that many bytes off the front.
+#[inline]
+pub(super) fn take_bytes<'de>(rest: &mut &'de [u8]) -> Result<&'de [u8], ValueError> {
+    let len = take_len(rest, 1)?;
+    let (bytes, after) = rest.split_at(len);
+    *rest = after;
+    Ok(bytes)
+}
+
+/// How many bytes bincode's variable-length encoding takes for an unsigned integer.
+#[inline]
+pub(super) const fn varint_len(value: u128) -> usize {
+    match value {
+        0..=250 => 1,
+        251..=0xFFFF => 3,
+        0x1_0000..=0xFFFF_FFFF => 5,
+        0x1_0000_0000..=0xFFFF_FFFF_FFFF_FFFF => 9,
+        _ => 17,
+    }
+}
+
+/// bincode's errors in our words; they quote nothing but numbers of bytes and tags.
+#[cold]
+fn malformed(error: &DecodeError) -> ValueError {
+    ValueError::damaged(match error {
+        DecodeError::UnexpectedEnd { .. } => "it ends in the middle of a value",
+        DecodeError::InvalidBooleanValue(_) => "a boolean is neither 0 nor 1",
+        _ => "an integer has no valid length",
+    })
+}
+
+struct Out<'a>(&'a mut Vec<u8>);
+
+impl Writer for Out<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+struct In<'r, 'de>(&'r mut &'de [u8]);
+
+impl Reader for In<'_, '_> {
+    #[inline]
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), DecodeError> {
+        let Some((taken, rest)) = self.0.split_at_checked(bytes.len()) else {
+            let additional = bytes.len() - self.0.len();
+            return Err(DecodeError::UnexpectedEnd { additional });
+        };
+        bytes.copy_from_slice(taken);
+        *self.0 = rest;
+        Ok(())
+    }
+
+    #[inline]
+    fn peek_read(&mut self, n: usize) -> Option<&[u8]> {
+        self.0.get(..n)
+    }
+
+    #[inline]
+    fn consume(&mut self, n: usize) {
+        *self.0 = self.0.get(n..).unwrap_or_default();
+    }
+}
+
+/// The other way to the same bytes: the tree, given to bincode as a derive would give it. The tests hold the
+/// serializer to it.
+#[cfg(test)]
+pub(super) mod reference {
+    use super::{super::Value, CONFIG, EncodeError};
+    use bincode::{Encode, enc::Encoder};
+
+    impl Encode for Value {
+        fn encode<E: Encoder>(&self, to: &mut E) -> Result<(), EncodeError> {
+            match self {
+                Self::Null => 0u32.encode(to),
+                Self::Bool(it) => (1u32, it).encode(to),
+                Self::Uint(it) => (2u32, it).encode(to),
+                Self::Int(it) => (3u32, it).encode(to),
+                Self::F32(it) => (4u32, it).encode(to),
+                Self::F64(it) => (5u32, it).encode(to),
+                Self::Str(it) => (6u32, it).encode(to),
+                Self::Bytes(it) => (7u32, it).encode(to),
+                Self::List(it) => (8u32, it).encode(to),
+                Self::Map(it) => (9u32, it).encode(to),
+                Self::Some(it) => (10u32, it).encode(to),
+            }
+        }
+    }
+
+    pub(crate) fn bytes(tree: &Value) -> Vec<u8> {
+        bincode::encode_to_vec(tree, CONFIG).unwrap()
+    }
+}
