@@ -18,6 +18,7 @@ pub(crate) const ID_CHARS: usize = 32;
 pub(crate) struct SessionId([u8; ID_BYTES]);
 
 impl SessionId {
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
         Self(bytes)
     }

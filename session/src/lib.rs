@@ -7,6 +7,8 @@ mod config_error;
 mod error;
 mod expiry;
 mod field;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod id;
 // Mechanisms: no I/O.
 mod changes;

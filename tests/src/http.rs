@@ -52,17 +52,17 @@ pub async fn send(address: SocketAddr, mut request: Request<String>) -> Answer {
     }
 }
 
-/// A visitor: an address and a cookie jar.
+/// A client: an address and a cookie jar.
 #[derive(Clone, Debug)]
-pub struct Visitor {
+pub struct Client {
     /// The server; it may change, as it does when the server starts again.
     pub address: SocketAddr,
     /// The cookies, by name.
     pub jar: BTreeMap<String, String>,
 }
 
-impl Visitor {
-    /// A visitor without a cookie.
+impl Client {
+    /// A client without a cookie.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
         Self {

@@ -57,7 +57,12 @@ pub(crate) async fn goodbye() -> Markup {
 /// A duration as people say it: in the largest unit of which there are two, rounded.
 fn about(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let units = [
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+        (1, "second"),
+    ];
     let fits = |(length, _): &&(u64, _)| seconds.saturating_add(length / 2) >= 2 * length;
     let (length, unit) = units.iter().find(fits).unwrap_or(&units[3]);
     match seconds.saturating_add(length / 2) / length {

@@ -36,6 +36,8 @@ pub struct CookieConfig {
     pub(super) http_only: bool,
     pub(super) partitioned: bool,
     pub(super) persistent: bool,
+    /// The name of the cookie with the signature, if that is a cookie of its own.
+    pub(super) signature_name: Option<Cow<'static, str>>,
 }
 
 /// With which requests from other sites a browser sends the cookie. It is always written out, since browsers differ
@@ -62,6 +64,7 @@ impl Default for CookieConfig {
             http_only: true,
             partitioned: false,
             persistent: true,
+            signature_name: None,
         }
     }
 }
@@ -70,7 +73,10 @@ impl CookieConfig {
     /// Starts from the default.
     #[must_use]
     pub fn builder() -> CookieConfigBuilder {
-        CookieConfigBuilder(Self::default())
+        CookieConfigBuilder {
+            config: Self::default(),
+            keygrip: false,
+        }
     }
 
     /// For work on one's own machine over `http://localhost`: the name `s`, and no `Secure`.
@@ -136,12 +142,21 @@ impl CookieConfig {
     pub fn is_persistent(&self) -> bool {
         self.persistent
     }
+
+    /// The name of the second cookie, which holds the signature: see [`CookieConfigBuilder::keygrip`].
+    #[must_use]
+    pub fn signature_name(&self) -> Option<&str> {
+        self.signature_name.as_deref()
+    }
 }
 
 /// Builds a [`CookieConfig`], starting from its default.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct CookieConfigBuilder(CookieConfig);
+pub struct CookieConfigBuilder {
+    config: CookieConfig,
+    keygrip: bool,
+}
 
 impl CookieConfigBuilder {
     /// The name: a token of visible ASCII (RFC 9110, section 5.6.2). A prefix is a promise that browsers hold one to:
@@ -150,55 +165,74 @@ impl CookieConfigBuilder {
     ///
     /// A change of the name signs everyone out, also with the same keys: the signature covers the name.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.0.name = name.into();
+        self.config.name = name.into();
         self
     }
 
     /// The path below which the cookie is sent. It does not keep other paths of the host from reading it (RFC
     /// 6265bis, section 8.6): it is no protection.
     pub fn path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
-        self.0.path = path.into();
+        self.config.path = path.into();
         self
     }
 
     /// Sends the cookie to this domain and every host below it, and lets every one of them set it: a page on any
     /// subdomain can then plant cookies. It needs a name without `__Host-`.
     pub fn domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
-        self.0.domain = Some(domain.into());
+        self.config.domain = Some(domain.into());
         self
     }
 
     /// With which requests from other sites the cookie is sent.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
-        self.0.same_site = same_site;
+        self.config.same_site = same_site;
         self
     }
 
     /// Whether the cookie is sent over HTTPS alone. `false` lets it travel in the clear: see
     /// [`CookieConfig::for_development`].
     pub fn secure(mut self, secure: bool) -> Self {
-        self.0.secure = secure;
+        self.config.secure = secure;
         self
     }
 
     /// Whether the cookie is hidden from scripts. `false` lets any script in the page, also an injected one, take the
     /// session away (ASVS 3.3.4).
     pub fn http_only(mut self, http_only: bool) -> Self {
-        self.0.http_only = http_only;
+        self.config.http_only = http_only;
         self
     }
 
     /// Whether a browser keeps one cookie for each top-level site that embeds this one (CHIPS), for sites that live
     /// in frames of others. It needs `Secure`, and mostly [`SameSite::None`].
     pub fn partitioned(mut self, partitioned: bool) -> Self {
-        self.0.partitioned = partitioned;
+        self.config.partitioned = partitioned;
         self
     }
 
     /// Lets the browser forget the cookie when it is closed. The server's expiry is the same as ever, and some
     /// browsers bring such cookies back when they restore their tabs.
     pub fn browser_session(mut self) -> Self {
-        self.0.persistent = false;
+        self.config.persistent = false;
+        self
+    }
+
+    /// Reads and writes the pair of cookies that the Node package `cookies` does with `keygrip` and SHA-256, instead
+    /// of one signed value: the id in `name`, the signature of `name=id` in `name.sig`. So a Node process with the
+    /// same keys (`new Keygrip(keys, "sha256")`) can verify our cookie, and we can verify its.
+    ///
+    /// Only ids in the form of ours are accepted, 32 characters of base64url. At most 16 cookies of each of the two
+    /// names are looked at, every id with every signature.
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().name("s").keygrip().build()?;
+    /// assert_eq!(config.signature_name(), Some("s.sig"));
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
+    pub fn keygrip(mut self) -> Self {
+        self.keygrip = true;
         self
     }
 
@@ -208,13 +242,17 @@ impl CookieConfigBuilder {
     /// If browsers would ignore such a cookie or part of it, or if a part could smuggle in an attribute or a header.
     /// The error names the part, the rule, and what to do.
     pub fn build(self) -> Result<CookieConfig, ConfigError> {
-        let Self(config) = self;
+        let Self {
+            mut config,
+            keygrip,
+        } = self;
         rules::name(&config)?;
         rules::path(&config)?;
         rules::domain(&config)?;
         rules::prefix(&config)?;
         rules::same_site(&config)?;
         rules::partitioned(&config)?;
+        config.signature_name = keygrip.then(|| format!("{}.sig", config.name).into());
         Ok(config)
     }
 }

@@ -11,11 +11,13 @@ mod signer;
 mod write;
 
 pub use config::{CookieConfig, CookieConfigBuilder, SameSite};
+#[cfg(any(test, fuzzing))]
+pub(crate) use read::candidates_in;
 pub(crate) use signer::Verified;
 
 use crate::{id::SessionId, keyring::Keyring};
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
-use signer::Signer;
+use signer::{Signed, Signer};
 use std::time::Duration;
 
 /// The session cookie of an application: request headers in, an id out; an id in, response headers out.
@@ -27,7 +29,7 @@ pub(crate) struct SessionCookie {
 
 impl SessionCookie {
     pub(crate) fn new(keyring: Keyring, config: CookieConfig) -> Self {
-        let signer = Signer::new(keyring, config.name());
+        let signer = Signer::new(keyring, &config);
         Self { config, signer }
     }
 
@@ -44,79 +46,45 @@ impl SessionCookie {
         id: &SessionId,
         remaining: Option<Duration>,
     ) {
-        let value = self.signer.sign(id);
-        self.put(response, write::set(&self.config, &value, remaining));
+        let Signed { value, apart } = self.signer.sign(id);
+        let mut put = |name, value: &str| {
+            put(
+                response,
+                name,
+                write::set(&self.config, name, value, remaining),
+            );
+        };
+        put(self.config.name(), &value);
+        if let (Some(name), Some(signature)) = (self.config.signature_name(), apart) {
+            put(name, &signature);
+        }
     }
 
     /// Takes the cookie away from the visitor.
     pub(crate) fn remove(&self, response: &mut HeaderMap) {
-        self.put(response, write::remove(&self.config));
-    }
-
-    /// Adds the header in place of any other that sets a cookie of this name: a response has one at most, whatever
-    /// the application put there (requirement C08, RFC 6265bis, section 4.1.1).
-    fn put(&self, response: &mut HeaderMap, header: HeaderValue) {
-        let is_ours = |other: &HeaderValue| {
-            read::pair(other.as_bytes())
-                .is_some_and(|(name, _)| name == self.config.name().as_bytes())
-        };
-        if response.get_all(SET_COOKIE).iter().any(is_ours) {
-            let all = response.get_all(SET_COOKIE).iter();
-            let others: Vec<_> = all.filter(|other| !is_ours(other)).cloned().collect();
-            response.remove(SET_COOKIE);
-            for other in others {
-                response.append(SET_COOKIE, other);
-            }
+        let names = [Some(self.config.name()), self.config.signature_name()];
+        for name in names.into_iter().flatten() {
+            put(response, name, write::remove(&self.config, name));
         }
-        response.append(SET_COOKIE, header);
     }
+}
+
+/// Adds the header in place of any other that sets a cookie of this name: a response has one at most, whatever the
+/// application put there (requirement C08; RFC 6265bis, section 4.1.1).
+fn put(response: &mut HeaderMap, name: &str, header: HeaderValue) {
+    let same_name = |other: &HeaderValue| {
+        read::pair(other.as_bytes()).is_some_and(|(other, _)| other == name.as_bytes())
+    };
+    if response.get_all(SET_COOKIE).iter().any(same_name) {
+        let all = response.get_all(SET_COOKIE).iter();
+        let others: Vec<_> = all.filter(|other| !same_name(other)).cloned().collect();
+        response.remove(SET_COOKIE);
+        for other in others {
+            response.append(SET_COOKIE, other);
+        }
+    }
+    response.append(SET_COOKIE, header);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::IdSource;
-    use http::header::COOKIE;
-
-    fn session_cookie() -> SessionCookie {
-        SessionCookie::new(Keyring::generate().unwrap(), CookieConfig::default())
-    }
-
-    /// What a browser sends back for a Set-Cookie header.
-    fn returned(set_cookie: &HeaderValue) -> HeaderMap {
-        let pair = set_cookie.as_bytes().split(|byte| *byte == b';').next();
-        let pair = HeaderValue::from_bytes(pair.unwrap()).unwrap();
-        HeaderMap::from_iter([(COOKIE, pair)])
-    }
-
-    #[test]
-    fn an_id_goes_out_and_comes_back() {
-        let (cookie, id) = (session_cookie(), IdSource::System.next().unwrap());
-        let mut response = HeaderMap::new();
-        cookie.set(&mut response, &id, Some(Duration::from_secs(60)));
-        let verified = cookie.find(&returned(&response[SET_COOKIE])).unwrap();
-        assert!(*verified.id() == id);
-    }
-
-    #[test]
-    fn a_response_sets_one_cookie_of_our_name_whatever_the_handler_did() {
-        // Requirement C08: the ones that the application or an earlier layer set are replaced, others stay in order.
-        let (cookie, id) = (session_cookie(), IdSource::System.next().unwrap());
-        let mut response = HeaderMap::new();
-        for theirs in [
-            "a=1",
-            "__Host-s=x; Path=/",
-            "b=2",
-            " __Host-s = y",
-            "__host-s=3",
-        ] {
-            response.append(SET_COOKIE, HeaderValue::from_static(theirs));
-        }
-        cookie.set(&mut response, &id, None);
-        cookie.remove(&mut response);
-        let all: Vec<_> = response.get_all(SET_COOKIE).iter().collect();
-        assert_eq!(all[..3], ["a=1", "b=2", "__host-s=3"]);
-        assert!(all[3].to_str().unwrap().starts_with("__Host-s=; "));
-        assert_eq!(all.len(), 4);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Signed ids: the only way from a cookie's text to a session id.
 
-use super::read::candidates;
+use super::{config::CookieConfig, read::candidates};
 use crate::{
     id::{ID_CHARS, SessionId},
     keyring::{Keyring, TAG_BYTES},
@@ -14,28 +14,43 @@ use std::fmt;
 const PURPOSE: &[u8] = b"level-session/cookie/1\0";
 /// Characters of a signature in base64url without padding.
 const TAG_CHARS: usize = 43;
-/// Characters of a signed id: the id, a dot, the signature.
-pub(crate) const SIGNED_CHARS: usize = ID_CHARS + 1 + TAG_CHARS;
+/// Characters of a signed id: the id, a dot, the signature. No cookie that we write has a longer value.
+pub(super) const SIGNED_CHARS: usize = ID_CHARS + 1 + TAG_CHARS;
 
 /// How many well-formed cookies of our name are verified in one request; the ones behind them are not looked at.
 ///
 /// A request may hold several, planted by a neighbouring subdomain or left over under another path, and a bad one
-/// must not hide ours (requirement R02). The bound keeps a request from buying more than a tenth of a millisecond or
-/// so of work per key, and it is larger than the number of cookies that Chromium and Firefox keep for a site (180):
+/// must not hide ours (requirement R02). The bound keeps a request from buying more than a fraction of a millisecond
+/// of work per key, and it is larger than the number of cookies that Chromium and Firefox keep for a site (180):
 /// whoever plants cookies in a browser drives ours out of the browser itself before it drives it beyond the bound.
 /// Against both there is the `__Host-` prefix: nobody else can plant a cookie of such a name.
 const MAX_CANDIDATES: usize = 200;
+/// As [`MAX_CANDIDATES`] for each cookie of a Keygrip pair: every id is verified with every signature.
+const MAX_HALVES: usize = 16;
 
 /// Signs the ids of one cookie, and verifies them.
 ///
 /// A signed id is `<id>.<HMAC-SHA-256>`, both base64url without padding. The message behind the signature is the
 /// purpose, the length of the cookie's name (8 bytes, big-endian), the name, the text of the id. The name is in it
 /// so that the cookie of another application or purpose is not accepted as a session (requirement R11).
+///
+/// In Keygrip's form the id and the signature are two cookies, and the message is `name=id`. It cannot be mistaken
+/// for one of the other form, since a name holds no NUL.
 #[derive(Clone)]
-pub(crate) struct Signer {
+pub(super) struct Signer {
     keyring: Keyring,
     name: Box<[u8]>,
     name_length: [u8; 8],
+    /// The name of the cookie with the signature, in Keygrip's form.
+    signature_name: Option<Box<[u8]>>,
+}
+
+/// What the cookie of an id holds.
+pub(super) struct Signed {
+    /// The value of the cookie.
+    pub(super) value: String,
+    /// The value of the cookie with the signature, in Keygrip's form.
+    pub(super) apart: Option<String>,
 }
 
 /// An id whose signature was verified. Only the signer makes one.
@@ -46,53 +61,60 @@ pub(crate) struct Verified {
 }
 
 impl Signer {
-    pub(crate) fn new(keyring: Keyring, cookie_name: &str) -> Self {
+    pub(super) fn new(keyring: Keyring, config: &CookieConfig) -> Self {
         Self {
             keyring,
-            name: cookie_name.as_bytes().into(),
-            name_length: (cookie_name.len() as u64).to_be_bytes(),
+            name: config.name().as_bytes().into(),
+            name_length: (config.name().len() as u64).to_be_bytes(),
+            signature_name: config.signature_name().map(|name| name.as_bytes().into()),
         }
     }
 
-    /// The value of the cookie for this id: 76 characters, signed with the first key.
-    pub(crate) fn sign(&self, id: &SessionId) -> String {
+    /// The cookie for this id, signed with the first key.
+    pub(super) fn sign(&self, id: &SessionId) -> Signed {
         let mut value = String::with_capacity(SIGNED_CHARS);
         value.push_str(&id.to_text());
         let tag = self.keyring.sign(&self.message(value.as_bytes()));
+        if self.signature_name.is_some() {
+            let apart = Some(URL_SAFE_NO_PAD.encode(tag));
+            return Signed { value, apart };
+        }
         value.push('.');
         URL_SAFE_NO_PAD.encode_string(tag, &mut value);
-        value
+        Signed { value, apart: None }
     }
 
-    /// The id in a cookie's value, if it was signed here, for this cookie, with a key of the keyring. Anything else
-    /// is no error but a visitor whom we do not know (requirement R09).
-    pub(crate) fn verify(&self, value: &[u8]) -> Option<Verified> {
-        self.check(&Signed::parse(value)?)
+    /// The id in a request: that of the first cookie of our name which was signed here, for this cookie, with a key
+    /// of the keyring; in the order in which they were sent, and of Keygrip's pairs each id with the signatures in
+    /// their order. Anything else is no error but a visitor whom we do not know (requirement R09).
+    pub(super) fn find(&self, request: &HeaderMap) -> Option<Verified> {
+        let ours = candidates(request, &self.name);
+        match &self.signature_name {
+            None => {
+                let mut claims = ours.filter_map(Claim::parse).take(MAX_CANDIDATES);
+                claims.find_map(|claim| self.verify(&claim))
+            }
+            Some(name) => {
+                let ids = ours.filter(|value| is_id(value)).take(MAX_HALVES);
+                let tags = || candidates(request, name).filter_map(tag).take(MAX_HALVES);
+                let mut claims = ids.flat_map(|id| tags().map(move |tag| Claim { id, tag }));
+                claims.find_map(|claim| self.verify(&claim))
+            }
+        }
     }
 
-    /// The id in a request: that of the first cookie of our name which verifies, in the order in which they were
-    /// sent.
-    pub(crate) fn find(&self, headers: &HeaderMap) -> Option<Verified> {
-        self.first(candidates(headers, &self.name))
-    }
-
-    /// Work is counted, so that a request cannot buy an unlimited amount of it: see [`MAX_CANDIDATES`].
-    fn first<'a>(&self, candidates: impl Iterator<Item = &'a [u8]>) -> Option<Verified> {
-        candidates
-            .filter_map(Signed::parse)
-            .take(MAX_CANDIDATES)
-            .find_map(|signed| self.check(&signed))
-    }
-
-    fn check(&self, signed: &Signed<'_>) -> Option<Verified> {
-        let message = self.message(signed.id);
-        let key_age = self.keyring.verify(&message, &signed.tag)?;
-        let id = SessionId::from_verified(signed.id)?;
+    fn verify(&self, claim: &Claim<'_>) -> Option<Verified> {
+        let message = self.message(claim.id);
+        let key_age = self.keyring.verify(&message, &claim.tag)?;
+        let id = SessionId::from_verified(claim.id)?;
         Some(Verified { id, key_age })
     }
 
     fn message<'a>(&'a self, id: &'a [u8]) -> [&'a [u8]; 4] {
-        [PURPOSE, &self.name_length, &self.name, id]
+        match self.signature_name {
+            None => [PURPOSE, &self.name_length, &self.name, id],
+            Some(_) => [&self.name, b"=", id, b""],
+        }
     }
 }
 
@@ -100,12 +122,12 @@ impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer")
             .field("keyring", &self.keyring)
-            .field("cookie", &self.name.escape_ascii().to_string())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl Verified {
+    #[cfg(test)]
     pub(crate) fn id(&self) -> &SessionId {
         &self.id
     }
@@ -120,51 +142,35 @@ impl Verified {
     }
 }
 
-/// A value that has the shape of a signed id. Nothing is known of it yet.
-struct Signed<'a> {
+/// An id and what claims to be its signature. Nothing is known of them but their shape.
+///
+/// One id with one signature has one spelling: the lengths are fixed, the id's characters fill whole bytes, and the
+/// decoder refuses a signature whose last character has surplus bits.
+struct Claim<'a> {
     id: &'a [u8],
     tag: [u8; TAG_BYTES],
 }
 
-impl<'a> Signed<'a> {
-    /// One id with one signature has one spelling: the lengths are fixed, the id's fill whole bytes, and the decoder
-    /// refuses a last character with surplus bits.
+impl<'a> Claim<'a> {
     fn parse(value: &'a [u8]) -> Option<Self> {
         let (id, rest) = value.split_at_checked(ID_CHARS)?;
-        let [b'.', text @ ..] = rest else { return None };
-        let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if text.len() != TAG_CHARS || !id.iter().all(base64url) {
-            return None;
-        }
-        let mut tag = [0; TAG_BYTES];
-        match URL_SAFE_NO_PAD.decode_slice(text, &mut tag) {
-            Ok(TAG_BYTES) => Some(Self { id, tag }),
-            _ => None,
-        }
+        let tag = tag(rest.strip_prefix(b".")?)?;
+        is_id(id).then_some(Self { id, tag })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::IdSource;
+fn is_id(text: &[u8]) -> bool {
+    let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.len() == ID_CHARS && text.iter().all(base64url)
+}
 
-    fn signer(keys: &[u8]) -> Signer {
-        let keys = keys.iter().map(|byte| [*byte; 32]);
-        Signer::new(Keyring::new(keys).unwrap(), "__Host-s")
+fn tag(text: &[u8]) -> Option<[u8; TAG_BYTES]> {
+    if text.len() != TAG_CHARS {
+        return None;
     }
-
-    fn id() -> SessionId {
-        IdSource::System.next().unwrap()
-    }
-
-    #[test]
-    fn a_signed_id_comes_back() {
-        let (signer, id) = (signer(&[1]), id());
-        let value = signer.sign(&id);
-        assert_eq!(value.len(), SIGNED_CHARS);
-        let verified = signer.verify(value.as_bytes()).unwrap();
-        assert!(*verified.id() == id);
-        assert!(!verified.needs_resigning());
+    let mut tag = [0; TAG_BYTES];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut tag) {
+        Ok(TAG_BYTES) => Some(tag),
+        _ => None,
     }
 }

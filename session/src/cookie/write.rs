@@ -12,14 +12,19 @@ use std::{fmt::Write as _, time::Duration};
 /// shortened there.
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// The header that gives a visitor this cookie, for as long as the session will live if it is not used.
+/// The header that gives a visitor a cookie of this name and value, for as long as the session will live if it is not used.
 ///
 /// `Max-Age` is in whole seconds, rounded down: the browser forgets the cookie no later than the server forgets the
 /// session, so that it sends none that is dead. It is at least a second, since 0 would remove the cookie, and at most
 /// 400 days. Without `remaining`, and for a browser-session cookie always, there is none: the browser keeps the
 /// cookie until it is closed, and the server ends the session when its own time is over (requirement C10).
-pub(crate) fn set(config: &CookieConfig, value: &str, remaining: Option<Duration>) -> HeaderValue {
-    let mut cookie = bare(config, value);
+pub(super) fn set(
+    config: &CookieConfig,
+    name: &str,
+    value: &str,
+    remaining: Option<Duration>,
+) -> HeaderValue {
+    let mut cookie = bare(config, name, value);
     if let Some(remaining) = remaining.filter(|_| config.is_persistent()) {
         cookie.set_max_age(max_age(remaining));
     }
@@ -28,8 +33,8 @@ pub(crate) fn set(config: &CookieConfig, value: &str, remaining: Option<Duration
 
 /// The header that makes a browser forget the cookie: everything that tells one cookie from another is the same
 /// (requirement L10).
-pub(crate) fn remove(config: &CookieConfig) -> HeaderValue {
-    let mut cookie = bare(config, "");
+pub(super) fn remove(config: &CookieConfig, name: &str) -> HeaderValue {
+    let mut cookie = bare(config, name, "");
     cookie.set_max_age(CookieDuration::ZERO);
     // For clients that do not know `Max-Age`.
     cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
@@ -37,8 +42,8 @@ pub(crate) fn remove(config: &CookieConfig) -> HeaderValue {
 }
 
 /// The cookie with everything but a lifetime.
-fn bare<'a>(config: &'a CookieConfig, value: &'a str) -> Cookie<'a> {
-    let mut cookie = Cookie::new(config.name(), value);
+fn bare<'a>(config: &'a CookieConfig, name: &'a str, value: &'a str) -> Cookie<'a> {
+    let mut cookie = Cookie::new(name, value);
     cookie.set_path(config.path());
     if let Some(domain) = config.domain() {
         cookie.set_domain(domain);

@@ -140,3 +140,6 @@ fn random_key() -> Result<Zeroizing<[u8; MIN_KEY_BYTES]>, ConfigError> {
     })?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,6 +149,13 @@ pub(crate) struct Plan {
     touch: bool,
 }
 
+impl Plan {
+    /// Whether all it does is to note that the session was read.
+    pub(crate) fn is_refresh(&self) -> bool {
+        self.step == Step::Keep && !self.clear && !self.touch && self.writes.is_empty()
+    }
+}
+
 /// What a plan is made by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -574,12 +581,15 @@ impl State {
     /// The plan is stored.
     pub(crate) fn settle(&mut self, plan: Plan, now: Timestamp) {
         let cleared = plan.clear || matches!(plan.step, Step::Destroy);
+        let mut all_known = true;
         for SlotDebug(slot) in self.slots.values_mut() {
             slot.committed(cleared);
+            all_known &= slot.is_read();
         }
-        if cleared || matches!(plan.step, Step::Create { .. }) {
-            self.all_read = true; // what is not in a slot is not there
-        }
+        // What was cleared, or just made, holds what was written and nothing else. A sum was made in the store: it
+        // must be read again.
+        let nothing_else = cleared || matches!(plan.step, Step::Create { .. });
+        self.all_read = (self.all_read || nothing_else) && all_known;
         self.cleared.committing = false;
         self.create = false;
         self.epoch += 1;

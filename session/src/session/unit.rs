@@ -316,6 +316,20 @@ impl UnitOfWork {
                 self.lock().settle(plan, rules.now);
                 Ok(())
             }
+            // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
+            Err(error) if plan.is_refresh() => {
+                let mut state = self.lock();
+                state.unsettle(&plan, rules.now)?;
+                match error.kind() {
+                    ErrorKind::Gone => state.phase = Phase::Gone,
+                    _ => tracing::warn!(
+                        session = %plan.id.short(),
+                        error = &error as &dyn std::error::Error,
+                        "a session's idle timeout could not be restarted"
+                    ),
+                }
+                Ok(())
+            }
             Err(error) if error.kind() == ErrorKind::Gone => self.lock().is_gone(),
             Err(error) => {
                 let back = self.lock().unsettle(&plan, rules.now);

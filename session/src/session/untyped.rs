@@ -294,15 +294,12 @@ fn decode<T: DeserializeOwned>(
 fn check(schema: &Schema, def: &FieldDef, bytes: &Bytes) -> Result<()> {
     let read = || value::open(bytes).and_then(|stored| (def.check)(&stored.body));
     read().map_err(|cause| {
-        Error::new(
-            ErrorKind::Type,
-            format!(
-                "is declared as `{}` in `{}`, and this value is none",
-                def.type_name, schema.type_name
-            ),
-        )
-        .on(def.key)
-        .because(cause)
+        let declared = format!(
+            "is declared as `{}` in `{}`",
+            def.type_name, schema.type_name
+        );
+        let cause = cause.of_given();
+        Error::new(ErrorKind::Type, format!("{declared}, and {cause}")).on(def.key)
     })
 }
 

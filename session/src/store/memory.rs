@@ -212,7 +212,7 @@ impl MemoryStore {
                 false
             });
         }
-        swept.more = removed == limit;
+        swept.more = limit > 0 && removed == limit;
         swept
     }
 

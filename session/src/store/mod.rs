@@ -19,6 +19,10 @@
 //!    nothing else.
 //! 6. **Cancellation is safe.** A future that is dropped has applied its commit whole or not at all.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+#[cfg(feature = "fjall")]
+mod fjall;
 mod future;
 mod memory;
 mod rules;
@@ -26,6 +30,8 @@ mod rules;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
+#[cfg(feature = "fjall")]
+pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
 

@@ -16,6 +16,9 @@ use serde::{
 };
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
+/// How many steps into a value an error names.
+const MAX_STEPS: usize = 8;
+
 /// Why a value cannot be written or read.
 ///
 /// Neither `Display` nor `Debug` shows anything of the value but its shape.
@@ -147,6 +150,10 @@ impl fmt::Display for ValueError {
         f.write_str(" (in `")?;
         for (i, step) in path.iter().rev().enumerate() {
             match step {
+                _ if i == MAX_STEPS => {
+                    f.write_str("..")?;
+                    break;
+                }
                 Step::Name(name) if i == 0 => f.write_str(name)?,
                 Step::Name(name) => write!(f, ".{name}")?,
                 Step::Index(index) => write!(f, "[{index}]")?,
@@ -190,6 +197,9 @@ impl de::Error for ValueError {
 
     #[cold]
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        if is_wide_integer(found) {
+            return Self::unfit("an integer", wanted);
+        }
         let wanted = without(found, wanted.to_string());
         Self::decode(What::Mismatch {
             held: shape(found),
@@ -276,6 +286,11 @@ fn without(found: Unexpected<'_>, wanted: String) -> String {
     } else {
         wanted
     }
+}
+
+/// Whether it is an integer of 128 bits: serde has no other way to say so, and takes it for another type.
+fn is_wide_integer(found: Unexpected<'_>) -> bool {
+    matches!(found, Unexpected::Other(text) if text.starts_with("integer `"))
 }
 
 fn shape(found: Unexpected<'_>) -> Shape {

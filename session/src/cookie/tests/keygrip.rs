@@ -1,0 +1,147 @@
+//! The pair of cookies that Node's `cookies` and `keygrip` make.
+
+use super::*;
+use crate::id::IdSource;
+
+fn pairs(keys: &[&str], name: &'static str) -> SessionCookie {
+    let config = CookieConfig::builder()
+        .name(name)
+        .keygrip()
+        .build()
+        .unwrap();
+    session_cookie(keys, config)
+}
+
+fn parts(cookie: &SessionCookie, id: &SessionId) -> [String; 2] {
+    let pair = |header: &HeaderValue| {
+        header
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let headers = given(cookie, id);
+    [pair(&headers[0]), pair(&headers[1])]
+}
+
+#[test]
+fn the_pair_is_the_one_that_node_makes() {
+    // Written by cookies 0.9.1 with `new Keygrip([NEW_KEY, OLD_KEY], "sha256")` and `signed: true`.
+    let counting = SessionId::from_bytes(std::array::from_fn(|i| i as u8));
+    #[rustfmt::skip]
+    let golden = [
+        ("s", &counting,
+         ["s=AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", "s.sig=4iMUKdRB6W4vGsui3LtJtaOmCByGoYK48M9hNwPOyuQ"]),
+        ("__Host-s", &id(0xff),
+         ["__Host-s=________________________________", "__Host-s.sig=2TLnoXMWbSo_vWYaMYpfiqOHn4SgspNKpJCsTp8lqHU"]),
+    ];
+    for (name, id, cookies) in golden {
+        let cookie = pairs(&[NEW_KEY, OLD_KEY], name);
+        assert_eq!(parts(&cookie, id), cookies);
+        let verified = cookie.find(&request([cookies.join("; ")])).unwrap();
+        assert!(*verified.id() == *id);
+        assert!(!verified.needs_resigning());
+    }
+}
+
+#[test]
+fn what_an_older_key_signed_in_node_is_accepted_and_signed_again() {
+    let older =
+        "s=AAECAwQFBgcICQoLDA0ODxAREhMUFRYX; s.sig=fQtfe6V-3VIbp3Rc5n5UQg1Sgx8VWu4fvjblB598HTg";
+    let verified = pairs(&[NEW_KEY, OLD_KEY], "s")
+        .find(&request([older]))
+        .unwrap();
+    assert!(verified.needs_resigning());
+    assert!(pairs(&[NEW_KEY], "s").find(&request([older])).is_none());
+}
+
+#[test]
+fn the_two_halves_are_found_in_any_order_and_among_bad_twins() {
+    let (cookie, id) = (pairs(&[NEW_KEY], "s"), IdSource::System.next().unwrap());
+    let [value, signature] = parts(&cookie, &id);
+    let (other, bad) = (
+        format!("s={}", "A".repeat(32)),
+        format!("s.sig={}", "A".repeat(43)),
+    );
+    for line in [
+        format!("{signature}; {value}"),
+        format!("{other}; {bad}; {value}; {signature}"),
+        format!("{value}; {bad}; s.sig=; s=; {signature}; {other}"),
+    ] {
+        let verified = cookie.find(&request([&line])).unwrap();
+        assert!(*verified.id() == id, "{line}");
+    }
+}
+
+#[test]
+fn a_half_or_the_other_form_is_nobody() {
+    let (cookie, id) = (pairs(&[NEW_KEY], "s"), IdSource::System.next().unwrap());
+    let [value, signature] = parts(&cookie, &id);
+    let [_, others] = parts(&pairs(&[NEW_KEY], "t"), &id);
+    let joined = value_of(&session_cookie(&[NEW_KEY], named("s")), &id);
+    let (_, tag) = joined.split_once('.').unwrap();
+    for line in [
+        value.clone(),
+        signature.clone(),
+        format!("s={joined}"),
+        format!("{value}; s.sig={tag}"),
+        format!("{value}; {}", others.replacen('t', "s", 1)),
+        format!("{value}x; {signature}"),
+        format!("{value}; {signature}="),
+        format!("{value}; {}", signature.to_lowercase()),
+        format!("S{}; {signature}", &value[1..]),
+    ] {
+        assert!(cookie.find(&request([&line])).is_none(), "{line}");
+    }
+    // And the other way round.
+    let [value, signature] =
+        [value, signature].map(|pair| pair.split_once('=').unwrap().1.to_owned());
+    let line = format!("s={value}.{signature}");
+    assert!(
+        session_cookie(&[NEW_KEY], named("s"))
+            .find(&request([line]))
+            .is_none()
+    );
+}
+
+#[test]
+fn work_is_bounded() {
+    // Sixteen of each half: a thousand ids do not cost a thousand passes over the header.
+    let (cookie, id) = (pairs(&[NEW_KEY], "s"), IdSource::System.next().unwrap());
+    let [value, signature] = parts(&cookie, &id);
+    let other = format!("s={}", "A".repeat(32));
+    let behind = |n: usize| {
+        let mut lines = vec![&other; n];
+        lines.extend([&value, &signature]);
+        cookie.find(&request(lines)).is_some()
+    };
+    assert!(behind(15));
+    assert!(!behind(16));
+}
+
+#[test]
+fn both_cookies_are_set_and_removed_alike() {
+    let (cookie, id) = (pairs(&[NEW_KEY], "s"), IdSource::System.next().unwrap());
+    let attributes = |header: &HeaderValue| {
+        header
+            .to_str()
+            .unwrap()
+            .split_once(';')
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    let set = given(&cookie, &id);
+    assert_eq!(set.len(), 2);
+    assert_eq!(attributes(&set[0]), attributes(&set[1]));
+
+    let mut response = HeaderMap::new();
+    cookie.set(&mut response, &id, None);
+    cookie.remove(&mut response);
+    let removed: Vec<_> = response.get_all(SET_COOKIE).iter().collect();
+    assert_eq!(removed.len(), 2, "requirement C08");
+    assert!(removed[0].to_str().unwrap().starts_with("s=; "));
+    assert!(removed[1].to_str().unwrap().starts_with("s.sig=; "));
+}

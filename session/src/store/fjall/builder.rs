@@ -1,0 +1,210 @@
+//! The settings of the store, and how it is opened.
+
+use super::{
+    FjallStore, Handle,
+    committer::Committer,
+    engine::Engine,
+    fault,
+    shared::{Shared, Workers},
+};
+use crate::{
+    clock::Clock,
+    error::{Error, ErrorKind, Result},
+};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// When a commit is on disk. See [`FjallStore`] for what survives what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// When the operating system gets to it: the default.
+    #[default]
+    Buffer,
+    /// Before it is answered. Concurrent commits share one fsync.
+    Sync,
+    /// At the latest after this time, by an fsync at intervals. Commits wait for it while it lasts.
+    Interval(Duration),
+}
+
+/// The settings of a [`FjallStore`].
+///
+/// ```
+/// # fn main() -> level_session::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("sessions.db");
+/// use level_session::store::{Durability, FjallStore};
+///
+/// let store = FjallStore::builder()
+///     .durability(Durability::Sync)
+///     .cache_sessions(50_000)
+///     .open(path)?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before `open` or `build`"]
+pub struct FjallStoreBuilder {
+    durability: Durability,
+    prefix: String,
+    cache_sessions: usize,
+    cache_size: u64,
+    sweep_every: Option<Duration>,
+    clock: Clock,
+}
+
+impl Default for FjallStoreBuilder {
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            prefix: "session".to_owned(),
+            cache_sessions: 10_000,
+            cache_size: 32 * 1024 * 1024,
+            sweep_every: Some(Duration::from_secs(60)),
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl FjallStoreBuilder {
+    /// When a commit is on disk. Default: [`Durability::Buffer`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// What the names of our keyspaces begin with, before a dot: 1 to 200 characters. Default: `session`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How many recently used sessions are kept in memory, beside the database's own cache: a little more than this
+    /// at most, with 4 KiB each on average at most and 64 KiB in one. None with zero. Default: 10,000.
+    pub fn cache_sessions(mut self, sessions: usize) -> Self {
+        self.cache_sessions = sessions;
+        self
+    }
+
+    /// The size of the database's block cache in bytes; of no effect on a database that the application opened.
+    /// Default: 32 MiB.
+    pub fn cache_size(mut self, bytes: u64) -> Self {
+        self.cache_size = bytes;
+        self
+    }
+
+    /// How often dead sessions are removed in the background; `None` leaves it to those who call
+    /// [`sweep`](crate::store::Store::sweep). A session that has expired is dead whether it was removed or not.
+    /// Default: every minute.
+    pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
+        self.sweep_every = interval;
+        self
+    }
+
+    /// Where sweeping in the background takes the time from. Default: the system.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// As [`FjallStore::open`], with these settings.
+    ///
+    /// # Errors
+    /// As [`FjallStore::open`]; [`ErrorKind::Config`] for a setting that cannot be used.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<FjallStore> {
+        let path = path.as_ref();
+        make_directory(path).map_err(|cause| fault::error("create", path, cause.into()))?;
+        let database = fjall::Database::builder(path)
+            .cache_size(self.cache_size)
+            .open()
+            .map_err(|cause| fault::error("open", path, cause))?;
+        self.build(database)
+    }
+
+    /// As [`FjallStore::new`], with these settings.
+    ///
+    /// # Errors
+    /// As [`FjallStore::new`]; [`ErrorKind::Config`] for a setting that cannot be used.
+    pub fn build(self, database: fjall::Database) -> Result<FjallStore> {
+        if !(1..=200).contains(&self.prefix.len()) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the prefix of the session store's keyspaces must have 1 to 200 characters",
+            ));
+        }
+        let engine = Engine::open(database, &self.prefix, self.cache_sessions)?;
+        let shared = Arc::new(Shared::new(engine));
+        let committer = match self.durability {
+            Durability::Sync => Some(Committer::start(Arc::clone(&shared))?),
+            Durability::Buffer | Durability::Interval(_) => None,
+        };
+        // From here on the handle ends the threads when it is dropped, also on the way out with an error.
+        let handle = Handle {
+            shared,
+            committer,
+            workers: Workers::default(),
+            closing: Mutex::default(),
+        };
+        if let Durability::Interval(every) = self.durability {
+            handle.workers.persist(Arc::clone(&handle.shared), every)?;
+        }
+        if let Some(every) = self.sweep_every {
+            handle
+                .workers
+                .sweep(Arc::clone(&handle.shared), self.clock, every)?;
+        }
+        Ok(FjallStore(Arc::new(handle)))
+    }
+}
+
+/// Makes the directory for the owner alone, and its parents as they come. One that is there stays as it is, and is
+/// spoken of if others may look into it: fjall's files have the modes that the process's umask leaves.
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
+        Ok(found) => {
+            if is_open_to_others(&found) {
+                tracing::warn!(
+                    path = %path.display(),
+                    "other users of this machine may read the sessions in this directory: `chmod 700` it"
+                );
+            }
+            Ok(())
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            make_private(path)
+        }
+        Err(cause) => Err(cause),
+    }
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+#[cfg(unix)]
+fn is_open_to_others(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn make_private(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &fs::Metadata) -> bool {
+    false
+}

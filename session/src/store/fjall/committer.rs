@@ -1,0 +1,168 @@
+//! Commits that are on disk when they are answered: all that wait share one fsync.
+
+use super::shared::Shared;
+use crate::{
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    store::{Commit, Digest, Guard, Lease, Outcome, Step, StoreFuture, Write, rules},
+};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+};
+use tokio::sync::oneshot;
+
+/// How many commits share one fsync at most.
+const MOST: usize = 1024;
+
+/// A thread that applies commits and makes them durable.
+///
+/// It applies them too, rather than wait for what others applied: fjall holds the lock that every write takes while
+/// it syncs, and a task that writes meanwhile would stop its runtime's thread for as long.
+pub(super) struct Committer {
+    queue: Mutex<Option<Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Job {
+    commit: Owned,
+    answer: oneshot::Sender<Result<Outcome>>,
+}
+
+/// A commit that can go to another thread.
+struct Owned {
+    id: Digest,
+    now: Timestamp,
+    ended_at: Timestamp,
+    step: Step,
+    clear: bool,
+    lease: Option<Lease>,
+    guards: Vec<Guard>,
+    writes: Vec<Write>,
+}
+
+impl Committer {
+    pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
+        let (queue, jobs) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("session-commit".to_owned())
+            .spawn(move || run(&shared, &jobs))
+            .map_err(|cause| {
+                Error::store("cannot start the session store's commit thread", cause)
+            })?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(super) fn commit<'a>(&'a self, commit: &Commit<'_>) -> StoreFuture<'a, Outcome> {
+        let commit = Owned::from(commit);
+        StoreFuture::boxed(async move {
+            let (answer, answered) = oneshot::channel();
+            {
+                let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let queue = queue.as_ref().ok_or_else(rules::closed)?;
+                queue.send(Job { commit, answer }).map_err(|_| ended())?;
+            }
+            answered.await.map_err(|_| ended())?
+        })
+    }
+
+    /// Answers what is waiting, and ends.
+    pub(super) fn stop(&self) {
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the session store's commit thread panicked");
+        }
+    }
+}
+
+fn run(shared: &Shared, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let jobs: Vec<_> = std::iter::once(first)
+            .chain(jobs.try_iter().take(MOST - 1))
+            .collect();
+        let mut written = false;
+        let outcomes: Vec<_> = jobs
+            .iter()
+            .map(|job| {
+                let outcome = shared.with(|engine| engine.write(&job.commit.borrow()));
+                written |= matches!(outcome, Ok(Outcome::Done));
+                outcome
+            })
+            .collect();
+        let failed = match written {
+            true => shared.with(|engine| engine.persist()).err(),
+            false => None,
+        };
+        // What was refused was refused in view of the others' writes, so it waits for them as well.
+        let failed = failed.map(Arc::new);
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            let outcome = match (&failed, outcome) {
+                (Some(cause), Ok(Outcome::Done)) => Err(undurable(cause)),
+                (_, outcome) => outcome,
+            };
+            let _ = job.answer.send(outcome); // nobody waits any more: it is stored all the same
+        }
+    }
+}
+
+fn undurable(cause: &Arc<Error>) -> Error {
+    Error::store(
+        "the commit was written, but it is not known to be on disk",
+        Arc::clone(cause) as Arc<dyn std::error::Error + Send + Sync>,
+    )
+}
+
+fn ended() -> Error {
+    Error::new(
+        ErrorKind::Store,
+        "the session store's commit thread ended before it answered: close the store and open it again",
+    )
+}
+
+impl From<&Commit<'_>> for Owned {
+    fn from(commit: &Commit<'_>) -> Self {
+        Self {
+            id: commit.id,
+            now: commit.now,
+            ended_at: commit.ended_at,
+            step: commit.step,
+            clear: commit.clear,
+            lease: commit.lease,
+            guards: commit.guards.to_vec(),
+            writes: commit.writes.to_vec(),
+        }
+    }
+}
+
+impl Owned {
+    fn borrow(&self) -> Commit<'_> {
+        Commit {
+            id: self.id,
+            now: self.now,
+            ended_at: self.ended_at,
+            step: self.step,
+            clear: self.clear,
+            lease: self.lease,
+            guards: &self.guards,
+            writes: &self.writes,
+        }
+    }
+}

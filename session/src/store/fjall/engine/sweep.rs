@@ -1,0 +1,95 @@
+//! Removing what is dead.
+
+use super::Engine;
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    store::{
+        Digest, Swept,
+        fjall::{keys, record::Record},
+    },
+};
+use std::{ops::Bound, time::Duration};
+
+/// When to look again at a record that cannot be read: it is left for somebody to look into.
+const DAMAGED_IS_LEFT: Duration = Duration::from_secs(3600);
+
+impl Engine {
+    /// Looks at up to `limit` sessions and marks that were due at `now`, and removes those that are dead.
+    ///
+    /// A refresh does not touch `due`, so what is found there may be long past: the record is the truth, and is
+    /// looked at under the session's lock. What lives on is filed anew under its present deadline.
+    pub(in super::super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+        let due = self.due_at(now, limit)?;
+        let mut swept = Swept {
+            sessions: 0,
+            more: limit > 0 && due.len() == limit,
+        };
+        for (deadline, id) in due {
+            swept.sessions += usize::from(self.sweep_one(deadline, id, now)?);
+        }
+        Ok(swept)
+    }
+
+    fn due_at(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Digest)>> {
+        let end = keys::due_after(now);
+        let end = match &end {
+            Some(end) => Bound::Excluded(&end[..]),
+            None => Bound::Unbounded,
+        };
+        let mut due = Vec::new();
+        for key in self
+            .due
+            .range::<&[u8], _>((Bound::Unbounded, end))
+            .take(limit)
+        {
+            let key = key
+                .key()
+                .map_err(|cause| self.place.error("look for expired sessions in", cause))?;
+            due.extend(keys::due_parts(&key));
+        }
+        Ok(due)
+    }
+
+    /// Whether an expired session was removed.
+    fn sweep_one(&self, filed: Timestamp, id: Digest, now: Timestamp) -> Result<bool> {
+        let mut cache = self.stripe(id);
+        let record = match self.fetch(&mut cache, id) {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a session is left unswept"
+                );
+                let mut batch = self.batch();
+                let later = now.after(DAMAGED_IS_LEFT);
+                if filed < later {
+                    batch.remove(&self.due, keys::due(filed, id));
+                    batch.insert(&self.due, keys::due(later, id), []);
+                }
+                return self.apply(batch).map(|()| false);
+            }
+        };
+        let mut batch = self.batch();
+        batch.remove(&self.due, keys::due(filed, id));
+        match record {
+            None => self.apply(batch).map(|()| false),
+            Some(record) if now < record.deadline() => {
+                batch.insert(&self.due, keys::due(record.deadline(), id), []);
+                self.apply(batch)?;
+                if let Record::Live(session) = record {
+                    cache.put(id, session);
+                }
+                Ok(false)
+            }
+            Some(record) => {
+                batch.remove(&self.meta, *id.as_bytes());
+                if let Record::Live(session) = &record {
+                    self.stage_removal(&mut batch, session, id);
+                }
+                self.apply(batch)?;
+                Ok(matches!(record, Record::Live(_)))
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The durable store: sessions in an embedded [fjall](https://docs.rs/fjall) database.
+//!
+//! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
+//! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
+//! it in while the store is open, `engine` does it under the session's lock, `record` and `keys` know the bytes.
+
+mod builder;
+mod cache;
+mod committer;
+mod engine;
+mod fault;
+mod keys;
+mod numbers;
+mod record;
+mod shared;
+
+pub use builder::{Durability, FjallStoreBuilder};
+
+use self::{
+    committer::Committer,
+    shared::{Shared, Workers},
+};
+use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Keeps sessions in an embedded database, each field under a key of its own.
+///
+/// One process at a time has the database. Clones are the same store. When the last one is dropped the store is
+/// closed; [`close`](Store::close) does the same and tells what went wrong.
+///
+/// ```
+/// # fn main() -> level_session::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("sessions.db");
+/// use level_session::store::FjallStore;
+///
+/// let store = FjallStore::open(path)?;
+/// # Ok(()) }
+/// ```
+///
+/// # What survives what
+/// | [`Durability`] | the process ends, also by `kill -9` | the machine loses power |
+/// |---|---|---|
+/// | `Buffer` (default) | everything that was answered | what the operating system has not written yet is lost: on Linux some seconds |
+/// | `Interval(d)` | everything that was answered | at most the last `d` is lost |
+/// | `Sync` | everything that was answered | everything that was answered survives |
+///
+/// Whatever is lost, a commit is there whole or not at all. Under `Sync` a reader may see a commit some moments
+/// before it is on disk.
+///
+/// # Where it runs
+/// Reads and, but under `Sync`, commits take microseconds and run where they are called. Fsyncs, look-ups by index,
+/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime.
+#[derive(Clone)]
+pub struct FjallStore(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    committer: Option<Committer>,
+    workers: Workers,
+    closing: Mutex<()>,
+}
+
+impl FjallStore {
+    /// Opens the database at this path with all settings at their defaults; creates it, and the directory, for the
+    /// owner alone (requirement S09), if they are not there. A directory that is there keeps its mode.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store): another process has it open, it cannot be read or written, or
+    /// it is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder().open(path)
+    }
+
+    /// Keeps sessions in a database that the application has open, beside its own keyspaces: ours begin with
+    /// `session.`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store): it cannot be read or written, or a session store has it already.
+    pub fn new(database: fjall::Database) -> Result<Self> {
+        Self::builder().build(database)
+    }
+
+    /// Settings: durability, cache, sweeping, prefix.
+    #[must_use]
+    pub fn builder() -> FjallStoreBuilder {
+        FjallStoreBuilder::default()
+    }
+
+    /// Runs what may take long away from the runtime's threads.
+    fn offload<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Handle) -> Result<T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let handle = Arc::clone(&self.0);
+        match tokio::runtime::Handle::try_current() {
+            Err(_) => StoreFuture::ready(work(&handle)),
+            Ok(runtime) => StoreFuture::boxed(async move {
+                let work = runtime.spawn_blocking(move || work(&handle));
+                work.await.unwrap_or_else(|cause| {
+                    Err(Error::store(
+                        "a task of the session store did not end",
+                        cause,
+                    ))
+                })
+            }),
+        }
+    }
+}
+
+impl Store for FjallStore {
+    fn load<'a>(
+        &'a self,
+        id: Digest,
+        select: Select<'a>,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Loaded> {
+        StoreFuture::ready(self.0.shared.with(|engine| engine.read(id, select, now)))
+    }
+
+    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        match &self.0.committer {
+            Some(committer) => committer.commit(&commit),
+            None => StoreFuture::ready(self.0.shared.with(|engine| engine.write(&commit))),
+        }
+    }
+
+    fn find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
+        let (field, entry) = (field.to_owned(), entry.to_owned());
+        self.offload(move |this| this.shared.with(|engine| engine.find(&field, &entry, now)))
+    }
+
+    fn page(
+        &self,
+        after: Option<Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Digest>> {
+        self.offload(move |this| this.shared.with(|engine| engine.page(after, limit, now)))
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+        self.offload(move |this| this.shared.with(|engine| engine.sweep(now, limit)))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.offload(Handle::close)
+    }
+}
+
+impl Handle {
+    /// Ends the threads, the committer when it has answered all that waits, and lets go of the database. A second
+    /// call waits for the first.
+    fn close(&self) -> Result<()> {
+        let _one = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(committer) = &self.committer {
+            committer.stop();
+        }
+        self.workers.stop();
+        self.shared.close()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a session store was not closed properly"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for FjallStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FjallStore").finish_non_exhaustive()
+    }
+}

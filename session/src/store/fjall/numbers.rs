@@ -1,0 +1,90 @@
+//! The numbers of sessions: each is used once, whatever becomes of the session, the process or the batch.
+
+use super::fault::Place;
+use crate::error::Result;
+use fjall::{Keyspace, OwnedWriteBatch};
+use std::{
+    ops::Deref,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Under this key of `meta` stands the first number that is not reserved. No digest is as short.
+const MARK: &[u8] = b"next";
+/// How many numbers are reserved at once. What is left of them when the store is closed is never used.
+const BLOCK: u64 = 1024;
+
+pub(super) struct Numbers(Mutex<State>);
+
+struct State {
+    next: u64,
+    /// What is stored under [`MARK`]: after a restart, numbering goes on from there.
+    reserved: u64,
+}
+
+/// A number, and where it is the first of a block, the lock: the others of that block wait until the batch that
+/// reserves it is stored.
+pub(super) struct Taken<'n> {
+    number: u64,
+    reserves: Option<(MutexGuard<'n, State>, u64)>,
+}
+
+impl Numbers {
+    pub(super) fn open(meta: &Keyspace, place: &Place) -> Result<Self> {
+        let mark = meta.get(MARK).map_err(|cause| place.error("read", cause))?;
+        let reserved = match mark {
+            Some(mark) => <[u8; 8]>::try_from(&*mark)
+                .map(u64::from_be_bytes)
+                .map_err(|_| {
+                    place.damaged(
+                        "the mark of used numbers".to_owned(),
+                        "it has another length",
+                    )
+                })?,
+            None => {
+                let empty = meta
+                    .is_empty()
+                    .map_err(|cause| place.error("read", cause))?;
+                if !empty {
+                    return Err(place.damaged(
+                        "the mark of used numbers".to_owned(),
+                        "there are sessions, but no mark",
+                    ));
+                }
+                0
+            }
+        };
+        Ok(Self(Mutex::new(State {
+            next: reserved,
+            reserved,
+        })))
+    }
+
+    /// Takes a number, and puts the reservation of its block into the batch if it is the first of one. Call
+    /// [`Taken::stored`] when the batch is; without that the next one reserves again.
+    pub(super) fn take(&self, meta: &Keyspace, batch: &mut OwnedWriteBatch) -> Taken<'_> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = state.next;
+        state.next += 1;
+        let reserves = (number >= state.reserved).then(|| {
+            let reserved = number + BLOCK;
+            batch.insert(meta, MARK, reserved.to_be_bytes());
+            (state, reserved)
+        });
+        Taken { number, reserves }
+    }
+}
+
+impl Taken<'_> {
+    pub(super) fn stored(self) {
+        if let Some((mut state, reserved)) = self.reserves {
+            state.reserved = reserved;
+        }
+    }
+}
+
+impl Deref for Taken<'_> {
+    type Target = u64;
+    fn deref(&self) -> &u64 {
+        &self.number
+    }
+}

@@ -1,0 +1,440 @@
+//! The meta record: what the store keeps under a session's digest, and its bytes.
+//!
+//! ```text
+//! live   01 01 number created started seen idle flags [absolute] [former until] fields*
+//! moved  01 02 to at until
+//! ended  01 03 at
+//! field  length name (00 | 1 + length, index entry)
+//! ```
+//! The first byte is the version of this format. Numbers and times are big-endian `u64`, digests 32 bytes, lengths
+//! LEB128. A record is read whole or not at all.
+
+use crate::{
+    clock::Timestamp,
+    store::{Bytes, Digest, FieldName, Lease, rules, rules::Life},
+};
+use std::sync::Arc;
+
+const FORMAT: u8 = 1;
+const LIVE: u8 = 1;
+const MOVED: u8 = 2;
+const ENDED: u8 = 3;
+const HAS_ABSOLUTE: u8 = 1;
+const HAS_FORMER: u8 = 2;
+
+/// What is known of a digest.
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(super) enum Record {
+    Live(Box<Session>),
+    /// Renewed to another id at this time. Works until then as long as the other one says so too: see
+    /// [`Life::former`].
+    Moved {
+        to: Digest,
+        at: Timestamp,
+        until: Timestamp,
+    },
+    Ended(Timestamp),
+}
+
+/// A session, with those of its values that are in memory.
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(super) struct Session {
+    /// The first part of its data keys: never used for another session, so that what a crash or a bug left behind
+    /// can belong to nobody else.
+    pub(super) number: u64,
+    pub(super) life: Life,
+    /// By name.
+    fields: Vec<Field>,
+}
+
+/// A field that is present.
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(super) struct Field {
+    pub(super) name: FieldName,
+    pub(super) index: Option<Bytes>,
+    /// Not part of the record: what was read or written, while the session is in memory.
+    pub(super) value: Option<Bytes>,
+}
+
+impl Record {
+    /// The moment from which on nothing needs to be kept.
+    pub(super) fn deadline(&self) -> Timestamp {
+        match self {
+            Self::Live(session) => session.life.lease.deadline(),
+            Self::Moved { until, .. } => rules::remembered_until(*until),
+            Self::Ended(at) => rules::remembered_until(*at),
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Live(session) => session.encode(),
+            Self::Moved { to, at, until } => {
+                let mut out = vec![FORMAT, MOVED];
+                out.extend_from_slice(to.as_bytes());
+                put_time(&mut out, *at);
+                put_time(&mut out, *until);
+                out
+            }
+            Self::Ended(at) => {
+                let mut out = vec![FORMAT, ENDED];
+                put_time(&mut out, *at);
+                out
+            }
+        }
+    }
+
+    /// The record that these bytes are, or what is wrong with them.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
+        let mut input = Input(bytes);
+        if input.byte()? != FORMAT {
+            return Err("it is of a format that this version does not know");
+        }
+        let record = match input.byte()? {
+            LIVE => Self::Live(Box::new(input.session()?)),
+            MOVED => Self::Moved {
+                to: input.digest()?,
+                at: input.time()?,
+                until: input.time()?,
+            },
+            ENDED => Self::Ended(input.time()?),
+            _ => return Err("it is of a kind that does not exist"),
+        };
+        match input.0 {
+            [] => Ok(record),
+            _ => Err("there are bytes after its end"),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(number: u64, life: Life) -> Self {
+        Self {
+            number,
+            life,
+            fields: Vec::new(),
+        }
+    }
+
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    pub(super) fn fields_mut(&mut self) -> &mut [Field] {
+        &mut self.fields
+    }
+
+    pub(super) fn field(&self, name: &str) -> Option<&Field> {
+        self.place(name).ok().map(|at| &self.fields[at])
+    }
+
+    pub(super) fn field_mut(&mut self, name: &str) -> Option<&mut Field> {
+        self.place(name).ok().map(|at| &mut self.fields[at])
+    }
+
+    /// Puts a value into a field; whether the field was not there before.
+    pub(super) fn set(&mut self, name: &FieldName, index: Option<Bytes>, value: Bytes) -> bool {
+        match self.place(name) {
+            Ok(at) => {
+                self.fields[at].index = index;
+                self.fields[at].value = Some(value);
+                false
+            }
+            Err(at) => {
+                let field = Field {
+                    name: name.clone(),
+                    index,
+                    value: Some(value),
+                };
+                self.fields.insert(at, field);
+                true
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Option<Field> {
+        self.place(name).ok().map(|at| self.fields.remove(at))
+    }
+
+    pub(super) fn retain(&mut self, keep: impl FnMut(&Field) -> bool) {
+        self.fields.retain(keep);
+    }
+
+    /// Under what the session can be found.
+    pub(super) fn index_entries(&self) -> Vec<(FieldName, Bytes)> {
+        let entry = |field: &Field| Some((field.name.clone(), Bytes::clone(field.index.as_ref()?)));
+        self.fields.iter().filter_map(entry).collect()
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Life {
+            created,
+            lease,
+            former,
+        } = self.life;
+        let mut out = Vec::with_capacity(64 + 16 * self.fields.len());
+        out.extend([FORMAT, LIVE]);
+        out.extend(self.number.to_be_bytes());
+        for time in [created, lease.started, lease.seen, lease.idle_deadline] {
+            put_time(&mut out, time);
+        }
+        let absolute = lease.absolute_deadline;
+        out.push(
+            if absolute.is_some() { HAS_ABSOLUTE } else { 0 }
+                | if former.is_some() { HAS_FORMER } else { 0 },
+        );
+        if let Some(absolute) = absolute {
+            put_time(&mut out, absolute);
+        }
+        if let Some((id, until)) = former {
+            out.extend_from_slice(id.as_bytes());
+            put_time(&mut out, until);
+        }
+        for field in &self.fields {
+            put_length(&mut out, field.name.len());
+            out.extend_from_slice(field.name.as_bytes());
+            match &field.index {
+                None => out.push(0),
+                Some(entry) => {
+                    put_length(&mut out, entry.len() + 1);
+                    out.extend_from_slice(entry);
+                }
+            }
+        }
+        out
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.fields
+            .binary_search_by(|field| str::cmp(&field.name, name))
+    }
+}
+
+fn put_time(out: &mut Vec<u8>, time: Timestamp) {
+    out.extend(time.as_millis().to_be_bytes());
+}
+
+fn put_length(out: &mut Vec<u8>, mut length: usize) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+}
+
+/// What is left to read of a record.
+struct Input<'a>(&'a [u8]);
+
+const TRUNCATED: &str = "it ends too early";
+
+impl<'a> Input<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
+        let (head, rest) = self.0.split_at_checked(length).ok_or(TRUNCATED)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], &'static str> {
+        let (head, rest) = self.0.split_first_chunk().ok_or(TRUNCATED)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn byte(&mut self) -> Result<u8, &'static str> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Result<u64, &'static str> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Result<Timestamp, &'static str> {
+        self.number().map(Timestamp::from_millis)
+    }
+
+    fn digest(&mut self) -> Result<Digest, &'static str> {
+        self.array().map(Digest::from_bytes)
+    }
+
+    fn length(&mut self) -> Result<usize, &'static str> {
+        let mut length = 0_u32;
+        for shift in (0..32).step_by(7) {
+            let byte = self.byte()?;
+            let part = u32::from(byte & 0x7f);
+            if (part << shift) >> shift != part {
+                break;
+            }
+            length |= part << shift;
+            if byte & 0x80 == 0 {
+                return usize::try_from(length).map_err(|_| "a length in it is too large");
+            }
+        }
+        Err("a length in it is too large")
+    }
+
+    fn session(&mut self) -> Result<Session, &'static str> {
+        let number = self.number()?;
+        let created = self.time()?;
+        let (started, seen, idle_deadline) = (self.time()?, self.time()?, self.time()?);
+        let flags = self.byte()?;
+        if flags & !(HAS_ABSOLUTE | HAS_FORMER) != 0 {
+            return Err("it has flags that this version does not know");
+        }
+        let absolute_deadline = match flags & HAS_ABSOLUTE {
+            0 => None,
+            _ => Some(self.time()?),
+        };
+        let former = match flags & HAS_FORMER {
+            0 => None,
+            _ => Some((self.digest()?, self.time()?)),
+        };
+        let lease = Lease {
+            started,
+            seen,
+            idle_deadline,
+            absolute_deadline,
+        };
+        let life = Life {
+            created,
+            lease,
+            former,
+        };
+        let mut session = Session::new(number, life);
+        while !self.0.is_empty() {
+            let field = self.field()?;
+            if let Some(last) = session.fields.last()
+                && *last.name >= *field.name
+            {
+                return Err("its fields are not in order");
+            }
+            session.fields.push(field);
+        }
+        Ok(session)
+    }
+
+    fn field(&mut self) -> Result<Field, &'static str> {
+        let length = self.length()?;
+        let name = std::str::from_utf8(self.take(length)?)
+            .map_err(|_| "a field's name in it is not UTF-8")?;
+        let index = match self.length()? {
+            0 => None,
+            more => Some(Bytes::from(self.take(more - 1)?)),
+        };
+        Ok(Field {
+            name: FieldName::Shared(Arc::from(name)),
+            index,
+            value: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    fn session() -> Session {
+        let lease = Lease {
+            started: at(2),
+            seen: at(3),
+            idle_deadline: at(4),
+            absolute_deadline: Some(at(5)),
+        };
+        let life = Life {
+            created: at(1),
+            lease,
+            former: Some((Digest::from_bytes([7; 32]), at(6))),
+        };
+        let mut session = Session::new(9, life);
+        for (name, index) in [("b", None), ("", Some(&b""[..])), ("a\0", Some(b"entry"))] {
+            session.set(
+                &FieldName::Static(name),
+                index.map(Bytes::from),
+                Bytes::from(*b"v"),
+            );
+        }
+        session
+    }
+
+    fn without_values(mut session: Session) -> Session {
+        for field in &mut session.fields {
+            field.value = None;
+        }
+        session
+    }
+
+    #[test]
+    fn a_record_comes_back_from_its_bytes() {
+        let records = [
+            Record::Live(Box::new(without_values(session()))),
+            Record::Live(Box::new(Session::new(u64::MAX, {
+                let mut life = session().life;
+                life.former = None;
+                life.lease.absolute_deadline = None;
+                life
+            }))),
+            Record::Moved {
+                to: Digest::from_bytes([8; 32]),
+                at: at(1),
+                until: at(2),
+            },
+            Record::Ended(Timestamp::MAX),
+        ];
+        for record in records {
+            assert_eq!(Record::decode(&record.encode()).as_ref(), Ok(&record));
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_every_release() {
+        let mut session = session();
+        session.remove("a\0");
+        let hex: String = session
+            .encode()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let times =
+            |times: &[u64]| -> String { times.iter().map(|t| format!("{t:016x}")).collect() };
+        let expected = format!(
+            "0101{}03{}{}{}{}",
+            times(&[9, 1, 2, 3, 4]),
+            times(&[5]),
+            "07".repeat(32),
+            times(&[6]),
+            "0001" /* "" with an empty entry */
+                .to_owned()
+                + "016200" /* "b" */
+        );
+        assert_eq!(hex, expected);
+    }
+
+    #[test]
+    fn damaged_bytes_are_told_apart_from_a_record() {
+        let good = Record::Live(Box::new(session())).encode();
+        for cut in 0..good.len() {
+            // A cut between two fields leaves a whole record: that is what checksums of the database are for.
+            if let Ok(Record::Live(shorter)) = Record::decode(&good[..cut]) {
+                assert!(shorter.fields.len() < 3, "cut at {cut}");
+            }
+        }
+        assert!(Record::decode(b"").is_err());
+        assert!(
+            Record::decode(&[2, 3, 0, 0, 0, 0, 0, 0, 0, 0]).is_err(),
+            "format"
+        );
+        assert!(Record::decode(&[1, 4]).is_err(), "kind");
+        assert!(
+            Record::decode(&[&good[..], &[0xff; 9]].concat()).is_err(),
+            "length"
+        );
+        let ended = Record::Ended(at(1)).encode();
+        assert!(
+            Record::decode(&[&ended[..], &[0]].concat()).is_err(),
+            "rest"
+        );
+    }
+}

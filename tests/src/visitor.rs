@@ -1,0 +1,183 @@
+//! An application in a hand, and visitors with cookie jars.
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{COOKIE, SET_COOKIE},
+};
+use level_session::{
+    Clock, Expiry, Keyring, Result, Session, SessionData, Sessions, Timestamp,
+    store::{
+        MemoryStore, Store,
+        testing::{Faults, FaultyStore},
+    },
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// An application: sessions over a store that can be made to fail, and a clock in the hand.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The sessions.
+    pub sessions: Sessions,
+    /// What the store is asked, and does wrong.
+    pub faults: Faults,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The time at which tests begin, in milliseconds.
+pub const START: u64 = 1_800_000_000_000;
+
+impl App {
+    /// Over a memory store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::over(Arc::new(MemoryStore::new()))
+    }
+
+    /// Over this store.
+    #[must_use]
+    pub fn over(store: Arc<dyn Store>) -> Self {
+        let (store, faults) = FaultyStore::new(store);
+        let clock = Clock::manual(Timestamp::from_millis(START));
+        let keyring = Keyring::new([[7; 32]]).expect("one key of 32 bytes");
+        let sessions = Sessions::new(store, keyring).with_clock(clock.clone());
+        Self {
+            sessions,
+            faults,
+            clock,
+        }
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(Sessions) -> Sessions) -> Self {
+        Self {
+            sessions: change(self.sessions),
+            ..self
+        }
+    }
+
+    /// With these timeouts.
+    #[must_use]
+    pub fn with_expiry(self, expiry: Expiry) -> Self {
+        self.with(|sessions| sessions.with_expiry(expiry))
+    }
+
+    /// A session of this visitor, as a request gets it.
+    ///
+    /// # Panics
+    /// If two structs claim one key.
+    #[must_use]
+    pub fn begin<T: SessionData>(&self, visitor: &Visitor) -> Session<T> {
+        self.sessions
+            .begin_typed(&visitor.request())
+            .expect("no clash")
+    }
+
+    /// Ends a request well; the visitor gets its cookies.
+    ///
+    /// # Errors
+    /// Those of the commit.
+    pub async fn finish<T: SessionData>(
+        &self,
+        session: &Session<T>,
+        visitor: &mut Visitor,
+    ) -> Result<HeaderMap> {
+        let mut response = HeaderMap::new();
+        let result = self.sessions.finish(session, &mut response).await;
+        visitor.receive(&response);
+        result.map(|()| response)
+    }
+
+    /// A whole request.
+    ///
+    /// # Errors
+    /// Those of the handler, with nothing stored, and those of the commit.
+    pub async fn request<T: SessionData, R>(
+        &self,
+        visitor: &mut Visitor,
+        handler: impl AsyncFnOnce(Session<T>) -> Result<R>,
+    ) -> Result<R> {
+        let session = self.begin::<T>(visitor);
+        match handler(session.clone()).await {
+            Ok(value) => self.finish(&session, visitor).await.map(|_| value),
+            Err(error) => {
+                let mut response = HeaderMap::new();
+                self.sessions.abandon(&session, &mut response);
+                visitor.receive(&response);
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn sleep(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whoever sends requests: a jar of cookies that keeps to names and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visitor {
+    /// The cookies, by name.
+    pub jar: BTreeMap<String, String>,
+}
+
+impl Visitor {
+    /// Without a cookie.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the visitor's browser sends.
+    ///
+    /// # Panics
+    /// If a cookie in the jar is no header value.
+    #[must_use]
+    pub fn request(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if !self.jar.is_empty() {
+            let pairs: Vec<_> = self
+                .jar
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            headers.insert(
+                COOKIE,
+                HeaderValue::from_str(&pairs.join("; ")).expect("visible characters"),
+            );
+        }
+        headers
+    }
+
+    /// Takes the cookies of a response.
+    ///
+    /// # Panics
+    /// If a `Set-Cookie` header is not text or has no pair in it.
+    pub fn receive(&mut self, response: &HeaderMap) {
+        for cookie in response.get_all(SET_COOKIE) {
+            let text = cookie.to_str().expect("a cookie is text");
+            let (pair, attributes) = text.split_once(';').unwrap_or((text, ""));
+            let (name, value) = pair
+                .split_once('=')
+                .expect("a cookie has a name and a value");
+            match attributes.contains("Max-Age=0") {
+                true => self.jar.remove(name),
+                false => self.jar.insert(name.to_owned(), value.to_owned()),
+            };
+        }
+    }
+
+    /// The session cookie, if there is one.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&str> {
+        self.jar.get("__Host-s").map(String::as_str)
+    }
+}

@@ -1,0 +1,169 @@
+//! Promise 9: expiry is the server's.
+
+use crate::Shop;
+use http::header::SET_COOKIE;
+use level_session::{Expiry, Refresh, Result, Session, store::testing::Call};
+use level_session_tests::{
+    over_every_store,
+    visitor::{App, Visitor},
+};
+use std::time::Duration;
+
+type Shopping = Session<Shop>;
+
+const IDLE: Duration = Duration::from_secs(1_000);
+
+async fn user(app: &App, visitor: &mut Visitor) -> Option<u64> {
+    app.request(visitor, async |s: Shopping| s.user_id().await)
+        .await
+        .unwrap()
+}
+
+async fn sign_in(app: &App) -> Visitor {
+    let mut visitor = Visitor::new();
+    app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
+        .await
+        .unwrap();
+    visitor
+}
+
+/// Prevents: a session that outlives its timeout because nobody has cleaned up (L04).
+#[tokio::test]
+async fn the_idle_timeout_is_enforced_at_every_read_to_the_millisecond() {
+    over_every_store(async |store| {
+        let app = App::over(store).with_expiry(Expiry::idle(IDLE));
+        let mut visitor = sign_in(&app).await;
+        app.clock.advance(IDLE - Duration::from_millis(1));
+        assert_eq!(
+            user(&app, &mut visitor.clone()).await,
+            Some(7),
+            "the last millisecond, which refreshes"
+        );
+        app.clock.advance(IDLE);
+        assert_eq!(user(&app, &mut visitor).await, None, "the first one after");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn use_keeps_a_session_alive_and_sends_the_cookie_again() {
+    over_every_store(async |store| {
+        let app = App::over(store).with_expiry(Expiry::idle(IDLE));
+        let mut visitor = sign_in(&app).await;
+        for _ in 0..5 {
+            app.sleep(900);
+            let session: Shopping = app.begin(&visitor);
+            assert_eq!(session.user_id().await.unwrap(), Some(7));
+            let response = app.finish(&session, &mut visitor).await.unwrap();
+            let cookie = response[SET_COOKIE].to_str().unwrap();
+            assert!(cookie.contains("Max-Age=1000"), "{cookie}");
+        }
+        app.sleep(1_000);
+        assert_eq!(user(&app, &mut visitor).await, None);
+    })
+    .await;
+}
+
+/// Prevents: a write for every page view.
+#[tokio::test]
+async fn a_refresh_is_written_once_in_a_hundredth_of_the_timeout() -> Result<()> {
+    let app = App::new().with_expiry(Expiry::idle(IDLE));
+    let mut visitor = sign_in(&app).await;
+    let _ = app.faults.calls();
+    app.sleep(9);
+    user(&app, &mut visitor).await;
+    assert!(commits(&app).is_empty(), "too early");
+    app.sleep(1);
+    user(&app, &mut visitor).await;
+    let refresh = commits(&app);
+    assert!(
+        matches!(&refresh[..], [Call::Commit { fields, lease: true, .. }] if fields.is_empty()),
+        "{refresh:?}"
+    );
+    user(&app, &mut visitor).await;
+    assert!(commits(&app).is_empty(), "just done");
+    app.request(&mut visitor, async |s: Shopping| s.touch())
+        .await?;
+    assert_eq!(commits(&app).len(), 1, "`touch` insists");
+
+    let app = app.with_expiry(Expiry::idle(IDLE).with_refresh(Refresh::EveryRequest));
+    app.clock.advance(Duration::from_millis(1));
+    user(&app, &mut visitor).await;
+    assert_eq!(commits(&app).len(), 1, "every request");
+    Ok(())
+}
+
+fn commits(app: &App) -> Vec<Call> {
+    app.faults
+        .calls()
+        .into_iter()
+        .filter(|call| matches!(call, Call::Commit { .. }))
+        .collect()
+}
+
+/// Prevents: a session that is kept alive for ever by a page that polls (L05).
+#[tokio::test]
+async fn the_absolute_timeout_is_not_extended_by_activity_and_starts_anew_with_a_renewal() {
+    over_every_store(async |store| {
+        let app = App::over(store).with_expiry(Expiry::idle(IDLE).with_absolute(IDLE * 2));
+        let mut visitor = sign_in(&app).await;
+        for _ in 0..3 {
+            app.sleep(600);
+            assert_eq!(user(&app, &mut visitor).await, Some(7));
+        }
+        app.request(&mut visitor, async |s: Shopping| s.renew())
+            .await
+            .unwrap(); // re-authentication
+        for _ in 0..3 {
+            app.sleep(600);
+            assert_eq!(user(&app, &mut visitor).await, Some(7));
+        }
+        app.clock.advance(Duration::from_millis(199_999));
+        assert_eq!(user(&app, &mut visitor).await, Some(7));
+        app.clock.advance(Duration::from_millis(1));
+        assert_eq!(user(&app, &mut visitor).await, None);
+    })
+    .await;
+}
+
+/// Prevents: a stricter policy that only holds for sessions of tomorrow.
+#[tokio::test]
+async fn a_timeout_that_was_shortened_holds_for_the_sessions_that_are_there() -> Result<()> {
+    let app = App::new();
+    let mut visitor = sign_in(&app).await;
+    app.sleep(3_600);
+    let app = app.with_expiry(Expiry::idle(IDLE));
+    assert_eq!(user(&app, &mut visitor).await, None);
+    Ok(())
+}
+
+/// A value with a TTL of its own goes before its session does.
+#[tokio::test]
+async fn a_field_with_a_ttl_expires_by_itself() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let mut visitor = sign_in(&app).await;
+        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234".into()))
+            .await
+            .unwrap();
+        app.sleep(599);
+        let otp = app
+            .request(&mut visitor, async |s: Shopping| s.otp().await)
+            .await
+            .unwrap();
+        assert_eq!(otp.as_deref(), Some("1234"));
+        app.sleep(1);
+        app.request(&mut visitor, async |s: Shopping| {
+            assert_eq!(s.otp().await?, None);
+            assert_eq!(s.otp().take().await?, None);
+            assert_eq!(s.get::<String>("otp").await?, None);
+            assert!(!s.get_all().await?.contains_key("otp"));
+            assert_eq!(s.load().await?.otp, None);
+            assert_eq!(s.user_id().await?, Some(7));
+            Ok(())
+        })
+        .await
+        .unwrap();
+    })
+    .await;
+}

@@ -1,0 +1,42 @@
+//! The promises of the contract, one file for each group, over every store.
+
+mod alive;
+mod commit;
+mod expiry;
+mod lazy;
+mod merge;
+mod take;
+mod typed;
+
+use level_session::SessionData;
+use serde::{Deserialize, Serialize};
+
+/// The session of these tests: every sort of field.
+#[derive(Debug, Clone, PartialEq, SessionData)]
+pub struct Shop {
+    /// The signed-in user.
+    #[session(index)]
+    pub user_id: Option<u64>,
+    /// What is in the cart.
+    #[session(default)]
+    pub cart: Vec<Item>,
+    /// How often the visitor came.
+    #[session(counter)]
+    pub visits: u64,
+    /// A counter of a small type that starts elsewhere.
+    #[session(counter, default = 10)]
+    pub lives: i8,
+    /// Shown once.
+    #[session(flash)]
+    pub notice: Option<String>,
+    /// A code that lives ten minutes.
+    #[session(ttl = "10m")]
+    pub otp: Option<String>,
+    /// A setting.
+    #[session(default = "light".to_owned())]
+    pub theme: String,
+}
+
+/// What is in a cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item(pub String);
