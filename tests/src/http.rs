@@ -82,7 +82,7 @@ impl Client {
         self.send(request.body(form.to_owned())).await
     }
 
-    async fn send(&mut self, request: hyper::http::Result<Request<String>>) -> Answer {
+    async fn send(&mut self, request: http::Result<Request<String>>) -> Answer {
         let mut request = request.expect("a request");
         let pairs = self
             .jar
