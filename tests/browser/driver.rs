@@ -3,7 +3,7 @@
 use hyper::Request;
 use level_session_tests::{http::send, process::Server};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 use tempfile::TempDir;
 
 /// The name that WebDriver gives the id of an element (section 12.1).
@@ -69,11 +69,31 @@ impl Browser {
         text(&self.get("/url").await)
     }
 
-    /// Clicks what the selector finds first, and waits for the page that follows.
+    /// Clicks what the selector finds first.
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
-        self.post(&format!("/element/{element}/click"), json!({}))
-            .await;
+        let path = format!("/element/{element}/click");
+        self.post(&path, json!({})).await;
+    }
+
+    /// Clicks what the selector finds first, and waits for the page that follows: the click itself may be answered
+    /// before the browser leaves the present one.
+    pub(crate) async fn follow(&self, selector: &str) {
+        self.script("window.isTheOldPage = true").await;
+        self.click(selector).await;
+        let arrived = json!({
+            "script": "return !window.isTheOldPage && document.readyState === 'complete'",
+            "args": [],
+        });
+        let path = format!("/session/{}/execute/sync", self.session);
+        for _ in 0..500 {
+            let said = try_call(self.driver.address(), "POST", &path, Some(&arrived)).await;
+            if said == Ok(Value::Bool(true)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no page follows a click on {selector}");
     }
 
     pub(crate) async fn type_into(&self, selector: &str, keys: &str) {
@@ -105,6 +125,11 @@ impl Browser {
     pub(crate) async fn cookies(&self) -> Vec<Value> {
         let cookies = self.get("/cookie").await;
         cookies.as_array().expect("a list").clone()
+    }
+
+    pub(crate) async fn forget_cookies(&self) {
+        let path = format!("/session/{}/cookie", self.session);
+        call(self.driver.address(), "DELETE", &path, None).await;
     }
 
     pub(crate) async fn resize(&self, width: u32, height: u32) {
@@ -144,7 +169,19 @@ impl Browser {
 }
 
 async fn call(driver: SocketAddr, method: &str, path: &str, body: Option<Value>) -> Value {
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    try_call(driver, method, path, body.as_ref())
+        .await
+        .unwrap_or_else(|said| panic!("{method} {path}: {said:#}"))
+}
+
+/// What the driver answers, or what it has to complain of.
+async fn try_call(
+    driver: SocketAddr,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Value> {
+    let body = body.map(Value::to_string).unwrap_or_default();
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -152,9 +189,13 @@ async fn call(driver: SocketAddr, method: &str, path: &str, body: Option<Value>)
         .body(body)
         .unwrap();
     let answer = send(driver, request).await;
-    let said: Value = serde_json::from_str(&answer.body).expect("JSON");
-    assert!(answer.status.is_success(), "{method} {path}: {said:#}");
-    said["value"].clone()
+    let mut said: Value = serde_json::from_str(&answer.body).expect("JSON");
+    let value = said["value"].take();
+    if answer.status.is_success() {
+        Ok(value)
+    } else {
+        Err(value)
+    }
 }
 
 fn text(value: &Value) -> String {

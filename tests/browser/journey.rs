@@ -37,7 +37,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     browser.picture("2-sign-in").await;
     browser.type_into("#name", "Ada").await;
     browser.type_into("#password", "lovelace").await;
-    browser.click("main form button").await;
+    browser.follow("main form button").await;
     assert_eq!(browser.url().await, at("/"));
     assert!(browser.text(".notice").await.contains("Welcome, Ada"));
     assert_eq!(browser.text(".who").await, "Good day, Ada");
@@ -48,7 +48,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
 
     // The cart adds up, and each notice is shown once.
     for _ in 0..2 {
-        browser.click("button[value=teapot]").await;
+        browser.follow("button[value=teapot]").await;
         assert!(browser.text(".notice").await.contains("is in your cart"));
     }
     assert_eq!(browser.text("#in-cart").await, "2");
@@ -59,11 +59,11 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     browser.picture("4-cart").await;
 
     // An order, by a code.
-    browser.click("main > form button").await;
+    browser.follow("main > form button").await;
     let code = browser.text("#sent").await;
     browser.type_into("#code", &code).await;
     browser.picture("5-code").await;
-    browser.click("main form button").await;
+    browser.follow("main form button").await;
     assert!(browser.text(".notice").await.contains("on their way"));
     assert_eq!(browser.text("#in-cart").await, "0");
 
@@ -71,7 +71,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     browser.open(&at("/preferences")).await;
     browser.click("input[value=dark]").await;
     browser.click("option[value=de]").await;
-    browser.click("main form button").await;
+    browser.follow("main form button").await;
     browser.picture("6-preferences").await;
     browser.open(&at("/")).await;
     assert_eq!(browser.text(".who").await, "Guten Tag, Ada");
@@ -92,7 +92,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     browser.picture("9-narrow").await;
 
     // Signing out keeps nothing.
-    browser.click("button.link").await;
+    browser.follow("button.link").await;
     assert!(browser.text(".notice").await.contains("You are signed out"));
     assert_eq!(browser.count(".who").await, 0);
     let [signed_out] = &browser.cookies().await[..] else {
@@ -100,7 +100,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     };
     assert_ne!(signed_out["value"], signed_in["value"]);
     browser.open(&at("/session")).await;
-    browser.click("main > form button").await;
+    browser.follow("main > form button").await;
     assert_eq!(browser.url().await, at("/goodbye"));
     assert!(browser.cookies().await.is_empty());
     browser.end().await;

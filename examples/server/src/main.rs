@@ -20,10 +20,14 @@ use hyper_util::{
 use level_session::{CookieConfig, Keyring, Sessions, store::FjallStore};
 use std::{convert::Infallible, env, error::Error, fs, io, path::PathBuf, time::Duration};
 use tokio::net::TcpListener;
+use tracing_subscriber::filter::LevelFilter;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(LevelFilter::WARN) // the database tells much below that
+        .init();
     let data = env::var_os("DATA").map_or_else(|| PathBuf::from("data/server"), PathBuf::from);
     let port = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
 

@@ -30,10 +30,14 @@ use session::Shop;
 use std::{env, error::Error, fs, io, path::PathBuf};
 use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
+use tracing_subscriber::filter::LevelFilter;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(LevelFilter::WARN) // the database tells much below that
+        .init();
     let data = env::var_os("DATA").map_or_else(|| PathBuf::from("data/shop"), PathBuf::from);
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let cookie = match env::var("SECURE").as_deref() {
