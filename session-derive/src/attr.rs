@@ -52,6 +52,7 @@ impl FieldAttrs {
     pub(crate) fn new(attrs: &[Attribute], errors: &Errors) -> Self {
         let mut read = Self::default();
         each_item(attrs, "rename = \"..\"", errors, |name, input| {
+            let name = understood(name, [ON_FIELD, ON_STRUCT], ["fields", "struct"], errors);
             match name.to_string().as_str() {
                 "default" => put(&mut read.default, name, default(input, errors)?, errors),
                 "rename" => put(
@@ -71,7 +72,7 @@ impl FieldAttrs {
                 "counter" => flag(&mut read.counter, name, input, errors)?,
                 "nest" => flag(&mut read.nest, name, input, errors)?,
                 "skip" => flag(&mut read.skip, name, input, errors)?,
-                _ => return Err(unknown(&name, ON_FIELD, ON_STRUCT, ["fields", "struct"])),
+                _ => pass_over(input)?,
             }
             Ok(())
         });
@@ -99,6 +100,7 @@ impl StructAttrs {
     pub(crate) fn new(attrs: &[Attribute], errors: &Errors) -> Self {
         let mut read = Self::default();
         each_item(attrs, "namespace = \"..\"", errors, |name, input| {
+            let name = understood(name, [ON_STRUCT, ON_FIELD], ["struct", "fields"], errors);
             match name.to_string().as_str() {
                 "namespace" => {
                     put(
@@ -110,7 +112,7 @@ impl StructAttrs {
                 }
                 "default" => flag(&mut read.default, name, input, errors)?,
                 "crate" => put(&mut read.krate, name, path(input)?, errors),
-                _ => return Err(unknown(&name, ON_STRUCT, ON_FIELD, ["struct", "fields"])),
+                _ => pass_over(input)?,
             }
             Ok(())
         });
@@ -275,21 +277,41 @@ fn between(from: ParseStream<'_>, to: ParseStream<'_>) -> TokenStream {
     all.into_iter().take(taken).collect()
 }
 
-fn unknown(name: &Ident, here: &[&str], elsewhere: &[&str], places: [&str; 2]) -> syn::Error {
+/// The name of an attribute. One that does not exist is reported, and then taken for the one that was meant: so that
+/// the field is what it is meant to be for those who use it.
+fn understood(
+    name: Ident,
+    [here, elsewhere]: [&[&str]; 2],
+    [place, other]: [&str; 2],
+    errors: &Errors,
+) -> Ident {
     let written = name.to_string();
-    let [place, other_place] = places;
-    let message = if elsewhere.contains(&written.as_str()) {
-        format!("`{name}` does not belong here: it stands on the {other_place}")
+    if here.contains(&written.as_str()) {
+        return name;
+    }
+    if elsewhere.contains(&written.as_str()) {
+        errors.at(
+            &name,
+            format!("`{name}` does not belong here: it stands on the {other}"),
+        );
     } else if let Some(meant) = suggest(&written, here) {
-        format!("there is no attribute `{name}`: you may mean `{meant}`")
+        errors.at(
+            &name,
+            format!("there is no attribute `{name}`: you may mean `{meant}`"),
+        );
+        return Ident::new(meant, name.span());
     } else if let Some(meant) = suggest(&written, elsewhere) {
-        format!(
-            "there is no attribute `{name}`: you may mean `{meant}`, which stands on the {other_place}"
-        )
+        errors.at(
+            &name,
+            format!("there is no attribute `{name}`: you may mean `{meant}`, which stands on the {other}"),
+        );
     } else {
         let all = here.iter().map(|name| format!("`{name}`"));
         let all = all.collect::<Vec<_>>().join(", ");
-        format!("there is no attribute `{name}`: on the {place} there are {all}")
-    };
-    syn::Error::new(name.span(), message)
+        errors.at(
+            &name,
+            format!("there is no attribute `{name}`: on the {place} there are {all}"),
+        );
+    }
+    name
 }

@@ -40,6 +40,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "handle",
     "is_live",
     "is_new",
+    "typed",
     // Traits.
     "as_ref",
     "borrow",
@@ -92,7 +93,9 @@ fn named_fields(model: &Model<'_>, errors: &Errors) {
             Fields::Unit => errors.at(ident, form),
         },
         Data::Enum(_) => {
-            let form = format!("an enum cannot be session data, but a field's type can: {form}");
+            let form = format!(
+                "an enum can be a field of a session, not its data: write `struct {ident} {{ .. }}` with named fields"
+            );
             errors.at(ident, form);
         }
         Data::Union(_) => errors.at(ident, format!("a union cannot be session data: {form}")),

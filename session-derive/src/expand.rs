@@ -8,9 +8,9 @@ mod data;
 mod keys;
 
 use crate::{ast::Model, errors::Errors, path};
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
-use syn::{GenericParam, Generics};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{GenericParam, Generics, Type, spanned::Spanned};
 
 pub(crate) fn expand(model: &Model<'_>, errors: Errors) -> TokenStream {
     let context = Context {
@@ -40,6 +40,18 @@ struct Context {
 }
 
 impl Context {
+    /// The path to the names of the library, for what is said of a type: errors about it are shown at the type.
+    fn private_at(&self, ty: &Type) -> TokenStream {
+        path::shown_at(self.private.clone(), ty.span())
+    }
+
+    /// `<Auth as SessionData>::Fields` and the like, shown at the type of the nested struct.
+    fn nested(&self, ty: &Type, member: &str) -> TokenStream {
+        let private = self.private_at(ty);
+        let member = Ident::new(member, ty.span());
+        quote_spanned!(ty.span()=> <#ty as #private::SessionData>::#member)
+    }
+
     /// A body, or, if the input is wrong, nothing that could be wrong as well.
     fn body(&self, body: TokenStream) -> TokenStream {
         if self.sound {
@@ -65,7 +77,7 @@ fn data_type(model: &Model<'_>) -> TokenStream {
     quote!(#ident<#(#arguments),*>)
 }
 
-/// An `impl` of ours: not for lints that look at what people write.
+/// An `impl` of ours, of a trait or inherent, with what the user's lints would say of it and not of its author.
 fn implementation(
     generics: &Generics,
     of: Option<TokenStream>,
@@ -73,17 +85,25 @@ fn implementation(
     items: TokenStream,
 ) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let attributes = match &of {
+        Some(_) => quote!(#[automatically_derived] #[allow(deprecated, unused_qualifications)]),
+        // Not every accessor is called, and their names are as good as the fields'.
+        None => quote! {
+            #[allow(
+                dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, unused_qualifications
+            )]
+        },
+    };
     let of = of.map(|of| quote!(#of for));
     quote! {
-        #[automatically_derived]
-        #[allow(dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub)]
+        #attributes
         impl #impl_generics #of #on #where_clause {
             #items
         }
     }
 }
 
-/// A local name that nothing of the user's can be meant by.
+/// The name of a parameter. A parameter cannot have the name of a constant that is in scope: hence the underscores.
 fn local(name: &str) -> Ident {
-    Ident::new(name, proc_macro2::Span::mixed_site())
+    Ident::new(name, Span::mixed_site())
 }

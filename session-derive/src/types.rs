@@ -1,8 +1,8 @@
 //! What can be told from a type by looking at it, without knowing what its names mean.
 
-use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{GenericArgument, PathArguments, Type};
+use syn::{GenericArgument, PathArguments, Type, spanned::Spanned};
 
 /// The `T` of what is written as `Option<T>`, by whatever path.
 pub(crate) fn inside_option(ty: &Type) -> Option<&Type> {
@@ -25,6 +25,12 @@ pub(crate) fn inside_option(ty: &Type) -> Option<&Type> {
         }
         _ => None,
     }
+}
+
+/// Where a type ends: its last token.
+pub(crate) fn end(ty: &Type) -> Span {
+    let last = ty.to_token_stream().into_iter().last();
+    last.map_or_else(|| ty.span(), |token| token.span())
 }
 
 /// Whether a type borrows: it holds a reference, or one of these lifetimes.

@@ -2,12 +2,10 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tokio::sync::watch;
 
 /// A moment: milliseconds since the Unix epoch, UTC.
 ///
@@ -82,7 +80,8 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    Manual(Arc<AtomicU64>),
+    /// Its time, with those who sleep until it has come.
+    Manual(Arc<watch::Sender<Timestamp>>),
 }
 
 impl Clock {
@@ -95,7 +94,7 @@ impl Clock {
     /// A clock that stands at `start` until it is moved. Clones are the same clock.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(AtomicU64::new(start.0))))
+        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
     }
 
     /// The time.
@@ -105,17 +104,32 @@ impl Clock {
             // The one reading of the system's clock in this crate.
             #[allow(clippy::disallowed_methods)]
             Source::System => SystemTime::now().into(),
-            Source::Manual(at) => Timestamp(at.load(Ordering::SeqCst)),
+            Source::Manual(at) => *at.borrow(),
         }
     }
 
     /// Moves a manual clock forward. The system's clock is not ours to move: there it does nothing.
     pub fn advance(&self, duration: Duration) {
         if let Source::Manual(at) = &self.0 {
-            let step = millis(duration);
-            let _ = at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
-                Some(now.saturating_add(step))
-            });
+            at.send_modify(|now| *now = now.after(duration));
+        }
+    }
+
+    /// Returns when the moment has come. On the system's clock that needs a tokio runtime with its timer on.
+    pub(crate) async fn sleep_until(&self, moment: Timestamp) {
+        /// Looks at the time again after this long: the system's clock may have been set.
+        const AT_MOST: Duration = Duration::from_secs(3600);
+        match &self.0 {
+            Source::System => loop {
+                match moment.since(self.now()) {
+                    Duration::ZERO => return,
+                    left => tokio::time::sleep(left.min(AT_MOST)).await,
+                }
+            },
+            Source::Manual(at) => {
+                // The sender lives as long as `self`.
+                let _ = at.subscribe().wait_for(|now| *now >= moment).await;
+            }
         }
     }
 }

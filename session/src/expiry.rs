@@ -143,6 +143,16 @@ impl Lease {
         }
     }
 
+    /// The same with each deadline no later than that of `other`.
+    pub(crate) fn earlier(mut self, other: Self) -> Self {
+        self.idle_deadline = self.idle_deadline.min(other.idle_deadline);
+        self.absolute_deadline = match (self.absolute_deadline, other.absolute_deadline) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        self
+    }
+
     /// Whether a session with these deadlines lives at `now`: strictly before the deadline.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {

@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod id;
 // Mechanisms: no I/O.
 mod changes;
+mod csrf;
 mod keyring;
 pub mod value;
 // Contracts.
@@ -38,7 +39,7 @@ pub use keyring::Keyring;
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
 pub use session::{All, Counter, Field, Flash, NoFields, OptField, Session, SessionData, Untyped};
-pub use sessions::Sessions;
+pub use sessions::{Event, Sessions};
 pub use value::Value;
 
 #[cfg(feature = "derive")]

@@ -46,7 +46,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let of = quote!(::core::clone::Clone);
     let clone = implementation(model.generics(), Some(of), &ty, clone);
 
-    let f = local("f");
+    let f = local("__f");
     let debug = quote! {
         fn fmt(&self, #f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             ::core::fmt::Debug::fmt(&self.__untyped, #f)
@@ -84,16 +84,16 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     let where_clause = &model.generics().where_clause;
     let cfgs = nested(model).map(|field| field.cfg());
     let names = nested(model).map(holder);
-    let types = nested(model).map(|field| field.ty());
+    let types = nested(model).map(|field| context.nested(field.ty(), "Fields"));
     let doc = format!(
         " The fields of a session that holds a [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
         model.name()
     );
     quote! {
         #[doc = #doc]
-        #[allow(deprecated, unreachable_pub)]
+        #[allow(deprecated, non_camel_case_types, unreachable_pub, unused_qualifications)]
         #vis struct #ident #params #where_clause {
-            #(#cfgs #names: <#types as #private::SessionData>::Fields,)*
+            #(#cfgs #names: #types,)*
             __untyped: #private::Untyped,
             __data: ::core::marker::PhantomData<fn() -> #data>,
         }
@@ -109,12 +109,12 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     let docs = docs::accessor(model, field);
     let (vis, ident, constant) = (field.vis(), field.ident, &field.constant);
     if kind == Kind::Nest {
-        let (ty, holder) = (field.ty(), holder(field));
+        let (ty, holder) = (context.nested(field.ty(), "Fields"), holder(field));
         let body = context.body(quote!(&self.#holder));
         return quote! {
             #docs
             #[must_use]
-            #vis fn #ident(&self) -> &<#ty as #private::SessionData>::Fields {
+            #vis fn #ident(&self) -> &#ty {
                 #body
             }
         };
@@ -139,6 +139,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
 fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
     let (vis, data) = (&model.input.vis, &context.data);
+    // The one parameter that people see, and so the one without underscores.
     let argument = local("data");
     let name = model.name();
     let load_doc = format!(" Reads all fields at once, as a [`{name}`].");

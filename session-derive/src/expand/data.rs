@@ -3,11 +3,14 @@
 use super::{
     Context,
     accessors::{holder, nested},
-    implementation, local,
+    implementation,
+    keys::of_struct,
+    local,
 };
 use crate::ast::{Field, Kind, Model};
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 pub(super) fn data(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
@@ -39,8 +42,8 @@ fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
         quote!(#cfg Self::#constant.def())
     });
     let nested = nested(model).map(|field| {
-        let (cfg, ty) = (field.cfg(), field.ty());
-        quote!(#cfg <#ty as #private::SessionData>::SCHEMA)
+        let (cfg, ty) = (field.cfg(), context.nested(field.ty(), "SCHEMA"));
+        quote!(#cfg #ty)
     });
     quote! {
         &const { #private::schema(#name, &const { [#(#fields),*] }, &const { [#(#nested),*] }) }
@@ -49,13 +52,17 @@ fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
 
 fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
-    let session = local("session");
+    let session = local("__session");
     let ident = &model.fields_ident;
     let nested = nested(model).map(|field| {
-        let (cfg, ty, holder) = (field.cfg(), field.ty(), holder(field));
+        let (cfg, ty, holder) = (
+            field.cfg(),
+            context.nested(field.ty(), "fields"),
+            holder(field),
+        );
         quote! {
             #cfg
-            #holder: <#ty as #private::SessionData>::fields(::core::clone::Clone::clone(&#session)),
+            #holder: #ty(::core::clone::Clone::clone(&#session)),
         }
     });
     quote! {
@@ -71,15 +78,23 @@ fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
 
 fn read(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
-    let view = local("view");
+    let view = local("__view");
     let fields = model.fields.iter().map(|field| {
         let (cfg, ident, ty, constant) = (field.cfg(), field.ident, field.ty(), &field.constant);
         let value = match field.kind(&model.attrs) {
-            Kind::Nest => quote!(<#ty as #private::SessionData>::read(#view)?),
-            Kind::Skip if model.attrs.default.is_some() => {
-                quote!(<Self as ::core::default::Default>::default().#ident)
+            Kind::Nest => {
+                let read = context.nested(ty, "read");
+                quote!(#read(#view)?)
             }
-            Kind::Skip => quote!(<#ty as ::core::default::Default>::default()),
+            Kind::Skip => match &model.attrs.default {
+                Some(given) => {
+                    let default = of_struct(given);
+                    quote!(#default.#ident)
+                }
+                None => quote_spanned! {
+                    ty.span()=> <#ty as ::core::default::Default>::default()
+                },
+            },
             _ => {
                 let method = method(field);
                 quote!(#view.#method(Self::#constant)?)
@@ -98,13 +113,16 @@ fn read(model: &Model<'_>, context: &Context) -> TokenStream {
 
 fn write(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
-    let diff = local("diff");
+    let diff = local("__diff");
     let fields = model.fields.iter().filter_map(|field| {
         let (cfg, ident, ty, constant) = (field.cfg(), field.ident, field.ty(), &field.constant);
         let (method, optional) = (method(field), field.is_optional());
         let write = match field.kind(&model.attrs) {
             Kind::Skip => return None,
-            Kind::Nest => quote!(<#ty as #private::SessionData>::write(&self.#ident, #diff)?),
+            Kind::Nest => {
+                let write = context.nested(ty, "write");
+                quote!(#write(&self.#ident, #diff)?)
+            }
             _ if optional => {
                 quote!(#diff.#method(Self::#constant, ::core::option::Option::as_ref(&self.#ident))?)
             }

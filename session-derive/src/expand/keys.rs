@@ -3,7 +3,8 @@
 use super::{Context, implementation};
 use crate::{
     ast::{Field, Kind, Model},
-    attr, docs, types,
+    attr::{self, Given},
+    docs, types,
 };
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -29,31 +30,30 @@ fn key(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStream {
     }
 }
 
-/// The definition: the call that asks something of the field's type stands where the type does.
+/// The definition. It begins where the field's type begins and ends where that ends: what the compiler has to say of
+/// it is said of the type.
 fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStream {
-    let private = &context.private;
     let (attrs, key, ty) = (&field.attrs, &field.key, field.key_type());
     let type_name = types::text(ty);
-    let new = quote_spanned!(ty.span()=> #private::Def::<#ty>::new);
-    let mut definition = quote!(#new(#key, #type_name));
+    let (private, place) = (context.private_at(ty), types::end(ty));
+    let mut definition = quote_spanned!(place=> #private::Def::<#ty>::new(#key, #type_name));
     if field.broken {
         return definition;
     }
     if let Some(default) = default(model, field) {
-        definition.extend(quote!(.with_default(#default)));
+        definition.extend(quote_spanned!(place=> .with_default(#default)));
     }
     if let Some(millis) = attrs.ttl.as_ref().and_then(|given| given.value) {
-        definition.extend(quote!(.with_ttl(#millis)));
+        definition.extend(quote_spanned!(place=> .with_ttl(#millis)));
     }
     if attrs.flash.is_some() {
-        definition.extend(quote!(.flash()));
+        definition.extend(quote_spanned!(place=> .flash()));
     }
     if attrs.index.is_some() {
-        definition.extend(quote!(.index()));
+        definition.extend(quote_spanned!(place=> .index()));
     }
     if attrs.counter.is_some() {
-        let counter = quote_spanned!(ty.span()=> #private::Def::<#ty>::counter);
-        definition = quote!(#counter(#definition));
+        definition = quote_spanned!(place=> #private::Def::<#ty>::counter(#definition));
     }
     definition
 }
@@ -69,10 +69,18 @@ fn default(model: &Model<'_>, field: &Field<'_>) -> Option<TokenStream> {
                 quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default)
             }
         }),
-        None if model.attrs.default.is_some() && matches!(kind, Kind::Field | Kind::Counter) => {
-            Some(quote!(|| <Self as ::core::default::Default>::default().#ident))
-        }
-        // A counter's 0 comes with `counter`.
-        None => None,
+        // Without any, a counter's 0 comes with `counter`.
+        None => match &model.attrs.default {
+            Some(given) if matches!(kind, Kind::Field | Kind::Counter) => {
+                let default = of_struct(given);
+                Some(quote!(|| #default.#ident))
+            }
+            _ => None,
+        },
     }
+}
+
+/// The default of the whole struct; that there is none is said of the attribute.
+pub(super) fn of_struct(given: &Given<()>) -> TokenStream {
+    quote_spanned!(given.name.span()=> <Self as ::core::default::Default>::default())
 }

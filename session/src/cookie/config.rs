@@ -13,6 +13,10 @@ const DEVELOPMENT_NAME: &str = "s";
 /// `Path=/`, `SameSite=Lax`, no `Domain`, kept by the browser for as long as the session lives unused. Nobody but
 /// this host over HTTPS can set a cookie of such a name, so no neighbouring subdomain can plant one.
 ///
+/// A request may bring several cookies of the name, planted by a neighbouring subdomain or left over under another path.
+/// The first whose signature verifies is used, in the order in which the browser sent them, so that a bad twin signs
+/// nobody out. At most 200 cookies in the form of ours are verified in one request; a browser keeps fewer for a site.
+///
 /// For `http://localhost` there is [`CookieConfig::for_development`]; for anything else, [`CookieConfig::builder`].
 ///
 /// ```
@@ -71,7 +75,6 @@ impl Default for CookieConfig {
 
 impl CookieConfig {
     /// Starts from the default.
-    #[must_use]
     pub fn builder() -> CookieConfigBuilder {
         CookieConfigBuilder {
             config: Self::default(),
@@ -170,7 +173,7 @@ impl CookieConfigBuilder {
     }
 
     /// The path below which the cookie is sent. It does not keep other paths of the host from reading it (RFC
-    /// 6265bis, section 8.6): it is no protection.
+    /// 6265bis, section 8.5): it is no protection.
     pub fn path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
         self.config.path = path.into();
         self

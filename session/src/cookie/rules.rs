@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 type Checked = Result<(), ConfigError>;
 
-/// Bytes of name and value together (RFC 6265bis, section 5.6).
+/// Bytes of name and value together (RFC 6265bis, section 5.6). Our own form has the longest: in Keygrip's, both cookies
+/// are shorter.
 const MAX_PAIR: usize = 4096;
 /// Bytes of an attribute's value; browsers ignore a longer one (RFC 6265bis, section 5.6).
 const MAX_ATTRIBUTE: usize = 1024;
@@ -113,7 +114,7 @@ pub(super) fn domain(config: &CookieConfig) -> Checked {
 
 /// A prefix of the name is a promise about the attributes, and browsers drop a cookie that breaks it (RFC 6265bis,
 /// section 4.1.3; `__Http-` and `__Host-Http-`: draft-ietf-httpbis-layered-cookies). They compare without regard to
-/// case, so that `__HOST-` counts as well.
+/// case (section 5.4), so that `__HOST-` counts as well.
 pub(super) fn prefix(config: &CookieConfig) -> Checked {
     const RULE: &str = "RFC 6265bis, section 4.1.3; ASVS 3.3.1, 3.3.3";
     const HTTP_RULE: &str = "draft-ietf-httpbis-layered-cookies; ASVS 3.3.4";

@@ -7,6 +7,7 @@ use super::state::{CookieAction, Epoch, Look, Phase, Plan, Rules, State, Taking,
 use crate::{
     changes::{Change, Setting, Step},
     clock::Timestamp,
+    csrf,
     error::{Error, ErrorKind, Result},
     field::{FieldDef, FieldName},
     id::{Digest, SessionId},
@@ -15,7 +16,10 @@ use crate::{
 };
 use std::{
     fmt,
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
 };
 
 /// How often a commit is tried again because another request changed a field that it updates. A turn per session
@@ -194,6 +198,52 @@ impl UnitOfWork {
         self.absorb(&[], loaded, asked)
     }
 
+    /// Waits until the session has ended: destroyed or renewed through this process, or expired.
+    pub(crate) async fn ended(&self) -> Result<()> {
+        let Some(id) = self.digest() else {
+            return Ok(());
+        };
+        let mut ends = self.runtime.ends(id);
+        loop {
+            ends.mark_unchanged();
+            let now = self.now();
+            let Loaded::Live(snapshot) = self.runtime.store.load(id, Select::Nothing, now).await?
+            else {
+                return Ok(());
+            };
+            let lease = snapshot.meta.lease;
+            let lease = self
+                .runtime
+                .expiry
+                .lease(lease.started, lease.seen)
+                .earlier(lease);
+            if !lease.is_live(now) {
+                return Ok(());
+            }
+            let mut ended = pin!(ends.changed());
+            let mut expired = pin!(self.runtime.clock.sleep_until(lease.deadline()));
+            poll_fn(|cx| match ended.as_mut().poll(cx) {
+                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Pending => expired.as_mut().poll(cx),
+            })
+            .await;
+        }
+    }
+
+    pub(crate) async fn csrf_token(&self) -> Result<String> {
+        self.lock().use_it()?;
+        self.identify().await?;
+        let id = self.lock().id_to_be(|| self.runtime.ids.next())?;
+        csrf::token(&self.runtime.keyring, &id)
+    }
+
+    pub(crate) async fn verify_csrf(&self, token: &str) -> Result<bool> {
+        self.lock().use_it()?;
+        self.identify().await?;
+        let id = self.lock().id_that_came().cloned();
+        Ok(id.is_some_and(|id| csrf::matches(&self.runtime.keyring, &id, token)))
+    }
+
     // ---- changing
 
     /// Runs a step of an `update` on what the request sees, and notes it.
@@ -313,7 +363,9 @@ impl UnitOfWork {
         };
         match self.carry_out(&mut plan, &rules).await {
             Ok(()) => {
-                self.lock().settle(plan, rules.now);
+                let events = plan.events();
+                let by_former_id = self.lock().settle(plan, rules.now);
+                events.for_each(|event| self.runtime.tell(event, by_former_id));
                 Ok(())
             }
             // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
@@ -401,6 +453,7 @@ impl UnitOfWork {
     }
 
     /// Whether the session was used in any way.
+    #[cfg(feature = "tower")]
     pub(crate) fn is_used(&self) -> bool {
         self.lock().used
     }

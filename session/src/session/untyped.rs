@@ -230,6 +230,44 @@ impl Untyped {
         self.0.detach().map(Self::new)
     }
 
+    /// Returns when the session has ended: when it was destroyed or renewed through this process, or has expired. For
+    /// a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the connection when this
+    /// returns. At once for a new visitor.
+    ///
+    /// ```ignore
+    /// let session = session.detach()?;
+    /// tokio::select! {
+    ///     ended = session.ended() => socket.close().await,
+    ///     message = socket.recv() => { .. }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`] if the store cannot be read; the connection should end then as well.
+    pub async fn ended(&self) -> Result<()> {
+        self.0.ended().await
+    }
+
+    /// A token against cross-site request forgery for a form of this page, bound to the session: put it into a hidden
+    /// field, and [`verify_csrf`](Self::verify_csrf) what comes back. It is 86 characters of base64url, another one
+    /// at every call; all of them fit until the session is renewed (ASVS 3.5.1). A visitor without a session gets
+    /// one. Call it after [`renew`](Self::renew), not before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Random`], [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    pub async fn csrf_token(&self) -> Result<String> {
+        self.0.csrf_token().await
+    }
+
+    /// Whether `token` is one of the session that the request came with; compared in constant time. `false` for a
+    /// visitor without a session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    pub async fn verify_csrf(&self, token: &str) -> Result<bool> {
+        self.0.verify_csrf(token).await
+    }
+
     /// Whether there is a stored session: `false` for a new visitor.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! Sessions without a framework: a request's headers in, a session, a response's headers out.
 
+mod observe;
 mod response;
 mod runtime;
 
+pub use observe::Event;
 pub(crate) use runtime::Runtime;
 
 use crate::{
@@ -85,6 +87,25 @@ impl Sessions {
     #[must_use]
     pub fn with_create_at_once(self, create: bool) -> Self {
         self.with(|runtime| runtime.create_at_once = create)
+    }
+
+    /// Calls `observe` whenever a session was created, renewed, destroyed, or had expired and was removed: once each,
+    /// after it was stored (OWASP, "Logging Sessions Life Cycle"). It should be quick; it cannot prevent anything, and
+    /// nothing is undone if it panics.
+    ///
+    /// ```
+    /// # use level_session::{Event, Keyring, Sessions, store::MemoryStore};
+    /// # fn main() -> Result<(), level_session::ConfigError> {
+    /// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?).with_observer(|event| {
+    ///     if let Event::Destroyed(session) = event {
+    ///         println!("session {} signed out", session.short());
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_observer(self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        self.with(|runtime| runtime.observer = observe::Observer::new(observe))
     }
 
     /// Replaces the clock: for tests.

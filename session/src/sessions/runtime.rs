@@ -1,5 +1,6 @@
 //! What every unit of work shares: the store, the keys, the settings, the clock.
 
+use super::observe::{Event, Observer};
 use crate::{
     clock::{Clock, Timestamp},
     cookie::{CookieConfig, SessionCookie},
@@ -18,7 +19,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 /// Turns: enough that two sessions seldom share one.
 const TURNS: usize = 64;
@@ -33,6 +34,7 @@ pub(crate) struct Runtime {
     pub(crate) create_at_once: bool,
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
+    pub(crate) observer: Observer,
     shared: Arc<Shared>,
 }
 
@@ -43,6 +45,8 @@ struct Shared {
     turns: [Mutex<()>; TURNS],
     /// When a session was last ended here: see [`Runtime::end`].
     last_end: AtomicU64,
+    /// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
+    ends: [watch::Sender<()>; TURNS],
 }
 
 impl Runtime {
@@ -56,10 +60,12 @@ impl Runtime {
             create_at_once: false,
             clock: Clock::system(),
             ids: IdSource::System,
+            observer: Observer::default(),
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
                 turns: std::array::from_fn(|_| Mutex::const_new(())),
                 last_end: AtomicU64::new(0),
+                ends: std::array::from_fn(|_| watch::Sender::new(())),
             }),
         }
     }
@@ -87,7 +93,28 @@ impl Runtime {
     }
 
     pub(crate) fn turn(&self, id: Digest) -> &Mutex<()> {
-        &self.shared.turns[usize::from(id.as_bytes()[0]) % TURNS]
+        &self.shared.turns[place(id)]
+    }
+
+    /// Tells whoever wants to know: the observer, and those who wait for a session's end. A session that was ended by
+    /// its former id is known to them by its present one, which is not known here: all are woken.
+    pub(crate) fn tell(&self, event: Event, by_former_id: bool) {
+        match event {
+            Event::Created(_) => {}
+            Event::Renewed { from: id, .. } | Event::Destroyed(id) | Event::Expired(id) => {
+                for (at, ends) in self.shared.ends.iter().enumerate() {
+                    if by_former_id || at == place(id) {
+                        ends.send_replace(());
+                    }
+                }
+            }
+        }
+        self.observer.tell(event);
+    }
+
+    /// Changes when this session may have ended, or another.
+    pub(crate) fn ends(&self, id: Digest) -> watch::Receiver<()> {
+        self.shared.ends[place(id)].subscribe()
     }
 
     /// Notes what a struct declares, unless another struct claims one of its keys.
@@ -145,6 +172,10 @@ impl Runtime {
             .iter()
             .find_map(|schema| Some((*schema, schema.find(key)?)))
     }
+}
+
+fn place(id: Digest) -> usize {
+    usize::from(id.as_bytes()[0]) % TURNS
 }
 
 impl fmt::Debug for Runtime {

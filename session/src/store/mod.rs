@@ -29,6 +29,8 @@ mod rules;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "fjall")]
 pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};

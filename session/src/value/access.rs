@@ -1,8 +1,8 @@
 //! The inside of lists, maps and variants, for the deserializer.
 
 use super::{
-    de::{Head, Reader},
     error::{Step, ValueError},
+    reader::{Head, Reader},
 };
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess,

@@ -21,7 +21,22 @@ const MAX_STEPS: usize = 8;
 
 /// Why a value cannot be written or read.
 ///
-/// Neither `Display` nor `Debug` shows anything of the value but its shape.
+/// Neither `Display` nor `Debug` shows anything of the value but its shape, and where in it the error lies as far as the
+/// program names that (fields and variants; not keys of maps). What a type's own `Serialize` or `Deserialize` says is
+/// not kept, because it may quote the value: the error says that the type refused.
+///
+/// ```
+/// use level_session::Value;
+/// use std::{collections::BTreeMap, net::IpAddr};
+///
+/// let stored = Value::of(&BTreeMap::from([("ann@example.org", ["secret"])]))?;
+/// let error = stored.read::<BTreeMap<String, Vec<u64>>>().unwrap_err();
+/// assert_eq!(error.to_string(), "holds a string where u64 was asked for (in `[..][0]`)");
+///
+/// let error = Value::from("no address").read::<IpAddr>().unwrap_err();
+/// assert_eq!(error.to_string(), "holds a string that core::net::ip_addr::IpAddr refuses");
+/// # Ok::<(), level_session::value::ValueError>(())
+/// ```
 pub struct ValueError(Box<Repr>);
 
 struct Repr {
@@ -36,6 +51,11 @@ enum What {
     Mismatch { held: Shape, wanted: String },
     /// The shape is right, the value is not.
     Unfit { held: Shape, wanted: String },
+    /// The type refused it, and what it said is not kept. Filled in by the reader, who knows both.
+    Refused {
+        held: Shape,
+        by: Option<&'static str>,
+    },
     /// A sentence of ours.
     Said(Cow<'static, str>),
 }
@@ -102,6 +122,20 @@ impl ValueError {
         self
     }
 
+    /// If a type refused what it got: the type, and the shape of what it got.
+    #[cold]
+    pub(super) fn refused(mut self, shape: Shape, type_name: &'static str) -> Self {
+        if let What::Refused {
+            held,
+            by: by @ None,
+        } = &mut self.0.what
+        {
+            *held = shape;
+            *by = Some(type_name);
+        }
+        self
+    }
+
     /// What sort of thing went wrong: [`Encode`](ErrorKind::Encode), [`Decode`](ErrorKind::Decode),
     /// [`Overflow`](ErrorKind::Overflow) or [`Type`](ErrorKind::Type).
     #[must_use]
@@ -141,6 +175,9 @@ impl fmt::Display for ValueError {
             }
             What::Unfit { held, wanted } => {
                 write!(f, "{verb} {held} that cannot be read as {wanted}")?;
+            }
+            What::Refused { held, by } => {
+                write!(f, "{verb} {held} that {} refuses", by.unwrap_or("its type"))?;
             }
             What::Said(message) => f.write_str(message)?,
         }
@@ -190,9 +227,13 @@ impl ser::Error for ValueError {
 impl de::Error for ValueError {
     #[cold]
     fn custom<T: fmt::Display>(message: T) -> Self {
-        let known = known(&message.to_string());
-        let message = known.map_or(Cow::Borrowed("its type refused it"), Cow::Owned);
-        Self::new(ErrorKind::Decode, format!("cannot be read: {message}"))
+        match known(&message.to_string()) {
+            Some(message) => Self::new(ErrorKind::Decode, format!("cannot be read: {message}")),
+            None => Self::decode(What::Refused {
+                held: "a value",
+                by: None,
+            }),
+        }
     }
 
     #[cold]

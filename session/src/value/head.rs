@@ -2,8 +2,8 @@
 
 use super::{
     MAX_VALUE_BYTES,
-    de::{Head, Reader},
     error::ValueError,
+    reader::{Head, Reader},
 };
 use crate::{clock::Timestamp, error::ErrorKind, id, store::Bytes};
 use serde::de::DeserializeOwned;

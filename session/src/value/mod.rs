@@ -44,6 +44,18 @@
 //! have one key is up to the type that reads them. A body has at most [`MAX_VALUE_BYTES`], and lists, maps and `Some`s
 //! lie at most [`MAX_DEPTH`] deep in one another.
 //!
+//! # What is read as what
+//! | stored | reads as |
+//! |---|---|
+//! | an integer | any integer type that holds its value; a float type that holds it exactly |
+//! | a float | `f64`; `f32` if that holds it exactly; never an integer |
+//! | `x` | what `x` reads as, and an `Option` of it |
+//! | `None` | an `Option`, `()` |
+//! | bytes, a list of integers | each other |
+//! | a list | a sequence or a tuple of that length, never a struct |
+//! | a map with strings for keys | a struct: fields by name, in any order; one that the struct does not have is passed over, one that is missing has its `#[serde(default)]` or is `None`. An enum, if there is one entry |
+//! | anything else | its own kind; any other is an error that names both |
+//!
 //! # Why two ways to the same bytes
 //! bincode encodes a tree, but a session that builds a tree for every read and write would allocate for every string
 //! and every element. So a serializer and a deserializer of ours go straight between `T` and the bytes, taking each
@@ -59,14 +71,22 @@
 //! - A type that has one form for people and another for machines is written in the one for people (a `Uuid` as text),
 //!   because serde's buffer always asks for that one when it is read.
 
-mod access;
-mod counter;
-mod de;
-mod error;
-mod head;
-mod ser;
+// In reading order: what a value is, what a store keeps of it, and how `T` becomes bytes and comes back.
 mod tree;
 mod tree_serde;
+
+mod counter;
+mod head;
+
+mod items;
+mod ser;
+mod writer;
+
+mod access;
+mod de;
+mod reader;
+
+mod error;
 mod wire;
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `T` -> bytes, in one pass and without a tree between.
 
 use super::{
-    MAX_DEPTH, MAX_VALUE_BYTES,
+    MAX_DEPTH,
     error::ValueError,
-    wire::{put, put_bytes, put_len, tag, varint_len},
+    items::Items,
+    wire::{put, put_bytes, put_len, replace_len, tag},
+    writer::{Pairs, Text, Writer, too_deep},
 };
-use crate::error::ErrorKind;
 use serde::ser::{self, Serialize, Serializer};
 use std::fmt::{self, Write as _};
 
@@ -23,129 +24,12 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
     let start = out.len();
-    let mut writer = Writer {
-        out,
-        start,
-        depth: 0,
-        failed: false,
-        pairs: Pairs::No,
-    };
+    let mut writer = Writer::new(out);
     let result = value.serialize(&mut writer).and_then(|()| writer.finish());
     if result.is_err() {
         out.truncate(start);
     }
     result
-}
-
-pub(super) struct Writer<'a> {
-    out: &'a mut Vec<u8>,
-    start: usize,
-    depth: usize,
-    /// An element failed. Whoever ignores the error of an element has written half of it, so the whole fails then.
-    failed: bool,
-    pairs: Pairs,
-}
-
-/// Where the writer is in a [`PAIRS`] map.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pairs {
-    No,
-    /// The next list is one.
-    List,
-    /// The next tuple is an entry of one.
-    Entry,
-}
-
-impl<'a> Writer<'a> {
-    fn finish(&self) -> Result<(), ValueError> {
-        if self.failed {
-            return Err(ValueError::new(
-                ErrorKind::Encode,
-                "cannot be stored: a part of it failed, and its type went on regardless",
-            ));
-        }
-        self.room_for(0)
-    }
-
-    #[inline]
-    fn room_for(&self, more: usize) -> Result<(), ValueError> {
-        if self.out.len() - self.start + more <= MAX_VALUE_BYTES {
-            return Ok(());
-        }
-        Err(too_large())
-    }
-
-    #[inline]
-    fn tag(&mut self, tag: u8) {
-        self.out.push(tag);
-    }
-
-    #[inline]
-    fn deeper(&mut self, levels: usize) -> Result<(), ValueError> {
-        self.depth += levels;
-        if self.depth <= MAX_DEPTH {
-            return Ok(());
-        }
-        Err(too_deep())
-    }
-
-    #[inline]
-    fn str(&mut self, text: &str) -> Result<(), ValueError> {
-        self.room_for(text.len())?;
-        self.tag(tag::STR);
-        put_bytes(self.out, text.as_bytes());
-        Ok(())
-    }
-
-    /// Opens a list or a map that lies `levels` deeper (a variant with several fields lies two deep).
-    #[inline]
-    fn open(
-        &mut self,
-        tag: u8,
-        len: Option<usize>,
-        levels: usize,
-    ) -> Result<Items<'_, 'a>, ValueError> {
-        self.deeper(levels)?;
-        self.tag(tag);
-        let declared = len.unwrap_or(0);
-        let len_at = self.out.len();
-        put_len(self.out, declared);
-        Ok(Items {
-            writer: self,
-            len_at,
-            declared,
-            count: 0,
-            levels,
-            half: false,
-            kind: Kind::Plain,
-        })
-    }
-
-    /// The one-entry map that a variant with content is.
-    #[inline]
-    fn variant(&mut self, variant: &'static str) -> Result<(), ValueError> {
-        self.tag(tag::MAP);
-        put_len(self.out, 1);
-        self.str(variant)
-    }
-}
-
-#[cold]
-fn too_large() -> ValueError {
-    ValueError::new(
-        ErrorKind::Encode,
-        format!(
-            "cannot be stored: it takes more than {MAX_VALUE_BYTES} bytes; keep large data elsewhere and its key in the session"
-        ),
-    )
-}
-
-#[cold]
-fn too_deep() -> ValueError {
-    ValueError::new(
-        ErrorKind::Encode,
-        format!("cannot be stored: it is nested more than {MAX_DEPTH} levels deep"),
-    )
 }
 
 macro_rules! unsigned {
@@ -328,9 +212,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     fn serialize_seq(self, len: Option<usize>) -> Result<Items<'w, 'a>, ValueError> {
         if self.pairs == Pairs::List {
             self.pairs = Pairs::No;
-            let mut items = self.open(tag::MAP, len, 1)?;
-            items.kind = Kind::OfPairs;
-            return Ok(items);
+            return Ok(self.open(tag::MAP, len, 1)?.of_pairs());
         }
         self.open(tag::LIST, len, 1)
     }
@@ -338,16 +220,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     fn serialize_tuple(self, len: usize) -> Result<Items<'w, 'a>, ValueError> {
         if self.pairs == Pairs::Entry {
             self.pairs = Pairs::No;
-            let len_at = self.out.len();
-            return Ok(Items {
-                writer: self,
-                len_at,
-                declared: 0,
-                count: 0,
-                levels: 0,
-                half: false,
-                kind: Kind::Pair,
-            });
+            return Ok(Items::pair(self));
         }
         self.open(tag::LIST, Some(len), 1)
     }
@@ -393,161 +266,5 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     ) -> Result<Items<'w, 'a>, ValueError> {
         self.variant(variant)?;
         self.open(tag::MAP, Some(len), 2)
-    }
-}
-
-/// The elements of a list, or the entries of a map, that is being written.
-pub(super) struct Items<'w, 'a> {
-    writer: &'w mut Writer<'a>,
-    len_at: usize,
-    declared: usize,
-    count: usize,
-    levels: usize,
-    /// A key was written, its value was not.
-    half: bool,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    /// A map that is given as a list of pairs.
-    OfPairs,
-    /// One pair of it: a key and a value without anything round them.
-    Pair,
-}
-
-impl Items<'_, '_> {
-    #[inline]
-    fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        let result = value.serialize(&mut *self.writer);
-        self.writer.failed |= result.is_err();
-        result
-    }
-
-    #[inline]
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        if self.kind == Kind::OfPairs {
-            self.writer.pairs = Pairs::Entry;
-        }
-        self.write(value)?;
-        self.count += 1;
-        self.writer.room_for(0)
-    }
-
-    #[inline]
-    fn field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        self.writer.str(key)?;
-        self.write(value)?;
-        self.count += 1;
-        Ok(())
-    }
-
-    /// A length that was unknown, or announced wrongly, is put right at the end.
-    #[inline]
-    fn close(self) -> Result<(), ValueError> {
-        if self.kind == Kind::Pair {
-            return Ok(());
-        }
-        if self.half {
-            return Err(unpaired());
-        }
-        if self.count != self.declared {
-            replace_len(self.writer.out, self.len_at, self.declared, self.count);
-        }
-        self.writer.depth -= self.levels;
-        Ok(())
-    }
-}
-
-#[cold]
-fn unpaired() -> ValueError {
-    ValueError::new(
-        ErrorKind::Encode,
-        "cannot be stored: the `Serialize` of a map in it wrote a key without a value",
-    )
-}
-
-fn replace_len(out: &mut Vec<u8>, at: usize, old: usize, new: usize) {
-    let mut bytes = Vec::with_capacity(varint_len(new as u128));
-    put_len(&mut bytes, new);
-    out.splice(at..at + varint_len(old as u128), bytes);
-}
-
-macro_rules! elements {
-    ($($trait:ident: $method:ident)*) => {$(
-        impl ser::$trait for Items<'_, '_> {
-            type Ok = ();
-            type Error = ValueError;
-            #[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-                self.element(value)
-            }
-            #[inline]
-            fn end(self) -> Result<(), ValueError> {
-                self.close()
-            }
-        }
-    )*};
-}
-elements!(SerializeSeq: serialize_element SerializeTuple: serialize_element
-    SerializeTupleStruct: serialize_field SerializeTupleVariant: serialize_field);
-
-macro_rules! fields {
-    ($($trait:ident)*) => {$(
-        impl ser::$trait for Items<'_, '_> {
-            type Ok = ();
-            type Error = ValueError;
-            #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                key: &'static str,
-                value: &T,
-            ) -> Result<(), ValueError> {
-                self.field(key, value)
-            }
-            #[inline]
-            fn end(self) -> Result<(), ValueError> {
-                self.close()
-            }
-        }
-    )*};
-}
-fields!(SerializeStruct SerializeStructVariant);
-
-impl ser::SerializeMap for Items<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
-        if self.half {
-            self.writer.failed = true;
-            return Err(unpaired());
-        }
-        self.half = true;
-        self.write(key)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.half = false;
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.close()
-    }
-}
-
-/// What a `Display` writes, as long as there is room for it.
-struct Text<'w, 'a>(&'w mut Writer<'a>);
-
-impl fmt::Write for Text<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.out.extend_from_slice(text.as_bytes());
-        self.0.room_for(0).map_err(|_| fmt::Error)
     }
 }

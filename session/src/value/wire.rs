@@ -51,6 +51,13 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Puts another length where one was written; what follows moves if they differ in size.
+pub(super) fn replace_len(out: &mut Vec<u8>, at: usize, old: usize, new: usize) {
+    let mut bytes = Vec::with_capacity(varint_len(new as u128));
+    put_len(&mut bytes, new);
+    out.splice(at..at + varint_len(old as u128), bytes);
+}
+
 /// Takes a primitive of fixed size (`u8`, `f32`, `f64`) off the front.
 #[inline]
 pub(super) fn take<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, ValueError> {
@@ -60,6 +67,11 @@ pub(super) fn take<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, ValueError> {
 /// Takes an unsigned integer of at most 128 bits off the front, in its shortest form.
 #[inline]
 pub(super) fn take_uint(rest: &mut &[u8]) -> Result<u128, ValueError> {
+    // Most lengths and many numbers: bincode would come to the same the long way round.
+    if let Some((&value @ ..=250, after)) = rest.split_first() {
+        *rest = after;
+        return Ok(value.into());
+    }
     let before = rest.len();
     let value: u128 = take(rest)?;
     if before - rest.len() == varint_len(value) {

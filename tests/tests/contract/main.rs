@@ -7,6 +7,7 @@ mod lazy;
 mod merge;
 mod take;
 mod typed;
+mod watch;
 
 use level_session::SessionData;
 use serde::{Deserialize, Serialize};

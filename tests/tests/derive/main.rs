@@ -1,4 +1,9 @@
 //! The derive: what it makes of what is written.
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod defaults;
+mod generics;
+mod macros;
+mod places;
+mod reserved;
 mod shapes;

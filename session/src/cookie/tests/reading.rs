@@ -9,8 +9,10 @@ fn read<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
 
 #[test]
 fn the_table_of_headers() {
+    /// What it is about, the header lines, the values in them.
+    type Row<'a> = (&'a str, &'a [&'a [u8]], &'a [&'a [u8]]);
     #[rustfmt::skip]
-    let table: &[(&str, &[&[u8]], &[&[u8]])] = &[
+    let table: &[Row<'_>] = &[
         ("no header",                              &[],                                        &[]),
         ("an empty one",                           &[b""],                                     &[]),
         ("ours alone",                             &[b"s=1"],                                  &[b"1"]),
@@ -63,6 +65,7 @@ fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
         Just(b' '),
         Just(b'\t'),
         Just(b'"'),
+        Just(b'\x0c'),
         Just(b's'),
         any::<u8>()
     ];

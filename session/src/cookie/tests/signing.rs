@@ -108,18 +108,18 @@ fn an_id_without_our_signature_is_nobody() {
 
 #[test]
 fn a_cookie_of_another_name_is_not_ours_though_the_key_is() {
-    // Requirement R11: also where name and value run together the same.
-    let id = IdSource::System.next().unwrap();
-    let other = value_of(&session_cookie(&[NEW_KEY], named("s2")), &id);
-    assert!(find(&ours(&[NEW_KEY]), other).is_none());
-
-    let moved = id.to_text()[..1].to_owned();
-    let longer = CookieConfig::builder()
-        .name(format!("s{moved}"))
-        .build()
-        .unwrap();
-    let value = value_of(&session_cookie(&[NEW_KEY], longer), &id);
-    assert!(find(&ours(&[NEW_KEY]), value).is_none());
+    // Requirement R11: names of the same length, of another, in another case, and one that ends in the id's first
+    // character.
+    let (cookie, id) = (ours(&[NEW_KEY]), IdSource::System.next().unwrap());
+    let longer = format!("s{}", &id.to_text()[..1]);
+    for name in ["t", "S", "s2", "__Host-s", &longer] {
+        let config = CookieConfig::builder()
+            .name(name.to_owned())
+            .build()
+            .unwrap();
+        let other = value_of(&session_cookie(&[NEW_KEY], config), &id);
+        assert!(find(&cookie, &other).is_none(), "{name}");
+    }
 }
 
 #[test]

@@ -115,9 +115,11 @@ fn a_response_sets_one_cookie_of_our_name_whatever_the_handler_did() {
     assert_eq!(all.len(), 6);
 }
 
+type Attribute<'a> = (&'a str, Option<&'a str>);
+
 /// A line of Set-Cookie by the grammar of RFC 6265bis, section 4.1.1, stricter in what it leaves open: attributes once
 /// each, spelled as in the RFC. Gives name, value and attributes.
-fn by_the_grammar(line: &str) -> Result<(&str, &str, Vec<(&str, Option<&str>)>), String> {
+fn by_the_grammar(line: &str) -> Result<(&str, &str, Vec<Attribute<'_>>), String> {
     let mut parts = line.split("; ");
     let (name, value) = parts
         .next()
@@ -131,7 +133,7 @@ fn by_the_grammar(line: &str) -> Result<(&str, &str, Vec<(&str, Option<&str>)>),
     if !value.bytes().all(octet) {
         return Err(format!("value {value:?} has other than cookie-octets"));
     }
-    let mut attributes: Vec<(&str, Option<&str>)> = Vec::new();
+    let mut attributes: Vec<Attribute<'_>> = Vec::new();
     for part in parts {
         let (key, value) = match part.split_once('=') {
             Some((key, value)) => (key, Some(value)),

@@ -291,6 +291,23 @@ fn another_type_is_refused_and_never_reinterpreted() {
 }
 
 #[test]
+fn a_type_that_refuses_is_named() {
+    use std::net::IpAddr;
+    assert_eq!(
+        refusal::<IpAddr>("no address"),
+        "holds a string that core::net::ip_addr::IpAddr refuses"
+    );
+    assert_eq!(
+        refusal::<Vec<IpAddr>>(&["::1", "no address"]),
+        "holds a string that core::net::ip_addr::IpAddr refuses (in `[1]`)"
+    );
+    assert_eq!(
+        refusal::<std::time::SystemTime>(&old()),
+        "holds a field that its struct does not have (it has `secs_since_epoch`, `nanos_since_epoch`)"
+    );
+}
+
+#[test]
 fn bytes_and_a_list_of_integers_are_one() {
     let list = vec![0u8, 1, 250, 251, 255];
     let packed = serde_bytes::ByteBuf::from(list.clone());

@@ -1,13 +1,17 @@
 //! What a unit of work knows and wants: no I/O, no waiting, no user code. Everything here runs under one short lock.
 
+mod plan;
+
+pub(crate) use plan::Plan;
+
 use crate::{
-    changes::{Change, Cleared, Seen, Slot},
+    changes::{Change, Cleared, Seen, Setting, Slot, Step as UpdateStep},
     clock::Timestamp,
     error::{Error, Result},
     expiry::Expiry,
     field::FieldName,
     id::{Digest, SessionId},
-    store::{Bytes, Fields, Guard, Lease, Loaded, Meta, Snapshot, Step, Write},
+    store::{Bytes, Fields, Loaded, Meta, Snapshot},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -85,6 +89,8 @@ pub(crate) struct State {
     pub(crate) cookie: CookieAction,
     /// Counts commits: what was read before one is not to be noted after it.
     epoch: u64,
+    /// The id of the session that this unit will make, if a token was bound to it already.
+    next: Option<SessionId>,
 }
 
 /// Whether the unit of work can go on.
@@ -134,28 +140,6 @@ pub(crate) enum Taking {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Epoch(u64);
 
-/// A commit, ready to be handed to the store.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) id: Digest,
-    /// For a session that is made or renewed.
-    pub(crate) new: Option<Named>,
-    pub(crate) step: Step,
-    pub(crate) clear: bool,
-    pub(crate) lease: Option<Lease>,
-    pub(crate) guards: Vec<Guard>,
-    pub(crate) writes: Vec<Write>,
-    intent: Intent,
-    touch: bool,
-}
-
-impl Plan {
-    /// Whether all it does is to note that the session was read.
-    pub(crate) fn is_refresh(&self) -> bool {
-        self.step == Step::Keep && !self.clear && !self.touch && self.writes.is_empty()
-    }
-}
-
 /// What a plan is made by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -180,6 +164,7 @@ impl State {
             phase: Phase::Open,
             cookie: CookieAction::Leave,
             epoch: 0,
+            next: None,
         }
     }
 
@@ -377,9 +362,9 @@ impl State {
         &mut self,
         field: &FieldName,
         version: u64,
-        step: crate::changes::Step,
-        result: Option<crate::changes::Setting>,
-    ) -> Result<Result<(), crate::changes::Step>> {
+        step: UpdateStep,
+        result: Option<Setting>,
+    ) -> Result<Result<(), UpdateStep>> {
         let cleared = self.use_it()?.cleared();
         Ok(self
             .slot(field)
@@ -414,6 +399,30 @@ impl State {
         Ok(())
     }
 
+    /// The id that the session has by the end of the request, for a token that is bound to it. A session that is to be
+    /// made or renewed gets its id now; one that nobody asked for is asked for.
+    pub(crate) fn id_to_be(
+        &mut self,
+        draw: impl FnOnce() -> Result<SessionId>,
+    ) -> Result<SessionId> {
+        self.use_it()?;
+        if let (Who::Known(known), Intent::Keep) = (&self.who, self.intent) {
+            return Ok(known.named.id.clone());
+        }
+        self.create = true;
+        let next = self.next.take().map_or_else(draw, Ok)?;
+        self.next = Some(next.clone());
+        Ok(next)
+    }
+
+    /// The id that the request came with, if its session lives.
+    pub(crate) fn id_that_came(&self) -> Option<&SessionId> {
+        match &self.who {
+            Who::Known(known) => Some(&known.named.id),
+            Who::Nobody | Who::Presented(_) => None,
+        }
+    }
+
     // ---- `take`
 
     /// Begins to take a field that the request sees: its own value is taken here and now; a stored one is to be
@@ -438,224 +447,6 @@ impl State {
 
     pub(crate) fn reread(&mut self, field: &FieldName, bytes: Option<Bytes>) {
         self.slot(field).reread(bytes);
-    }
-
-    // ---- committing
-
-    /// Whether a commit would have to know if the session lives.
-    pub(crate) fn must_identify(&self) -> Option<Digest> {
-        match &self.who {
-            Who::Presented(named) if self.used => Some(named.digest),
-            _ => None,
-        }
-    }
-
-    /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `new` is an
-    /// id at hand, for a session that is to be made or renewed.
-    pub(crate) fn plan(
-        &mut self,
-        rules: &Rules,
-        new: impl FnOnce() -> Result<SessionId>,
-    ) -> Result<Option<Plan>> {
-        let leaves_something = self.slots.values().any(|slot| slot.0.leaves_something());
-        let changes = self.slots.values().any(|slot| slot.0.is_changed());
-        let (id, step, lease, new) = match &self.who {
-            Who::Presented(_) => return Ok(None), // never used, or it would have been identified
-            Who::Nobody if !leaves_something && !self.create => return Ok(None),
-            Who::Nobody => {
-                let new = Named::from(new()?);
-                let lease = rules.expiry.lease(rules.now, rules.now);
-                (
-                    new.digest,
-                    Step::Create { created: rules.now },
-                    Some(lease),
-                    Some(new),
-                )
-            }
-            Who::Known(known) => {
-                let digest = known.named.digest;
-                let kept = rules.expiry.lease(known.meta.lease.started, rules.now);
-                match self.intent {
-                    Intent::Destroy if !leaves_something => (digest, Step::Destroy, None, None),
-                    // What is written after a `destroy` begins a new session, and the old one ends in the same step.
-                    Intent::Destroy | Intent::Renew => {
-                        let new = Named::from(new()?);
-                        let former_works_until = (self.intent == Intent::Renew
-                            && !rules.grace.is_zero())
-                        .then(|| rules.now.after(rules.grace));
-                        let lease = rules.expiry.lease(rules.now, rules.now);
-                        (
-                            digest,
-                            Step::Renew {
-                                to: new.digest,
-                                former_works_until,
-                            },
-                            Some(lease),
-                            Some(new),
-                        )
-                    }
-                    Intent::Keep => {
-                        let refresh = self.touch
-                            || rules.expiry.refresh_due(known.meta.lease.seen, rules.now)
-                            || (known.meta.former_id_works && !known.by_former_id);
-                        if !changes && !self.cleared.asked && !refresh {
-                            return Ok(None);
-                        }
-                        (digest, Step::Keep, refresh.then_some(kept), None)
-                    }
-                }
-            }
-        };
-        let mut plan = Plan {
-            id,
-            new,
-            step,
-            clear: self.cleared.asked && matches!(step, Step::Keep | Step::Renew { .. }),
-            lease,
-            guards: Vec::new(),
-            writes: Vec::new(),
-            intent: std::mem::take(&mut self.intent),
-            touch: std::mem::take(&mut self.touch),
-        };
-        self.cleared = Cleared {
-            asked: false,
-            committing: self.cleared.asked,
-        };
-        for (name, SlotDebug(slot)) in &mut self.slots {
-            slot.begin_commit();
-            if let (Some(change), false) = (&slot.committing, step == Step::Destroy) {
-                plan.guards.extend(change.guard(name));
-                plan.writes.push(change.write(name));
-            }
-        }
-        self.phase = Phase::Committing;
-        Ok(Some(plan))
-    }
-
-    /// Another id for a plan whose id is taken already.
-    pub(crate) fn replan(plan: &mut Plan, id: SessionId) {
-        let new = Named::from(id);
-        match &mut plan.step {
-            Step::Create { .. } => plan.id = new.digest,
-            Step::Renew { to, .. } => *to = new.digest,
-            Step::Keep | Step::Destroy => {}
-        }
-        plan.new = Some(new);
-    }
-
-    /// Lends the updates of a plan, to be run again outside the lock. Meanwhile the request goes on seeing their
-    /// former results.
-    pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, crate::changes::Update)> {
-        let mut updates = Vec::new();
-        for (name, SlotDebug(slot)) in &mut self.slots {
-            if let Some(Change::Update(update)) = slot
-                .committing
-                .take_if(|change| matches!(change, Change::Update(_)))
-            {
-                slot.committing = Some(update.as_seen());
-                updates.push((name.clone(), update));
-            }
-        }
-        updates
-    }
-
-    /// Takes the updates back and makes the plan's guards and writes anew.
-    pub(crate) fn return_updates(
-        &mut self,
-        plan: &mut Plan,
-        updates: Vec<(FieldName, crate::changes::Update)>,
-    ) {
-        for (name, update) in updates {
-            self.slot(&name).committing = Some(Change::Update(update));
-        }
-        plan.guards.clear();
-        plan.writes.clear();
-        for (name, SlotDebug(slot)) in &self.slots {
-            if let Some(change) = &slot.committing {
-                plan.guards.extend(change.guard(name));
-                plan.writes.push(change.write(name));
-            }
-        }
-    }
-
-    /// The plan is stored.
-    pub(crate) fn settle(&mut self, plan: Plan, now: Timestamp) {
-        let cleared = plan.clear || matches!(plan.step, Step::Destroy);
-        let mut all_known = true;
-        for SlotDebug(slot) in self.slots.values_mut() {
-            slot.committed(cleared);
-            all_known &= slot.is_read();
-        }
-        // What was cleared, or just made, holds what was written and nothing else. A sum was made in the store: it
-        // must be read again.
-        let nothing_else = cleared || matches!(plan.step, Step::Create { .. });
-        self.all_read = (self.all_read || nothing_else) && all_known;
-        self.cleared.committing = false;
-        self.create = false;
-        self.epoch += 1;
-        self.phase = Phase::Open;
-        match (plan.step, plan.new, plan.lease) {
-            (Step::Destroy, ..) => {
-                self.who = Who::Nobody;
-                self.resign = false;
-                self.cookie = CookieAction::Remove;
-            }
-            (Step::Create { .. } | Step::Renew { .. }, Some(named), Some(lease)) => {
-                let created = match (&self.who, plan.intent) {
-                    (Who::Known(known), Intent::Renew) => known.meta.created,
-                    _ => now,
-                };
-                let former_id_works = matches!(
-                    plan.step,
-                    Step::Renew {
-                        former_works_until: Some(_),
-                        ..
-                    }
-                );
-                self.resign = false;
-                self.cookie = CookieAction::Set(named.id.clone(), lease.deadline());
-                self.who = Who::Known(Known {
-                    named,
-                    meta: Meta {
-                        created,
-                        lease,
-                        former_id_works,
-                    },
-                    by_former_id: false,
-                });
-            }
-            (_, _, Some(lease)) => {
-                if let Who::Known(known) = &mut self.who {
-                    known.meta.lease = lease;
-                    if !known.by_former_id {
-                        known.meta.former_id_works = false;
-                        self.cookie = CookieAction::Set(known.named.id.clone(), lease.deadline());
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The plan is not stored: everything is wanted as before.
-    pub(crate) fn unsettle(&mut self, plan: &Plan, now: Timestamp) -> Result<()> {
-        let cleared_since = self.cleared.asked;
-        self.cleared = Cleared {
-            asked: cleared_since || self.cleared.committing,
-            committing: false,
-        };
-        self.intent = match self.intent {
-            Intent::Keep => plan.intent,
-            since => since,
-        };
-        self.touch |= plan.touch;
-        self.phase = Phase::Open;
-        let mut result = Ok(());
-        for (name, SlotDebug(slot)) in &mut self.slots {
-            let back = slot.not_committed(name, cleared_since, now);
-            result = result.and(back);
-        }
-        result
     }
 
     /// Ends the unit of work: what is wanted and was not stored is dropped. Gives what the response is to say.

@@ -1,0 +1,266 @@
+//! From what is wanted to a commit, and back.
+
+use super::{CookieAction, Intent, Known, Named, Phase, Rules, SlotDebug, State, Who};
+use crate::{
+    changes::{Change, Cleared, Update},
+    clock::Timestamp,
+    error::Result,
+    field::FieldName,
+    id::{Digest, SessionId},
+    sessions::Event,
+    store::{Guard, Lease, Meta, Step, Write},
+};
+
+/// A commit, ready to be handed to the store.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) id: Digest,
+    /// For a session that is made or renewed.
+    pub(crate) new: Option<Named>,
+    pub(crate) step: Step,
+    pub(crate) clear: bool,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) guards: Vec<Guard>,
+    pub(crate) writes: Vec<Write>,
+    intent: Intent,
+    touch: bool,
+}
+
+impl Plan {
+    /// Whether all it does is to note that the session was read.
+    pub(crate) fn is_refresh(&self) -> bool {
+        self.step == Step::Keep && !self.clear && !self.touch && self.writes.is_empty()
+    }
+
+    /// What has happened when it is stored.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + use<> {
+        let (from, to) = (self.id, self.new.as_ref().map_or(self.id, |new| new.digest));
+        let (first, second) = match (self.step, self.intent) {
+            (Step::Keep, _) => (None, None),
+            (Step::Create { .. }, _) => (Some(Event::Created(from)), None),
+            (Step::Destroy, _) => (Some(Event::Destroyed(from)), None),
+            (Step::Renew { .. }, Intent::Destroy) => {
+                (Some(Event::Destroyed(from)), Some(Event::Created(to)))
+            }
+            (Step::Renew { .. }, _) => (Some(Event::Renewed { from, to }), None),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
+impl State {
+    /// Whether a commit would have to know if the session lives.
+    pub(crate) fn must_identify(&self) -> Option<Digest> {
+        match &self.who {
+            Who::Presented(named) if self.used => Some(named.digest),
+            _ => None,
+        }
+    }
+
+    /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `draw` draws
+    /// an id, for a session that is to be made or renewed.
+    pub(crate) fn plan(
+        &mut self,
+        rules: &Rules,
+        draw: impl FnOnce() -> Result<SessionId>,
+    ) -> Result<Option<Plan>> {
+        let leaves_something =
+            self.create || self.slots.values().any(|slot| slot.0.leaves_something());
+        let changes = self.slots.values().any(|slot| slot.0.is_changed());
+        let (id, step, lease, new) = match &self.who {
+            Who::Presented(_) => return Ok(None), // never used, or it would have been identified
+            Who::Nobody if !leaves_something => return Ok(None),
+            Who::Nobody => {
+                let new = Named::from(self.next.take().map_or_else(draw, Ok)?);
+                let lease = rules.expiry.lease(rules.now, rules.now);
+                (
+                    new.digest,
+                    Step::Create { created: rules.now },
+                    Some(lease),
+                    Some(new),
+                )
+            }
+            Who::Known(known) => {
+                let digest = known.named.digest;
+                let kept = rules.expiry.lease(known.meta.lease.started, rules.now);
+                match self.intent {
+                    Intent::Destroy if !leaves_something => (digest, Step::Destroy, None, None),
+                    // What is written after a `destroy` begins a new session, and the old one ends in the same step.
+                    Intent::Destroy | Intent::Renew => {
+                        let new = Named::from(self.next.take().map_or_else(draw, Ok)?);
+                        let former_works_until = (self.intent == Intent::Renew
+                            && !rules.grace.is_zero())
+                        .then(|| rules.now.after(rules.grace));
+                        let lease = rules.expiry.lease(rules.now, rules.now);
+                        (
+                            digest,
+                            Step::Renew {
+                                to: new.digest,
+                                former_works_until,
+                            },
+                            Some(lease),
+                            Some(new),
+                        )
+                    }
+                    Intent::Keep => {
+                        let refresh = self.touch
+                            || rules.expiry.refresh_due(known.meta.lease.seen, rules.now)
+                            || (known.meta.former_id_works && !known.by_former_id);
+                        if !changes && !self.cleared.asked && !refresh {
+                            return Ok(None);
+                        }
+                        (digest, Step::Keep, refresh.then_some(kept), None)
+                    }
+                }
+            }
+        };
+        let mut plan = Plan {
+            id,
+            new,
+            step,
+            clear: self.cleared.asked && matches!(step, Step::Keep | Step::Renew { .. }),
+            lease,
+            guards: Vec::new(),
+            writes: Vec::new(),
+            intent: std::mem::take(&mut self.intent),
+            touch: std::mem::take(&mut self.touch),
+        };
+        self.cleared = Cleared {
+            asked: false,
+            committing: self.cleared.asked,
+        };
+        for (name, SlotDebug(slot)) in &mut self.slots {
+            slot.begin_commit();
+            if let (Some(change), false) = (&slot.committing, step == Step::Destroy) {
+                plan.guards.extend(change.guard(name));
+                plan.writes.push(change.write(name));
+            }
+        }
+        self.phase = Phase::Committing;
+        Ok(Some(plan))
+    }
+
+    /// Another id for a plan whose id is taken already.
+    pub(crate) fn replan(plan: &mut Plan, id: SessionId) {
+        let new = Named::from(id);
+        match &mut plan.step {
+            Step::Create { .. } => plan.id = new.digest,
+            Step::Renew { to, .. } => *to = new.digest,
+            Step::Keep | Step::Destroy => {}
+        }
+        plan.new = Some(new);
+    }
+
+    /// Lends the updates of a plan, to be run again outside the lock. Meanwhile the request goes on seeing their
+    /// former results.
+    pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, Update)> {
+        let mut updates = Vec::new();
+        for (name, SlotDebug(slot)) in &mut self.slots {
+            if let Some(Change::Update(update)) = slot
+                .committing
+                .take_if(|change| matches!(change, Change::Update(_)))
+            {
+                slot.committing = Some(update.as_seen());
+                updates.push((name.clone(), update));
+            }
+        }
+        updates
+    }
+
+    /// Takes the updates back and makes the plan's guards and writes anew.
+    pub(crate) fn return_updates(&mut self, plan: &mut Plan, updates: Vec<(FieldName, Update)>) {
+        for (name, update) in updates {
+            self.slot(&name).committing = Some(Change::Update(update));
+        }
+        plan.guards.clear();
+        plan.writes.clear();
+        for (name, SlotDebug(slot)) in &self.slots {
+            if let Some(change) = &slot.committing {
+                plan.guards.extend(change.guard(name));
+                plan.writes.push(change.write(name));
+            }
+        }
+    }
+
+    /// The plan is stored. Gives whether the session was known by its former id.
+    pub(crate) fn settle(&mut self, plan: Plan, now: Timestamp) -> bool {
+        let by_former_id = matches!(&self.who, Who::Known(known) if known.by_former_id);
+        let cleared = plan.clear || matches!(plan.step, Step::Destroy);
+        let mut all_known = true;
+        for SlotDebug(slot) in self.slots.values_mut() {
+            slot.committed(cleared);
+            all_known &= slot.is_read();
+        }
+        // What was cleared, or just made, holds what was written and nothing else. A sum was made in the store: it
+        // must be read again.
+        let nothing_else = cleared || matches!(plan.step, Step::Create { .. });
+        self.all_read = (self.all_read || nothing_else) && all_known;
+        self.cleared.committing = false;
+        self.create = false;
+        self.epoch += 1;
+        self.phase = Phase::Open;
+        match (plan.step, plan.new, plan.lease) {
+            (Step::Destroy, ..) => {
+                self.who = Who::Nobody;
+                self.resign = false;
+                self.cookie = CookieAction::Remove;
+            }
+            (Step::Create { .. } | Step::Renew { .. }, Some(named), Some(lease)) => {
+                let created = match (&self.who, plan.intent) {
+                    (Who::Known(known), Intent::Renew) => known.meta.created,
+                    _ => now,
+                };
+                let former_id_works = matches!(
+                    plan.step,
+                    Step::Renew {
+                        former_works_until: Some(_),
+                        ..
+                    }
+                );
+                self.resign = false;
+                self.cookie = CookieAction::Set(named.id.clone(), lease.deadline());
+                self.who = Who::Known(Known {
+                    named,
+                    meta: Meta {
+                        created,
+                        lease,
+                        former_id_works,
+                    },
+                    by_former_id: false,
+                });
+            }
+            (_, _, Some(lease)) => {
+                if let Who::Known(known) = &mut self.who {
+                    known.meta.lease = lease;
+                    if !known.by_former_id {
+                        known.meta.former_id_works = false;
+                        self.cookie = CookieAction::Set(known.named.id.clone(), lease.deadline());
+                    }
+                }
+            }
+            _ => {}
+        }
+        by_former_id
+    }
+
+    /// The plan is not stored: everything is wanted as before.
+    pub(crate) fn unsettle(&mut self, plan: &Plan, now: Timestamp) -> Result<()> {
+        let cleared_since = self.cleared.asked;
+        self.cleared = Cleared {
+            asked: cleared_since || self.cleared.committing,
+            committing: false,
+        };
+        self.intent = match self.intent {
+            Intent::Keep => plan.intent,
+            since => since,
+        };
+        self.touch |= plan.touch;
+        self.phase = Phase::Open;
+        let mut result = Ok(());
+        for (name, SlotDebug(slot)) in &mut self.slots {
+            let back = slot.not_committed(name, cleared_since, now);
+            result = result.and(back);
+        }
+        result
+    }
+}

@@ -1,0 +1,193 @@
+//! The bytes of a body, front to back: heads, depth, and what is passed over.
+
+use super::{
+    MAX_DEPTH,
+    access::{Entries, Keys, List},
+    error::{Shape, ValueError},
+    wire::{tag, take, take_bytes, take_len, take_negative, take_uint},
+};
+use serde::de::{DeserializeSeed, Expected, Visitor};
+use std::any::type_name;
+
+/// What is left of a body.
+pub(super) struct Reader<'de> {
+    pub(super) rest: &'de [u8],
+    depth: usize,
+    /// An error was made since the last whole value began: it may have been left half read.
+    astray: bool,
+}
+
+/// The front of a value: all of a scalar, the length of a list or a map.
+pub(super) enum Head<'de> {
+    Null,
+    Bool(bool),
+    Uint(u128),
+    Int(i128),
+    F32(f32),
+    F64(f64),
+    Str(&'de str),
+    Bytes(&'de [u8]),
+    List(usize),
+    Map(usize),
+    Some,
+}
+
+impl Head<'_> {
+    pub(super) fn shape(&self) -> Shape {
+        match self {
+            Self::Null | Self::Some => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Uint(_) | Self::Int(_) => "an integer",
+            Self::F32(_) | Self::F64(_) => "a float",
+            Self::Str(_) => "a string",
+            Self::Bytes(_) => "bytes",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+impl<'de> Reader<'de> {
+    pub(super) fn new(body: &'de [u8]) -> Self {
+        Self {
+            rest: body,
+            depth: 0,
+            astray: false,
+        }
+    }
+
+    #[inline]
+    pub(super) fn head(&mut self) -> Result<Head<'de>, ValueError> {
+        let head = self.parse_head();
+        self.astray |= head.is_err();
+        head
+    }
+
+    #[inline]
+    fn parse_head(&mut self) -> Result<Head<'de>, ValueError> {
+        let rest = &mut self.rest;
+        Ok(match take::<u8>(rest)? {
+            tag::NULL => Head::Null,
+            tag::BOOL => Head::Bool(take(rest)?),
+            tag::UINT => Head::Uint(take_uint(rest)?),
+            tag::INT => Head::Int(take_negative(rest)?),
+            tag::F32 => Head::F32(take(rest)?),
+            tag::F64 => Head::F64(take(rest)?),
+            tag::STR => Head::Str(
+                str::from_utf8(take_bytes(rest)?)
+                    .map_err(|_| ValueError::damaged("a string is not UTF-8"))?,
+            ),
+            tag::BYTES => Head::Bytes(take_bytes(rest)?),
+            tag::LIST => Head::List(take_len(rest, 1)?),
+            tag::MAP => Head::Map(take_len(rest, 2)?),
+            tag::SOME => match rest.first() {
+                Some(&(tag::NULL | tag::SOME)) => Head::Some,
+                _ => return Err(ValueError::damaged("an option is marked without need")),
+            },
+            _ => return Err(ValueError::damaged("a tag is unknown")),
+        })
+    }
+
+    /// The end of the body.
+    pub(super) fn finish(&self) -> Result<(), ValueError> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        Err(ValueError::damaged("there are bytes after its end"))
+    }
+
+    /// Reads one value with `seed`. A type may ignore an error and answer a default instead: what it left is skipped,
+    /// so that its neighbours are read from where they begin.
+    #[inline]
+    pub(super) fn whole<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, ValueError> {
+        let (start, depth) = (self.rest, self.depth);
+        match seed.deserialize(&mut *self) {
+            Ok(value) => {
+                if self.astray {
+                    (self.rest, self.depth, self.astray) = (start, depth, false);
+                    self.skip()?;
+                }
+                Ok(value)
+            }
+            Err(error) => Err(self.went_wrong(start, error, type_name::<S::Value>())),
+        }
+    }
+
+    #[cold]
+    fn went_wrong(&mut self, start: &[u8], error: ValueError, wanted: &'static str) -> ValueError {
+        self.astray = true;
+        let head = Reader::new(start).head();
+        let shape = head.map_or("damaged bytes", |head| head.shape());
+        error.refused(shape, wanted)
+    }
+
+    /// Passes over one value.
+    pub(super) fn skip(&mut self) -> Result<(), ValueError> {
+        let values = match self.head()? {
+            Head::List(len) => len,
+            Head::Map(len) => 2 * len,
+            Head::Some => 1,
+            _ => return Ok(()),
+        };
+        self.nested(|reader| (0..values).try_for_each(|_| reader.skip()))
+    }
+
+    /// Does something one level deeper. An error leaves the reader astray.
+    #[inline]
+    pub(super) fn nested<R>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<R, ValueError>,
+    ) -> Result<R, ValueError> {
+        if self.depth == MAX_DEPTH {
+            self.astray = true;
+            return Err(ValueError::damaged("it is nested too deep"));
+        }
+        self.depth += 1;
+        let result = f(self);
+        self.depth -= 1;
+        self.astray |= result.is_err();
+        result
+    }
+
+    #[inline]
+    pub(super) fn list<V: Visitor<'de>>(
+        &mut self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.nested(|reader| {
+            let mut list = List::new(reader, len);
+            let value = visitor.visit_seq(&mut list)?;
+            list.finish()?;
+            Ok(value)
+        })
+    }
+
+    #[inline]
+    pub(super) fn map<V: Visitor<'de>>(
+        &mut self,
+        len: usize,
+        keys: Keys,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        self.nested(|reader| {
+            let mut entries = Entries::new(reader, len, keys);
+            let value = visitor.visit_map(&mut entries)?;
+            entries.finish()?;
+            Ok(value)
+        })
+    }
+
+    #[cold]
+    pub(super) fn refuse<R>(
+        &mut self,
+        head: &Head<'_>,
+        wanted: &dyn Expected,
+    ) -> Result<R, ValueError> {
+        self.astray = true;
+        Err(ValueError::mismatch(head.shape(), wanted))
+    }
+}

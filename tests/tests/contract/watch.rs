@@ -1,0 +1,216 @@
+//! What an application can watch: sessions that begin and end; and tokens that are bound to a session.
+
+use crate::Shop;
+use level_session::{Event, Expiry, Result, Session};
+use level_session_tests::{
+    over_every_store,
+    visitor::{App, Visitor},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+type Shopping = Session<Shop>;
+
+async fn sign_in(app: &App) -> Visitor {
+    let mut visitor = Visitor::new();
+    app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
+        .await
+        .unwrap();
+    visitor
+}
+
+/// Prevents: a sign-out that the audit log does not know of, or knows of twice (L13).
+#[tokio::test]
+async fn every_beginning_and_end_is_told_once() {
+    over_every_store(async |store| {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = events.clone();
+        let app = App::over(store).with(|sessions| {
+            sessions.with_observer(move |event| {
+                seen.lock().unwrap().push(event);
+                panic!("an observer cannot prevent anything (L11)");
+            })
+        });
+        let told = || std::mem::take(&mut *events.lock().unwrap());
+
+        let mut visitor = sign_in(&app).await;
+        let [Event::Created(first)] = told()[..] else {
+            panic!("created")
+        };
+        app.request(&mut visitor, async |s: Shopping| {
+            s.theme().set("dark".into())
+        })
+        .await
+        .unwrap();
+        assert_eq!(told(), [], "a change is no event");
+        app.request(&mut visitor, async |s: Shopping| s.renew())
+            .await
+            .unwrap();
+        let [Event::Renewed { from, to, .. }] = told()[..] else {
+            panic!("renewed")
+        };
+        assert_eq!(from, first);
+        let late: Shopping = app.begin(&visitor);
+        late.destroy().unwrap();
+        app.request(&mut visitor, async |s: Shopping| s.destroy())
+            .await
+            .unwrap();
+        assert_eq!(told(), [Event::Destroyed(to)]);
+        app.finish(&late, &mut visitor).await.unwrap_err();
+        let failed: Shopping = app.begin(&visitor);
+        failed.user_id().set(1).unwrap();
+        app.sessions.abandon(&failed, &mut http::HeaderMap::new());
+        assert_eq!(told(), [], "what did not happen is not told");
+
+        let mut visitor = sign_in(&app).await;
+        let [Event::Created(old)] = told()[..] else {
+            panic!("created")
+        };
+        app.request(&mut visitor, async |s: Shopping| {
+            s.destroy()?;
+            s.notice().set("bye".into())
+        })
+        .await
+        .unwrap();
+        let [Event::Destroyed(ended), Event::Created(_)] = told()[..] else {
+            panic!("both")
+        };
+        assert_eq!(ended, old);
+    })
+    .await;
+}
+
+/// Prevents: a socket that goes on serving somebody who signed out elsewhere (L12).
+#[tokio::test]
+async fn a_long_lived_connection_learns_of_the_end_of_its_session() {
+    #[derive(Clone, Copy)]
+    enum End {
+        Destroyed,
+        Renewed,
+        Expired,
+        DestroyedByFormerId,
+    }
+    for end in [
+        End::Destroyed,
+        End::Renewed,
+        End::Expired,
+        End::DestroyedByFormerId,
+    ] {
+        over_every_store(async |store| {
+            let app = App::over(store)
+                .with_expiry(Expiry::idle(Duration::from_secs(100)))
+                .with(|sessions| sessions.with_renewal_grace(Duration::from_secs(50)));
+            let mut visitor = sign_in(&app).await;
+            let former = visitor.clone();
+            if let End::DestroyedByFormerId = end {
+                app.request(&mut visitor, async |s: Shopping| s.renew())
+                    .await
+                    .unwrap();
+            }
+            let session: Shopping = app.begin(&visitor);
+            let connection = session.detach().unwrap();
+            app.finish(&session, &mut visitor).await.unwrap();
+
+            let mut waiting = tokio::spawn(async move { connection.ended().await });
+            app.sleep(60);
+            app.request(&mut visitor, async |s: Shopping| s.user_id().await)
+                .await
+                .unwrap(); // a refresh
+            app.sleep(60);
+            tokio::task::yield_now().await;
+            let early = tokio::time::timeout(Duration::from_millis(5), &mut waiting).await;
+            assert!(early.is_err(), "it was used meanwhile, and lives");
+            match end {
+                End::Destroyed => app
+                    .request(&mut visitor, async |s: Shopping| s.destroy())
+                    .await
+                    .unwrap(),
+                End::DestroyedByFormerId => {
+                    let app = app
+                        .clone()
+                        .with(|sessions| sessions.with_renewal_grace(Duration::from_secs(500)));
+                    app.request(&mut visitor.clone(), async |s: Shopping| s.destroy())
+                        .await
+                        .unwrap();
+                    let _ = &former;
+                }
+                End::Renewed => {
+                    let app = app
+                        .clone()
+                        .with(|sessions| sessions.with_renewal_grace(Duration::ZERO));
+                    app.request(&mut visitor, async |s: Shopping| s.renew())
+                        .await
+                        .unwrap();
+                }
+                End::Expired => app.sleep(40),
+            }
+            let ended = tokio::time::timeout(Duration::from_secs(5), waiting).await;
+            ended.expect("it learns of the end").unwrap().unwrap();
+        })
+        .await;
+    }
+}
+
+/// Prevents: a form that another site has filled in (R12).
+#[tokio::test]
+async fn a_csrf_token_is_bound_to_its_session_and_changed_by_a_renewal() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let (mut ann, mut bob) = (Visitor::new(), Visitor::new());
+        let token = app
+            .request(&mut ann, async |s: Shopping| s.csrf_token().await)
+            .await
+            .unwrap();
+        assert!(
+            ann.cookie().is_some(),
+            "a visitor without a session gets one"
+        );
+        let verify = async |visitor: &mut Visitor, token: &str| {
+            app.request(visitor, async |s: Shopping| s.verify_csrf(token).await)
+                .await
+                .unwrap()
+        };
+        assert!(verify(&mut ann, &token).await);
+        assert!(verify(&mut ann, &token).await, "as often as one likes");
+        assert!(
+            !verify(&mut bob, &token).await,
+            "not for somebody without a session"
+        );
+        app.request(&mut bob, async |s: Shopping| s.user_id().set(2))
+            .await
+            .unwrap();
+        assert!(!verify(&mut bob, &token).await, "nor for somebody else");
+        let another = app
+            .request(&mut ann, async |s: Shopping| s.csrf_token().await)
+            .await
+            .unwrap();
+        assert_ne!(another, token);
+        assert!(verify(&mut ann, &another).await);
+
+        let renewed = app.request(&mut ann, async |s: Shopping| {
+            s.renew()?;
+            s.csrf_token().await
+        });
+        let renewed = renewed.await.unwrap();
+        assert!(!verify(&mut ann, &token).await, "a renewal changes it");
+        assert!(
+            verify(&mut ann, &renewed).await,
+            "to the one that came with it"
+        );
+    })
+    .await;
+}
+
+/// Prevents: a token that costs the page its own cookie.
+#[tokio::test]
+async fn a_token_for_a_known_session_changes_nothing() -> Result<()> {
+    let app = App::new();
+    let mut visitor = sign_in(&app).await;
+    let before = visitor.clone();
+    app.request(&mut visitor, async |s: Shopping| s.csrf_token().await)
+        .await?;
+    assert_eq!(visitor, before);
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! A counter that is no integer.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    #[session(counter)]
+    visits: f64,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! A counter that is no number.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    #[session(counter)]
+    visits: String,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! Look-up by a value that is gone once it is read.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    #[session(flash, index)]
+    notice: Option<String>,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! Look-up by a value that ends before the session.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    #[session(index, ttl = "10m")]
+    user: Option<u64>,
+}
+
+fn main() {}

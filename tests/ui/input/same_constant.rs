@@ -1,0 +1,12 @@
+//! Names that differ in capitals alone.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    cart: u8,
+    #[allow(non_snake_case)]
+    Cart: u8,
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! A glob import brings the derive and nothing that gets in the way.
+
+use level_session::*;
+use std::result::Result;
+
+#[derive(SessionData)]
+pub struct Shop {
+    pub user: Option<u64>,
+}
+
+fn number() -> Result<u8, String> {
+    Ok(1)
+}
+
+fn main() {
+    assert_eq!(number(), Ok(1));
+    assert_eq!(Shop::USER.name(), "user");
+}

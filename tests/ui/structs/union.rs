@@ -1,0 +1,10 @@
+//! A union.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+union Shop {
+    a: u8,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! A unit struct.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop;
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! A unit that is spelt out.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    #[session(ttl = "10 minutes")]
+    otp: Option<String>,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! A value that is gone before it can be read.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    #[session(ttl = "0s")]
+    otp: Option<String>,
+}
+
+fn main() {}

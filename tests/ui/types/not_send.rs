@@ -1,0 +1,10 @@
+//! A type that stays on its thread.
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+struct Shop {
+    shared: std::rc::Rc<u8>,
+}
+
+fn main() {}
