@@ -3,7 +3,13 @@
 use hyper::Request;
 use level_session_tests::{http::send, process::Server};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 /// The name that WebDriver gives the id of an element (section 12.1).
@@ -147,11 +153,6 @@ impl Browser {
         std::fs::write(path, picture).expect("a folder for pictures");
     }
 
-    pub(crate) async fn end(self) {
-        let path = format!("/session/{}", self.session);
-        call(self.driver.address(), "DELETE", &path, None).await;
-    }
-
     async fn find(&self, selector: &str) -> String {
         let query = json!({"using": "css selector", "value": selector});
         text(&self.post("/element", query).await[ELEMENT])
@@ -165,6 +166,22 @@ impl Browser {
     async fn post(&self, path: &str, body: Value) -> Value {
         let path = format!("/session/{}{path}", self.session);
         call(self.driver.address(), "POST", &path, Some(body)).await
+    }
+}
+
+/// Ends the browser, also when the test has failed: it would outlive its driver.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let Ok(mut driver) = TcpStream::connect(self.driver.address()) else {
+            return;
+        };
+        let _ = driver.set_read_timeout(Some(Duration::from_secs(10)));
+        let request = format!(
+            "DELETE /session/{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            self.session
+        );
+        let _ = driver.write_all(request.as_bytes());
+        let _ = driver.read(&mut [0]); // it answers when the browser has ended
     }
 }
 

@@ -103,5 +103,4 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     browser.follow("main > form button").await;
     assert_eq!(browser.url().await, at("/goodbye"));
     assert!(browser.cookies().await.is_empty());
-    browser.end().await;
 }

@@ -34,5 +34,4 @@ async fn chromium_keeps_both_presets_over_plain_http_on_this_machine() {
             assert_eq!(seen, (vec![name.to_owned()], true), "{name} on {host}");
         }
     }
-    browser.end().await;
 }
