@@ -118,8 +118,9 @@ impl Server {
     /// # Panics
     /// If it does not end.
     pub fn stop(mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-s", "TERM", &id]).status();
+        // The shell has `kill` built in; the program is not on every machine.
+        let kill = format!("kill -s TERM {}", self.child.id());
+        let asked = Command::new("sh").args(["-c", &kill]).status();
         assert!(asked.is_ok_and(|status| status.success()), "kill failed");
         let step = Duration::from_millis(20);
         for _ in 0..PATIENCE.as_millis() / step.as_millis() {

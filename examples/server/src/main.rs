@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use level_session::{CookieConfig, Keyring, Sessions, store::FjallStore};
+use level_session::{CookieConfig, FjallStore, Keyring, Sessions};
 use std::{convert::Infallible, env, error::Error, fs, io, path::PathBuf, time::Duration};
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;

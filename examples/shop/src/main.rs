@@ -22,10 +22,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use level_session::{
-    CookieConfig, Keyring, SessionLayer,
-    store::{FjallStore, Store as _},
-};
+use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, store::Store as _};
 use session::Shop;
 use std::{env, error::Error, fs, io, path::PathBuf};
 use tokio::net::TcpListener;
