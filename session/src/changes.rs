@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A value to store, with what its session is found by if the field is an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) bytes: Bytes,
     pub(crate) index: Option<Bytes>,
@@ -197,7 +197,6 @@ pub(crate) struct Cleared {
 }
 
 /// What a request sees of a field.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// It depends on what is stored, which was not read.
     Unknown,

@@ -13,7 +13,7 @@
 //!    even the mark of an ended session; every other step only if the session lives at [`Commit::now`]; and all
 //!    [`guards`](Commit::guards) are compared then. Otherwise nothing is changed.
 //! 3. **The dead stay dead.** A destroyed or renewed digest answers [`Loaded::Ended`] for at least
-//!    [`ENDED_IS_REMEMBERED`] and is never live again. An expired one is [`Loaded::Missing`] or [`Loaded::Ended`].
+//!    [`ENDED_IS_REMEMBERED`] and is never live again; a former id that still worked ends with its session. An expired one is [`Loaded::Missing`] or [`Loaded::Ended`].
 //! 4. **Errors are errors.** What cannot be read is an error, never a missing session, and is never overwritten.
 //! 5. **Isolated by field.** A commit changes the fields that it names, the deadlines if it brings new ones, and
 //!    nothing else.
@@ -21,6 +21,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod debug;
 #[cfg(feature = "fjall")]
 mod fjall;
 mod future;
@@ -186,7 +187,7 @@ pub struct Snapshot {
 }
 
 /// The fields of a [`Snapshot`]. Values whose TTL has passed are among them: the core looks at that.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Fields {
     /// For [`Select::Nothing`].
     Nothing,
@@ -255,7 +256,7 @@ pub enum Step {
 }
 
 /// What must still be stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Guard {
     /// The field.
     pub field: FieldName,
@@ -264,7 +265,7 @@ pub struct Guard {
 }
 
 /// A change of one field.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Write {
     /// The field.
     pub field: FieldName,
@@ -276,7 +277,7 @@ pub struct Write {
 }
 
 /// What happens to a field.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Op {
     /// It holds these bytes from now on.
     Set(Bytes),
@@ -287,7 +288,7 @@ pub enum Op {
 }
 
 /// What became of a commit.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Outcome {
     /// It is stored.
     Done,

@@ -1,6 +1,7 @@
 //! The derive: what it makes of what is written.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod behaviour;
 mod defaults;
 mod generics;
 mod macros;

@@ -67,6 +67,8 @@ impl Bench {
 
     pub(super) async fn apply(&self, commit: Commit<'_>) -> Outcome {
         let doing = format!("{:?}", commit.step);
+        let ended_at = commit.ended_at.max(commit.now);
+        let commit = Commit { ended_at, ..commit };
         match self.store.commit(commit).await {
             Ok(outcome) => outcome,
             Err(error) => panic!("a commit failed ({doing}): {error:?}"),

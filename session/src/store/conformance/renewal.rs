@@ -366,9 +366,9 @@ pub async fn destroy_ends_a_session_under_all_its_ids(store: Subject) {
         bench
             .assert_ended(
                 old,
-                bench.start,
                 bench.at(1),
-                "its former id is `Ended` as well",
+                bench.at(1),
+                "its former id is `Ended` as well, with the session",
             )
             .await;
     }
