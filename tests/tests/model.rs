@@ -1,5 +1,6 @@
 //! The whole API against a plain map: whatever one request after another does, typed or untyped, committed or not, a
 //! visitor sees what a map would show.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session::{
     ErrorKind, Expiry, Session, SessionData, Value,
@@ -328,7 +329,7 @@ async fn apply(s: &Typed, op: Op, unit: &mut Unit, now: u64) {
             s.store(&data).await.unwrap();
             match &data.name {
                 Some(name) if unit.seen.text("name").as_ref() != Some(name) => {
-                    unit.set("name", name)
+                    unit.set("name", name);
                 }
                 None if unit.seen.text("name").is_some() => unit.remove("name"),
                 _ => {}
