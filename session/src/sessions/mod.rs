@@ -105,7 +105,11 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn with_observer(self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        self.with(|runtime| runtime.observer = observe::Observer::new(observe))
+        let observer = observe::Observer::new(observe);
+        let told = observer.clone();
+        let listener = move |session| told.tell(Event::Expired(session));
+        self.0.store.on_expired(Arc::new(listener));
+        self.with(|runtime| runtime.observer = observer)
     }
 
     /// Replaces the clock: for tests.

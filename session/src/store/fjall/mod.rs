@@ -24,7 +24,9 @@ use self::{
     committer::Committer,
     shared::{Shared, Workers},
 };
-use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept};
+use super::{
+    Commit, Digest, ExpiryListener, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -157,7 +159,11 @@ impl Store for FjallStore {
     }
 
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.offload(move |this| this.shared.with(|engine| engine.sweep(now, limit)))
+        self.offload(move |this| this.shared.sweep(now, limit))
+    }
+
+    fn on_expired(&self, listener: ExpiryListener) {
+        self.0.shared.listener.set(listener);
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
