@@ -213,6 +213,29 @@ fn expansion_cannot_fail() {
     }
 }
 
+/// Prevents: a message about the parser's features. Whatever else gets here the compiler has read already.
+#[test]
+fn an_expression_in_a_type_is_read_or_told() {
+    for ty in [
+        "[u8; { 1 + 1 }]",
+        "[u8; N * 2]",
+        "A<{ N + 1 }>",
+        "[u8; size_of::<u8>()]",
+        "A<-1>",
+    ] {
+        let read = parse_str::<DeriveInput>(&format!("struct S {{ a: {ty} }}"));
+        assert!(read.is_ok(), "{ty}");
+    }
+    // Whether larger ones are read depends on what else in the build asks the parser for.
+    match parse_str::<DeriveInput>("struct S { a: [u8; if X { 1 } else { 2 }] }") {
+        Ok(input) => assert!(derive(&input).to_string().contains("SessionData for")),
+        Err(error) => {
+            let message = crate::unreadable(&error).to_string();
+            assert!(message.contains("name it as a constant"), "{message}");
+        }
+    }
+}
+
 #[test]
 fn the_docs_say_what_a_field_is() {
     let shop = "#[session(namespace = \"shop\")] struct Shop {
