@@ -268,6 +268,10 @@ fn set(held: Held, expires: Option<Timestamp>) -> Change {
 
 /// It works, unless the session ended under the request.
 fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
+    told_gone(
+        watch,
+        matches!(&got, Err(error) if error.kind() == ErrorKind::Gone),
+    );
     match (got, watch.unit().gone) {
         (Ok(value), false) => Some(value),
         (Err(error), true) if error.kind() == ErrorKind::Gone => None,
@@ -308,8 +312,15 @@ fn whole(watch: &mut Watch, op: Op, data: &Data) {
     }
 }
 
+/// A request that could be told either way was told.
+fn told_gone(watch: &mut Watch, gone: bool) {
+    let unit = watch.unit();
+    unit.gone |= std::mem::take(&mut unit.may_be_gone) && gone;
+}
+
 /// A commit is acknowledged if and only if it is stored, unless there was nothing to store.
 pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
+    told_gone(watch, got == Err(ErrorKind::Gone));
     let now = watch.clock.now();
     let unit = watch.unit();
     let wanted = match unit.answered.first() {

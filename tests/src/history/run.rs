@@ -375,7 +375,9 @@ impl Run<'_> {
                 )
             });
             let began = watch.model.next();
+            let at_an_end = watch.units.iter().any(Unit::is_ending);
             watch.units[number] = Unit::new(presented, began);
+            watch.units[number].began_at_an_end = at_an_end;
         }
         arrived.extensions_mut().insert(Numbered(number, request));
         let running = self.service.call(arrived);

@@ -15,6 +15,10 @@ pub(super) struct Unit {
     pub(super) began: u64,
     /// Its session ended under it.
     pub(super) gone: bool,
+    /// It may be told that it ended, because another session was being ended when it began.
+    pub(super) may_be_gone: bool,
+    /// An end was about to be stored when it began.
+    pub(super) began_at_an_end: bool,
     pub(super) phase: Phase,
     /// What the store answered in this phase.
     pub(super) answered: Vec<Answer>,
@@ -26,6 +30,8 @@ pub(super) struct Unit {
     pub(super) cookie: Cookie,
     /// The handler has used the session.
     pub(super) used: bool,
+    /// It has renewed or ended its session.
+    pub(super) ended: bool,
     /// Its client went away: nobody is told how it ended.
     pub(super) cancelled: bool,
 }
@@ -189,6 +195,8 @@ impl Unit {
             who: presented.map_or(Who::Nobody, Who::Presented),
             began,
             gone: false,
+            may_be_gone: false,
+            began_at_an_end: false,
             phase: Phase::AtWork,
             answered: Vec::new(),
             wants: Wants::default(),
@@ -197,8 +205,15 @@ impl Unit {
             claimed: None,
             cookie: Cookie::Leave,
             used: false,
+            ended: false,
             cancelled: false,
         }
+    }
+
+    /// Whether it is, or may be, about to store an end.
+    pub(super) fn is_ending(&self) -> bool {
+        let at_it = matches!(self.phase, Phase::Committing | Phase::Ending { .. });
+        at_it && (self.wants.renew || self.wants.destroy || self.ended)
     }
 
     pub(super) fn id(&self) -> Option<Digest> {
@@ -239,6 +254,7 @@ impl Unit {
 
     /// Everything is stored, and left this.
     pub(super) fn stored(&mut self, after: &Fields, nothing_else: bool) {
+        self.ended |= self.wants.renew || self.wants.destroy;
         let cleared = nothing_else || self.wants.clear || self.wants.destroy;
         let sums: Vec<_> = self.wants.adds().collect();
         for field in Field::ALL {

@@ -224,7 +224,10 @@ impl Watch {
                 match unit.who {
                     Who::Known { .. } => unit.gone = true,
                     _ if ended_under_it => unit.gone = true,
-                    _ => unit.who = Who::Nobody,
+                    _ => {
+                        unit.may_be_gone = unit.began_at_an_end && seen.ended.is_some();
+                        unit.who = Who::Nobody;
+                    }
                 }
             }
         }
@@ -282,7 +285,14 @@ impl Watch {
         };
         let taken = new.is_some_and(|new| self.model.knows(new));
         match (outcome, alive) {
-            (Outcome::Conflict(_), Some(_)) if !commit.guards.is_empty() => {}
+            (Outcome::Conflict(_), Some(id)) if !commit.guards.is_empty() => {
+                // Whoever takes looks again.
+                if let Phase::Taking(field) = phase {
+                    let live = self.model.live(id);
+                    let current = live.and_then(|live| live.fields.get(&field).cloned());
+                    self.unit().reread(field, current);
+                }
+            }
             (Outcome::Exists, Some(_)) if taken => {}
             (Outcome::Gone, None) => {
                 let refresh = commit.step == Step::Keep
