@@ -236,8 +236,8 @@ pub struct Commit<'a> {
     pub step: Step,
     /// Remove every stored field, before [`writes`](Self::writes) are applied.
     pub clear: bool,
-    /// New deadlines, if they change. Ignored if they are of an earlier use than the stored ones, unless the step is
-    /// [`Step::Renew`]. Where it is given and [`id`](Self::id) is the current id, a former id stops working.
+    /// New deadlines, if they change. Ignored if they are of an earlier use than the stored ones or count from an
+    /// earlier sign-in, unless the step is [`Step::Renew`]. Where it is given and [`id`](Self::id) is the current id, a former id stops working.
     pub lease: Option<Lease>,
     /// What must still be stored for the commit to apply: compared byte by byte with what is stored before it
     /// ([`clear`](Self::clear) included), also if its TTL has passed.
