@@ -105,11 +105,7 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn with_observer(self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        let observer = observe::Observer::new(observe);
-        let told = observer.clone();
-        let listener = move |session| told.tell(Event::Expired(session));
-        self.0.store.on_expired(Arc::new(listener));
-        self.with(|runtime| runtime.observer = observer)
+        self.with(|runtime| runtime.observer = observe::Observer::new(observe))
     }
 
     /// Replaces the clock: for tests.

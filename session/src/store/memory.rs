@@ -1,9 +1,8 @@
 //! Sessions in the memory of this process.
 
 use super::{
-    Bytes, Commit, Digest, ExpiryListener, FieldName, Fields, Loaded, Meta, Outcome, Select,
-    Snapshot, Step, Store, StoreFuture, Swept,
-    listener::Listener,
+    Bytes, Commit, Digest, FieldName, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
+    StoreFuture, Swept,
     rules::{self, Life, Verdict},
 };
 use crate::{clock::Timestamp, error::Result};
@@ -33,7 +32,6 @@ pub struct MemoryStore {
     /// By the first bits of the digest, so that the shards' order is that of the digests.
     shards: Box<[Mutex<Shard>]>,
     closed: AtomicBool,
-    listener: Listener,
 }
 
 type Shard = HashMap<Digest, Record>;
@@ -67,7 +65,6 @@ impl MemoryStore {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             closed: AtomicBool::new(false),
-            listener: Listener::default(),
         }
     }
 
@@ -198,25 +195,19 @@ impl MemoryStore {
     }
 
     fn remove_dead(&self, now: Timestamp, limit: usize) -> Swept {
+        let mut swept = Swept::default();
         let mut removed = 0;
-        let mut expired = Vec::new();
         for shard in &self.shards {
-            lock(shard).retain(|id, record| {
+            lock(shard).retain(|_, record| {
                 if removed == limit || !record.is_dead(now) {
                     return true;
                 }
                 removed += 1;
-                if let Record::Live(_) = record {
-                    expired.push(*id);
-                }
+                swept.sessions += usize::from(matches!(record, Record::Live(_)));
                 false
             });
         }
-        let swept = Swept {
-            sessions: expired.len(),
-            more: limit > 0 && removed == limit,
-        };
-        self.listener.tell(expired);
+        swept.more = limit > 0 && removed == limit;
         swept
     }
 
@@ -310,10 +301,6 @@ impl Store for MemoryStore {
 
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
         StoreFuture::ready(self.check_open().map(|()| self.remove_dead(now, limit)))
-    }
-
-    fn on_expired(&self, listener: ExpiryListener) {
-        self.listener.set(listener);
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

@@ -25,7 +25,6 @@ mod debug;
 #[cfg(feature = "fjall")]
 mod fjall;
 mod future;
-mod listener;
 mod memory;
 mod rules;
 #[cfg(feature = "testing")]
@@ -51,9 +50,6 @@ use std::{sync::Arc, time::Duration};
 
 /// A stored value, in the format of [`value`](crate::value). Cloning is cheap.
 pub type Bytes = Arc<[u8]>;
-
-/// What is called with the digest of a session that had expired and was removed. It must not call the store.
-pub type ExpiryListener = Arc<dyn Fn(Digest) + Send + Sync>;
 
 /// How long a store remembers at least that a session was ended on purpose (destroyed, or renewed to another id), so
 /// that a request that was in flight then gets [`Gone`](crate::ErrorKind::Gone) instead of a new session. What is kept
@@ -113,12 +109,6 @@ pub trait Store: Send + Sync + 'static {
     /// [`ErrorKind::Store`](crate::ErrorKind::Store); what was removed before stays removed.
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept>;
 
-    /// Has `listener` called once for every session that had expired and was removed, by [`sweep`](Self::sweep) or in the
-    /// background; it takes the place of a former one. A store that cannot tell does nothing: the default.
-    fn on_expired(&self, listener: ExpiryListener) {
-        let _ = listener;
-    }
-
     /// Waits for commits in flight, makes everything durable and stops what runs in the background. A store that was
     /// closed answers every call with an error; closing it again is no error.
     ///
@@ -157,9 +147,6 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
         (**self).sweep(now, limit)
-    }
-    fn on_expired(&self, listener: ExpiryListener) {
-        (**self).on_expired(listener);
     }
     fn close(&self) -> StoreFuture<'_, ()> {
         (**self).close()

@@ -1,8 +1,6 @@
 //! A store that fails when it is told to: for the tests of applications, and of this library.
 
-use super::{
-    Commit, Digest, ExpiryListener, Loaded, Meta, Outcome, Select, Step, Store, StoreFuture, Swept,
-};
+use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Step, Store, StoreFuture, Swept};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -213,10 +211,6 @@ impl<S: Store> Store for FaultyStore<S> {
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
         self.faults.note(Call::Other("sweep"));
         self.pass(move || self.inner.sweep(now, limit))
-    }
-
-    fn on_expired(&self, listener: ExpiryListener) {
-        self.inner.on_expired(listener);
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

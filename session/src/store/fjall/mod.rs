@@ -24,9 +24,7 @@ use self::{
     committer::Committer,
     shared::{Shared, Workers},
 };
-use super::{
-    Commit, Digest, ExpiryListener, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
-};
+use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -159,11 +157,7 @@ impl Store for FjallStore {
     }
 
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.offload(move |this| this.shared.sweep(now, limit))
-    }
-
-    fn on_expired(&self, listener: ExpiryListener) {
-        self.0.shared.listener.set(listener);
+        self.offload(move |this| this.shared.with(|engine| engine.sweep(now, limit)))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

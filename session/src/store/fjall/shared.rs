@@ -2,9 +2,9 @@
 
 use super::engine::Engine;
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Clock,
     error::{Error, ErrorKind, Result},
-    store::{Swept, listener::Listener, rules},
+    store::rules,
 };
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError, RwLock},
@@ -17,36 +17,22 @@ const SWEEP_AT_ONCE: usize = 256;
 
 /// What the store and its threads share. Whoever works with the engine holds the lock for reading, so that closing,
 /// which takes it for writing, waits for what is in flight.
-pub(super) struct Shared {
-    engine: RwLock<Option<Engine>>,
-    pub(super) listener: Listener,
-}
+pub(super) struct Shared(RwLock<Option<Engine>>);
 
 impl Shared {
     pub(super) fn new(engine: Engine) -> Self {
-        Self {
-            engine: RwLock::new(Some(engine)),
-            listener: Listener::default(),
-        }
+        Self(RwLock::new(Some(engine)))
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = self.0.read().unwrap_or_else(PoisonError::into_inner);
         engine.as_ref().map_or_else(|| Err(rules::closed()), work)
-    }
-
-    /// Sweeps, and tells the listener when no lock is held any more.
-    pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
-        let mut expired = Vec::new();
-        let swept = self.with(|engine| engine.sweep(now, limit, &mut expired));
-        self.listener.tell(expired);
-        swept
     }
 
     /// Makes everything durable and lets go of the database.
     pub(super) fn close(&self) -> Result<()> {
         let engine = self
-            .engine
+            .0
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -72,7 +58,7 @@ impl Workers {
     pub(super) fn sweep(&self, shared: Arc<Shared>, clock: Clock, every: Duration) -> Result<()> {
         self.start("session-sweep", every, move |stop| {
             loop {
-                match shared.sweep(clock.now(), SWEEP_AT_ONCE) {
+                match shared.with(|engine| engine.sweep(clock.now(), SWEEP_AT_ONCE)) {
                     Ok(swept) if swept.more && !stop.is_told() => {}
                     Ok(_) => return,
                     Err(error) => return warn("sweeping the session store failed", &error),

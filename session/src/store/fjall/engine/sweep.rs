@@ -19,24 +19,14 @@ impl Engine {
     ///
     /// A refresh does not touch `due`, so what is found there may be long past: the record is the truth, and is
     /// looked at under the session's lock. What lives on is filed anew under its present deadline.
-    /// The sessions that had expired are added to `expired` as they are removed, so that they are known also if a later
-    /// one fails.
-    pub(in super::super) fn sweep(
-        &self,
-        now: Timestamp,
-        limit: usize,
-        expired: &mut Vec<Digest>,
-    ) -> Result<Swept> {
+    pub(in super::super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         let due = self.due_at(now, limit)?;
         let mut swept = Swept {
             sessions: 0,
             more: limit > 0 && due.len() == limit,
         };
         for (deadline, id) in due {
-            if self.sweep_one(deadline, id, now)? {
-                swept.sessions += 1;
-                expired.push(id);
-            }
+            swept.sessions += usize::from(self.sweep_one(deadline, id, now)?);
         }
         Ok(swept)
     }
