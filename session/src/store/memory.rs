@@ -4,13 +4,14 @@ use super::{
     Bytes, Commit, Digest, FieldName, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
     StoreFuture, Swept,
     rules::{self, Life, Verdict},
+    watch::{ExpiredWatch, Watchers},
 };
 use crate::{clock::Timestamp, error::Result};
 use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -32,6 +33,7 @@ pub struct MemoryStore {
     /// By the first bits of the digest, so that the shards' order is that of the digests.
     shards: Box<[Mutex<Shard>]>,
     closed: AtomicBool,
+    watchers: Watchers,
 }
 
 type Shard = HashMap<Digest, Record>;
@@ -65,6 +67,7 @@ impl MemoryStore {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             closed: AtomicBool::new(false),
+            watchers: Watchers::default(),
         }
     }
 
@@ -197,17 +200,20 @@ impl MemoryStore {
     fn remove_dead(&self, now: Timestamp, limit: usize) -> Swept {
         let mut swept = Swept::default();
         let mut removed = 0;
+        let mut expired = Vec::new();
         for shard in &self.shards {
-            lock(shard).retain(|_, record| {
+            lock(shard).retain(|id, record| {
                 if removed == limit || !record.is_dead(now) {
                     return true;
                 }
                 removed += 1;
-                swept.sessions += usize::from(matches!(record, Record::Live(_)));
+                expired.extend(matches!(record, Record::Live(_)).then_some(*id));
                 false
             });
         }
+        swept.sessions = expired.len();
         swept.more = limit > 0 && removed == limit;
+        expired.into_iter().for_each(|id| self.watchers.tell(id));
         swept
     }
 
@@ -309,6 +315,10 @@ impl Store for MemoryStore {
             lock(shard).clear();
         }
         StoreFuture::ready(Ok(()))
+    }
+
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        self.watchers.add(watch);
     }
 }
 

@@ -32,11 +32,15 @@ mod rules;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod watch;
 
+#[cfg(all(feature = "fjall", any(test, fuzzing)))]
+pub(crate) use self::fjall::records;
 #[cfg(feature = "fjall")]
 pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
+pub use watch::ExpiredWatch;
 
 pub use crate::value::Add;
 pub use crate::{
@@ -46,7 +50,10 @@ pub use crate::{
 };
 
 use crate::clock::Timestamp;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// A stored value, in the format of [`value`](crate::value). Cloning is cheap.
 pub type Bytes = Arc<[u8]>;
@@ -115,6 +122,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the last writes cannot be made durable.
     fn close(&self) -> StoreFuture<'_, ()>;
+
+    /// From now on, and for as long as `watch` is there, calls it with every session that this store removes because
+    /// it had expired: once each, after it was removed (requirement L13). A store that does not remove them itself,
+    /// since its server does, tells nobody: that is the default.
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        let _ = watch;
+    }
 }
 
 impl<S: Store + ?Sized> Store for Arc<S> {
@@ -150,6 +164,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
     fn close(&self) -> StoreFuture<'_, ()> {
         (**self).close()
+    }
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        (**self).watch_expired(watch);
     }
 }
 

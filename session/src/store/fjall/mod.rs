@@ -11,6 +11,8 @@ mod committer;
 mod disk;
 mod engine;
 mod fault;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod keys;
 mod numbers;
 mod record;
@@ -19,12 +21,16 @@ mod shared;
 mod tests;
 
 pub use builder::{Durability, FjallStoreBuilder};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::records;
 
 use self::{
     committer::Committer,
     shared::{Shared, Workers},
 };
-use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept};
+use super::{
+    Commit, Digest, ExpiredWatch, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -32,7 +38,7 @@ use crate::{
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 /// Keeps sessions in an embedded database, each field under a key of its own.
@@ -157,11 +163,15 @@ impl Store for FjallStore {
     }
 
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.offload(move |this| this.shared.with(|engine| engine.sweep(now, limit)))
+        self.offload(move |this| this.shared.sweep(now, limit))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
         self.offload(Handle::close)
+    }
+
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        self.0.shared.watchers().add(watch);
     }
 }
 

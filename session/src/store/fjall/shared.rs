@@ -2,9 +2,9 @@
 
 use super::engine::Engine;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     error::{Error, ErrorKind, Result},
-    store::rules,
+    store::{Swept, rules, watch::Watchers},
 };
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError, RwLock},
@@ -17,22 +17,37 @@ const SWEEP_AT_ONCE: usize = 256;
 
 /// What the store and its threads share. Whoever works with the engine holds the lock for reading, so that closing,
 /// which takes it for writing, waits for what is in flight.
-pub(super) struct Shared(RwLock<Option<Engine>>);
+pub(super) struct Shared {
+    engine: RwLock<Option<Engine>>,
+    watchers: Watchers,
+}
 
 impl Shared {
     pub(super) fn new(engine: Engine) -> Self {
-        Self(RwLock::new(Some(engine)))
+        Self {
+            engine: RwLock::new(Some(engine)),
+            watchers: Watchers::default(),
+        }
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
-        let engine = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         engine.as_ref().map_or_else(|| Err(rules::closed()), work)
+    }
+
+    /// Removes up to `limit` dead sessions, and tells whoever watches.
+    pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+        self.with(|engine| engine.sweep(now, limit, |id| self.watchers.tell(id)))
+    }
+
+    pub(super) fn watchers(&self) -> &Watchers {
+        &self.watchers
     }
 
     /// Makes everything durable and lets go of the database.
     pub(super) fn close(&self) -> Result<()> {
         let engine = self
-            .0
+            .engine
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -58,7 +73,7 @@ impl Workers {
     pub(super) fn sweep(&self, shared: Arc<Shared>, clock: Clock, every: Duration) -> Result<()> {
         self.start("session-sweep", every, move |stop| {
             loop {
-                match shared.with(|engine| engine.sweep(clock.now(), SWEEP_AT_ONCE)) {
+                match shared.sweep(clock.now(), SWEEP_AT_ONCE) {
                     Ok(swept) if swept.more && !stop.is_told() => {}
                     Ok(_) => return,
                     Err(error) => return warn("sweeping the session store failed", &error),

@@ -18,15 +18,24 @@ impl Engine {
     /// Looks at up to `limit` sessions and marks that were due at `now`, and removes those that are dead.
     ///
     /// A refresh does not touch `due`, so what is found there may be long past: the record is the truth, and is
-    /// looked at under the session's lock. What lives on is filed anew under its present deadline.
-    pub(in super::super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+    /// looked at under the session's lock. What lives on is filed anew under its present deadline. `expired` is told
+    /// of every session that was removed, under no lock.
+    pub(in super::super) fn sweep(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        expired: impl Fn(Digest),
+    ) -> Result<Swept> {
         let due = self.due_at(now, limit)?;
         let mut swept = Swept {
             sessions: 0,
             more: limit > 0 && due.len() == limit,
         };
         for (deadline, id) in due {
-            swept.sessions += usize::from(self.sweep_one(deadline, id, now)?);
+            if self.sweep_one(deadline, id, now)? {
+                swept.sessions += 1;
+                expired(id);
+            }
         }
         Ok(swept)
     }
