@@ -336,7 +336,7 @@ impl Slot {
             Some(Change::Set(setting)) => self.stored = Some(Some(setting.bytes)),
             Some(Change::Remove) => self.stored = Some(None),
             Some(Change::Update(update)) => {
-                self.stored = Some(update.result.map(|setting| setting.bytes))
+                self.stored = Some(update.result.map(|setting| setting.bytes));
             }
             // The sum was made in the store, perhaps on what another request added.
             Some(Change::Add(_)) => self.stored = None,

@@ -45,6 +45,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(duration)))
     }
 
+    /// The moment after this one.
+    #[must_use]
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The time that has passed since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -402,14 +402,14 @@ impl UnitOfWork {
             false => Some(self.runtime.turn(plan.id).lock().await),
         };
         for _ in 0..TRIES {
-            let ended_at = match plan.step {
-                CommitStep::Destroy | CommitStep::Renew { .. } => self.runtime.end(rules.now),
-                CommitStep::Create { .. } | CommitStep::Keep => rules.now,
+            let ending = match plan.step {
+                CommitStep::Destroy | CommitStep::Renew { .. } => Some(self.runtime.end(rules.now)),
+                CommitStep::Create { .. } | CommitStep::Keep => None,
             };
             let commit = Commit {
                 id: plan.id,
                 now: rules.now,
-                ended_at,
+                ended_at: ending.as_ref().map_or(rules.now, |ending| ending.at),
                 step: plan.step,
                 clear: plan.clear,
                 lease: plan.lease,

@@ -13,10 +13,7 @@ use crate::{
 };
 use std::{
     fmt,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::sync::{Mutex, watch};
@@ -43,10 +40,33 @@ struct Shared {
     schemas: RwLock<Vec<&'static Schema>>,
     /// Commits that compare what they found take turns, so that they seldom have to be tried again.
     turns: [Mutex<()>; TURNS],
-    /// When a session was last ended here: see [`Runtime::end`].
-    last_end: AtomicU64,
+    /// When sessions were ended here, and units of work began: see [`Runtime::end`].
+    times: std::sync::Mutex<Times>,
     /// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
     ends: [watch::Sender<()>; TURNS],
+}
+
+#[derive(Default)]
+struct Times {
+    last_begin: Timestamp,
+    last_end: Timestamp,
+    /// Ends that were given a time and may not be stored yet: a few at most.
+    about_to_end: Vec<Timestamp>,
+}
+
+/// The end of a session, for as long as it is being stored.
+pub(crate) struct Ending<'a> {
+    runtime: &'a Runtime,
+    pub(crate) at: Timestamp,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut times = self.runtime.times();
+        if let Some(at) = times.about_to_end.iter().position(|end| *end == self.at) {
+            times.about_to_end.swap_remove(at);
+        }
+    }
 }
 
 impl Runtime {
@@ -64,32 +84,42 @@ impl Runtime {
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
                 turns: std::array::from_fn(|_| Mutex::const_new(())),
-                last_end: AtomicU64::new(0),
+                times: std::sync::Mutex::default(),
                 ends: std::array::from_fn(|_| watch::Sender::new(())),
             }),
         }
     }
 
-    // Whether a session was ended before a unit of work began or during it is told by two times, and a clock may show
-    // both the same. So an end is later than every end before it, and a beginning is later than every end before it.
+    // Whether a session was ended before a unit of work began or after it is told by two times, and a clock may show
+    // both the same, or the end's may have been read earlier. So an end is no earlier than any beginning before it, and
+    // later than every end before it; and a beginning is later than every end that was stored before it, but not than
+    // one that is about to be stored.
 
     /// The time that a unit of work begins at.
     pub(crate) fn begin(&self) -> Timestamp {
-        let last = self.shared.last_end.load(Ordering::SeqCst);
-        self.clock
-            .now()
-            .max(Timestamp::from_millis(last.saturating_add(1)))
+        let mut times = self.times();
+        let at = match times.about_to_end.iter().min() {
+            Some(end) => *end,
+            None => self.clock.now().max(times.last_end.next()),
+        };
+        times.last_begin = times.last_begin.max(at);
+        at
     }
 
-    /// The time of an end at `now`.
-    pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
-        let now = now.as_millis();
-        let next = |last: u64| now.max(last.saturating_add(1));
-        let update =
-            self.shared
-                .last_end
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(next(last)));
-        Timestamp::from_millis(update.map_or(now, next))
+    /// The time of an end at `now`, which is about to be stored until it is dropped.
+    pub(crate) fn end(&self, now: Timestamp) -> Ending<'_> {
+        let mut times = self.times();
+        let at = now.max(times.last_end.next()).max(times.last_begin);
+        times.last_end = at;
+        times.about_to_end.push(at);
+        Ending { runtime: self, at }
+    }
+
+    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
+        self.shared
+            .times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn turn(&self, id: Digest) -> &Mutex<()> {

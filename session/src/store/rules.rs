@@ -103,13 +103,12 @@ fn conflict(
     Ok((!holds).then_some(found))
 }
 
-/// The lease that a session has after the commit: one that an earlier use brought is ignored, for its request was
-/// overtaken; a renewal starts anew and always counts.
+/// The lease that a session has after the commit: one that an earlier use brought, or one that counts from an earlier
+/// sign-in, is ignored, for its request was overtaken; a renewal starts anew and always counts.
 fn lease_after(stored: Lease, commit: &Commit<'_>) -> Lease {
     match commit.lease {
-        Some(lease) if lease.seen >= stored.seen || matches!(commit.step, Step::Renew { .. }) => {
-            lease
-        }
+        Some(lease) if matches!(commit.step, Step::Renew { .. }) => lease,
+        Some(lease) if lease.seen >= stored.seen && lease.started >= stored.started => lease,
         _ => stored,
     }
 }

@@ -1,0 +1,354 @@
+//! The handler of a history: does what its request says, and compares what it gets with what the contract says.
+
+use super::{
+    data::{Data, Field, Held, OTP_MILLIS},
+    model::Stored,
+    plan::{End, Op, Request},
+    unit::{Answer, Change, Phase, Who},
+    watch::{Watch, Watched, turn},
+};
+use http::{Response, StatusCode};
+use level_session::{ErrorKind, Result, Session, Timestamp, Untyped};
+use std::{fmt::Debug, panic::resume_unwind};
+
+/// A panic of a handler, as it was told.
+pub(super) struct Told;
+
+/// A handler at work.
+pub(super) struct Handler {
+    pub(super) watched: Watched,
+    pub(super) number: usize,
+}
+
+impl Handler {
+    /// Does everything, and answers.
+    pub(super) async fn run(self, request: Request, session: Untyped) -> Response<()> {
+        let session = match session.typed::<Data>() {
+            Ok(session) => session,
+            Err(error) => {
+                self.watched
+                    .lock()
+                    .violated(format!("no typed session: {error:?}"));
+                return Response::new(());
+            }
+        };
+        for op in &request.ops {
+            self.watched.lock().operations += 1;
+            self.perform(&session, *op).await;
+            if self.watched.lock().violation.is_some() {
+                break;
+            }
+        }
+        let commits = matches!(request.end, End::Status(status) if status < 500);
+        let mut watch = self.watched.lock();
+        let number = self.number;
+        watch.tell(|_| format!("request {number} ends with {:?}", request.end));
+        watch.unit().answered.clear();
+        watch.unit().phase = Phase::Ending { commits };
+        drop(watch);
+        match request.end {
+            End::Panic => resume_unwind(Box::new(Told)),
+            End::Status(status) => {
+                let mut response = Response::new(());
+                *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+                response
+            }
+        }
+    }
+
+    async fn perform(&self, session: &Session<Data>, op: Op) {
+        match op {
+            Op::Yield => return turn().await,
+            Op::Read(field, typed) => {
+                let got = match typed {
+                    true => field.read(session).await,
+                    false => field.get(session).await,
+                };
+                self.read(op, field, typed, got);
+            }
+            Op::ReadAll => {
+                let got = session.get_all().await;
+                let got = got.map(|all| {
+                    let damaged = all.damaged().len();
+                    (all.into_map(), damaged)
+                });
+                let mut watch = self.told(op, &got);
+                if let Some((map, damaged)) = must(&mut watch, op, got) {
+                    watch.check(damaged == 0, |_| "a field is damaged".into());
+                    for field in Field::ALL {
+                        let got = map.get(field.key()).and_then(super::data::held);
+                        sees(&mut watch, op, field, got, false);
+                    }
+                }
+            }
+            Op::Load => {
+                let got = session.load().await;
+                let mut watch = self.told(op, &got);
+                if let Some(data) = must(&mut watch, op, got) {
+                    whole(&mut watch, op, &data);
+                }
+            }
+            Op::Store(tag) => {
+                let got = session.load().await;
+                let Some(mut data) = ({
+                    let mut watch = self.told(op, &got);
+                    let data = must(&mut watch, op, got);
+                    if let Some(data) = &data {
+                        whole(&mut watch, op, data);
+                    }
+                    data
+                }) else {
+                    return;
+                };
+                data.user = Some(tag);
+                data.visits += 2;
+                let got = session.store(&data).await;
+                self.wants(op, got, |watch, _| {
+                    let unit = watch.unit();
+                    unit.wants
+                        .push(Field::User, set(Field::User.holding(tag), None));
+                    unit.wants.push(Field::Visits, Change::Add(2));
+                });
+            }
+            Op::Set(field, tag, typed) => {
+                let got = field.set(session, tag, typed);
+                self.wants(op, got, |watch, now| {
+                    let expires = (field == Field::Otp)
+                        .then(|| Timestamp::from_millis(now.as_millis() + OTP_MILLIS));
+                    watch
+                        .unit()
+                        .wants
+                        .push(field, set(field.holding(tag), expires));
+                });
+            }
+            Op::SetPair(tag) => {
+                for field in [Field::Left, Field::Right] {
+                    let got = field.set(session, tag, true);
+                    self.wants(op, got, |watch, _| {
+                        watch
+                            .unit()
+                            .wants
+                            .push(field, set(field.holding(tag), None));
+                    });
+                }
+            }
+            Op::Remove(field, typed) => {
+                let got = field.remove(session, typed);
+                self.wants(op, got, |watch, _| {
+                    watch.unit().wants.push(field, Change::Remove)
+                });
+            }
+            Op::Add(field, delta) => {
+                let got = match field {
+                    Field::Lives => session.lives().sub(delta),
+                    _ => session.visits().add(delta.unsigned_abs()),
+                };
+                let delta = if field == Field::Lives { -delta } else { delta };
+                self.wants(op, got, |watch, _| {
+                    watch.unit().wants.push(field, Change::Add(delta))
+                });
+            }
+            Op::Update(field, by) => {
+                let got = field.update(session, by).await;
+                self.wants(op, got, |watch, _| {
+                    watch.unit().wants.push(field, Change::Update(by))
+                });
+            }
+            Op::Take(field) => self.take(session, op, field).await,
+            Op::Clear => {
+                let got = session.clear();
+                self.wants(op, got, |watch, _| watch.unit().wants.clear());
+            }
+            Op::Renew => {
+                let got = session.renew();
+                self.wants(op, got, |watch, _| watch.unit().wants.renew = true);
+            }
+            Op::Destroy => {
+                let got = session.destroy();
+                self.wants(op, got, |watch, _| {
+                    let unit = watch.unit();
+                    unit.wants.clear();
+                    unit.wants.destroy = true;
+                });
+            }
+            Op::Touch => {
+                let got = session.touch();
+                self.wants(op, got, |watch, _| watch.unit().wants.touch = true);
+            }
+            Op::IsLive => {
+                let got = session.is_live().await;
+                let mut watch = self.told(op, &got);
+                if let Some(live) = must(&mut watch, op, got) {
+                    let known = matches!(watch.unit().who, Who::Known { .. });
+                    watch.check(live == known, |_| format!("{op:?} gives {live}"));
+                }
+            }
+            Op::Commit => {
+                {
+                    let unit = &mut self.watched.lock();
+                    let unit = unit.unit();
+                    unit.answered.clear();
+                    unit.phase = Phase::Committing;
+                }
+                let got = session.commit().await;
+                let mut watch = self.told(op, &got);
+                watch.unit().phase = Phase::AtWork;
+                committed(&mut watch, got.map_err(|error| error.kind()));
+            }
+        }
+        self.watched.lock().unit().used = true;
+    }
+
+    async fn take(&self, session: &Session<Data>, op: Op, field: Field) {
+        {
+            let mut watch = self.watched.lock();
+            let unit = watch.unit();
+            unit.answered.clear();
+            unit.claimed = None;
+            unit.phase = Phase::Taking(field);
+        }
+        let got = field.take(session).await;
+        let mut watch = self.told(op, &got);
+        watch.unit().phase = Phase::AtWork;
+        let Some(got) = must(&mut watch, op, got) else {
+            return;
+        };
+        let now = watch.clock.now();
+        match watch.unit().claimed.take() {
+            Some(wanted) => {
+                watch.check(got == wanted, |_| {
+                    format!("{op:?} gives {got:?} and should give {wanted:?}")
+                });
+            }
+            // Nothing was claimed: it was the request's own, or there is nothing.
+            None => {
+                let Some(seen) = watch.unit().sees(field, now) else {
+                    return watch.violated(format!("{op:?} was answered without a look"));
+                };
+                let wanted = seen.as_ref().and_then(|stored| stored.at(now).cloned());
+                watch.check(got == wanted, |_| {
+                    format!("{op:?} gives {got:?} and should give {wanted:?}")
+                });
+                if seen.is_some() {
+                    watch.unit().wants.drop_own(field);
+                }
+            }
+        }
+    }
+
+    fn told<T: Debug>(&self, op: Op, got: &Result<T>) -> std::sync::MutexGuard<'_, Watch> {
+        let mut watch = self.watched.lock();
+        let number = self.number;
+        watch.tell(|_| match got {
+            Ok(value) => format!("request {number}: {op:?} -> {value:?}"),
+            Err(error) => format!("request {number}: {op:?} -> {:?}", error.kind()),
+        });
+        watch
+    }
+
+    fn read(&self, op: Op, field: Field, typed: bool, got: Result<Option<Held>>) {
+        let mut watch = self.told(op, &got);
+        if let Some(got) = must(&mut watch, op, got) {
+            sees(&mut watch, op, field, got, typed);
+        }
+    }
+
+    fn wants(&self, op: Op, got: Result<()>, want: impl FnOnce(&mut Watch, Timestamp)) {
+        let mut watch = self.told(op, &got);
+        if must(&mut watch, op, got).is_some() {
+            let now = watch.clock.now();
+            want(&mut watch, now);
+        }
+    }
+}
+
+fn set(held: Held, expires: Option<Timestamp>) -> Change {
+    Change::Set(Stored { held, expires })
+}
+
+/// It works, unless the session ended under the request.
+fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
+    told_gone(
+        watch,
+        matches!(&got, Err(error) if error.kind() == ErrorKind::Gone),
+    );
+    match (got, watch.unit().gone) {
+        (Ok(value), false) => Some(value),
+        (Err(error), true) if error.kind() == ErrorKind::Gone => None,
+        (got, gone) => {
+            let kind = got.err().map(|error| error.kind());
+            watch.violated(format!(
+                "{op:?} gives {kind:?}, and the session {}",
+                if gone {
+                    "ended under the request"
+                } else {
+                    "lives"
+                }
+            ));
+            None
+        }
+    }
+}
+
+fn sees(watch: &mut Watch, op: Op, field: Field, got: Option<Held>, typed: bool) {
+    let now = watch.clock.now();
+    match watch.unit().sees(field, now) {
+        None => watch.violated(format!("{op:?} was answered without a look")),
+        Some(stored) => {
+            let wanted = stored.and_then(|stored| stored.at(now).cloned());
+            let wanted = wanted.or_else(|| field.default().filter(|_| typed));
+            watch.check(got == wanted, |_| {
+                format!("{op:?} gives {got:?} and should give {wanted:?}")
+            });
+        }
+    }
+}
+
+fn whole(watch: &mut Watch, op: Op, data: &Data) {
+    for field in Field::ALL {
+        if field != Field::Note {
+            sees(watch, op, field, field.in_struct(data), true);
+        }
+    }
+}
+
+/// A request that could be told either way was told.
+fn told_gone(watch: &mut Watch, gone: bool) {
+    let unit = watch.unit();
+    unit.gone |= std::mem::take(&mut unit.may_be_gone) && gone;
+}
+
+/// A commit is acknowledged if and only if it is stored, unless there was nothing to store.
+pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
+    told_gone(watch, got == Err(ErrorKind::Gone));
+    let now = watch.clock.now();
+    let unit = watch.unit();
+    let wanted = match unit.answered.first() {
+        Some(Answer::Done | Answer::RefreshGone) => Ok(()),
+        Some(Answer::Gone) => Err(ErrorKind::Gone),
+        None if unit.gone => Err(ErrorKind::Gone),
+        None => Ok(()),
+    };
+    let answered = !unit.answered.is_empty();
+    let (who, wants) = (unit.who, unit.wants.clone());
+    watch.check(got == wanted, |_| {
+        format!("a commit gives {got:?} and should give {wanted:?}")
+    });
+    if wanted.is_err() || answered {
+        return;
+    }
+    let forgotten = match who {
+        Who::Nobody => wants.leaves_something(now),
+        Who::Presented(_) => {
+            wants.destroy || wants.renew || wants.clear || wants.leaves_something(now)
+        }
+        Who::Known { id, .. } => watch.model.live(id).is_some_and(|live| {
+            let mut after = live.fields.clone();
+            wants.apply(&mut after, now);
+            wants.destroy || wants.renew || after != live.fields
+        }),
+    };
+    watch.check(!forgotten, |_| {
+        format!("an acknowledged commit stores nothing of {wants:?}")
+    });
+}

@@ -1,0 +1,23 @@
+//! The history checker.
+//!
+//! Many requests use few sessions at once, through the real tower layer, over a real store. What each of them sees and
+//! how it ends is compared, step by step, with a [`model`] that knows nothing of bytes, locks and caches: it takes one
+//! commit after another, in the order in which the store took them.
+//!
+//! In [`run`] the requests take turns on one thread: a seed decides who is next at every await, when time passes, and
+//! whose client goes away. So every history can be had again, and is shortened before it is shown.
+
+mod data;
+mod handler;
+mod model;
+mod plan;
+mod rng;
+mod run;
+mod shrink;
+mod unit;
+mod watch;
+
+pub use plan::Episode;
+pub use rng::{Rng, fresh_seed};
+pub use run::{Report, Stage};
+pub use shrink::shortest;

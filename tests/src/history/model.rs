@@ -1,0 +1,185 @@
+//! What the contract says of sessions, in the plainest form: maps, and one change after another.
+
+use super::{data::Field, data::Held, plan::Settings};
+use level_session::{
+    Timestamp,
+    store::{Digest, Lease},
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// Every session that was ever there.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) settings: Settings,
+    records: HashMap<Digest, Record>,
+    /// Counts what happened to ids.
+    pub(super) moment: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Record {
+    Live(Live),
+    Moved { to: Digest, end: End },
+    Ended(End),
+}
+
+/// The end of an id.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// In the order of everything.
+    pub(super) moment: u64,
+    /// Until when it must be remembered.
+    pub(super) remembered: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    pub(super) lease: Lease,
+    pub(super) former: Option<(Digest, Timestamp)>,
+    pub(super) fields: Fields,
+}
+
+/// What a session holds.
+pub(super) type Fields = BTreeMap<Field, Stored>;
+
+/// A value, and when it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) held: Held,
+    pub(super) expires: Option<Timestamp>,
+}
+
+/// What an id leads to.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A session under this id, by the one that it had before or not.
+    Live {
+        id: Digest,
+        by_former: bool,
+    },
+    Ended(End),
+    Nothing,
+}
+
+impl Stored {
+    pub(super) fn at(&self, now: Timestamp) -> Option<&Held> {
+        let lives = self.expires.is_none_or(|expires| now < expires);
+        lives.then_some(&self.held)
+    }
+}
+
+impl Model {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            records: HashMap::new(),
+            moment: 0,
+        }
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.moment += 1;
+        self.moment
+    }
+
+    pub(super) fn find(&self, id: Digest, now: Timestamp) -> Found {
+        match self.records.get(&id) {
+            None => Found::Nothing,
+            Some(Record::Ended(end)) => Found::Ended(*end),
+            Some(Record::Live(live)) if live.lease.is_live(now) => Found::Live {
+                id,
+                by_former: false,
+            },
+            Some(Record::Live(_)) => Found::Nothing,
+            Some(Record::Moved { to, end, .. }) => match self.records.get(to) {
+                Some(Record::Live(live))
+                    if live.lease.is_live(now)
+                        && live
+                            .former
+                            .is_some_and(|(former, until)| former == id && now < until) =>
+                {
+                    Found::Live {
+                        id: *to,
+                        by_former: true,
+                    }
+                }
+                Some(Record::Ended(later)) if later.moment > end.moment => Found::Ended(*later),
+                _ => Found::Ended(*end),
+            },
+        }
+    }
+
+    /// Whether an id is taken.
+    pub(super) fn knows(&self, id: Digest) -> bool {
+        self.records.contains_key(&id)
+    }
+
+    pub(super) fn live(&self, id: Digest) -> Option<&Live> {
+        match self.records.get(&id) {
+            Some(Record::Live(live)) => Some(live),
+            _ => None,
+        }
+    }
+
+    pub(super) fn live_mut(&mut self, id: Digest) -> Option<&mut Live> {
+        match self.records.get_mut(&id) {
+            Some(Record::Live(live)) => Some(live),
+            _ => None,
+        }
+    }
+
+    pub(super) fn put(&mut self, id: Digest, record: Record) {
+        self.records.insert(id, record);
+    }
+
+    pub(super) fn take(&mut self, id: Digest) -> Option<Live> {
+        match self.records.remove(&id) {
+            Some(Record::Live(live)) => Some(live),
+            Some(other) => {
+                self.records.insert(id, other);
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// What lives, in order.
+    pub(super) fn page(&self, now: Timestamp) -> Vec<Digest> {
+        let mut page: Vec<_> = self
+            .records
+            .iter()
+            .filter(|(_, record)| matches!(record, Record::Live(live) if live.lease.is_live(now)))
+            .map(|(id, _)| *id)
+            .collect();
+        page.sort_unstable();
+        page
+    }
+
+    /// Forgets what has expired; how many sessions.
+    pub(super) fn sweep(&mut self, now: Timestamp) -> usize {
+        let before = self.records.len();
+        self.records
+            .retain(|_, record| !matches!(record, Record::Live(live) if !live.lease.is_live(now)));
+        before - self.records.len()
+    }
+
+    /// The deadlines that a use gives.
+    pub(super) fn lease(&self, started: Timestamp, seen: Timestamp) -> Lease {
+        let after = |from: Timestamp, millis| Timestamp::from_millis(from.as_millis() + millis);
+        Lease {
+            started,
+            seen,
+            idle_deadline: after(seen, self.settings.idle),
+            absolute_deadline: self.settings.absolute.map(|millis| after(started, millis)),
+        }
+    }
+
+    /// Whether a use must be written down.
+    pub(super) fn refresh_due(&self, seen: Timestamp, now: Timestamp) -> bool {
+        let passed = now.as_millis().saturating_sub(seen.as_millis());
+        match self.settings.refresh_always {
+            true => passed > 0,
+            false => passed >= self.settings.idle / 100,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What is going to happen: requests with what their handlers do, and who is at work when.
+//!
+//! All of it is written down beforehand, so that it can be replayed and shortened.
+
+use super::{
+    data::{Field, Update},
+    rng::Rng,
+};
+
+/// A history to be.
+#[derive(Clone, Debug)]
+pub struct Episode {
+    /// The settings of the application.
+    pub settings: Settings,
+    /// What is asked of it.
+    pub requests: Vec<Request>,
+    /// In which order all of it happens.
+    pub actions: Vec<Action>,
+    /// Of the ids.
+    pub id_seed: u64,
+}
+
+/// Settings, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The idle timeout.
+    pub idle: u64,
+    /// The absolute timeout.
+    pub absolute: Option<u64>,
+    /// How long a former id works.
+    pub grace: u64,
+    /// Refresh with every request.
+    pub refresh_always: bool,
+    /// One id in so many is one that was there before; none with zero.
+    pub repeat_ids: usize,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whose.
+    pub visitor: usize,
+    /// Comes with a cookie that the visitor had before, counted backwards.
+    pub stale: usize,
+    /// What the handler does.
+    pub ops: Vec<Op>,
+    /// How it ends.
+    pub end: End,
+}
+
+/// How a handler ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With this status.
+    Status(u16),
+    /// With a panic.
+    Panic,
+}
+
+/// What a handler does with its session.
+#[derive(Clone, Copy, Debug)]
+pub enum Op {
+    /// Reads a field, by its accessor or by its key.
+    Read(Field, bool),
+    /// Reads everything.
+    ReadAll,
+    /// Reads the struct.
+    Load,
+    /// Reads the struct, changes two fields of it and stores it.
+    Store(u64),
+    /// Sets a field.
+    Set(Field, u64, bool),
+    /// Sets `left` and `right`.
+    SetPair(u64),
+    /// Removes a field.
+    Remove(Field, bool),
+    /// Adds to a counter.
+    Add(Field, i64),
+    /// Updates a field.
+    Update(Field, Update),
+    /// Takes a field.
+    Take(Field),
+    /// Removes every field.
+    Clear,
+    /// Asks for a new id.
+    Renew,
+    /// Ends the session.
+    Destroy,
+    /// Asks for a new deadline.
+    Touch,
+    /// Commits.
+    Commit,
+    /// Asks whether the session lives.
+    IsLive,
+    /// Lets others go first.
+    Yield,
+}
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A request arrives.
+    Begin(usize),
+    /// It gets a turn.
+    Poll(usize),
+    /// It gets turns until it is done, or waits for another.
+    Finish(usize),
+    /// Its client goes away.
+    Cancel(usize),
+    /// Time passes, in milliseconds.
+    Advance(u64),
+    /// What is dead is removed.
+    Sweep,
+}
+
+impl Episode {
+    /// The history of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let settings = Settings {
+            idle: 10_000,
+            absolute: rng.chance(1, 3).then_some(25_000),
+            grace: rng.pick(&[0, 0, 3_000]),
+            refresh_always: rng.chance(1, 3),
+            repeat_ids: rng.pick(&[0, 0, 0, 6]),
+        };
+        let visitors = 1 + rng.below(3);
+        let at_once = 2 + rng.below(5);
+        let mut tags = 0;
+        let requests: Vec<_> = (0..8 + rng.below(24))
+            .map(|_| Request::random(&mut rng, visitors, &mut tags))
+            .collect();
+        let actions = schedule(&mut rng, &requests, at_once);
+        Self {
+            settings,
+            requests,
+            actions,
+            id_seed: rng.draw(),
+        }
+    }
+}
+
+impl Request {
+    fn random(rng: &mut Rng, visitors: usize, tags: &mut u64) -> Self {
+        let ops = (0..1 + rng.below(6))
+            .map(|_| Op::random(rng, tags))
+            .collect();
+        let end = match rng.below(20) {
+            0 | 1 => End::Status(500),
+            2 => End::Panic,
+            3 => End::Status(404),
+            _ => End::Status(200),
+        };
+        Self {
+            visitor: rng.below(visitors),
+            stale: rng.pick(&[0, 0, 0, 0, 0, 1, 1, 2]),
+            ops,
+            end,
+        }
+    }
+}
+
+impl Op {
+    fn random(rng: &mut Rng, tags: &mut u64) -> Self {
+        *tags += 1;
+        let tag = *tags;
+        let field = rng.pick(&Field::ALL);
+        let typed = rng.chance(1, 2);
+        match rng.below(100) {
+            0..20 => Self::Read(field, typed),
+            20..24 => Self::ReadAll,
+            24..28 => Self::Load,
+            28..31 => Self::Store(tag),
+            31..42 => match field {
+                Field::Left | Field::Right => Self::SetPair(tag),
+                _ => Self::Set(field, tag, typed),
+            },
+            42..46 => match field {
+                Field::Left | Field::Right => Self::SetPair(tag),
+                _ => Self::Remove(field, typed),
+            },
+            46..56 => Self::Add(
+                rng.pick(&[Field::Visits, Field::Visits, Field::Lives]),
+                rng.pick(&[1, 2, 5]),
+            ),
+            56..74 => {
+                let field = rng.pick(&[
+                    Field::List,
+                    Field::List,
+                    Field::User,
+                    Field::Visits,
+                    Field::Note,
+                ]);
+                let change = match (rng.below(8), field) {
+                    (0, _) => Update::Vanish,
+                    (_, Field::List) => Update::Push(tag),
+                    _ => Update::Mix(tag),
+                };
+                Self::Update(field, change)
+            }
+            74..82 => Self::Take(match field {
+                Field::Left | Field::Right => Field::Notice,
+                _ => field,
+            }),
+            82 => Self::Clear,
+            83..86 => Self::Renew,
+            86..89 => Self::Destroy,
+            89 => Self::Touch,
+            90..94 => Self::Commit,
+            94 => Self::IsLive,
+            _ => Self::Yield,
+        }
+    }
+}
+
+/// Requests overlap: some are at work at any time, in random turns.
+fn schedule(rng: &mut Rng, requests: &[Request], at_once: usize) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut at_work: Vec<(usize, usize)> = Vec::new();
+    let mut next = 0;
+    while next < requests.len() || !at_work.is_empty() {
+        if next < requests.len() && at_work.len() < at_once && rng.chance(1, 3) {
+            actions.push(Action::Begin(next));
+            at_work.push((next, 3 * requests[next].ops.len() + 6));
+            next += 1;
+        }
+        if rng.chance(1, 25) {
+            actions.push(Action::Advance(
+                rng.pick(&[1, 1, 99, 100, 1_000, 2_999, 3_000, 5_000, 9_999]),
+            ));
+        }
+        if rng.chance(1, 60) {
+            actions.push(Action::Sweep);
+        }
+        if at_work.is_empty() {
+            continue;
+        }
+        let at = rng.below(at_work.len());
+        let (request, left) = &mut at_work[at];
+        match (*left, rng.below(150)) {
+            (0, _) => {
+                actions.push(Action::Finish(*request));
+                at_work.swap_remove(at);
+            }
+            (_, 0) => {
+                actions.push(Action::Cancel(*request));
+                at_work.swap_remove(at);
+            }
+            (_, 1..20) => {
+                actions.push(Action::Finish(*request));
+                at_work.swap_remove(at);
+            }
+            _ => {
+                actions.push(Action::Poll(*request));
+                *left -= 1;
+            }
+        }
+    }
+    actions
+}

@@ -1,0 +1,504 @@
+//! Carries out a history, one turn after another, on one thread.
+
+use super::{
+    data::{Data, Field},
+    handler::{Handler, Told, committed},
+    model::Model,
+    plan::{Action, Episode, Request},
+    rng::Rng,
+    unit::{Cookie, Phase, Unit, Who},
+    watch::{Watch, Watched, WatchedStore, wait},
+};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{COOKIE, SET_COOKIE},
+};
+use level_session::{
+    Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp, Untyped,
+    store::{Digest, Select, Store},
+};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tower_layer::Layer as _;
+use tower_service::Service;
+
+/// How a history went.
+#[derive(Debug)]
+pub struct Report {
+    /// What contradicts the contract.
+    pub violation: Option<String>,
+    /// What happened, if it was to be told.
+    pub told: Vec<String>,
+    /// How many things handlers did and stores were asked.
+    pub operations: u64,
+}
+
+/// A store and its clock, for one history after another.
+#[derive(Clone)]
+pub struct Stage {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    /// Where the store keeps its files: it goes when the store has gone.
+    _folder: Option<Arc<TempDir>>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+type Answer = Result<Response<()>, Infallible>;
+type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+#[derive(Clone)]
+struct Handlers {
+    watched: Watched,
+    /// The handle of each request, to write through when it is over.
+    late: Arc<Mutex<HashMap<usize, Untyped>>>,
+}
+
+#[derive(Clone)]
+struct Numbered(usize, Request);
+
+impl Service<http::Request<()>> for Handlers {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Running;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<()>) -> Running {
+        let session = request
+            .extensions_mut()
+            .remove::<Untyped>()
+            .expect("the layer put it there");
+        let Numbered(number, what) = request
+            .extensions_mut()
+            .remove()
+            .expect("the stage put it there");
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.insert(number, session.clone());
+        let handler = Handler {
+            watched: self.watched.clone(),
+            number,
+        };
+        Box::pin(async move { Ok(handler.run(what, session).await) })
+    }
+}
+
+#[derive(Default)]
+struct Browser {
+    current: Option<(String, Digest)>,
+    past: Vec<(String, Digest)>,
+}
+
+struct Run<'a> {
+    episode: &'a Episode,
+    watched: Watched,
+    sessions: Sessions,
+    service: <SessionLayer as tower_layer::Layer<Handlers>>::Service,
+    handlers: Handlers,
+    running: HashMap<usize, Running>,
+    browsers: HashMap<usize, Browser>,
+}
+
+impl Stage {
+    /// A store, and the folder that it is in.
+    pub fn new(store: impl Store, folder: Option<TempDir>) -> Self {
+        Self {
+            store: Arc::new(store),
+            clock: Clock::manual(Timestamp::from_millis(crate::visitor::START)),
+            _folder: folder.map(Arc::new),
+        }
+    }
+
+    /// Carries out a history.
+    ///
+    /// # Panics
+    /// If a handler panics that should not.
+    #[must_use]
+    pub fn play(&self, episode: &Episode, tell: bool) -> Report {
+        let watched = Watched::new(Watch {
+            model: Model::new(episode.settings),
+            units: episode
+                .requests
+                .iter()
+                .map(|_| Unit::new(None, 0))
+                .collect(),
+            current: 0,
+            clock: self.clock.clone(),
+            violation: None,
+            told: tell.then(Vec::new),
+            told_events: Vec::new(),
+            due_events: Vec::new(),
+            entries: HashMap::new(),
+            operations: 0,
+        });
+        let sessions = self.sessions(episode, &watched);
+        let handlers = Handlers {
+            watched: watched.clone(),
+            late: Arc::default(),
+        };
+        let mut run = Run {
+            episode,
+            service: SessionLayer::from(sessions.clone()).layer(handlers.clone()),
+            sessions,
+            handlers,
+            watched: watched.clone(),
+            running: HashMap::new(),
+            browsers: HashMap::new(),
+        };
+        for action in &episode.actions {
+            run.act(self, *action);
+            if watched.lock().violation.is_some() {
+                break;
+            }
+        }
+        run.drain();
+        drop(run);
+        self.settle(&watched);
+        let mut watch = watched.lock();
+        Report {
+            violation: watch.violation.take(),
+            told: watch.told.take().unwrap_or_default(),
+            operations: watch.operations,
+        }
+    }
+
+    fn sessions(&self, episode: &Episode, watched: &Watched) -> Sessions {
+        let settings = episode.settings;
+        let mut expiry = Expiry::idle(Duration::from_millis(settings.idle));
+        if let Some(absolute) = settings.absolute {
+            expiry = expiry.with_absolute(Duration::from_millis(absolute));
+        }
+        if settings.refresh_always {
+            expiry = expiry.with_refresh(Refresh::EveryRequest);
+        }
+        let ids = Mutex::new((Rng::new(episode.id_seed), Vec::<[u8; 24]>::new()));
+        let repeats = settings.repeat_ids;
+        let source = move || {
+            let (rng, given) = &mut *ids.lock().unwrap_or_else(PoisonError::into_inner);
+            if repeats > 0 && !given.is_empty() && rng.chance(1, repeats) {
+                return Ok(rng.pick(given));
+            }
+            let mut id = [0; 24];
+            for part in id.chunks_mut(8) {
+                part.copy_from_slice(&rng.draw().to_le_bytes());
+            }
+            given.push(id);
+            Ok(id)
+        };
+        let observed = watched.clone();
+        let store = WatchedStore {
+            inner: self.store.clone(),
+            watched: watched.clone(),
+        };
+        Sessions::new(store, Keyring::new([[7; 32]]).expect("one key of 32 bytes"))
+            .with_clock(self.clock.clone())
+            .with_expiry(expiry)
+            .with_renewal_grace(Duration::from_millis(settings.grace))
+            .with_id_source(source)
+            .with_observer(move |event| observed.lock().told_events.push(event))
+            .with_data::<Data>()
+            .expect("no clash")
+    }
+
+    /// Compares what is left with the model, and leaves nothing.
+    fn settle(&self, watched: &Watched) {
+        let mut watch = watched.lock();
+        if watch.violation.is_some() {
+            return self.empty();
+        }
+        watch.tell(|_| "in the end".into());
+        let now = self.clock.now();
+        let live = watch.model.page(now);
+        match wait(self.store.page(None, 1_000_000, now)) {
+            Ok(page) => watch.check(page == live, |_| {
+                format!("{page:?} are listed, and {live:?} live")
+            }),
+            Err(error) => watch.violated(format!("no list: {error:?}")),
+        }
+        for id in &live {
+            match wait(self.store.load(*id, Select::All, now)) {
+                Ok(loaded) => drop(watch.loaded(*id, Select::All, now, &loaded)),
+                Err(error) => watch.violated(format!("no read: {error:?}")),
+            }
+        }
+        for (tag, entry) in watch.entries.clone() {
+            let mut wanted: Vec<_> = live
+                .iter()
+                .copied()
+                .filter(|id| {
+                    let user = watch
+                        .model
+                        .live(*id)
+                        .and_then(|live| live.fields.get(&Field::User));
+                    user.is_some_and(|stored| stored.held == super::data::number(tag))
+                })
+                .collect();
+            match wait(self.store.find(Field::User.key(), &entry, now)) {
+                Ok(found) => {
+                    let mut found: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
+                    found.sort_unstable();
+                    wanted.sort_unstable();
+                    watch.check(found == wanted, |_| {
+                        format!("user {tag} is found in {found:?}, not {wanted:?}")
+                    });
+                }
+                Err(error) => watch.violated(format!("no look-up: {error:?}")),
+            }
+        }
+        events(&mut watch);
+        drop(watch);
+        self.empty();
+        match wait(self.store.page(None, 1, self.clock.now())) {
+            Ok(page) => watched.lock().check(page.is_empty(), |_| {
+                "something outlives its deadline".into()
+            }),
+            Err(error) => watched.lock().violated(format!("no list: {error:?}")),
+        }
+    }
+
+    /// Lets everything be forgotten.
+    fn empty(&self) {
+        self.clock.advance(Duration::from_secs(3_700));
+        while wait(self.store.sweep(self.clock.now(), 10_000)).is_ok_and(|swept| swept.more) {}
+    }
+}
+
+/// Everything that begins and ends is told once.
+fn events(watch: &mut Watch) {
+    let mut told = std::mem::take(&mut watch.told_events);
+    for (unit, due) in std::mem::take(&mut watch.due_events) {
+        let at = told.iter().position(|event| due.is(event));
+        match at {
+            Some(at) => drop(told.swap_remove(at)),
+            None if watch.units[unit].cancelled => {}
+            None => watch.violated(format!("{due:?} is not told")),
+        }
+    }
+    watch.check(told.is_empty(), |_| {
+        format!("{told:?} is told and is not so")
+    });
+}
+
+impl Run<'_> {
+    fn act(&mut self, stage: &Stage, action: Action) {
+        match action {
+            Action::Begin(number) => self.begin(number),
+            Action::Poll(number) => drop(self.poll(number)),
+            Action::Finish(number) => {
+                for _ in 0..60 {
+                    if self.poll(number) {
+                        break;
+                    }
+                }
+            }
+            Action::Cancel(number) => {
+                if self.running.contains_key(&number) {
+                    let mut watch = self.watched.lock();
+                    watch.tell(|_| format!("request {number} is cancelled"));
+                    watch.units[number].cancelled = true;
+                    drop(watch);
+                    self.running.remove(&number);
+                    self.over(number);
+                }
+            }
+            Action::Advance(millis) => {
+                stage.clock.advance(Duration::from_millis(millis));
+                self.watched.lock().tell(|_| format!("{millis} ms pass"));
+            }
+            Action::Sweep => {
+                let now = stage.clock.now();
+                let mut sessions = 0;
+                loop {
+                    match wait(stage.store.sweep(now, 1_000)) {
+                        Ok(swept) => {
+                            sessions += swept.sessions;
+                            if !swept.more {
+                                break;
+                            }
+                        }
+                        Err(error) => {
+                            return self.watched.lock().violated(format!("no sweep: {error:?}"));
+                        }
+                    }
+                }
+                let mut watch = self.watched.lock();
+                let wanted = watch.model.sweep(now);
+                watch.tell(|_| format!("{sessions} sessions are swept"));
+                watch.check(sessions == wanted, |_| {
+                    format!("{sessions} sessions are swept and {wanted} should be")
+                });
+            }
+        }
+    }
+
+    fn begin(&mut self, number: usize) {
+        let request = self.episode.requests[number].clone();
+        let browser = self.browsers.entry(request.visitor).or_default();
+        let cookie = match request.stale {
+            0 => browser.current.clone(),
+            back => browser
+                .past
+                .len()
+                .checked_sub(1 + back)
+                .map(|at| browser.past[at].clone()),
+        };
+        let mut arrived = http::Request::new(());
+        if let Some((text, _)) = &cookie {
+            let header = HeaderValue::from_str(text).expect("visible characters");
+            arrived.headers_mut().insert(COOKIE, header);
+        }
+        {
+            let mut watch = self.watched.lock();
+            let presented = cookie.map(|(_, id)| id);
+            watch.tell(|_| {
+                let with = presented.map_or("no cookie".to_owned(), |id| id.short());
+                format!(
+                    "request {number} of visitor {} begins with {with}",
+                    request.visitor
+                )
+            });
+            let began = watch.model.next();
+            let at_an_end = watch.units.iter().any(Unit::is_ending);
+            watch.units[number] = Unit::new(presented, began);
+            watch.units[number].began_at_an_end = at_an_end;
+        }
+        arrived.extensions_mut().insert(Numbered(number, request));
+        let running = self.service.call(arrived);
+        self.running.insert(number, Box::pin(running));
+    }
+
+    /// Gives a request a turn; whether it is over.
+    fn poll(&mut self, number: usize) -> bool {
+        let Some(running) = self.running.get_mut(&number) else {
+            return true;
+        };
+        self.watched.lock().current = number;
+        let mut cx = Context::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut cx)));
+        match polled {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(Ok(response))) => {
+                self.running.remove(&number);
+                self.response(number, &response);
+            }
+            Err(panic) if panic.is::<Told>() => drop(self.running.remove(&number)),
+            Err(panic) => resume_unwind(panic),
+        }
+        self.over(number);
+        true
+    }
+
+    fn response(&mut self, number: usize, response: &Response<()>) {
+        let cookie = set_cookie(response.headers());
+        let mut watch = self.watched.lock();
+        watch.current = number;
+        let status = response.status();
+        watch.tell(|_| format!("request {number} is answered with {status}"));
+        if let Phase::Ending { commits } = watch.units[number].phase {
+            if commits && watch.units[number].used {
+                let got = match status {
+                    StatusCode::CONFLICT => Err(ErrorKind::Gone),
+                    StatusCode::INTERNAL_SERVER_ERROR => Err(ErrorKind::Store),
+                    _ => Ok(()),
+                };
+                committed(&mut watch, got);
+            }
+        }
+        let (wanted, who) = (watch.units[number].cookie, watch.units[number].who);
+        let told = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_str(text).ok()?);
+            self.sessions.begin(&headers).handle()
+        };
+        let holds = match (&cookie, wanted) {
+            (Some(Some(text)), Cookie::Set(id)) => told(text) == Some(id.short()),
+            // A refresh.
+            (Some(Some(text)), Cookie::Leave) => {
+                matches!(who, Who::Known { id, by_former: false } if told(text) == Some(id.short()))
+            }
+            (Some(None), Cookie::Remove) | (None, Cookie::Leave) => true,
+            _ => false,
+        };
+        watch.check(holds, |_| {
+            format!("the cookie is {cookie:?} and should be {wanted:?}, for {who:?}")
+        });
+        let visitor = self.episode.requests[number].visitor;
+        let browser = self.browsers.entry(visitor).or_default();
+        match cookie {
+            None => {}
+            Some(None) => browser.current = None,
+            Some(Some(text)) => {
+                let id = match wanted {
+                    Cookie::Set(id) => Some(id),
+                    _ => watch.units[number].id(),
+                };
+                if let Some(id) = id {
+                    if wanted == Cookie::Set(id) {
+                        browser.past.push((text.clone(), id));
+                    }
+                    browser.current = Some((text, id));
+                }
+            }
+        }
+    }
+
+    /// What a request does when it is over comes too late.
+    fn over(&mut self, number: usize) {
+        let mut late = self
+            .handlers
+            .late
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let late = late.remove(&number);
+        self.watched.lock().units[number].phase = Phase::Closed;
+        let late = late.map(|session| session.set("late", 1).map_err(|error| error.kind()));
+        let mut watch = self.watched.lock();
+        watch.check(late == Some(Err(ErrorKind::Closed)), |_| {
+            format!("a late write gives {late:?}")
+        });
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..10_000 {
+            let mut at_work: Vec<_> = self.running.keys().copied().collect();
+            at_work.sort_unstable();
+            if at_work.is_empty() || self.watched.lock().violation.is_some() {
+                return;
+            }
+            for number in at_work {
+                self.poll(number);
+            }
+        }
+        let left: Vec<_> = self.running.keys().collect();
+        self.watched
+            .lock()
+            .violated(format!("requests {left:?} wait for each other"));
+    }
+}
+
+/// `Some(None)` for a cookie that is removed.
+fn set_cookie(headers: &HeaderMap) -> Option<Option<String>> {
+    let cookie = headers.get(SET_COOKIE)?.to_str().ok()?;
+    let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+    Some(
+        (!attributes.contains("Max-Age=0;") && !attributes.ends_with("Max-Age=0"))
+            .then(|| pair.to_owned()),
+    )
+}

@@ -1,0 +1,104 @@
+//! The shortest history that still goes wrong.
+
+use super::{
+    plan::{Action, Episode},
+    run::{Report, Stage},
+};
+
+/// Drops requests, what handlers do, and what happens between, as long as something is still wrong, in at most so many
+/// attempts, each on a stage of its own. Gives what happens then, with the violation at its end.
+pub fn shortest(
+    episode: &Episode,
+    attempts: usize,
+    stage: impl Fn() -> Stage,
+) -> (Episode, Report) {
+    let mut best = episode.clone();
+    let mut left = attempts;
+    let mut improved = true;
+    while improved && left > 0 {
+        improved = false;
+        for candidate in Candidates::of(&best) {
+            if left == 0 {
+                break;
+            }
+            let Some(shorter) = candidate.apply(&best) else {
+                continue;
+            };
+            left -= 1;
+            if stage().play(&shorter, false).violation.is_some() {
+                best = shorter;
+                improved = true;
+            }
+        }
+    }
+    let report = stage().play(&best, true);
+    (best, report)
+}
+
+/// Something that could be left out, by its place from the end.
+enum Candidate {
+    Request(usize),
+    Op(usize, usize),
+    Action(usize),
+}
+
+struct Candidates;
+
+impl Candidates {
+    /// The large ones first; each from the end, so that the places of the others stay right.
+    fn of(episode: &Episode) -> Vec<Candidate> {
+        let requests = (0..episode.requests.len()).rev().map(Candidate::Request);
+        let ops = (0..episode.requests.len()).rev().flat_map(|at| {
+            (0..episode.requests[at].ops.len())
+                .rev()
+                .map(move |op| Candidate::Op(at, op))
+        });
+        let actions = (0..episode.actions.len()).rev().map(Candidate::Action);
+        requests.chain(ops).chain(actions).collect()
+    }
+}
+
+impl Candidate {
+    fn apply(&self, episode: &Episode) -> Option<Episode> {
+        let mut shorter = episode.clone();
+        match *self {
+            // The request stays, so that the numbers stay; it never arrives.
+            Self::Request(at) => {
+                let before = shorter.actions.len();
+                shorter
+                    .actions
+                    .retain(|action| action.request() != Some(at));
+                (shorter.actions.len() < before).then_some(shorter)
+            }
+            Self::Op(at, op) => {
+                let arrives = shorter
+                    .actions
+                    .iter()
+                    .any(|action| action.request() == Some(at));
+                let ops = &mut shorter.requests[at].ops;
+                if !arrives || op >= ops.len() {
+                    return None;
+                }
+                ops.remove(op);
+                Some(shorter)
+            }
+            Self::Action(at) => {
+                let action = shorter.actions.get(at)?;
+                if matches!(action, Action::Begin(_)) {
+                    return None;
+                }
+                shorter.actions.remove(at);
+                Some(shorter)
+            }
+        }
+    }
+}
+
+impl Action {
+    fn request(self) -> Option<usize> {
+        match self {
+            Self::Begin(at) | Self::Poll(at) | Self::Finish(at) | Self::Cancel(at) => Some(at),
+            Self::Advance(_) | Self::Sweep => None,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Nothing lost, nothing revived: random histories against a model, over every store.
+//!
+//! `HISTORY_OPS` is how many operations to do on each store (default: 40,000), `HISTORY_SEED` the history to begin
+//! with. A violation is printed as the shortest history that still shows it, with the seed.
+
+use level_session::store::{Durability, FjallStore, MemoryStore};
+use level_session_tests::history::{Episode, Rng, Stage, fresh_seed, shortest};
+
+fn ops(default: u64) -> u64 {
+    number("HISTORY_OPS").unwrap_or(default)
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+/// Histories of fresh seeds, one after another on one store, until there were enough operations.
+fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
+    let first = number("HISTORY_SEED").unwrap_or_else(fresh_seed);
+    println!("{store}: HISTORY_SEED={first}");
+    let mut seeds = Rng::new(first);
+    let mut seed = first;
+    let (mut done, mut episodes) = (0, 0);
+    let shared = stage();
+    while done < ops {
+        let episode = Episode::of(seed);
+        let report = shared.play(&episode, false);
+        if let Some(violation) = report.violation {
+            let (_, shortest) = shortest(&episode, 3_000, &stage);
+            let told = match shortest.violation {
+                Some(_) => shortest.told,
+                None => vec!["(it does not happen on a store of its own)".into()],
+            };
+            panic!(
+                "{store}, HISTORY_SEED={seed}, after {done} operations: {violation}\nthe shortest history:\n{}",
+                told.join("\n")
+            );
+        }
+        done += report.operations;
+        episodes += 1;
+        seed = seeds.draw();
+    }
+    println!("{store}: {done} operations in {episodes} histories");
+}
+
+#[test]
+fn in_memory() {
+    hunt("memory", ops(100_000), || {
+        Stage::new(MemoryStore::new(), None)
+    });
+}
+
+fn fjall(durability: Durability, cached: usize) -> Stage {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = FjallStore::builder()
+        .durability(durability)
+        .cache_sessions(cached)
+        .sweep_every(None)
+        .open(folder.path().join("sessions"))
+        .expect("a new store");
+    Stage::new(store, Some(folder))
+}
+
+#[test]
+fn embedded() {
+    hunt("fjall", ops(60_000), || fjall(Durability::Buffer, 1_000));
+}
+
+#[test]
+fn embedded_without_a_cache() {
+    hunt("fjall without a cache", ops(30_000), || {
+        fjall(Durability::Buffer, 0)
+    });
+}
+
+#[test]
+fn embedded_and_on_disk() {
+    hunt("fjall synced", ops(10_000), || {
+        fjall(Durability::Sync, 1_000)
+    });
+}
