@@ -1,8 +1,8 @@
 //! `#[derive(SessionData)]`: re-exported by `level-session`, whose documentation describes it.
 //!
-//! The stages, in their order: [`attr`] reads what was written, [`ast`] makes the model of it, [`check`] holds the
-//! rules, [`expand`] makes the tokens. Whatever is wrong is collected in [`errors::Errors`] on the way and reported
-//! together; a struct with errors still gets every accessor that it can have.
+//! The stages, in their order: `attr` reads what was written, `ast` makes the model of it, `check` holds the rules,
+//! `expand` makes the tokens. Whatever is wrong is collected in `errors` on the way and reported together; a struct with
+//! errors still gets every accessor that it can have.
 
 mod errors;
 
@@ -79,3 +79,6 @@ fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
     check::check(&mut model, &errors);
     expand::expand(&model, errors)
 }
+
+#[cfg(test)]
+mod tests;

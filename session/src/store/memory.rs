@@ -69,9 +69,8 @@ impl MemoryStore {
     }
 
     fn read(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
-        self.check_open()?;
         let (to, at) = {
-            let shard = self.shard(id);
+            let shard = self.shard(id)?;
             match shard.get(&id) {
                 None => return Ok(Loaded::Missing),
                 Some(Record::Ended(at)) => return Ok(Loaded::Ended(*at)),
@@ -82,7 +81,7 @@ impl MemoryStore {
                 Some(Record::Moved { to, at, .. }) => (*to, *at),
             }
         };
-        Ok(match self.shard(to).get(&to) {
+        Ok(match self.shard(to)?.get(&to) {
             Some(Record::Live(session)) if session.life.works_by(id, now) => {
                 Loaded::Live(session.snapshot(select, now, true))
             }
@@ -92,7 +91,6 @@ impl MemoryStore {
     }
 
     fn write(&self, commit: &Commit<'_>) -> Result<Outcome> {
-        self.check_open()?;
         match commit.step {
             Step::Create { created } => self.create(commit, created),
             Step::Renew {
@@ -105,7 +103,7 @@ impl MemoryStore {
 
     fn create(&self, commit: &Commit<'_>, created: Timestamp) -> Result<Outcome> {
         let lease = rules::required_lease(commit)?;
-        let mut shard = self.shard(commit.id);
+        let mut shard = self.shard(commit.id)?;
         if shard.contains_key(&commit.id) {
             return Ok(Outcome::Exists);
         }
@@ -128,12 +126,12 @@ impl MemoryStore {
     }
 
     fn change(&self, commit: &Commit<'_>) -> Result<Outcome> {
-        let moved = match self.shard(commit.id).get(&commit.id) {
+        let moved = match self.shard(commit.id)?.get(&commit.id) {
             Some(Record::Moved { to, .. }) => Some(*to),
             _ => None,
         };
         let current = moved.unwrap_or(commit.id);
-        let mut shard = self.shard(current);
+        let mut shard = self.shard(current)?;
         let Some(record) = shard.get_mut(&current) else {
             return Ok(Outcome::Gone);
         };
@@ -166,24 +164,21 @@ impl MemoryStore {
         former_works_until: Option<Timestamp>,
     ) -> Result<Outcome> {
         rules::required_lease(commit)?;
-        let mut pair = self.pair(commit.id, to);
-        let Some(Record::Live(session)) = pair.first().get_mut(&commit.id) else {
-            return Ok(Outcome::Gone);
+        let mut pair = self.pair(commit.id, to)?;
+        let known = pair.second().contains_key(&to);
+        let values = match pair.first().get(&commit.id) {
+            Some(Record::Live(session)) if !session.life.is_live(commit.now) => {
+                return Ok(Outcome::Gone);
+            }
+            Some(Record::Live(_)) if known => return Ok(Outcome::Exists),
+            Some(Record::Live(session)) => match session.judge(commit)? {
+                Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
+                Verdict::Apply(values) => values,
+            },
+            _ => return Ok(Outcome::Gone),
         };
-        if !session.life.is_live(commit.now) {
-            return Ok(Outcome::Gone);
-        }
-        let verdict = session.judge(commit);
-        if pair.second().contains_key(&to) {
-            return Ok(Outcome::Exists);
-        }
-        let values = match verdict? {
-            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
-            Verdict::Apply(values) => values,
-        };
-        let mut session = match pair.first().remove(&commit.id) {
-            Some(Record::Live(session)) => session,
-            _ => unreachable!("the session was looked at under the same lock"),
+        let Some(Record::Live(mut session)) = pair.first().remove(&commit.id) else {
+            unreachable!("the session was looked at under the same lock");
         };
         session.apply(commit, values);
         let left = match session.life.renew(commit, former_works_until) {
@@ -223,22 +218,23 @@ impl MemoryStore {
         }
     }
 
-    fn shard(&self, id: Digest) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[place(id)])
+    /// Whether the store is open is asked under the lock: a shard that was emptied by [`close`](Store::close) must not
+    /// pass for one without sessions.
+    fn shard(&self, id: Digest) -> Result<MutexGuard<'_, Shard>> {
+        let shard = lock(&self.shards[place(id)]);
+        self.check_open().map(|()| shard)
     }
 
     /// Two shards, locked in the order of their places so that two renewals cannot wait for each other.
-    fn pair(&self, first: Digest, second: Digest) -> Pair<'_> {
+    fn pair(&self, first: Digest, second: Digest) -> Result<Pair<'_>> {
         let (a, b) = (place(first), place(second));
-        if a == b {
-            return Pair(lock(&self.shards[a]), None);
-        }
         let low = lock(&self.shards[a.min(b)]);
-        let high = lock(&self.shards[a.max(b)]);
-        match a < b {
-            true => Pair(low, Some(high)),
-            false => Pair(high, Some(low)),
-        }
+        let high = (a != b).then(|| lock(&self.shards[a.max(b)]));
+        self.check_open()?;
+        Ok(match high {
+            Some(high) if a > b => Pair(high, Some(low)),
+            high => Pair(low, high),
+        })
     }
 }
 

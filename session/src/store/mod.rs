@@ -102,8 +102,8 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreFuture<'_, Vec<Digest>>;
 
-    /// Removes up to `limit` sessions that are dead at `now`, and marks of ended ones that need no longer be
-    /// remembered. A store that expires by itself has nothing to do.
+    /// Looks at up to `limit` sessions and marks of ended ones that may be due, and removes those that are dead at
+    /// `now` or need no longer be remembered. A store that expires by itself has nothing to do.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store); what was removed before stays removed.
@@ -244,7 +244,8 @@ pub enum Step {
     /// Changes fields, or refreshes it.
     Keep,
     /// Gives it another id, with all its fields; `lease` is given. The old one is dead in the same step, or works on
-    /// until `former_works_until`.
+    /// until `former_works_until`: for reading, [`Keep`](Self::Keep) and [`Destroy`](Self::Destroy), not for another
+    /// renewal. There is one former id at most: the next renewal ends it.
     Renew {
         /// The new id: never one that is known to the store already ([`Outcome::Exists`]).
         to: Digest,
@@ -272,7 +273,7 @@ pub struct Write {
     /// What happens to it.
     pub op: Op,
     /// For [`Op::Set`] of an indexed field, what the session is found by: it replaces the field's former entry.
-    /// Without it a field that is set or removed has no entry.
+    /// Without it a field that is set or removed has no entry. [`Op::Add`] leaves the entry as it is.
     pub index: Option<Bytes>,
 }
 
@@ -287,14 +288,16 @@ pub enum Op {
     Add(Add),
 }
 
-/// What became of a commit.
+/// What became of a commit. Where several are true, the first of `Gone`, `Exists` and `Conflict` is answered; an error
+/// of [`Add::apply`] comes after all of them.
 #[derive(Clone)]
 pub enum Outcome {
     /// It is stored.
     Done,
     /// The session does not live. Nothing is changed.
     Gone,
-    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already. Nothing is changed.
+    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, be it of a session that has expired and
+    /// was not removed yet. Nothing is changed.
     Exists,
     /// A guard does not hold. Nothing is changed. What is stored under each guard's field, in the guards' order.
     Conflict(Vec<Option<Bytes>>),

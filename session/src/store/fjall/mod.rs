@@ -2,17 +2,21 @@
 //!
 //! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
 //! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
-//! it in while the store is open, `engine` does it under the session's lock, `record` and `keys` know the bytes.
+//! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
+//! `keys` know the bytes.
 
 mod builder;
 mod cache;
 mod committer;
+mod disk;
 mod engine;
 mod fault;
 mod keys;
 mod numbers;
 mod record;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{Durability, FjallStoreBuilder};
 
@@ -58,7 +62,8 @@ use std::{
 ///
 /// # Where it runs
 /// Reads and, but under `Sync`, commits take microseconds and run where they are called. Fsyncs, look-ups by index,
-/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime.
+/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime. Where
+/// more is written than the disk takes, fjall makes those who write wait.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 
@@ -90,7 +95,6 @@ impl FjallStore {
     }
 
     /// Settings: durability, cache, sweeping, prefix.
-    #[must_use]
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
     }
