@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{OnceLock, mpsc},
@@ -13,6 +13,8 @@ use std::{
 
 /// How long a start or a stop may take on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether it is over.
+const STEP: Duration = Duration::from_millis(20);
 
 /// The built binary of an example.
 ///
@@ -21,22 +23,30 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[must_use]
 pub fn example(name: &str) -> &'static Path {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(build);
+    let built = BUILT.get_or_init(|| {
+        let packages = ["-p", "server", "-p", "client", "-p", "shop"];
+        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        build(&packages, Path::new(workspace))
+    });
     built
         .get(name)
         .unwrap_or_else(|| panic!("no example `{name}` was built"))
 }
 
-/// Builds the examples, and asks cargo where it put them.
-fn build() -> BTreeMap<String, PathBuf> {
+/// Builds what is in this folder, and asks cargo where it put the binaries.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn build(arguments: &[&str], folder: &Path) -> BTreeMap<String, PathBuf> {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--message-format=json-render-diagnostics"])
-        .args(["-p", "server", "-p", "client", "-p", "shop"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(arguments)
+        .current_dir(folder)
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo can be started");
-    assert!(output.status.success(), "the examples cannot be built");
+    assert!(output.status.success(), "{folder:?} cannot be built");
     output
         .stdout
         .split(|byte| *byte == b'\n')
@@ -107,6 +117,30 @@ impl Server {
         }
     }
 
+    /// Starts a process that says nothing, and waits until it serves at an address that is known.
+    ///
+    /// # Panics
+    /// If it does not come to serve.
+    #[must_use]
+    pub fn at(command: &mut Command, address: SocketAddr) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|cause| panic!("{command:?} cannot be started: {cause}"));
+        let mut server = Self { child, address };
+        for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
+            if TcpStream::connect(address).is_ok() {
+                return server;
+            }
+            if let Some(status) = server.child.try_wait().expect("it can be waited for") {
+                panic!("{command:?} ended: {status}");
+            }
+            thread::sleep(STEP);
+        }
+        panic!("{command:?} did not come to serve");
+    }
+
     /// Where it serves.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -122,12 +156,11 @@ impl Server {
         let kill = format!("kill -s TERM {}", self.child.id());
         let asked = Command::new("sh").args(["-c", &kill]).status();
         assert!(asked.is_ok_and(|status| status.success()), "kill failed");
-        let step = Duration::from_millis(20);
-        for _ in 0..PATIENCE.as_millis() / step.as_millis() {
+        for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
                 return status;
             }
-            thread::sleep(step);
+            thread::sleep(STEP);
         }
         panic!("it does not end when it is asked to");
     }
