@@ -332,7 +332,7 @@ impl Watch {
             .and_then(|live| live.fields.remove(&field));
         let unit = self.unit();
         let value = unit.wants.fold(field, before, now);
-        unit.claimed = Some(value.and_then(|stored| stored.at(now).cloned()));
+        unit.claimed = Some(value);
         unit.wants.drop_all(field);
         unit.reread(field, None);
     }
