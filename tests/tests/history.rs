@@ -1,6 +1,6 @@
 //! Nothing lost, nothing revived: random histories against a model, over every store.
 //!
-//! `HISTORY_OPS` is how many operations to do on each store (default: 40,000), `HISTORY_SEED` the history to begin
+//! `HISTORY_OPS` is how many operations to do on each store (default: some thousand), `HISTORY_SEED` the history to begin
 //! with. A violation is printed as the shortest history that still shows it, with the seed.
 
 use level_session::store::{Durability, FjallStore, MemoryStore};
@@ -46,7 +46,7 @@ fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
 
 #[test]
 fn in_memory() {
-    hunt("memory", ops(100_000), || {
+    hunt("memory", ops(60_000), || {
         Stage::new(MemoryStore::new(), None)
     });
 }
@@ -64,19 +64,19 @@ fn fjall(durability: Durability, cached: usize) -> Stage {
 
 #[test]
 fn embedded() {
-    hunt("fjall", ops(60_000), || fjall(Durability::Buffer, 1_000));
+    hunt("fjall", ops(12_000), || fjall(Durability::Buffer, 1_000));
 }
 
 #[test]
 fn embedded_without_a_cache() {
-    hunt("fjall without a cache", ops(30_000), || {
+    hunt("fjall without a cache", ops(8_000), || {
         fjall(Durability::Buffer, 0)
     });
 }
 
 #[test]
 fn embedded_and_on_disk() {
-    hunt("fjall synced", ops(10_000), || {
+    hunt("fjall synced", ops(4_000), || {
         fjall(Durability::Sync, 1_000)
     });
 }

@@ -15,6 +15,8 @@ pub(super) struct Unit {
     pub(super) began: u64,
     /// Its session ended under it.
     pub(super) gone: bool,
+    /// The last use of its session that it knows of.
+    pub(super) known_use: Timestamp,
     /// It may be told that it ended, because another session was being ended when it began.
     pub(super) may_be_gone: bool,
     /// An end was about to be stored when it began.
@@ -200,6 +202,7 @@ impl Unit {
             who: presented.map_or(Who::Nobody, Who::Presented),
             began,
             gone: false,
+            known_use: Timestamp::default(),
             may_be_gone: false,
             began_at_an_end: false,
             phase: Phase::AtWork,
