@@ -4,7 +4,11 @@
 //! with. A violation is printed as the shortest history that still shows it, with the seed.
 
 use level_session::store::{Durability, FjallStore, MemoryStore};
-use level_session_tests::history::{Episode, Rng, Stage, fresh_seed, shortest};
+use level_session_tests::{
+    history::{Crowd, Episode, Rng, Stage, fresh_seed, shortest},
+    over_every_store,
+    visitor::App,
+};
 
 fn ops(default: u64) -> u64 {
     number("HISTORY_OPS").unwrap_or(default)
@@ -79,4 +83,21 @@ fn embedded_and_on_disk() {
     hunt("fjall synced", ops(4_000), || {
         fjall(Durability::Sync, 1_000)
     });
+}
+
+/// On real threads, where the store's own locks decide; ten times fewer requests than operations elsewhere.
+#[test]
+fn on_real_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(over_every_store(async |store| {
+        let seed = number("HISTORY_SEED").unwrap_or_else(fresh_seed);
+        println!("threads: HISTORY_SEED={seed}");
+        let crowd = Crowd::new(App::over(store), 3, ops(20_000) / 10);
+        let requests = crowd.run(16, seed).await;
+        println!("threads: {requests} requests");
+    }));
 }
