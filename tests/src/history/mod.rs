@@ -21,6 +21,7 @@ mod threads;
 mod unit;
 mod watch;
 
+pub use data::Data;
 pub use plan::Episode;
 pub use rng::{Rng, fresh_seed};
 pub use run::{Report, Stage};
