@@ -144,14 +144,13 @@ impl Untyped {
     /// Those of [`get`](Self::get).
     pub async fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
         let name = key.name();
-        let now = self.0.now();
         let bytes = self
             .0
             .take(&name, |bytes| {
-                decode::<T>(&name, Some(bytes), now).map(drop)
+                decode::<T>(&name, Some(bytes), self.0.now()).map(drop)
             })
             .await?;
-        decode(&name, bytes.as_ref(), now)
+        decode(&name, bytes.as_ref(), self.0.now())
     }
 
     // ---- life cycle
