@@ -28,6 +28,11 @@ mod extract;
 mod middleware;
 mod private;
 
+/// The security table: what is promised, how it is met, and the test that holds it.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
+
 pub use self::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
 pub use clock::{Clock, Timestamp};
 pub use config_error::ConfigError;
