@@ -456,9 +456,17 @@ pub trait FieldKey {
 
 /// A [`FieldKey`] of a field that holds a `T`: a string names a field of any type, a typed key brings the type along.
 ///
-/// ```ignore
+/// ```
+/// # use level_session::{Result, Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     user_id: Option<u64>,
+/// }
+///
+/// # async fn handler(session: Session) -> Result<()> {
 /// let id = session.get::<u64>("user_id").await?;
 /// let id = session.get(Shop::USER_ID).await?; // the same, and the type is known
+/// # Ok(()) }
 /// ```
 pub trait AsKey<T>: FieldKey {}
 

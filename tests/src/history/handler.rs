@@ -215,7 +215,8 @@ impl Handler {
         };
         let now = watch.clock.now();
         match watch.unit().claimed.take() {
-            Some(wanted) => {
+            Some(claimed) => {
+                let wanted = claimed.and_then(|stored| stored.at(now).cloned());
                 watch.check(got == wanted, |_| {
                     format!("{op:?} gives {got:?} and should give {wanted:?}")
                 });

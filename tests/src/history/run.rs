@@ -283,7 +283,10 @@ impl Stage {
 /// Everything that begins and ends is told once.
 fn events(watch: &mut Watch) {
     let mut told = std::mem::take(&mut watch.told_events);
-    for (unit, due) in std::mem::take(&mut watch.due_events) {
+    let mut all_due = std::mem::take(&mut watch.due_events);
+    // An id may have been made twice, if the generator repeats itself: those that must be told come first.
+    all_due.sort_by_key(|(unit, _)| watch.units[*unit].cancelled);
+    for (unit, due) in all_due {
         let at = told.iter().position(|event| due.is(event));
         match at {
             Some(at) => drop(told.swap_remove(at)),

@@ -217,6 +217,7 @@ impl Watch {
                         by_former,
                     };
                 }
+                unit.known_use = live.lease.seen;
                 unit.read(&live.fields, seen.names.as_deref());
             }
             None => {
@@ -332,7 +333,7 @@ impl Watch {
             .and_then(|live| live.fields.remove(&field));
         let unit = self.unit();
         let value = unit.wants.fold(field, before, now);
-        unit.claimed = Some(value.and_then(|stored| stored.at(now).cloned()));
+        unit.claimed = Some(value);
         unit.wants.drop_all(field);
         unit.reread(field, None);
     }
@@ -441,6 +442,9 @@ impl Watch {
                 true
             }
         };
+        if let Some(lease) = commit.lease {
+            self.unit().known_use = lease.seen;
+        }
         self.unit().stored(&fields, nothing_else);
     }
 
@@ -451,8 +455,8 @@ impl Watch {
         let lease = self.model.lease(live.lease.started, commit.now);
         match commit.lease {
             None => {
-                let due =
-                    self.model.refresh_due(live.lease.seen, commit.now) || self.unit().wants.touch;
+                let known = self.unit().known_use;
+                let due = self.model.refresh_due(known, commit.now) || self.unit().wants.touch;
                 self.check(!due, |_| "a refresh is due and is forgotten".into());
             }
             // It comes by the former id, of a request that began before the renewal.

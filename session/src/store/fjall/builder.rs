@@ -13,6 +13,7 @@ use crate::{
 };
 use std::{
     fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -117,9 +118,10 @@ impl FjallStoreBuilder {
     pub fn open(self, path: impl AsRef<Path>) -> Result<FjallStore> {
         let path = path.as_ref();
         make_directory(path).map_err(|cause| fault::error("create", path, cause.into()))?;
-        let database = fjall::Database::builder(path)
-            .cache_size(self.cache_size)
-            .open()
+        let database = fjall::Database::builder(path).cache_size(self.cache_size);
+        // fjall panics on some damage of its journal where it answers an error on other.
+        let database = catch_unwind(AssertUnwindSafe(|| database.open()))
+            .map_err(|_| fault::unreadable(path))?
             .map_err(|cause| fault::error("open", path, cause))?;
         self.build(database)
     }

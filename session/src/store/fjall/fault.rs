@@ -72,6 +72,16 @@ pub(super) fn error(doing: &str, path: &Path, cause: fjall::Error) -> Error {
     )
 }
 
+/// The database gave up on what it found at `path`.
+pub(super) fn unreadable(path: &Path) -> Error {
+    let message = format!(
+        "cannot open the session store at {}: its files are damaged and are left as they are; \
+         put a copy in their place, or move them away and begin anew",
+        path.display()
+    );
+    Error::new(ErrorKind::Store, message)
+}
+
 fn hint(cause: &fjall::Error) -> &'static str {
     match cause {
         fjall::Error::Locked => ": another process has it open, or another store of this one",
