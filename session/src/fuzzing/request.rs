@@ -239,7 +239,8 @@ impl Browser {
         } else {
             self.sessions.abandon(&session, &mut headers);
         }
-        assert_eq!(session.renew().unwrap_err().kind(), ErrorKind::Closed);
+        let late = session.renew().expect_err("the request is over");
+        assert_eq!(late.kind(), ErrorKind::Closed);
         self.check(&headers, &handlers);
         self.request.clear();
         self.session = None;
