@@ -70,7 +70,9 @@ fn read_and_write<T: Serialize + DeserializeOwned>(stored: Stored<'_>) {
         return;
     };
     let bytes = tree.to_stored(None).expect("a tree of a value");
-    let again: T = tree.read().expect("what was written as a type is read as it");
+    let again: T = tree
+        .read()
+        .expect("what was written as a type is read as it");
     let again = Value::of(&again).expect("the same again");
     assert_eq!(*again.to_stored(None).expect("the same again"), *bytes);
 }

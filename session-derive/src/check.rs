@@ -38,9 +38,11 @@ pub(crate) const RESERVED: &[&str] = &[
     "csrf_token",
     "expires",
     "handle",
+    "ended",
     "is_live",
     "is_new",
     "typed",
+    "verify_csrf",
     // Traits.
     "as_ref",
     "borrow",

@@ -1,8 +1,8 @@
 //! `#[derive(SessionData)]`: re-exported by `level-session`, whose documentation describes it.
 //!
-//! The stages, in their order: [`attr`] reads what was written, [`ast`] makes the model of it, [`check`] holds the
-//! rules, [`expand`] makes the tokens. Whatever is wrong is collected in [`errors::Errors`] on the way and reported
-//! together; a struct with errors still gets every accessor that it can have.
+//! The stages, in their order: `attr` reads what was written, `ast` makes the model of it, `check` holds the rules,
+//! `expand` makes the tokens. Whatever is wrong is collected in `errors` on the way and reported together; a struct with
+//! errors still gets every accessor that it can have.
 
 mod errors;
 
@@ -18,7 +18,7 @@ mod suggest;
 mod types;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, parse_macro_input};
+use syn::DeriveInput;
 
 /// Makes a struct's fields the fields of a session: one accessor method and one typed key for each.
 ///
@@ -70,7 +70,11 @@ use syn::{DeriveInput, parse_macro_input};
 /// for Shop`.
 #[proc_macro_derive(SessionData, attributes(session))]
 pub fn session_data(input: TokenStream) -> TokenStream {
-    derive(&parse_macro_input!(input)).into()
+    let expansion = match syn::parse(input) {
+        Ok(input) => derive(&input),
+        Err(error) => unreadable(&error),
+    };
+    expansion.into()
 }
 
 fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
@@ -79,3 +83,14 @@ fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
     check::check(&mut model, &errors);
     expand::expand(&model, errors)
 }
+
+/// What is not read, of all that the compiler takes for an item, are large expressions inside of types: that part of
+/// the parser would cost every user more than it is worth.
+fn unreadable(error: &syn::Error) -> proc_macro2::TokenStream {
+    let message = "an expression as large as this cannot be read inside of a type: name it as a constant, `const N: usize = ..;`, \
+                   and write `N`";
+    syn::Error::new(error.span(), message).to_compile_error()
+}
+
+#[cfg(test)]
+mod tests;

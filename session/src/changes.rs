@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A value to store, with what its session is found by if the field is an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) bytes: Bytes,
     pub(crate) index: Option<Bytes>,
@@ -197,7 +197,6 @@ pub(crate) struct Cleared {
 }
 
 /// What a request sees of a field.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// It depends on what is stored, which was not read.
     Unknown,
@@ -337,7 +336,7 @@ impl Slot {
             Some(Change::Set(setting)) => self.stored = Some(Some(setting.bytes)),
             Some(Change::Remove) => self.stored = Some(None),
             Some(Change::Update(update)) => {
-                self.stored = Some(update.result.map(|setting| setting.bytes))
+                self.stored = Some(update.result.map(|setting| setting.bytes));
             }
             // The sum was made in the store, perhaps on what another request added.
             Some(Change::Add(_)) => self.stored = None,

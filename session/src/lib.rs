@@ -40,6 +40,9 @@ pub use keyring::Keyring;
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
 pub use session::{All, Counter, Field, Flash, NoFields, OptField, Session, SessionData, Untyped};
 pub use sessions::{Event, Sessions};
+#[cfg(feature = "fjall")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
+pub use store::FjallStore;
 pub use value::Value;
 
 #[cfg(feature = "derive")]

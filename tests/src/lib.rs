@@ -2,7 +2,9 @@
 
 pub mod crash;
 pub mod history;
+pub mod http;
 pub mod lints;
+pub mod process;
 pub mod visitor;
 
 use level_session::store::{Durability, FjallStore, MemoryStore, Store};
@@ -32,3 +34,8 @@ pub async fn over_every_store(test: impl AsyncFn(Arc<dyn Store>)) {
         store.close().await.expect("the store closes");
     }
 }
+
+/// The README's examples, compiled as they stand there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -8,6 +8,7 @@
 fn mistakes_are_explained() {
     let cases = trybuild::TestCases::new();
     for group in [
+        "carried",
         "combinations",
         "counter",
         "default",

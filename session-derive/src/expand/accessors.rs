@@ -7,7 +7,8 @@ use crate::{
     docs,
 };
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 
 pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let definition = definition(model, context);
@@ -32,14 +33,19 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let of = quote!(::core::ops::Deref);
     let deref = implementation(model.generics(), Some(of), &ty, deref);
 
-    let cfgs = nested(model).map(|field| field.cfg());
-    let names = nested(model).map(holder);
+    let cfgs: Vec<_> = nested(model).map(|field| field.cfg()).collect();
+    let names: Vec<_> = nested(model).map(holder).collect();
+    let clones = nested(model).map(|field| {
+        let (holder, place) = (holder(field), field.ty().span());
+        quote_spanned!(place=> #holder: ::core::clone::Clone::clone(#holder),)
+    });
     let clone = quote! {
         fn clone(&self) -> Self {
+            let Self { #(#cfgs #names,)* __untyped, __data } = self;
             Self {
-                #(#cfgs #names: ::core::clone::Clone::clone(&self.#names),)*
-                __untyped: ::core::clone::Clone::clone(&self.__untyped),
-                __data: ::core::marker::PhantomData,
+                #(#cfgs #clones)*
+                __untyped: ::core::clone::Clone::clone(__untyped),
+                __data: *__data,
             }
         }
     };
@@ -86,7 +92,7 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     let names = nested(model).map(holder);
     let types = nested(model).map(|field| context.nested(field.ty(), "Fields"));
     let doc = format!(
-        " The fields of a session that holds a [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
+        " The fields of a session that holds [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
         model.name()
     );
     quote! {
@@ -108,13 +114,16 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     let private = &context.private;
     let docs = docs::accessor(model, field);
     let (vis, ident, constant) = (field.vis(), field.ident, &field.constant);
+    // The whole signature stands where the field does, for messages such as "defined here".
+    let place = ident.span();
     if kind == Kind::Nest {
         let (ty, holder) = (context.nested(field.ty(), "Fields"), holder(field));
-        let body = context.body(quote!(&self.#holder));
-        return quote! {
+        let place = field.ty().span();
+        let body = context.body(quote_spanned!(place=> &self.#holder));
+        return quote_spanned! {place=>
             #docs
             #[must_use]
-            #vis fn #ident(&self) -> &#ty {
+            #vis const fn #ident(&self) -> &#ty {
                 #body
             }
         };
@@ -126,8 +135,9 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
         Kind::OptField | Kind::Nest | Kind::Skip => quote!(OptField),
     };
     let (ty, data) = (field.key_type(), &context.data);
-    let body = context.body(quote!(#private::#handle::new(&self.__untyped, <#data>::#constant)));
-    quote! {
+    let body = quote_spanned!(place=> #private::#handle::new(&self.__untyped, <#data>::#constant));
+    let body = context.body(body);
+    quote_spanned! {place=>
         #docs
         #vis fn #ident(&self) -> #private::#handle<'_, #ty> {
             #body
@@ -142,9 +152,9 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     // The one parameter that people see, and so the one without underscores.
     let argument = local("data");
     let name = model.name();
-    let load_doc = format!(" Reads all fields at once, as a [`{name}`].");
+    let load_doc = format!(" Reads a whole [`{name}`] at once.");
     let store_doc = format!(
-        " Writes the fields of a [`{name}`] that differ from what the session holds; of a counter, the difference."
+        " Writes those fields of the given [`{name}`] that differ from what the session holds; of a counter, the difference."
     );
     quote! {
         #[doc = #load_doc]

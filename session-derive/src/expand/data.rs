@@ -55,15 +55,10 @@ fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
     let session = local("__session");
     let ident = &model.fields_ident;
     let nested = nested(model).map(|field| {
-        let (cfg, ty, holder) = (
-            field.cfg(),
-            context.nested(field.ty(), "fields"),
-            holder(field),
-        );
-        quote! {
-            #cfg
-            #holder: #ty(::core::clone::Clone::clone(&#session)),
-        }
+        let (cfg, holder, place) = (field.cfg(), holder(field), field.ty().span());
+        let fields = context.nested(field.ty(), "fields");
+        let fields = quote_spanned!(place=> #fields(::core::clone::Clone::clone(&#session)));
+        quote!(#cfg #holder: #fields,)
     });
     quote! {
         fn fields(#session: #private::Untyped) -> Self::Fields {
@@ -84,7 +79,7 @@ fn read(model: &Model<'_>, context: &Context) -> TokenStream {
         let value = match field.kind(&model.attrs) {
             Kind::Nest => {
                 let read = context.nested(ty, "read");
-                quote!(#read(#view)?)
+                quote_spanned!(ty.span()=> #read(#view)?)
             }
             Kind::Skip => match &model.attrs.default {
                 Some(given) => {
@@ -121,7 +116,9 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
             Kind::Skip => return None,
             Kind::Nest => {
                 let write = context.nested(ty, "write");
-                quote!(#write(&self.#ident, #diff)?)
+                // `self` must come from where the signature does.
+                let field = quote!(&self.#ident);
+                quote_spanned!(ty.span()=> #write(#field, #diff)?)
             }
             _ if optional => {
                 quote!(#diff.#method(Self::#constant, ::core::option::Option::as_ref(&self.#ident))?)

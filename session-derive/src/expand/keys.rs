@@ -24,7 +24,7 @@ fn key(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStream {
     let docs = docs::constant(model, field);
     let (vis, constant, ty) = (field.vis(), &field.constant, field.key_type());
     let definition = definition(model, context, field);
-    quote! {
+    quote_spanned! {field.ident.span()=>
         #docs
         #vis const #constant: #private::Key<#ty> = #private::Key::new(&const { #definition });
     }

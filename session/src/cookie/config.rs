@@ -225,7 +225,7 @@ impl CookieConfigBuilder {
     /// same keys (`new Keygrip(keys, "sha256")`) can verify our cookie, and we can verify its.
     ///
     /// Only ids in the form of ours are accepted, 32 characters of base64url. At most 16 cookies of each of the two
-    /// names are looked at, every id with every signature.
+    /// names are looked at, every id with every signature. A signature that fits none is removed, as `cookies` does.
     ///
     /// ```
     /// use level_session::CookieConfig;

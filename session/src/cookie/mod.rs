@@ -39,6 +39,12 @@ impl SessionCookie {
         self.signer.find(request)
     }
 
+    /// Whether a request brings a signature that fits nothing, in Keygrip's form: it is to be removed, as Node's
+    /// `cookies` does. [`find`](Self::find) has found nothing in it.
+    pub(crate) fn has_bad_signature(&self, request: &HeaderMap) -> bool {
+        self.signer.has_pair(request)
+    }
+
     /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.
     pub(crate) fn set(
         &self,
@@ -60,6 +66,27 @@ impl SessionCookie {
         }
     }
 
+    /// Takes the signature alone away from the visitor, in Keygrip's form.
+    pub(crate) fn remove_signature(&self, response: &mut HeaderMap) {
+        if let Some(name) = self.config.signature_name() {
+            put(response, name, write::remove(&self.config, name));
+        }
+    }
+
+    /// Where the session has nothing to say, and the application (or a layer within) has set a cookie of our name
+    /// several times, the last one stays (requirement C08).
+    pub(crate) fn at_most_one(&self, response: &mut HeaderMap) {
+        let names = [Some(self.config.name()), self.config.signature_name()];
+        for name in names.into_iter().flatten() {
+            let all = response.get_all(SET_COOKIE).iter();
+            let mut ours = all.filter(|header| sets(header, name));
+            let (first, last) = (ours.next(), ours.next_back());
+            if let (Some(_), Some(last)) = (first, last.cloned()) {
+                put(response, name, last);
+            }
+        }
+    }
+
     /// Takes the cookie away from the visitor.
     pub(crate) fn remove(&self, response: &mut HeaderMap) {
         let names = [Some(self.config.name()), self.config.signature_name()];
@@ -69,15 +96,18 @@ impl SessionCookie {
     }
 }
 
+/// Whether a header sets a cookie of this name.
+fn sets(header: &HeaderValue, name: &str) -> bool {
+    read::pair(header.as_bytes()).is_some_and(|(other, _)| other == name.as_bytes())
+}
+
 /// Adds the header in place of any other that sets a cookie of this name: a response has one at most, whatever the
 /// application put there (requirement C08; RFC 6265bis, section 4.1.1).
 fn put(response: &mut HeaderMap, name: &str, header: HeaderValue) {
-    let same_name = |other: &HeaderValue| {
-        read::pair(other.as_bytes()).is_some_and(|(other, _)| other == name.as_bytes())
-    };
-    if response.get_all(SET_COOKIE).iter().any(same_name) {
-        let all = response.get_all(SET_COOKIE).iter();
-        let others: Vec<_> = all.filter(|other| !same_name(other)).cloned().collect();
+    let all = response.get_all(SET_COOKIE);
+    if all.iter().any(|other| sets(other, name)) {
+        let all = all.iter();
+        let others: Vec<_> = all.filter(|other| !sets(other, name)).cloned().collect();
         response.remove(SET_COOKIE);
         for other in others {
             response.append(SET_COOKIE, other);

@@ -103,6 +103,14 @@ impl Signer {
         }
     }
 
+    /// Whether a request brings a signature, in Keygrip's form, and an id that it could be of.
+    pub(super) fn has_pair(&self, request: &HeaderMap) -> bool {
+        self.signature_name.as_ref().is_some_and(|name| {
+            candidates(request, name).next().is_some()
+                && candidates(request, &self.name).next().is_some()
+        })
+    }
+
     fn verify(&self, claim: &Claim<'_>) -> Option<Verified> {
         let message = self.message(claim.id);
         let key_age = self.keyring.verify(&message, &claim.tag)?;

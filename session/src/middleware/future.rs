@@ -23,37 +23,32 @@ pin_project! {
         inner: F,
         commit: Option<Commit>,
         response: Option<Response<B>>,
-        request: Request,
+        closing: Option<Closing>,
     }
 }
 
 type Commit = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// The session's side of a request. Dropping it closes the session's handles.
-struct Request {
+pub(super) struct Closing {
     sessions: Sessions,
     session: Untyped,
     policy: Policy,
 }
 
-impl Drop for Request {
+impl Drop for Closing {
     fn drop(&mut self) {
         self.session.unit().close();
     }
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(inner: F, sessions: Sessions, session: Untyped, policy: Policy) -> Self {
-        let request = Request {
-            sessions,
-            session,
-            policy,
-        };
+    pub(super) fn new(inner: F, closing: Option<Closing>) -> Self {
         Self {
             inner,
             commit: None,
             response: None,
-            request,
+            closing,
         }
     }
 }
@@ -67,10 +62,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let Some(closing) = this.closing else {
+            return this.inner.poll(cx);
+        };
         if this.commit.is_none() {
             let response = ready!(this.inner.poll(cx))?;
-            let Some(commit) = this.request.commit(&response) else {
-                return Poll::Ready(Ok(this.request.end(response)));
+            let Some(commit) = closing.commit(&response) else {
+                return Poll::Ready(Ok(closing.end(response)));
             };
             *this.commit = Some(commit);
             *this.response = Some(response);
@@ -81,13 +79,21 @@ where
         };
         let response = this.response.take().unwrap_or_default();
         Poll::Ready(Ok(match outcome {
-            Ok(()) => this.request.end(response),
-            Err(error) => this.request.fail(&error),
+            Ok(()) => closing.end(response),
+            Err(error) => closing.fail(&error),
         }))
     }
 }
 
-impl Request {
+impl Closing {
+    pub(super) fn new(sessions: Sessions, session: Untyped, policy: Policy) -> Self {
+        Self {
+            sessions,
+            session,
+            policy,
+        }
+    }
+
     /// The commit that is to come before the response, if there is anything that could be stored.
     fn commit<B>(&self, response: &Response<B>) -> Option<Commit> {
         let unit = self.session.unit();

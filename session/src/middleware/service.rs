@@ -1,14 +1,15 @@
 //! The service: a session in, headers out.
 
-use super::{Policy, ResponseFuture};
-use crate::sessions::Sessions;
+use super::{Policy, ResponseFuture, future::Closing};
+use crate::{session::Untyped, sessions::Sessions};
 use http::{Request, Response};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// A service whose requests have a session: made by [`SessionLayer`](super::SessionLayer).
 ///
-/// The session is an [`Untyped`](crate::Untyped) among the request's extensions.
+/// The session is an [`Untyped`] among the request's extensions. Where a layer of the same [`Sessions`] is further out
+/// already (a router nested in another), its session is used, and it decides what is stored.
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,
@@ -40,9 +41,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
-        let session = self.sessions.begin(request.headers());
-        request.extensions_mut().insert(session.clone());
-        let inner = self.inner.call(request);
-        ResponseFuture::new(inner, self.sessions.clone(), session, self.policy)
+        // A layer of the same sessions further out has begun the request, and will end it.
+        let outer = request.extensions().get::<Untyped>();
+        let closing = match outer.is_some_and(|session| self.sessions.has_begun(session)) {
+            true => None,
+            false => {
+                let session = self.sessions.begin(request.headers());
+                request.extensions_mut().insert(session.clone());
+                Some(Closing::new(self.sessions.clone(), session, self.policy))
+            }
+        };
+        // After that, since the inner service may panic when it is called.
+        ResponseFuture::new(self.inner.call(request), closing)
     }
 }

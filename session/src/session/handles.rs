@@ -240,6 +240,10 @@ impl<T: CounterValue> Counter<'_, T> {
     /// [`ErrorKind::Overflow`] if the sum is known to leave the range of `T`; where it only turns out when the request
     /// is stored, that fails, and nothing of it is stored. [`ErrorKind::Closed`] and [`ErrorKind::Gone`] as always.
     #[doc(alias = "increment")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it changes a session and can fail"
+    )]
     pub fn add(self, delta: T) -> Result<()> {
         self.add_wide(delta.widen())
     }
@@ -249,6 +253,10 @@ impl<T: CounterValue> Counter<'_, T> {
     /// # Errors
     /// As [`add`](Self::add).
     #[doc(alias = "decrement")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it changes a session and can fail"
+    )]
     pub fn sub(self, delta: T) -> Result<()> {
         self.add_wide(-delta.widen())
     }
@@ -274,8 +282,10 @@ impl<T: CounterValue> Counter<'_, T> {
 pub struct Flash<'a, T: 'static> {
     session: &'a Untyped,
     key: Key<T>,
-    taking: Option<Pin<Box<dyn Future<Output = Result<Option<T>>> + Send + 'a>>>,
+    taking: Option<Taking<'a, T>>,
 }
+
+type Taking<'a, T> = Pin<Box<dyn Future<Output = Result<Option<T>>> + Send + 'a>>;
 
 impl<'a, T> Flash<'a, T> {
     #[doc(hidden)]

@@ -38,12 +38,18 @@ pub(crate) struct UnitOfWork {
 }
 
 impl UnitOfWork {
-    pub(crate) fn new(runtime: Arc<Runtime>, presented: Option<(SessionId, bool)>) -> Self {
+    /// `presented` is the id that came, and whether it is to be signed again; `unsign` asks to remove a bad signature.
+    pub(crate) fn new(
+        runtime: Arc<Runtime>,
+        presented: Option<(SessionId, bool)>,
+        unsign: bool,
+    ) -> Self {
         let (who, resign) = match presented {
             Some((id, resign)) => (Who::Presented(id.into()), resign),
             None => (Who::Nobody, false),
         };
-        let state = State::new(who, resign, runtime.create_at_once);
+        let mut state = State::new(who, resign, runtime.create_at_once);
+        state.unsign = unsign;
         Self {
             began: runtime.begin(),
             runtime,

@@ -105,7 +105,10 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn with_observer(self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        self.with(|runtime| runtime.observer = observe::Observer::new(observe))
+        self.with(|runtime| {
+            runtime.observer = observe::Observer::new(observe);
+            runtime.observer.watch(&*runtime.store);
+        })
     }
 
     /// Replaces the clock: for tests.
@@ -145,7 +148,14 @@ impl Sessions {
             let resign = verified.needs_resigning();
             (verified.into_id(), resign)
         });
-        Untyped::new(UnitOfWork::new(self.0.clone(), presented))
+        let unsign = presented.is_none() && self.0.cookie.has_bad_signature(request);
+        Untyped::new(UnitOfWork::new(self.0.clone(), presented, unsign))
+    }
+
+    /// Whether it was [begun](Self::begin) here, with these settings.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_begun(&self, session: &Untyped) -> bool {
+        Arc::ptr_eq(&self.0, &session.unit().runtime)
     }
 
     /// The same with a declared type.

@@ -1,6 +1,9 @@
 //! What an application can watch: sessions that begin and end.
 
-use crate::id::Digest;
+use crate::{
+    id::Digest,
+    store::{ExpiredWatch, Store},
+};
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,25 +26,49 @@ pub enum Event {
     },
     /// It was destroyed.
     Destroyed(Digest),
-    /// It had expired and was removed: when the clean-up came by, not to the second.
+    /// It had expired and was removed: when the clean-up came by, not to the second. From stores that clean up
+    /// themselves ([`Store::watch_expired`]).
     Expired(Digest),
 }
 
 /// What is called for every [`Event`].
 #[derive(Clone, Default)]
-pub(crate) struct Observer(Option<Arc<dyn Fn(Event) + Send + Sync>>);
+pub(crate) struct Observer {
+    observe: Option<Arc<Observe>>,
+    /// What the store calls, for as long as it is held here.
+    expired: Option<Arc<ExpiredWatch>>,
+}
+
+type Observe = dyn Fn(Event) + Send + Sync;
 
 impl Observer {
     pub(super) fn new(observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(observe)))
+        let observe: Arc<Observe> = Arc::new(observe);
+        let watch = observe.clone();
+        Self {
+            observe: Some(observe),
+            expired: Some(Arc::new(move |id| call(&*watch, Event::Expired(id)))),
+        }
+    }
+
+    /// Asks a store to tell of what it removes.
+    pub(super) fn watch(&self, store: &dyn Store) {
+        if let Some(expired) = &self.expired {
+            store.watch_expired(Arc::downgrade(expired));
+        }
     }
 
     /// Tells what happened. It has happened, whatever the observer makes of it (requirement L11).
     pub(crate) fn tell(&self, event: Event) {
-        let Some(observe) = &self.0 else { return };
-        if catch_unwind(AssertUnwindSafe(|| observe(event))).is_err() {
-            tracing::error!(?event, "an observer of sessions panicked");
+        if let Some(observe) = &self.observe {
+            call(&**observe, event);
         }
+    }
+}
+
+fn call(observe: &Observe, event: Event) {
+    if catch_unwind(AssertUnwindSafe(|| observe(event))).is_err() {
+        tracing::error!(?event, "an observer of sessions panicked");
     }
 }
 
@@ -50,7 +77,11 @@ impl fmt::Debug for Observer {
         write!(
             f,
             "Observer({})",
-            if self.0.is_some() { "set" } else { "none" }
+            if self.observe.is_some() {
+                "set"
+            } else {
+                "none"
+            }
         )
     }
 }

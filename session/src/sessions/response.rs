@@ -17,13 +17,17 @@ pub(super) fn apply(
 ) {
     let cookie = &runtime.cookie;
     match action {
-        CookieAction::Leave => {}
+        CookieAction::Leave => cookie.at_most_one(headers),
         CookieAction::Set(id, deadline) => {
             cookie.set(headers, &id, Some(deadline.since(now)));
             forbid_shared_caching(headers);
         }
         CookieAction::Remove => {
             cookie.remove(headers);
+            forbid_shared_caching(headers);
+        }
+        CookieAction::Unsign => {
+            cookie.remove_signature(headers);
             forbid_shared_caching(headers);
         }
     }
@@ -36,16 +40,14 @@ pub(super) fn apply(
 /// `no-store` or `private` itself.
 fn forbid_shared_caching(headers: &mut HeaderMap) {
     let is_private = headers.get_all(CACHE_CONTROL).iter().any(|value| {
-        value.as_bytes().split(|&b| b == b',').any(|directive| {
-            let name = directive
-                .split(|&b| b == b'=')
-                .next()
-                .unwrap_or_default()
-                .trim_ascii();
-            // `private="field"` restricts that field alone.
-            name.eq_ignore_ascii_case(b"no-store")
-                || (name.eq_ignore_ascii_case(b"private") && !directive.contains(&b'='))
-        })
+        // A comma in quotes separates nothing; and `private="field"` restricts that field alone. What has quotes is
+        // not looked into: `no-store` is right in any case.
+        let value = value.as_bytes();
+        !value.contains(&b'"')
+            && value.split(|&b| b == b',').any(|directive| {
+                let name = directive.trim_ascii();
+                name.eq_ignore_ascii_case(b"no-store") || name.eq_ignore_ascii_case(b"private")
+            })
     });
     if !is_private {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

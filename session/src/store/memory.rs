@@ -4,13 +4,14 @@ use super::{
     Bytes, Commit, Digest, FieldName, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
     StoreFuture, Swept,
     rules::{self, Life, Verdict},
+    watch::{ExpiredWatch, Watchers},
 };
 use crate::{clock::Timestamp, error::Result};
 use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -32,6 +33,7 @@ pub struct MemoryStore {
     /// By the first bits of the digest, so that the shards' order is that of the digests.
     shards: Box<[Mutex<Shard>]>,
     closed: AtomicBool,
+    watchers: Watchers,
 }
 
 type Shard = HashMap<Digest, Record>;
@@ -65,13 +67,13 @@ impl MemoryStore {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             closed: AtomicBool::new(false),
+            watchers: Watchers::default(),
         }
     }
 
     fn read(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
-        self.check_open()?;
         let (to, at) = {
-            let shard = self.shard(id);
+            let shard = self.shard(id)?;
             match shard.get(&id) {
                 None => return Ok(Loaded::Missing),
                 Some(Record::Ended(at)) => return Ok(Loaded::Ended(*at)),
@@ -82,17 +84,16 @@ impl MemoryStore {
                 Some(Record::Moved { to, at, .. }) => (*to, *at),
             }
         };
-        Ok(match self.shard(to).get(&to) {
+        Ok(match self.shard(to)?.get(&to) {
             Some(Record::Live(session)) if session.life.works_by(id, now) => {
                 Loaded::Live(session.snapshot(select, now, true))
             }
-            Some(Record::Ended(end)) => Loaded::Ended(at.max(*end)),
+            Some(Record::Ended(end) | Record::Moved { at: end, .. }) => Loaded::Ended(at.max(*end)),
             _ => Loaded::Ended(at),
         })
     }
 
     fn write(&self, commit: &Commit<'_>) -> Result<Outcome> {
-        self.check_open()?;
         match commit.step {
             Step::Create { created } => self.create(commit, created),
             Step::Renew {
@@ -105,7 +106,7 @@ impl MemoryStore {
 
     fn create(&self, commit: &Commit<'_>, created: Timestamp) -> Result<Outcome> {
         let lease = rules::required_lease(commit)?;
-        let mut shard = self.shard(commit.id);
+        let mut shard = self.shard(commit.id)?;
         if shard.contains_key(&commit.id) {
             return Ok(Outcome::Exists);
         }
@@ -128,12 +129,12 @@ impl MemoryStore {
     }
 
     fn change(&self, commit: &Commit<'_>) -> Result<Outcome> {
-        let moved = match self.shard(commit.id).get(&commit.id) {
+        let moved = match self.shard(commit.id)?.get(&commit.id) {
             Some(Record::Moved { to, .. }) => Some(*to),
             _ => None,
         };
         let current = moved.unwrap_or(commit.id);
-        let mut shard = self.shard(current);
+        let mut shard = self.shard(current)?;
         let Some(record) = shard.get_mut(&current) else {
             return Ok(Outcome::Gone);
         };
@@ -166,24 +167,21 @@ impl MemoryStore {
         former_works_until: Option<Timestamp>,
     ) -> Result<Outcome> {
         rules::required_lease(commit)?;
-        let mut pair = self.pair(commit.id, to);
-        let Some(Record::Live(session)) = pair.first().get_mut(&commit.id) else {
-            return Ok(Outcome::Gone);
+        let mut pair = self.pair(commit.id, to)?;
+        let known = pair.second().contains_key(&to);
+        let values = match pair.first().get(&commit.id) {
+            Some(Record::Live(session)) if !session.life.is_live(commit.now) => {
+                return Ok(Outcome::Gone);
+            }
+            Some(Record::Live(_)) if known => return Ok(Outcome::Exists),
+            Some(Record::Live(session)) => match session.judge(commit)? {
+                Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
+                Verdict::Apply(values) => values,
+            },
+            _ => return Ok(Outcome::Gone),
         };
-        if !session.life.is_live(commit.now) {
-            return Ok(Outcome::Gone);
-        }
-        let verdict = session.judge(commit);
-        if pair.second().contains_key(&to) {
-            return Ok(Outcome::Exists);
-        }
-        let values = match verdict? {
-            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
-            Verdict::Apply(values) => values,
-        };
-        let mut session = match pair.first().remove(&commit.id) {
-            Some(Record::Live(session)) => session,
-            _ => unreachable!("the session was looked at under the same lock"),
+        let Some(Record::Live(mut session)) = pair.first().remove(&commit.id) else {
+            unreachable!("the session was looked at under the same lock");
         };
         session.apply(commit, values);
         let left = match session.life.renew(commit, former_works_until) {
@@ -202,17 +200,20 @@ impl MemoryStore {
     fn remove_dead(&self, now: Timestamp, limit: usize) -> Swept {
         let mut swept = Swept::default();
         let mut removed = 0;
+        let mut expired = Vec::new();
         for shard in &self.shards {
-            lock(shard).retain(|_, record| {
+            lock(shard).retain(|id, record| {
                 if removed == limit || !record.is_dead(now) {
                     return true;
                 }
                 removed += 1;
-                swept.sessions += usize::from(matches!(record, Record::Live(_)));
+                expired.extend(matches!(record, Record::Live(_)).then_some(*id));
                 false
             });
         }
+        swept.sessions = expired.len();
         swept.more = limit > 0 && removed == limit;
+        expired.into_iter().for_each(|id| self.watchers.tell(id));
         swept
     }
 
@@ -223,22 +224,23 @@ impl MemoryStore {
         }
     }
 
-    fn shard(&self, id: Digest) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[place(id)])
+    /// Whether the store is open is asked under the lock: a shard that was emptied by [`close`](Store::close) must not
+    /// pass for one without sessions.
+    fn shard(&self, id: Digest) -> Result<MutexGuard<'_, Shard>> {
+        let shard = lock(&self.shards[place(id)]);
+        self.check_open().map(|()| shard)
     }
 
     /// Two shards, locked in the order of their places so that two renewals cannot wait for each other.
-    fn pair(&self, first: Digest, second: Digest) -> Pair<'_> {
+    fn pair(&self, first: Digest, second: Digest) -> Result<Pair<'_>> {
         let (a, b) = (place(first), place(second));
-        if a == b {
-            return Pair(lock(&self.shards[a]), None);
-        }
         let low = lock(&self.shards[a.min(b)]);
-        let high = lock(&self.shards[a.max(b)]);
-        match a < b {
-            true => Pair(low, Some(high)),
-            false => Pair(high, Some(low)),
-        }
+        let high = (a != b).then(|| lock(&self.shards[a.max(b)]));
+        self.check_open()?;
+        Ok(match high {
+            Some(high) if a > b => Pair(high, Some(low)),
+            high => Pair(low, high),
+        })
     }
 }
 
@@ -313,6 +315,10 @@ impl Store for MemoryStore {
             lock(shard).clear();
         }
         StoreFuture::ready(Ok(()))
+    }
+
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        self.watchers.add(watch);
     }
 }
 

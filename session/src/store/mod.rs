@@ -21,6 +21,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod debug;
 #[cfg(feature = "fjall")]
 mod fjall;
 mod future;
@@ -31,11 +32,15 @@ mod rules;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod watch;
 
+#[cfg(all(feature = "fjall", any(test, fuzzing)))]
+pub(crate) use self::fjall::records;
 #[cfg(feature = "fjall")]
 pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
+pub use watch::ExpiredWatch;
 
 pub use crate::value::Add;
 pub use crate::{
@@ -45,7 +50,10 @@ pub use crate::{
 };
 
 use crate::clock::Timestamp;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// A stored value, in the format of [`value`](crate::value). Cloning is cheap.
 pub type Bytes = Arc<[u8]>;
@@ -101,8 +109,8 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreFuture<'_, Vec<Digest>>;
 
-    /// Removes up to `limit` sessions that are dead at `now`, and marks of ended ones that need no longer be
-    /// remembered. A store that expires by itself has nothing to do.
+    /// Looks at up to `limit` sessions and marks of ended ones that may be due, and removes those that are dead at
+    /// `now` or need no longer be remembered. A store that expires by itself has nothing to do.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store); what was removed before stays removed.
@@ -114,6 +122,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the last writes cannot be made durable.
     fn close(&self) -> StoreFuture<'_, ()>;
+
+    /// From now on, and for as long as `watch` is there, calls it with every session that this store removes because
+    /// it had expired: once each, after it was removed (requirement L13). A store that does not remove them itself,
+    /// since its server does, tells nobody: that is the default.
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        let _ = watch;
+    }
 }
 
 impl<S: Store + ?Sized> Store for Arc<S> {
@@ -149,6 +164,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
     fn close(&self) -> StoreFuture<'_, ()> {
         (**self).close()
+    }
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        (**self).watch_expired(watch);
     }
 }
 
@@ -186,7 +204,7 @@ pub struct Snapshot {
 }
 
 /// The fields of a [`Snapshot`]. Values whose TTL has passed are among them: the core looks at that.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Fields {
     /// For [`Select::Nothing`].
     Nothing,
@@ -243,7 +261,8 @@ pub enum Step {
     /// Changes fields, or refreshes it.
     Keep,
     /// Gives it another id, with all its fields; `lease` is given. The old one is dead in the same step, or works on
-    /// until `former_works_until`.
+    /// until `former_works_until`: for reading, [`Keep`](Self::Keep) and [`Destroy`](Self::Destroy), not for another
+    /// renewal. There is one former id at most: the next renewal ends it.
     Renew {
         /// The new id: never one that is known to the store already ([`Outcome::Exists`]).
         to: Digest,
@@ -255,7 +274,7 @@ pub enum Step {
 }
 
 /// What must still be stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Guard {
     /// The field.
     pub field: FieldName,
@@ -264,19 +283,19 @@ pub struct Guard {
 }
 
 /// A change of one field.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Write {
     /// The field.
     pub field: FieldName,
     /// What happens to it.
     pub op: Op,
     /// For [`Op::Set`] of an indexed field, what the session is found by: it replaces the field's former entry.
-    /// Without it a field that is set or removed has no entry.
+    /// Without it a field that is set or removed has no entry. [`Op::Add`] leaves the entry as it is.
     pub index: Option<Bytes>,
 }
 
 /// What happens to a field.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Op {
     /// It holds these bytes from now on.
     Set(Bytes),
@@ -286,14 +305,16 @@ pub enum Op {
     Add(Add),
 }
 
-/// What became of a commit.
-#[derive(Clone, Debug)]
+/// What became of a commit. Where several are true, the first of `Gone`, `Exists` and `Conflict` is answered; an error
+/// of [`Add::apply`] comes after all of them.
+#[derive(Clone)]
 pub enum Outcome {
     /// It is stored.
     Done,
     /// The session does not live. Nothing is changed.
     Gone,
-    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already. Nothing is changed.
+    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, be it of a session that has expired and
+    /// was not removed yet. Nothing is changed.
     Exists,
     /// A guard does not hold. Nothing is changed. What is stored under each guard's field, in the guards' order.
     Conflict(Vec<Option<Bytes>>),

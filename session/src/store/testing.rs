@@ -1,13 +1,15 @@
 //! A store that fails when it is told to: for the tests of applications, and of this library.
 
-use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Step, Store, StoreFuture, Swept};
+use super::{
+    Commit, Digest, ExpiredWatch, Loaded, Meta, Outcome, Select, Step, Store, StoreFuture, Swept,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
 };
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 use tokio::sync::watch;
 
@@ -216,6 +218,10 @@ impl<S: Store> Store for FaultyStore<S> {
     fn close(&self) -> StoreFuture<'_, ()> {
         self.faults.note(Call::Other("close"));
         self.pass(move || self.inner.close())
+    }
+
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        self.inner.watch_expired(watch);
     }
 }
 

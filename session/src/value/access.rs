@@ -2,8 +2,9 @@
 
 use super::{
     error::{Step, ValueError},
-    reader::{Head, Reader},
+    reader::{Astray, Head, Reader},
 };
+use crate::error::ErrorKind;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess,
     VariantAccess, Visitor, value::BorrowedStrDeserializer,
@@ -107,6 +108,8 @@ pub(super) struct Entries<'r, 'de> {
     reader: &'r mut Reader<'de>,
     len: usize,
     next: usize,
+    /// A key was read, its value was not.
+    half: bool,
     keys: Keys,
     /// For an error in the value: the key, if it is a field.
     key: &'de str,
@@ -118,13 +121,25 @@ impl<'r, 'de> Entries<'r, 'de> {
             reader,
             len,
             next: 0,
+            half: false,
             keys,
             key: "",
         }
     }
 
     pub(super) fn finish(&self) -> Result<(), ValueError> {
+        self.paired()?;
         all_taken(self.len, self.next)
+    }
+
+    fn paired(&self) -> Result<(), ValueError> {
+        if self.half {
+            return Err(ValueError::new(
+                ErrorKind::Decode,
+                "cannot be read: the `Deserialize` of a map in it read a key without its value",
+            ));
+        }
+        Ok(())
     }
 
     #[cold]
@@ -144,10 +159,12 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, ValueError> {
+        self.paired()?;
         if self.next == self.len {
             return Ok(None);
         }
         self.next += 1;
+        self.half = true;
         match self.keys {
             Keys::Data => match self.reader.whole(seed) {
                 Ok(key) => Ok(Some(key)),
@@ -166,6 +183,7 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         &mut self,
         seed: S,
     ) -> Result<S::Value, ValueError> {
+        self.half = false;
         match self.reader.whole(seed) {
             Ok(value) => Ok(value),
             Err(error) => Err(error.within(self.step())),
@@ -198,6 +216,7 @@ impl<'r, 'de> Variant<'r, 'de> {
         self,
         read: impl FnOnce(&mut Reader<'de>) -> Result<R, ValueError>,
     ) -> Result<R, ValueError> {
+        self.reader.astray = Astray::No;
         match read(self.reader) {
             Ok(value) => Ok(value),
             Err(error) => Err(match declared(self.variants, self.name) {
@@ -218,6 +237,8 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
     ) -> Result<(S::Value, Self), ValueError> {
         self.name = name(self.reader)?;
         let variant = seed.deserialize(BorrowedStrDeserializer::<ValueError>::new(self.name))?;
+        // Until the content is read.
+        self.reader.astray = Astray::Half;
         Ok((variant, self))
     }
 }

@@ -6,9 +6,10 @@ use super::{
     ser::encode,
 };
 use crate::{clock::Timestamp, error::ErrorKind, field::Range, store::Bytes};
+use std::fmt;
 
 /// An addition to a counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Add {
     /// What is added.
     pub delta: i128,
@@ -18,6 +19,15 @@ pub struct Add {
     pub base: i128,
     /// When a counter that starts with this addition ends.
     pub expires: Option<Timestamp>,
+}
+
+/// Shows no amount: it is what the field holds, or the difference (requirement S08).
+impl fmt::Debug for Add {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Add")
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Add {

@@ -29,7 +29,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             Head::Bytes(it) => visitor.visit_borrowed_bytes(it),
             Head::List(len) => self.list(len, visitor),
             Head::Map(len) => self.map(len, Keys::Data, visitor),
-            Head::Some => self.nested(|reader| visitor.visit_some(reader)),
+            Head::Some => self.some(visitor),
         }
     }
 
@@ -154,7 +154,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             }
             Some(&tag::SOME) => {
                 self.head()?;
-                self.nested(|reader| visitor.visit_some(reader))
+                self.some(visitor)
             }
             _ => visitor.visit_some(self),
         }

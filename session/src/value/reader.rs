@@ -6,6 +6,7 @@ use super::{
     error::{Shape, ValueError},
     wire::{tag, take, take_bytes, take_len, take_negative, take_uint},
 };
+use crate::error::ErrorKind;
 use serde::de::{DeserializeSeed, Expected, Visitor};
 use std::any::type_name;
 
@@ -13,8 +14,18 @@ use std::any::type_name;
 pub(super) struct Reader<'de> {
     pub(super) rest: &'de [u8],
     depth: usize,
-    /// An error was made since the last whole value began: it may have been left half read.
-    astray: bool,
+    pub(super) astray: Astray<'de>,
+}
+
+/// Whether the rest begins where a value does. A type may pass over an error and go on, or not read what it was offered;
+/// its neighbours are to be read from where they begin all the same.
+#[derive(Clone, Copy)]
+pub(super) enum Astray<'de> {
+    No,
+    /// A value was left half read.
+    Half,
+    /// The value that begins here was left half read.
+    From(&'de [u8]),
 }
 
 /// The front of a value: all of a scalar, the length of a list or a map.
@@ -52,14 +63,16 @@ impl<'de> Reader<'de> {
         Self {
             rest: body,
             depth: 0,
-            astray: false,
+            astray: Astray::No,
         }
     }
 
     #[inline]
     pub(super) fn head(&mut self) -> Result<Head<'de>, ValueError> {
         let head = self.parse_head();
-        self.astray |= head.is_err();
+        if head.is_err() {
+            self.astray = Astray::Half;
+        }
         head
     }
 
@@ -96,19 +109,22 @@ impl<'de> Reader<'de> {
         Err(ValueError::damaged("there are bytes after its end"))
     }
 
-    /// Reads one value with `seed`. A type may ignore an error and answer a default instead: what it left is skipped,
-    /// so that its neighbours are read from where they begin.
+    /// Reads one value with `seed`, and goes on behind it whatever the seed did.
     #[inline]
     pub(super) fn whole<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<S::Value, ValueError> {
-        let (start, depth) = (self.rest, self.depth);
+        if !matches!(self.astray, Astray::No) {
+            self.realign()?;
+        }
+        let start = self.rest;
         match seed.deserialize(&mut *self) {
             Ok(value) => {
-                if self.astray {
-                    (self.rest, self.depth, self.astray) = (start, depth, false);
-                    self.skip()?;
+                let unread = self.rest.len() == start.len();
+                if unread || !matches!(self.astray, Astray::No) {
+                    self.astray = Astray::From(start);
+                    self.realign()?;
                 }
                 Ok(value)
             }
@@ -116,9 +132,31 @@ impl<'de> Reader<'de> {
         }
     }
 
+    /// Passes over the value that was left half read.
     #[cold]
-    fn went_wrong(&mut self, start: &[u8], error: ValueError, wanted: &'static str) -> ValueError {
-        self.astray = true;
+    fn realign(&mut self) -> Result<(), ValueError> {
+        match self.astray {
+            Astray::No => Ok(()),
+            Astray::From(start) => {
+                self.rest = start;
+                self.astray = Astray::No;
+                self.skip()
+            }
+            Astray::Half => Err(ValueError::new(
+                ErrorKind::Decode,
+                "cannot be read: its type went on after an error, or left out a part",
+            )),
+        }
+    }
+
+    #[cold]
+    fn went_wrong(
+        &mut self,
+        start: &'de [u8],
+        error: ValueError,
+        wanted: &'static str,
+    ) -> ValueError {
+        self.astray = Astray::From(start);
         let head = Reader::new(start).head();
         let shape = head.map_or("damaged bytes", |head| head.shape());
         error.refused(shape, wanted)
@@ -142,14 +180,28 @@ impl<'de> Reader<'de> {
         f: impl FnOnce(&mut Self) -> Result<R, ValueError>,
     ) -> Result<R, ValueError> {
         if self.depth == MAX_DEPTH {
-            self.astray = true;
+            self.astray = Astray::Half;
             return Err(ValueError::damaged("it is nested too deep"));
         }
         self.depth += 1;
         let result = f(self);
         self.depth -= 1;
-        self.astray |= result.is_err();
+        if result.is_err() {
+            self.astray = Astray::Half;
+        }
         result
+    }
+
+    /// The inside of a [`Head::Some`].
+    pub(super) fn some<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+        self.nested(|reader| {
+            let inner = reader.rest.len();
+            let value = visitor.visit_some(&mut *reader)?;
+            if reader.rest.len() == inner {
+                reader.astray = Astray::Half;
+            }
+            Ok(value)
+        })
     }
 
     #[inline]
@@ -187,7 +239,7 @@ impl<'de> Reader<'de> {
         head: &Head<'_>,
         wanted: &dyn Expected,
     ) -> Result<R, ValueError> {
-        self.astray = true;
+        self.astray = Astray::Half;
         Err(ValueError::mismatch(head.shape(), wanted))
     }
 }

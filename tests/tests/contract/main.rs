@@ -1,4 +1,5 @@
 //! The promises of the contract, one file for each group, over every store.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod alive;
 mod commit;

@@ -78,6 +78,25 @@ async fn every_beginning_and_end_is_told_once() {
             panic!("both")
         };
         assert_eq!(ended, old);
+
+        sign_in(&app).await;
+        let [Event::Created(idle)] = told()[..] else {
+            panic!("created")
+        };
+        app.sleep(14 * 24 * 3600);
+        assert_eq!(told(), []);
+        app.sessions
+            .store()
+            .sweep(app.clock.now(), 100)
+            .await
+            .unwrap();
+        assert!(told().contains(&Event::Expired(idle)));
+        app.sessions
+            .store()
+            .sweep(app.clock.now(), 100)
+            .await
+            .unwrap();
+        assert_eq!(told(), []);
     })
     .await;
 }

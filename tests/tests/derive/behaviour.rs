@@ -274,3 +274,41 @@ async fn accessors_are_cheap_copies_of_one_session_and_show_nothing() -> Result<
     })
     .await
 }
+
+/// Prevents: a library's session data that works in its own crate alone. Its author knows the library by another name.
+#[tokio::test]
+async fn a_struct_from_another_crate_is_nested_and_side_by_side() -> Result<()> {
+    use level_session_tests_renamed::{Nested, Renamed};
+
+    #[derive(SessionData)]
+    struct Outer {
+        user: Option<u64>,
+        #[session(nest)]
+        library: Nested,
+        #[session(nest)]
+        generic: Generic<String>,
+    }
+    #[derive(SessionData)]
+    #[session(namespace = "generic")]
+    struct Generic<T: Serialize + serde::de::DeserializeOwned + Send + Sync + 'static> {
+        value: Option<T>,
+    }
+
+    let app = App::new();
+    let mut visitor = Visitor::new();
+    app.request(&mut visitor, async |s: Session<Outer>| {
+        s.user().set(1)?;
+        s.generic().value().set("a".into())?;
+        s.library().level().set(4)
+    })
+    .await?;
+    app.request(&mut visitor, async |s: Session<Renamed<u8>>| {
+        assert_eq!(s.user().await?, None, "another namespace");
+        assert_eq!(s.nested().level().await?, 4);
+        let outer = s.typed::<Outer>()?.load().await?;
+        assert_eq!((outer.user, outer.library.level), (Some(1), 4));
+        assert_eq!(outer.generic.value.as_deref(), Some("a"));
+        Ok(())
+    })
+    .await
+}

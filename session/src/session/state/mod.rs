@@ -68,6 +68,8 @@ pub(crate) enum CookieAction {
     /// Send the cookie of this id, good until this moment.
     Set(SessionId, Timestamp),
     Remove,
+    /// Take a bad signature away, in Keygrip's form.
+    Unsign,
 }
 
 /// A unit of work: what is known, what is wanted, and what the response will say.
@@ -83,6 +85,8 @@ pub(crate) struct State {
     create: bool,
     /// The cookie was signed by a key that is no longer the first.
     resign: bool,
+    /// A signature came that fits nothing.
+    pub(crate) unsign: bool,
     /// The handler has used the session in any way.
     pub(crate) used: bool,
     pub(crate) phase: Phase,
@@ -160,6 +164,7 @@ impl State {
             touch: false,
             create,
             resign,
+            unsign: false,
             used: create,
             phase: Phase::Open,
             cookie: CookieAction::Leave,
@@ -458,6 +463,7 @@ impl State {
                 Who::Known(known) if self.resign && !known.by_former_id => {
                     CookieAction::Set(known.named.id.clone(), known.meta.lease.deadline())
                 }
+                _ if self.unsign && self.used => CookieAction::Unsign,
                 _ => CookieAction::Leave,
             },
             action => action,

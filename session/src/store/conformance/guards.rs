@@ -155,7 +155,7 @@ pub async fn a_guard_may_stand_alone(store: Subject) {
         .await;
     match again {
         Outcome::Conflict(found) => {
-            assert_eq!(found, [None], "a field that was taken is told as absent")
+            assert_eq!(found, [None], "a field that was taken is told as absent");
         }
         other => panic!("a field can be taken once: the second time is {other:?}"),
     }

@@ -1,7 +1,7 @@
 //! Finding sessions by what is in them.
 
 use super::kit::*;
-use crate::store::{Commit, Lease, Step};
+use crate::store::{Add, Commit, Lease, Op, Range, Step};
 
 /// All sessions that live and have the entry are found, oldest first, with their times, and no others.
 pub async fn sessions_are_found_by_an_entry_oldest_first(store: Subject) {
@@ -140,6 +140,33 @@ pub async fn an_entry_follows_its_field(store: Subject) {
         has("user", "eleven").await,
         "and the writes of the same commit make theirs"
     );
+}
+
+/// An addition leaves the entry of its field as it is, unless `clear` removed it before.
+pub async fn an_addition_leaves_the_entry(store: Subject) {
+    let bench = Bench::new(store);
+    let add = Add {
+        delta: 1,
+        range: Range { min: 0, max: 9 },
+        base: 0,
+        expires: None,
+    };
+    let one = add.apply(None, bench.start).expect("the sum is in range");
+    let id = bench.session(&[set_indexed("n", one, "entry")]).await;
+    let writes = [write("n", Op::Add(add))];
+    for (clear, expected) in [(false, &[id][..]), (true, &[])] {
+        let commit = Commit {
+            clear,
+            writes: &writes,
+            ..bench.commit(id, Step::Keep)
+        };
+        done(bench.apply(commit).await, "an addition to an indexed field");
+        assert_eq!(
+            bench.found("n", b"entry", bench.start).await,
+            expected,
+            "an addition leaves the entry, and `clear` does not: {clear}"
+        );
+    }
 }
 
 /// Entries lead to the new id after a renewal, and nowhere after the session has ended.

@@ -15,7 +15,9 @@
 //! passing a later `now`.
 
 mod adding;
+mod expiry;
 mod fields;
+mod grace;
 mod guards;
 mod index;
 mod kit;
@@ -25,7 +27,9 @@ mod renewal;
 mod upkeep;
 
 pub use adding::*;
+pub use expiry::*;
 pub use fields::*;
+pub use grace::*;
 pub use guards::*;
 pub use index::*;
 pub use life::*;
@@ -122,6 +126,7 @@ macro_rules! __for_each_promise {
             concurrent_additions_lose_nothing
             sessions_are_found_by_an_entry_oldest_first
             an_entry_follows_its_field
+            an_addition_leaves_the_entry
             entries_move_with_a_renewal_and_go_with_the_session
             an_expired_session_is_not_found
             entries_are_any_bytes

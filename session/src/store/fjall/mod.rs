@@ -2,25 +2,36 @@
 //!
 //! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
 //! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
-//! it in while the store is open, `engine` does it under the session's lock, `record` and `keys` know the bytes.
+//! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
+//! `keys` know the bytes.
 
 mod builder;
 mod cache;
 mod committer;
+mod disk;
 mod engine;
 mod fault;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod keys;
 mod numbers;
 mod record;
+mod recovery;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{Durability, FjallStoreBuilder};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::records;
 
 use self::{
     committer::Committer,
     shared::{Shared, Workers},
 };
-use super::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept};
+use super::{
+    Commit, Digest, ExpiredWatch, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -28,7 +39,7 @@ use crate::{
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 /// Keeps sessions in an embedded database, each field under a key of its own.
@@ -58,7 +69,8 @@ use std::{
 ///
 /// # Where it runs
 /// Reads and, but under `Sync`, commits take microseconds and run where they are called. Fsyncs, look-ups by index,
-/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime.
+/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime. Where
+/// more is written than the disk takes, fjall makes those who write wait.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 
@@ -90,7 +102,6 @@ impl FjallStore {
     }
 
     /// Settings: durability, cache, sweeping, prefix.
-    #[must_use]
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
     }
@@ -153,11 +164,15 @@ impl Store for FjallStore {
     }
 
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.offload(move |this| this.shared.with(|engine| engine.sweep(now, limit)))
+        self.offload(move |this| this.shared.sweep(now, limit))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
         self.offload(Handle::close)
+    }
+
+    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
+        self.0.shared.watchers().add(watch);
     }
 }
 

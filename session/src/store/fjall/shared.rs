@@ -1,10 +1,10 @@
 //! The engine, for as long as the store is open, and the threads that look after it.
 
-use super::engine::Engine;
+use super::{engine::Engine, recovery::Recovery};
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     error::{Error, ErrorKind, Result},
-    store::rules,
+    store::{Swept, rules, watch::Watchers},
 };
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError, RwLock},
@@ -17,26 +17,71 @@ const SWEEP_AT_ONCE: usize = 256;
 
 /// What the store and its threads share. Whoever works with the engine holds the lock for reading, so that closing,
 /// which takes it for writing, waits for what is in flight.
-pub(super) struct Shared(RwLock<Option<Engine>>);
+pub(super) struct Shared {
+    engine: RwLock<State>,
+    watchers: Watchers,
+    recovery: Recovery,
+}
+
+enum State {
+    Open(Engine),
+    /// The database was let go of and could not be opened again yet.
+    Lost,
+    Closed,
+}
 
 impl Shared {
-    pub(super) fn new(engine: Engine) -> Self {
-        Self(RwLock::new(Some(engine)))
+    pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
+        Self {
+            engine: RwLock::new(State::Open(engine)),
+            watchers: Watchers::default(),
+            recovery,
+        }
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
-        let engine = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        engine.as_ref().map_or_else(|| Err(rules::closed()), work)
+        if self.recovery.is_due() {
+            self.recover()?;
+        }
+        let state = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Open(engine) => work(engine).inspect_err(|error| self.recovery.note(error)),
+            State::Lost => Err(Recovery::lost()),
+            State::Closed => Err(rules::closed()),
+        }
+    }
+
+    /// Lets go of a database that takes no more, and opens it again.
+    fn recover(&self) -> Result<()> {
+        let mut state = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Closed) || !self.recovery.is_due() {
+            return Ok(()); // another was faster
+        }
+        self.recovery.try_the_disk()?;
+        *state = State::Lost; // fjall lets one in
+        *state = State::Open(self.recovery.open()?);
+        Ok(())
+    }
+
+    /// Removes up to `limit` dead sessions, and tells whoever watches.
+    pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+        self.with(|engine| engine.sweep(now, limit, |id| self.watchers.tell(id)))
+    }
+
+    pub(super) fn watchers(&self) -> &Watchers {
+        &self.watchers
     }
 
     /// Makes everything durable and lets go of the database.
     pub(super) fn close(&self) -> Result<()> {
-        let engine = self
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        engine.map_or(Ok(()), |engine| engine.persist())
+        let state = std::mem::replace(
+            &mut *self.engine.write().unwrap_or_else(PoisonError::into_inner),
+            State::Closed,
+        );
+        match state {
+            State::Open(engine) => engine.persist(),
+            State::Lost | State::Closed => Ok(()),
+        }
     }
 }
 
@@ -58,7 +103,7 @@ impl Workers {
     pub(super) fn sweep(&self, shared: Arc<Shared>, clock: Clock, every: Duration) -> Result<()> {
         self.start("session-sweep", every, move |stop| {
             loop {
-                match shared.with(|engine| engine.sweep(clock.now(), SWEEP_AT_ONCE)) {
+                match shared.sweep(clock.now(), SWEEP_AT_ONCE) {
                     Ok(swept) if swept.more && !stop.is_told() => {}
                     Ok(_) => return,
                     Err(error) => return warn("sweeping the session store failed", &error),

@@ -1,8 +1,8 @@
 //! Types change between deployments while sessions live on: what is read as before, and what is refused with which
 //! sentence.
 
-use super::{as_type, bytes, read, refusal};
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use super::{as_type, bytes, refusal};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 macro_rules! of {
@@ -351,63 +351,4 @@ fn an_error_says_where_it_is() {
         "holds a string where u8 was asked for (in `by_mail[..].price`)",
         "the key of a map is data"
     );
-}
-
-#[test]
-fn a_type_that_ignores_an_error_does_not_disturb_its_neighbours() {
-    fn or_default<'de, T, D>(from: D) -> Result<T, D::Error>
-    where
-        T: DeserializeOwned + Default,
-        D: Deserializer<'de>,
-    {
-        Ok(T::deserialize(from).unwrap_or_default())
-    }
-    #[derive(Deserialize, Debug, PartialEq)]
-    struct Lenient {
-        before: u8,
-        #[serde(deserialize_with = "or_default")]
-        it: Vec<(u8, Old)>,
-        after: String,
-    }
-    #[derive(Deserialize, Debug, PartialEq)]
-    struct Outer(#[serde(deserialize_with = "or_default")] u8);
-
-    fn with<T: Serialize>(it: T) -> Lenient {
-        #[derive(Serialize)]
-        struct Written<T> {
-            before: u8,
-            it: T,
-            after: &'static str,
-        }
-        as_type(&Written {
-            before: 1,
-            it,
-            after: "z",
-        })
-        .unwrap()
-    }
-    let good = with([(1, old())]);
-    assert_eq!(good.it, [(1, old())]);
-    let it = Vec::new();
-    let empty = Lenient {
-        before: 1,
-        it,
-        after: "z".into(),
-    };
-    assert_eq!(with("a string"), empty);
-    assert_eq!(with([(1, "half read")]), empty);
-    assert_eq!(with([(1, old(), "too many")]), empty);
-    assert_eq!(
-        with([(1u8, Retyped { a: 1, b: 2 }), (2, Retyped::default())]),
-        empty
-    );
-    assert_eq!(
-        with(BTreeMap::from([(1, vec![vec![None, Some(Some(1))]])])),
-        empty
-    );
-    assert_eq!(as_type::<Outer>(&[[1]]).unwrap(), Outer(0));
-    // Damage is no other type: the skipped part must be whole.
-    let mut damaged = bytes(&[(1, "half read")]);
-    damaged.pop();
-    assert!(read::<Outer>(&damaged).is_err());
 }

@@ -59,14 +59,14 @@ impl Engine {
             Some(id) => Bound::Excluded(&id.as_bytes()[..]),
             None => Bound::Unbounded,
         };
-        for record in self.meta.range::<&[u8], _>((start, Bound::Unbounded)) {
+        for record in self.disk.meta.range::<&[u8], _>((start, Bound::Unbounded)) {
             let (key, bytes) = record
                 .into_inner()
-                .map_err(|cause| self.place.error("list the sessions of", cause))?;
+                .map_err(|cause| self.disk.place.error("list the sessions of", cause))?;
             let Some(id) = keys::digest(&key) else {
                 continue; // not a session, but the numbers' mark
             };
-            if let Record::Live(session) = self.decode(id, &bytes)?
+            if let Record::Live(session) = self.disk.decode(id, &bytes)?
                 && session.life.is_live(now)
             {
                 page.push(id);
@@ -81,10 +81,10 @@ impl Engine {
     fn indexed(&self, field: &str, entry: &[u8]) -> Result<Vec<Digest>> {
         let prefix = keys::index_prefix(field, entry);
         let mut ids = Vec::new();
-        for key in self.index.prefix(&prefix) {
+        for key in self.disk.index.prefix(&prefix) {
             let key = key
                 .key()
-                .map_err(|cause| self.place.error("look into the index of", cause))?;
+                .map_err(|cause| self.disk.place.error("look into the index of", cause))?;
             ids.extend(keys::index_digest(&key, &prefix));
         }
         Ok(ids)
@@ -111,9 +111,9 @@ impl Engine {
             Some(_) => Ok(Found::Changed),
             None => {
                 // Swept in between, or an orphan: gone either way.
-                let mut batch = self.batch();
-                batch.remove(&self.index, keys::index(field, entry, id));
-                self.apply(batch)?;
+                let mut batch = self.disk.batch();
+                batch.remove(&self.disk.index, keys::index(field, entry, id));
+                self.disk.apply(batch)?;
                 Ok(Found::Expired)
             }
         }

@@ -18,15 +18,24 @@ impl Engine {
     /// Looks at up to `limit` sessions and marks that were due at `now`, and removes those that are dead.
     ///
     /// A refresh does not touch `due`, so what is found there may be long past: the record is the truth, and is
-    /// looked at under the session's lock. What lives on is filed anew under its present deadline.
-    pub(in super::super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
+    /// looked at under the session's lock. What lives on is filed anew under its present deadline. `expired` is told
+    /// of every session that was removed, under no lock.
+    pub(in super::super) fn sweep(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        expired: impl Fn(Digest),
+    ) -> Result<Swept> {
         let due = self.due_at(now, limit)?;
         let mut swept = Swept {
             sessions: 0,
             more: limit > 0 && due.len() == limit,
         };
         for (deadline, id) in due {
-            swept.sessions += usize::from(self.sweep_one(deadline, id, now)?);
+            if self.sweep_one(deadline, id, now)? {
+                swept.sessions += 1;
+                expired(id);
+            }
         }
         Ok(swept)
     }
@@ -39,13 +48,14 @@ impl Engine {
         };
         let mut due = Vec::new();
         for key in self
+            .disk
             .due
             .range::<&[u8], _>((Bound::Unbounded, end))
             .take(limit)
         {
             let key = key
                 .key()
-                .map_err(|cause| self.place.error("look for expired sessions in", cause))?;
+                .map_err(|cause| self.disk.place.error("look for expired sessions in", cause))?;
             due.extend(keys::due_parts(&key));
         }
         Ok(due)
@@ -61,33 +71,33 @@ impl Engine {
                     error = &error as &dyn std::error::Error,
                     "a session is left unswept"
                 );
-                let mut batch = self.batch();
+                let mut batch = self.disk.batch();
                 let later = now.after(DAMAGED_IS_LEFT);
                 if filed < later {
-                    batch.remove(&self.due, keys::due(filed, id));
-                    batch.insert(&self.due, keys::due(later, id), []);
+                    batch.remove(&self.disk.due, keys::due(filed, id));
+                    batch.insert(&self.disk.due, keys::due(later, id), []);
                 }
-                return self.apply(batch).map(|()| false);
+                return self.disk.apply(batch).map(|()| false);
             }
         };
-        let mut batch = self.batch();
-        batch.remove(&self.due, keys::due(filed, id));
+        let mut batch = self.disk.batch();
+        batch.remove(&self.disk.due, keys::due(filed, id));
         match record {
-            None => self.apply(batch).map(|()| false),
+            None => self.disk.apply(batch).map(|()| false),
             Some(record) if now < record.deadline() => {
-                batch.insert(&self.due, keys::due(record.deadline(), id), []);
-                self.apply(batch)?;
+                batch.insert(&self.disk.due, keys::due(record.deadline(), id), []);
+                self.disk.apply(batch)?;
                 if let Record::Live(session) = record {
                     cache.put(id, session);
                 }
                 Ok(false)
             }
             Some(record) => {
-                batch.remove(&self.meta, *id.as_bytes());
+                batch.remove(&self.disk.meta, *id.as_bytes());
                 if let Record::Live(session) = &record {
-                    self.stage_removal(&mut batch, session, id);
+                    self.disk.stage_removal(&mut batch, session, id);
                 }
-                self.apply(batch)?;
+                self.disk.apply(batch)?;
                 Ok(matches!(record, Record::Live(_)))
             }
         }

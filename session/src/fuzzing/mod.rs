@@ -1,6 +1,10 @@
 //! What the fuzz targets call, one function a target: bytes in, a panic if a promise is broken. It exists under
 //! `cargo fuzz` and in tests, which replay the corpus.
 
+mod request;
+
+pub use request::request;
+
 use crate::{
     cookie::{CookieConfig, SessionCookie, candidates_in},
     id::SessionId,
@@ -22,6 +26,12 @@ pub fn cookie_header(data: &[u8]) {
     let lines = followed.split(|byte| *byte == b'\n');
     let found: Vec<&[u8]> = candidates_in(lines, b"s").collect();
     assert_eq!(found.last(), Some(&&b"ours"[..]));
+}
+
+/// Records as the embedded store keeps them: any bytes are an error or a record, and what is encoded comes back.
+#[cfg(feature = "fjall")]
+pub fn commit(data: &[u8]) {
+    crate::store::records(data);
 }
 
 /// The rules of the reader once more, in another way: byte by byte, and with copies.
@@ -64,10 +74,10 @@ pub fn cookie_verify(data: &[u8]) {
         let keyring = Keyring::new([[1; 32], [2; 32]]).expect("two keys of 32 bytes");
         let cookie = SessionCookie::new(keyring, config);
         let good = good(&cookie);
-        assert!(cookie.find(&request(&good)).is_some());
+        assert!(cookie.find(&with_cookies(&good)).is_some());
         let refuses = |header: &[u8]| {
             // A fuzzer learns what the good one is by watching comparisons.
-            contains(header, &good) || cookie.find(&request(header)).is_none()
+            contains(header, &good) || cookie.find(&with_cookies(header)).is_none()
         };
         assert!(refuses(data));
         if let [at, skip, rest @ ..] = data {
@@ -102,7 +112,7 @@ fn contains(header: &[u8], good: &[u8]) -> bool {
 }
 
 /// A request with these Cookie header lines, without those that HTTP does not let through.
-fn request(lines: &[u8]) -> HeaderMap {
+fn with_cookies(lines: &[u8]) -> HeaderMap {
     let lines = lines.split(|byte| *byte == b'\n');
     lines
         .filter_map(|line| Some((COOKIE, HeaderValue::from_bytes(line).ok()?)))
@@ -134,5 +144,16 @@ mod tests {
     #[test]
     fn cookie_verify() {
         replay("cookie_verify", super::cookie_verify);
+    }
+
+    #[test]
+    fn request() {
+        replay("request", super::request);
+    }
+
+    #[cfg(feature = "fjall")]
+    #[test]
+    fn commit() {
+        replay("commit", super::commit);
     }
 }

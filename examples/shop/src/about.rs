@@ -1,0 +1,88 @@
+//! What a session is, seen from inside: its times, its handle, and everything that it holds.
+
+use crate::{
+    page::{frame, page},
+    session::{Shop, Theme},
+};
+use axum::response::Redirect;
+use level_session::{Clock, Result, Session};
+use maud::{Markup, html};
+use std::time::Duration;
+
+/// A page that reads much and writes nothing: a new visitor who comes here first gets no session and no cookie.
+pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
+    let now = Clock::system().now();
+    let times = session.created().await?.zip(session.expires().await?);
+    let handle = session.handle().unwrap_or_default();
+    // The untyped view: it needs no declared type, and would show what other structs keep as well.
+    let all = session.get_all().await?;
+    let json = serde_json::to_string_pretty(&all).unwrap_or_else(|problem| problem.to_string());
+    page(
+        &session,
+        "This session",
+        html! {
+            @if let Some((created, expires)) = times {
+                dl {
+                    dt { "Began" } dd { (about(now.since(created))) " ago" }
+                    dt { "Ends" } dd { "in " (about(expires.since(now))) ", unless it is used before" }
+                    dt { "Handle" } dd { code { (handle) } ", which names it in the log and is of no other use" }
+                }
+            } @else {
+                p.lead { "There is none yet: nothing is stored, and you have no cookie." }
+            }
+            h2 { "All fields, as JSON" }
+            pre tabindex="0" { code id="fields" { (json) } }
+            form method="post" action="/session/end" { button.quiet { "Forget me" } }
+        },
+    )
+    .await
+}
+
+/// Ends the session and leaves nothing, not even a notice: the cookie is removed.
+pub(crate) async fn end(session: Session<Shop>) -> Result<Redirect> {
+    session.destroy()?;
+    Ok(Redirect::to("/goodbye"))
+}
+
+/// A page outside the session layer.
+pub(crate) async fn goodbye() -> Markup {
+    frame(
+        "Goodbye",
+        Theme::System,
+        html! {},
+        html! { p.lead { "Your session is gone, and so is its cookie. " a href="/" { "Come again." } } },
+    )
+}
+
+/// A duration as people say it: in the largest unit of which there are two, rounded.
+fn about(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+        (1, "second"),
+    ];
+    let fits = |(length, _): &&(u64, _)| seconds.saturating_add(length / 2) >= 2 * length;
+    let (length, unit) = units.iter().find(fits).unwrap_or(&units[3]);
+    match seconds.saturating_add(length / 2) / length {
+        1 => format!("1 {unit}"),
+        count => format!("{count} {unit}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_the_unit_that_fits() {
+        let said = |seconds| about(Duration::from_secs(seconds));
+        assert_eq!(said(0), "0 seconds");
+        assert_eq!(said(1), "1 second");
+        assert_eq!(said(89), "89 seconds");
+        assert_eq!(said(90), "2 minutes");
+        assert_eq!(said(14 * 86_400 - 1), "14 days");
+        assert_eq!(about(Duration::MAX), format!("{} days", u64::MAX / 86_400));
+    }
+}

@@ -1,0 +1,103 @@
+//! Signing in and out.
+
+use crate::{page::page, session::Shop};
+use axum::{
+    Form,
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use level_session::{Result, Session};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+pub(crate) struct User {
+    pub(crate) id: u32,
+    pub(crate) name: &'static str,
+    password: &'static str,
+}
+
+/// Three users to try. A real shop keeps salted hashes (Argon2id), and limits the tries.
+const USERS: [User; 3] = [
+    User {
+        id: 1,
+        name: "Ada",
+        password: "lovelace",
+    },
+    User {
+        id: 2,
+        name: "Grace",
+        password: "hopper",
+    },
+    User {
+        id: 3,
+        name: "Alan",
+        password: "turing",
+    },
+];
+
+impl User {
+    pub(crate) fn find(id: u32) -> Option<&'static Self> {
+        USERS.iter().find(|user| user.id == id)
+    }
+
+    fn check(form: &SignIn) -> Option<&'static Self> {
+        let name = form.name.trim();
+        USERS
+            .iter()
+            .find(|user| user.name.eq_ignore_ascii_case(name) && user.password == form.password)
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SignIn {
+    name: String,
+    password: String,
+}
+
+pub(crate) async fn form(session: Session<Shop>) -> Result<Markup> {
+    sign_in_page(&session, None).await
+}
+
+pub(crate) async fn sign_in(session: Session<Shop>, Form(form): Form<SignIn>) -> Result<Response> {
+    let Some(user) = User::check(&form) else {
+        let page = sign_in_page(&session, Some(&form.name)).await?;
+        return Ok((StatusCode::FORBIDDEN, page).into_response());
+    };
+    session.sign_in(user).await?;
+    Ok(Redirect::to("/").into_response())
+}
+
+pub(crate) async fn sign_out(session: Session<Shop>) -> Result<Redirect> {
+    session.sign_out()?;
+    Ok(Redirect::to("/"))
+}
+
+/// `refused` is the name that was tried before.
+async fn sign_in_page(session: &Session<Shop>, refused: Option<&str>) -> Result<Markup> {
+    page(
+        session,
+        "Sign in",
+        html! {
+            @if refused.is_some() {
+                p.refusal role="alert" { "That is not the right name and password. Please try again." }
+            }
+            form.stack method="post" action="/sign-in" {
+                label for="name" { "Name" }
+                input id="name" name="name" value=(refused.unwrap_or_default()) autocomplete="username" required;
+                label for="password" { "Password" }
+                input id="password" name="password" type="password" autocomplete="current-password" required;
+                button { "Sign in" }
+            }
+            p { "This is a demonstration, and you may be any of these:" }
+            table.narrow {
+                thead { tr { th scope="col" { "Name" } th scope="col" { "Password" } } }
+                tbody {
+                    @for user in &USERS {
+                        tr { th scope="row" { (user.name) } td { code { (user.password) } } }
+                    }
+                }
+            }
+        },
+    )
+    .await
+}

@@ -1,0 +1,106 @@
+//! A small tea shop: typed sessions from end to end.
+//!
+//! ```text
+//! cargo run -p shop        then open http://127.0.0.1:3000
+//! ```
+//!
+//! `PORT` replaces 3000 (0 lets the system choose one), `DATA` the directory of the sessions and the key, and
+//! `SECURE=1` sends the cookie for HTTPS: set it where a proxy in front speaks TLS.
+//!
+//! What the shop keeps is declared in `session.rs`. A cart outlives a restart, since the store and the key do.
+
+mod about;
+mod account;
+mod cart;
+mod checkout;
+mod page;
+mod preferences;
+mod session;
+mod stock;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, store::Store as _};
+use session::Shop;
+use std::{env, error::Error, fs, io, path::PathBuf};
+use tokio::net::TcpListener;
+use tower_http::csrf::CsrfLayer;
+use tracing_subscriber::filter::LevelFilter;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(LevelFilter::WARN) // the database tells much below that
+        .init();
+    let data = env::var_os("DATA").map_or_else(|| PathBuf::from("data/shop"), PathBuf::from);
+    let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let cookie = match env::var("SECURE").as_deref() {
+        Ok("1") => CookieConfig::default(),
+        _ => CookieConfig::for_development(),
+    };
+
+    fs::create_dir_all(&data)?;
+    let store = FjallStore::open(data.join("sessions"))?;
+    let keyring = Keyring::from_file_or_generate(data.join("session.key"))?;
+    let sessions = SessionLayer::new(store.clone(), keyring)
+        .with_cookie(cookie)
+        .with_data::<Shop>()?;
+
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("the shop is open: http://{}", listener.local_addr()?);
+    axum::serve(listener, shop(sessions))
+        .with_graceful_shutdown(end())
+        .await?;
+    store.close().await?;
+    Ok(())
+}
+
+/// The routes. Whatever changes something is a POST.
+///
+/// Two things keep other sites from posting in a visitor's name (CSRF): the cookie is `SameSite=Lax`, so that their
+/// forms arrive without it; and [`CsrfLayer`] refuses them by `Sec-Fetch-Site` and `Origin`, which covers what needs
+/// no cookie, such as signing a visitor in to somebody else's account.
+fn shop(sessions: SessionLayer) -> Router {
+    Router::new()
+        .route("/", get(stock::list))
+        .route("/cart", get(cart::show))
+        .route("/cart/add", post(cart::add))
+        .route("/cart/remove", post(cart::remove))
+        .route("/checkout", get(checkout::show).post(checkout::begin))
+        .route("/checkout/confirm", post(checkout::confirm))
+        .route("/sign-in", get(account::form).post(account::sign_in))
+        .route("/sign-out", post(account::sign_out))
+        .route(
+            "/preferences",
+            get(preferences::form).post(preferences::save),
+        )
+        .route("/session", get(about::show))
+        .route("/session/end", post(about::end))
+        .fallback(page::not_found)
+        .layer(sessions)
+        // What comes after the layer has no session.
+        .route("/goodbye", get(about::goodbye))
+        .route("/style.css", get(page::style))
+        .layer(CsrfLayer::new())
+        .layer(axum::middleware::map_response(page::harden))
+}
+
+/// Waits for Ctrl-C, or on Unix for SIGTERM.
+async fn end() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}

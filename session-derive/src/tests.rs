@@ -1,0 +1,262 @@
+//! The rules as a table, and what expansion does whatever it is given. (How the messages look in the compiler's frame is
+//! for the tests of the whole.)
+
+use crate::{ast::Model, check::check, derive, errors::Errors};
+use syn::{DeriveInput, parse_str};
+
+fn messages(input: &str) -> Vec<String> {
+    let input: DeriveInput = parse_str(input).unwrap_or_else(|error| panic!("{input}: {error}"));
+    let errors = Errors::default();
+    check(&mut Model::new(&input, &errors), &errors);
+    errors.messages()
+}
+
+/// The expansion, without spaces.
+fn expansion(input: &str) -> String {
+    let input: DeriveInput = parse_str(input).unwrap_or_else(|error| panic!("{input}: {error}"));
+    derive(&input).to_string().split_whitespace().collect()
+}
+
+#[test]
+fn what_has_sense_is_accepted() {
+    for fields in [
+        "",
+        "a: u8",
+        "#[session(index)] a: Option<u64>",
+        "#[session(index, default)] a: u64",
+        "#[session(index, rename = \"b\")] a: u64, #[session(rename = \"a\")] b: u8",
+        "#[session(flash, ttl = \"1m\", rename = \"x\")] a: std::option::Option<u8>",
+        "#[session(counter, ttl = \"1m\", default = 3)] a: u8",
+        "#[session(counter, default)] a: u8",
+        "#[session(default = Some(1), ttl = \"1m\")] a: Option<u8>",
+        "#[session(default = f::<A, B, C>(), index)] a: u8",
+        "#[session()] #[session(default,)] #[session(ttl = \"400d\",)] #[doc = \"x\"] a: u8",
+        "#[session(nest)] a: A, #[session(nest)] b: B<A>",
+        "#[session(skip)] a: &'static str",
+        "a: Cow<'static, str>, b: Box<dyn Fn(u8) -> u8>",
+        "r#type: u8, #[session(rename = \"get\")] other: u8",
+        "#[session(skip)] get: u8",
+    ] {
+        for attribute in [
+            "",
+            "#[session(default)]",
+            "#[session(namespace = \"n\", crate = a::b)]",
+        ] {
+            let input = format!("{attribute} struct S {{ {fields} }}");
+            assert_eq!(messages(&input), [""; 0], "{input}");
+        }
+    }
+}
+
+#[test]
+fn what_has_none_is_refused_in_one_sentence() {
+    for (fields, said) in [
+        ("#[session(flash)] a: u8", "write `Option<u8>`"),
+        (
+            "#[session(flash, default = None)] a: Option<u8>",
+            "would never end that",
+        ),
+        (
+            "#[session(flash, default)] a: Option<u8>",
+            "would never end that",
+        ),
+        (
+            "#[session(flash, index)] a: Option<u8>",
+            "no session can be found by it",
+        ),
+        ("#[session(flash, counter)] a: u8", "choose one"),
+        (
+            "#[session(index, counter)] a: u8",
+            "changes with every request",
+        ),
+        (
+            "#[session(index, ttl = \"1m\")] a: u8",
+            "for as long as they live",
+        ),
+        ("#[session(counter)] a: Option<u8>", "write `u8`"),
+        ("#[session(default)] a: Option<u8>", "default = Some(..)"),
+        (
+            "#[session(nest, index)] a: A",
+            "the struct that is nested says it",
+        ),
+        (
+            "#[session(skip, rename = \"x\")] a: A",
+            "the field is not stored",
+        ),
+        (
+            "#[session(skip, nest)] a: A",
+            "`nest` means nothing beside `skip`",
+        ),
+        ("#[session(index, index)] a: u8", "given twice"),
+        ("#[session(index)] #[session(index)] a: u8", "given twice"),
+        ("#[session(ttl = \"0s\")] a: u8", "could never be read"),
+        ("#[session(ttl = \"401d\")] a: u8", "longer than 400 days"),
+        ("#[session(rename = \"\")] a: u8", "the key is empty"),
+        (
+            "#[session(typ)] a: u8",
+            "there is no attribute `typ`: on the fields there are",
+        ),
+        ("#[session(crate = a)] a: u8", "it stands on the struct"),
+        ("#[session(index a)] a: u8", "`index` takes no value"),
+        ("#[session(index(a))] a: u8", "`index` takes no value"),
+        ("#[session(a::b)] a: u8", "there is no attribute `a`"),
+        ("a: &'static str", "`&'static str` borrows"),
+        ("a: Vec<&str>", "`Vec<&str>` borrows"),
+        (
+            "destroy: u8",
+            "keep the stored key with `#[session(rename = \"destroy\")]`",
+        ),
+        ("r#clone: u8", "`clone` is a method that every session has"),
+        ("#[session(nest)] load: u8", "name the field otherwise"),
+        ("a: u8, A: u8", "the constant `A`"),
+    ] {
+        let found = messages(&format!("struct S {{ {fields} }}"));
+        assert!(
+            found.len() == 1 && found[0].contains(said),
+            "{fields}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_that_clash_are_shown_at_both_places() {
+    let found = messages("struct S { #[session(rename = \"b\")] a: u8, b: u8, c: u8 }");
+    assert_eq!(found.len(), 2, "{found:?}");
+    // A constant that is there twice is no key that is there twice.
+    assert_eq!(
+        messages("struct S { #[session(skip)] a: u8, #[session(rename = \"a\")] b: u8 }"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn everything_wrong_is_said_at_once_and_everything_is_there() {
+    let input = "#[session(namespac = \"n\", oops)] struct S<'a> {
+        #[session(tll = \"never\", flash = 1)] notice: &'a str,
+        #[session(counter, wrong = [1, 2], index)] visits: Option<u8>,
+        #[session(defalt =)] cart: Vec<u8>,
+        #[session(nest, skip)] auth: Auth,
+        #[session(nest, ttl = 1)] other: Other<'a>,
+        renew: u8,
+    }";
+    let found = messages(input);
+    assert_eq!(found.len(), 15, "{found:#?}");
+    let expansion = expansion(input);
+    for signature in [
+        "fnnotice(&self)->::level_session::__private::Flash<'_,&'staticstr>",
+        "fnvisits(&self)->::level_session::__private::Counter<'_,u8>",
+        "fncart(&self)->::level_session::__private::Field<'_,Vec<u8>>",
+        "fnother(&self)->&<Other<'static>as::level_session::__private::SessionData>::Fields",
+        "constVISITS:::level_session::__private::Key<u8>",
+        "structSFields",
+        "SessionDataforS<'static>",
+    ] {
+        assert!(expansion.contains(signature), "{signature}: {expansion}");
+    }
+    assert!(
+        !expansion.contains("fnrenew") && !expansion.contains("fnauth"),
+        "{expansion}"
+    );
+}
+
+/// Prevents: a panic of the macro, which hides what is wrong behind "proc-macro derive panicked".
+#[test]
+fn expansion_cannot_fail() {
+    let attributes = [
+        "#[session]",
+        "#[session = 1]",
+        "#[session(,)]",
+        "#[session(,,)]",
+        "#[session(=)]",
+        "#[session(\"x\")]",
+        "#[session[x]]",
+        "#[session{flash}]",
+        "#[session(flash flash)]",
+        "#[session(default = )]",
+        "#[session(default = ,)]",
+        "#[session(default = a.)]",
+        "#[session(default = a b, c)]",
+        "#[session(default = <)]",
+        "#[session(ttl = -1)]",
+        "#[session(ttl = \"\\u{0}\")]",
+        "#[session(ttl = b\"1m\")]",
+        "#[session(ttl == \"1m\")]",
+        "#[session(rename = \"`\")]",
+        "#[session(crate)]",
+        "#[session(crate = )]",
+        "#[session(crate = 1)]",
+        "#[session(crate = a::<B>::c)]",
+        "#[session(namespace)]",
+        "#[session(r#default)]",
+        "#[session(self)]",
+        "#[session(a::b = 1, 'x, #, $, ..)]",
+        "#[session((((((flash))))))]",
+    ];
+    let shapes = [
+        "struct S { @ a: Option<u8> }",
+        "@ struct S { a: u8 }",
+        "@ struct S<'a, T: 'a, const N: usize> { @ a: &'a T }",
+        "@ struct S(@ u8, &str);",
+        "@ struct S;",
+        "@ enum S { A { @ a: u8 }, B }",
+        "@ union S { a: u8, @ b: u8 }",
+        "@ struct r#fn { @ r#fn: r#fn, @ _x: (), @ __: !, @ ﬁ: [u8; { 1 }] }",
+    ];
+    for attribute in attributes {
+        for shape in shapes {
+            let input = shape.replace('@', attribute);
+            // What is no Rust at all never gets here: the compiler has refused it.
+            if parse_str::<DeriveInput>(&input).is_ok() {
+                assert!(expansion(&input).contains("SessionDatafor"), "{input}");
+            }
+        }
+    }
+}
+
+/// Prevents: a message about the parser's features. Whatever else gets here the compiler has read already.
+#[test]
+fn an_expression_in_a_type_is_read_or_told() {
+    for ty in [
+        "[u8; { 1 + 1 }]",
+        "[u8; N * 2]",
+        "A<{ N + 1 }>",
+        "[u8; size_of::<u8>()]",
+        "A<-1>",
+    ] {
+        let read = parse_str::<DeriveInput>(&format!("struct S {{ a: {ty} }}"));
+        assert!(read.is_ok(), "{ty}");
+    }
+    // Whether larger ones are read depends on what else in the build asks the parser for.
+    match parse_str::<DeriveInput>("struct S { a: [u8; if X { 1 } else { 2 }] }") {
+        Ok(input) => assert!(derive(&input).to_string().contains("SessionData for")),
+        Err(error) => {
+            let message = crate::unreadable(&error).to_string();
+            assert!(message.contains("name it as a constant"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn the_docs_say_what_a_field_is() {
+    let shop = "#[session(namespace = \"shop\")] struct Shop {
+        #[doc = \" The signed-in user.\"] #[session(index)] user: Option<u64>,
+        #[session(default = \"light\".into(), ttl = \"1h30m\")] theme: String,
+        #[session(counter)] visits: u64,
+        #[session(flash)] notice: Option<Vec<u8>>,
+        #[session(nest)] auth: Auth,
+    }";
+    let input: DeriveInput = parse_str(shop).unwrap_or_else(|error| panic!("{error}"));
+    let expansion = derive(&input).to_string();
+    for sentence in [
+        " The signed-in user.",
+        " Stored under `shop.user` as `u64`; reads as `None` where nothing is stored. Sessions can be found by its value.",
+        " The field `theme`.",
+        " A value lives 1 hour 30 minutes after it was set.",
+        " Stored under `shop.visits` as `u64`; reads as 0 where nothing is stored. Changes add up.",
+        " Stored under `shop.notice` as `Vec<u8>`; reads as `None` where nothing is stored. Reading takes it.",
+        " The fields of a nested `Auth`, under the keys that they have there.",
+        " The fields of a session that holds [`Shop`], one method each.",
+    ] {
+        assert!(expansion.contains(sentence), "{sentence}: {expansion}");
+    }
+}

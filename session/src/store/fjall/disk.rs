@@ -1,0 +1,205 @@
+//! The four keyspaces: what is read from them, and what a change puts into a batch.
+
+use super::{
+    fault::{self, Place},
+    keys,
+    record::{Record, Session},
+};
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    store::{Bytes, Commit, Digest, FieldName, rules},
+};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use std::{collections::HashSet, path::Path};
+
+/// Entries of `due` are written once and removed once. A small memtable hands them to the compaction soon, which is
+/// what makes removed ones cheap to step over.
+const DUE_MEMTABLE: u64 = 4 * 1024 * 1024;
+
+/// The database, and our keyspaces in it.
+pub(super) struct Disk {
+    db: Database,
+    /// Digest -> [`Record`].
+    pub(super) meta: Keyspace,
+    /// Number and field -> value.
+    pub(super) data: Keyspace,
+    /// Deadline and digest -> nothing.
+    pub(super) due: Keyspace,
+    /// Field, entry and digest -> nothing.
+    pub(super) index: Keyspace,
+    pub(super) place: Place,
+}
+
+impl Disk {
+    pub(super) fn open(db: Database, prefix: &str) -> Result<Self> {
+        let keyspace = |name: &str, options: fn() -> KeyspaceCreateOptions| {
+            db.keyspace(&format!("{prefix}.{name}"), options)
+                .map_err(|cause| fault::error("open a keyspace of", Path::new(prefix), cause))
+        };
+        let meta = keyspace("meta", KeyspaceCreateOptions::default)?;
+        let place = Place::claim(meta.path())?;
+        Ok(Self {
+            data: keyspace("data", KeyspaceCreateOptions::default)?,
+            due: keyspace("due", || {
+                KeyspaceCreateOptions::default().max_memtable_size(DUE_MEMTABLE)
+            })?,
+            index: keyspace("index", KeyspaceCreateOptions::default)?,
+            meta,
+            db,
+            place,
+        })
+    }
+
+    pub(super) fn record(&self, id: Digest) -> Result<Option<Record>> {
+        let bytes = self
+            .meta
+            .get(id.as_bytes())
+            .map_err(|cause| self.place.error("read a session from", cause))?;
+        bytes.map(|bytes| self.decode(id, &bytes)).transpose()
+    }
+
+    pub(super) fn decode(&self, id: Digest, bytes: &[u8]) -> Result<Record> {
+        Record::decode(bytes).map_err(|what| {
+            self.place
+                .damaged(format!("the record of session {}", id.short()), what)
+        })
+    }
+
+    /// The value of a field that the record lists: where it is not there, something is wrong.
+    pub(super) fn value(&self, number: u64, name: &str) -> Result<Bytes> {
+        let bytes = self
+            .data
+            .get(keys::data(number, name))
+            .map_err(|cause| self.place.error("read a field from", cause))?;
+        let bytes = bytes.ok_or_else(|| {
+            let field = FieldName::Shared(name.into());
+            self.place
+                .damaged(
+                    "a field's value".to_owned(),
+                    "the record lists it, but it is not there",
+                )
+                .on(field)
+        })?;
+        Ok(Bytes::from(&*bytes))
+    }
+
+    /// Makes everything that was written so far durable: it survives a power cut.
+    ///
+    /// fjall sizes a journal and syncs its directory when it makes one, so that the data is all there is to sync.
+    pub(super) fn persist(&self) -> Result<()> {
+        self.db
+            .persist(PersistMode::SyncData)
+            .map_err(|cause| self.place.error("make the last writes durable in", cause))
+    }
+
+    /// Puts the changed fields into the batch and the session; whether the record lists others than before, or the
+    /// same under other index entries. No key occurs twice in a batch: all of it has one sequence number.
+    pub(super) fn stage_fields(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        session: &mut Session,
+        commit: &Commit<'_>,
+        values: Vec<Option<Bytes>>,
+    ) -> bool {
+        let number = session.number;
+        let mut changed = false;
+        if commit.clear {
+            let overwritten: HashSet<&str> = commit.writes.iter().map(|w| &*w.field).collect();
+            for field in session.fields_mut() {
+                field.index = None;
+            }
+            session.retain(|field| {
+                let stays = overwritten.contains(&*field.name);
+                if !stays {
+                    batch.remove(&self.data, keys::data(number, &field.name));
+                    changed = true;
+                }
+                stays
+            });
+        }
+        for (write, value) in commit.writes.iter().zip(values) {
+            let key = || keys::data(number, &write.field);
+            let Some(value) = value else {
+                if session.remove(&write.field).is_some() {
+                    batch.remove(&self.data, key());
+                    changed = true;
+                }
+                continue;
+            };
+            let index = rules::index_after(write, || session.field(&write.field)?.index.clone());
+            batch.insert(&self.data, key(), &*value);
+            changed |= session.set(&write.field, index, value);
+        }
+        changed
+    }
+
+    /// Puts the difference between the index entries before, which led to `from`, and those of the session, which
+    /// lead to `to`, into the batch; whether there was one.
+    pub(super) fn stage_index(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        before: &[(FieldName, Bytes)],
+        from: Option<Digest>,
+        session: &Session,
+        to: Digest,
+    ) -> bool {
+        let after = session.index_entries();
+        let stays = from == Some(to);
+        let mut changed = false;
+        for entry in before
+            .iter()
+            .filter(|entry| !(stays && after.contains(entry)))
+        {
+            batch.remove(
+                &self.index,
+                keys::index(&entry.0, &entry.1, from.unwrap_or(to)),
+            );
+            changed = true;
+        }
+        for entry in after
+            .iter()
+            .filter(|entry| !(stays && before.contains(entry)))
+        {
+            batch.insert(&self.index, keys::index(&entry.0, &entry.1, to), []);
+            changed = true;
+        }
+        changed
+    }
+
+    /// Puts the end of a session at this time into the batch.
+    pub(super) fn stage_end(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        session: &Session,
+        id: Digest,
+        at: Timestamp,
+    ) {
+        self.stage_removal(batch, session, id);
+        let ended = Record::Ended(at);
+        batch.insert(&self.meta, *id.as_bytes(), ended.encode());
+        batch.insert(&self.due, keys::due(ended.deadline(), id), []);
+    }
+
+    /// Puts the removal of all fields and index entries into the batch.
+    pub(super) fn stage_removal(&self, batch: &mut OwnedWriteBatch, session: &Session, id: Digest) {
+        for field in session.fields() {
+            batch.remove(&self.data, keys::data(session.number, &field.name));
+            if let Some(entry) = &field.index {
+                batch.remove(&self.index, keys::index(&field.name, entry, id));
+            }
+        }
+    }
+
+    /// A batch that is handed to the operating system when it is committed. fjall's own default depends on how the
+    /// database was opened, and may leave it in a buffer that dies with the process.
+    pub(super) fn batch(&self) -> OwnedWriteBatch {
+        self.db.batch().durability(Some(PersistMode::Buffer))
+    }
+
+    pub(super) fn apply(&self, batch: OwnedWriteBatch) -> Result<()> {
+        batch
+            .commit()
+            .map_err(|cause| self.place.error("write to", cause))
+    }
+}

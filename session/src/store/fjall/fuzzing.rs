@@ -1,0 +1,60 @@
+//! What the fuzz target of the records calls.
+
+use super::record::{Record, Session};
+use crate::{
+    clock::Timestamp,
+    expiry::Lease,
+    store::{Bytes, FieldName, rules::Life},
+};
+use std::sync::Arc;
+
+/// Bytes of the `meta` keyspace, of any kind: an error or a record, which is written as it is read. Then the same
+/// bytes as the fields of a session, changed one by one: what is encoded comes back.
+pub(crate) fn records(data: &[u8]) {
+    match Record::decode(data) {
+        Err(problem) => assert!(!problem.is_empty()),
+        Ok(record) => {
+            let bytes = record.encode();
+            assert!(bytes.len() <= data.len(), "the shortest spelling");
+            let again = Record::decode(&bytes).expect("what was encoded can be decoded");
+            assert_eq!(again.encode(), bytes);
+            assert_eq!(again.deadline(), record.deadline());
+        }
+    }
+    let at = Timestamp::from_millis(data.len() as u64);
+    let life = Life {
+        created: at,
+        lease: Lease {
+            started: at,
+            seen: at,
+            idle_deadline: at,
+            absolute_deadline: data.first().map(|_| at),
+        },
+        former: None,
+    };
+    let mut session = Session::new(7, life);
+    for part in data.split(|byte| *byte == 0) {
+        let Some((what, rest)) = part.split_first() else {
+            continue;
+        };
+        let (name, entry) = rest.split_at(rest.len().min(usize::from(*what % 8)));
+        let name: Arc<str> = String::from_utf8_lossy(name).into();
+        if what & 0x80 == 0 {
+            let index = (what & 0x40 != 0).then(|| Bytes::from(entry));
+            session.set(&FieldName::from(name), index, Bytes::from(entry));
+        } else {
+            session.remove(&name);
+        }
+    }
+    let bytes = session.encode();
+    let Ok(Record::Live(again)) = Record::decode(&bytes) else {
+        panic!("a session that was encoded is one")
+    };
+    assert_eq!(again.encode(), bytes);
+    assert_eq!(again.index_entries(), session.index_entries());
+    let names = |session: &Session| -> Vec<_> {
+        let fields = session.fields().iter();
+        fields.map(|field| field.name.clone()).collect()
+    };
+    assert_eq!(names(&again), names(&session));
+}

@@ -1,0 +1,114 @@
+//! Reading a record, field by field, without trusting a byte of it.
+
+use super::{Field, HAS_ABSOLUTE, HAS_FORMER, Session};
+use crate::{
+    clock::Timestamp,
+    store::{Bytes, Digest, FieldName, Lease, rules::Life},
+};
+use std::sync::Arc;
+
+/// What is left to read of a record.
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
+
+const TRUNCATED: &str = "it ends too early";
+
+impl<'a> Input<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
+        let (head, rest) = self.0.split_at_checked(length).ok_or(TRUNCATED)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], &'static str> {
+        let (head, rest) = self.0.split_first_chunk().ok_or(TRUNCATED)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, &'static str> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Result<u64, &'static str> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(super) fn time(&mut self) -> Result<Timestamp, &'static str> {
+        self.number().map(Timestamp::from_millis)
+    }
+
+    pub(super) fn digest(&mut self) -> Result<Digest, &'static str> {
+        self.array().map(Digest::from_bytes)
+    }
+
+    fn length(&mut self) -> Result<usize, &'static str> {
+        let mut length = 0_u32;
+        for shift in (0..32).step_by(7) {
+            let byte = self.byte()?;
+            let part = u32::from(byte & 0x7f);
+            if (part << shift) >> shift != part {
+                break;
+            }
+            length |= part << shift;
+            if byte & 0x80 == 0 {
+                return usize::try_from(length).map_err(|_| "a length in it is too large");
+            }
+        }
+        Err("a length in it is too large")
+    }
+
+    pub(super) fn session(&mut self) -> Result<Session, &'static str> {
+        let number = self.number()?;
+        let created = self.time()?;
+        let (started, seen, idle_deadline) = (self.time()?, self.time()?, self.time()?);
+        let flags = self.byte()?;
+        if flags & !(HAS_ABSOLUTE | HAS_FORMER) != 0 {
+            return Err("it has flags that this version does not know");
+        }
+        let absolute_deadline = match flags & HAS_ABSOLUTE {
+            0 => None,
+            _ => Some(self.time()?),
+        };
+        let former = match flags & HAS_FORMER {
+            0 => None,
+            _ => Some((self.digest()?, self.time()?)),
+        };
+        let lease = Lease {
+            started,
+            seen,
+            idle_deadline,
+            absolute_deadline,
+        };
+        let life = Life {
+            created,
+            lease,
+            former,
+        };
+        let mut session = Session::new(number, life);
+        while !self.0.is_empty() {
+            let field = self.field()?;
+            if let Some(last) = session.fields.last()
+                && *last.name >= *field.name
+            {
+                return Err("its fields are not in order");
+            }
+            session.fields.push(field);
+        }
+        Ok(session)
+    }
+
+    fn field(&mut self) -> Result<Field, &'static str> {
+        let length = self.length()?;
+        let name = std::str::from_utf8(self.take(length)?)
+            .map_err(|_| "a field's name in it is not UTF-8")?;
+        let index = match self.length()? {
+            0 => None,
+            more => Some(Bytes::from(self.take(more - 1)?)),
+        };
+        Ok(Field {
+            name: FieldName::Shared(Arc::from(name)),
+            index,
+            value: None,
+        })
+    }
+}

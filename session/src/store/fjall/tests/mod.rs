@@ -1,0 +1,129 @@
+//! What is fjall's own: files, restarts, damage, and how much is written.
+
+mod damage;
+mod disk;
+mod upkeep;
+mod writes;
+
+use super::{FjallStore, disk::Disk};
+use crate::{
+    Timestamp,
+    error::Result,
+    store::{
+        Bytes, Commit, Digest, FieldName, Fields, Lease, Loaded, Op, Outcome, Select, Step, Store,
+        Write,
+    },
+};
+use std::{path::PathBuf, time::Duration};
+use tempfile::TempDir;
+
+/// A directory for a database, that is not there yet.
+fn place() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.db");
+    (dir, path)
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn id(n: u8) -> Digest {
+    Digest::from_bytes([n; 32])
+}
+
+fn lease(seen: u64) -> Lease {
+    Lease {
+        started: at(0),
+        seen: at(seen),
+        idle_deadline: at(seen + 1_000),
+        absolute_deadline: None,
+    }
+}
+
+fn set(field: &'static str, value: &str) -> Write {
+    Write {
+        field: FieldName::Static(field),
+        op: Op::Set(Bytes::from(value.as_bytes())),
+        index: None,
+    }
+}
+
+fn indexed(field: &'static str, value: &str, entry: &str) -> Write {
+    Write {
+        index: Some(Bytes::from(entry.as_bytes())),
+        ..set(field, value)
+    }
+}
+
+fn commit(id: Digest, step: Step, writes: &[Write]) -> Commit<'_> {
+    let lease = matches!(step, Step::Create { .. } | Step::Renew { .. }).then(|| lease(0));
+    Commit {
+        id,
+        now: at(0),
+        ended_at: at(0),
+        step,
+        clear: false,
+        lease,
+        guards: &[],
+        writes,
+    }
+}
+
+const CREATE: Step = Step::Create {
+    created: Timestamp::from_millis(0),
+};
+
+fn create(store: &FjallStore, id: Digest, writes: &[Write]) {
+    let outcome = now(store.commit(commit(id, CREATE, writes))).unwrap();
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+}
+
+fn load(store: &FjallStore, id: Digest) -> Result<Loaded> {
+    now(store.load(id, Select::All, at(1)))
+}
+
+fn fields(store: &FjallStore, id: Digest) -> Vec<(String, String)> {
+    let Loaded::Live(snapshot) = load(store, id).unwrap() else {
+        panic!("the session does not live");
+    };
+    let Fields::All(fields) = snapshot.fields else {
+        panic!("all fields were asked for");
+    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let fields = fields.iter();
+    fields
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// Waits for a store outside of any runtime: everything is done where it is called.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(future)
+}
+
+impl FjallStore {
+    /// The database, to look at what is in it.
+    fn inside<T>(&self, look: impl FnOnce(&Disk) -> T) -> T {
+        self.0
+            .shared
+            .with(|engine| Ok(look(engine.disk())))
+            .unwrap()
+    }
+}
+
+/// Looks again and again until it is so, for at most some seconds.
+fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..2_000 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("it never came to be that {what}");
+}

@@ -1,0 +1,144 @@
+//! The failures these prevent: dead sessions that fill the disk, a sweeper that ends with the first error or never,
+//! and a number that two sessions share.
+
+use super::{super::record::Record, *};
+use crate::{Clock, store::StoreFuture};
+
+#[test]
+fn the_sweeper_removes_what_is_dead_and_survives_errors() {
+    let (_dir, path) = place();
+    let clock = Clock::manual(at(0));
+    let builder = FjallStore::builder()
+        .clock(clock.clone())
+        .sweep_every(Some(Duration::from_millis(1)));
+    let store = builder.open(path).unwrap();
+    create(
+        &store,
+        id(1),
+        &[set("a", "1"), indexed("user", "7", "seven")],
+    );
+    now(store.commit(Commit {
+        lease: Some(lease(500)),
+        ..commit(id(1), Step::Keep, &[])
+    }))
+    .unwrap();
+    create(&store, id(2), &[set("b", "1")]);
+    store.inside(|disk| {
+        disk.meta.insert(*id(3).as_bytes(), "garbage").unwrap();
+        disk.due
+            .insert(super::super::keys::due(at(5), id(3)), [])
+            .unwrap();
+    });
+    clock.advance(Duration::from_millis(1_000));
+    let rows = || store.inside(|disk| (disk.meta.len().unwrap(), disk.data.len().unwrap()));
+    eventually("the session whose time is up is swept", || rows() == (3, 2));
+    assert!(matches!(
+        now(store.load(id(1), Select::Nothing, at(1_000))).unwrap(),
+        Loaded::Live(_)
+    ));
+    clock.advance(Duration::from_millis(500));
+    eventually("the refreshed one is swept at its later deadline", || {
+        rows() == (2, 0)
+    });
+    let index = store.inside(|disk| disk.index.len().unwrap());
+    assert_eq!(index, 0, "index entries go with it");
+}
+
+#[test]
+fn a_destroyed_session_leaves_a_mark_for_an_hour_and_then_nothing() {
+    let (_dir, path) = place();
+    let store = FjallStore::builder().sweep_every(None).open(path).unwrap();
+    create(
+        &store,
+        id(1),
+        &[set("a", "1"), indexed("user", "7", "seven")],
+    );
+    let grace = Step::Renew {
+        to: id(2),
+        former_works_until: Some(at(100)),
+    };
+    now(store.commit(commit(id(1), grace, &[]))).unwrap();
+    now(store.commit(commit(id(2), Step::Destroy, &[]))).unwrap();
+    let rows = || {
+        store.inside(|disk| {
+            [&disk.meta, &disk.data, &disk.index, &disk.due].map(|keyspace| keyspace.len().unwrap())
+        })
+    };
+    assert_eq!(rows()[..3], [3, 0, 0], "two marks and the numbers'");
+    now(store.sweep(at(3_600_000 - 1), 100)).unwrap();
+    assert_eq!(rows(), [3, 0, 0, 2]);
+    now(store.sweep(at(3_600_000), 100)).unwrap();
+    assert_eq!(
+        rows(),
+        [2, 0, 0, 1],
+        "a former id is remembered from the end of its grace on"
+    );
+    now(store.sweep(at(3_600_100), 100)).unwrap();
+    assert_eq!(
+        rows(),
+        [1, 0, 0, 0],
+        "nothing is left but the numbers' mark"
+    );
+}
+
+#[test]
+fn no_number_is_used_twice_across_restarts_and_blocks() {
+    let (_dir, path) = place();
+    let mut numbers = Vec::new();
+    for (run, count) in [3, 1_500, 1].into_iter().enumerate() {
+        let store = FjallStore::builder().sweep_every(None).open(&path).unwrap();
+        for n in 0..count {
+            let mut bytes = [run as u8; 32];
+            bytes[1..3].copy_from_slice(&u16::to_be_bytes(n));
+            let id = Digest::from_bytes(bytes);
+            create(&store, id, &[]);
+            let record = store.inside(|disk| disk.meta.get(id.as_bytes()).unwrap().unwrap());
+            let Ok(Record::Live(session)) = Record::decode(&record) else {
+                panic!("a session")
+            };
+            numbers.push(session.number);
+            now(store.commit(commit(id, Step::Destroy, &[]))).unwrap();
+        }
+    }
+    let count = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(
+        numbers.len(),
+        count,
+        "every session has a number of its own"
+    );
+}
+
+#[test]
+fn an_orphan_in_the_index_is_pruned_when_it_is_found() {
+    let (_dir, path) = place();
+    let store = FjallStore::open(path).unwrap();
+    create(&store, id(1), &[indexed("user", "7", "seven")]);
+    store.inside(|disk| {
+        disk.index
+            .insert(super::super::keys::index("user", b"seven", id(9)), [])
+            .unwrap();
+    });
+    let found = now(store.find("user", b"seven", at(1))).unwrap();
+    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(store.inside(|disk| disk.index.len().unwrap()), 1);
+}
+
+#[test]
+fn without_a_runtime_everything_is_done_where_it_is_called() {
+    use std::task::{Context, Poll, Waker};
+    fn at_once<T>(mut future: StoreFuture<'_, T>) -> T {
+        match std::pin::pin!(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer.unwrap(),
+            Poll::Pending => panic!("there is nothing to wait for"),
+        }
+    }
+    let (_dir, path) = place();
+    let store = FjallStore::open(path).unwrap();
+    at_once(store.commit(commit(id(1), CREATE, &[indexed("user", "7", "seven")])));
+    assert_eq!(at_once(store.find("user", b"seven", at(1))).len(), 1);
+    assert_eq!(at_once(store.page(None, 9, at(1))), [id(1)]);
+    assert_eq!(at_once(store.sweep(at(1_000), 9)).sessions, 1);
+    at_once(store.close());
+}

@@ -1,0 +1,111 @@
+//! A small HTTP client with a cookie jar, for servers on this machine.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    HeaderMap, Request, StatusCode,
+    body::Bytes,
+    client::conn::http1::handshake,
+    header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE},
+};
+use hyper_util::rt::TokioIo;
+use std::{collections::BTreeMap, net::SocketAddr};
+use tokio::net::TcpStream;
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, which is text in all these tests.
+    pub body: String,
+}
+
+impl Answer {
+    /// Where the answer sends the client.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        self.headers.get(LOCATION)?.to_str().ok()
+    }
+}
+
+/// Sends a request on a connection of its own.
+///
+/// # Panics
+/// If there is no answer, or its body is no text.
+pub async fn send(address: SocketAddr, mut request: Request<String>) -> Answer {
+    let host = address.to_string().try_into().expect("an address");
+    request.headers_mut().entry(HOST).or_insert(host);
+    let stream = TcpStream::connect(address).await.expect("a server");
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP");
+    let driver = tokio::spawn(connection);
+    let request = request.map(|body| Full::new(Bytes::from(body)));
+    let response = sender.send_request(request).await.expect("an answer");
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("a whole answer").to_bytes();
+    driver.abort();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8(body.into()).expect("text"),
+    }
+}
+
+/// A client: an address and a cookie jar.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The server; it may change, as it does when the server starts again.
+    pub address: SocketAddr,
+    /// The cookies, by name.
+    pub jar: BTreeMap<String, String>,
+}
+
+impl Client {
+    /// A client without a cookie.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            jar: BTreeMap::new(),
+        }
+    }
+
+    /// Follows a link.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(Request::get(path).body(String::new())).await
+    }
+
+    /// Sends a form; every value is sent as it is, so it must need no encoding.
+    pub async fn post(&mut self, path: &str, form: &str) -> Answer {
+        let request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(form.to_owned())).await
+    }
+
+    async fn send(&mut self, request: http::Result<Request<String>>) -> Answer {
+        let mut request = request.expect("a request");
+        let pairs = self
+            .jar
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let cookies = pairs.collect::<Vec<_>>().join("; ");
+        if !cookies.is_empty() {
+            let cookies = cookies.try_into().expect("cookies");
+            request.headers_mut().insert(COOKIE, cookies);
+        }
+        let answer = send(self.address, request).await;
+        for set in answer.headers.get_all(SET_COOKIE) {
+            let set = set.to_str().expect("ASCII");
+            let mut parts = set.split("; ");
+            let (name, value) = parts
+                .next()
+                .and_then(|pair| pair.split_once('='))
+                .expect("a pair");
+            match parts.any(|attribute| attribute == "Max-Age=0") {
+                true => drop(self.jar.remove(name)),
+                false => drop(self.jar.insert(name.to_owned(), value.to_owned())),
+            }
+        }
+        answer
+    }
+}

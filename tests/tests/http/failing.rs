@@ -1,0 +1,370 @@
+//! Faults (rows F), as a client sees them.
+
+use crate::site::{Site, get_page, layer, pages, post_page, signed_in, site, stored, visit};
+use axum::{
+    Extension, Router,
+    body::Body,
+    http::{HeaderValue, Method, Request, Response, StatusCode},
+    response::IntoResponse,
+    routing::{get, post},
+};
+use level_session::{ErrorKind, Result, Session, SessionLayer, store::testing::Call};
+use level_session_tests::{
+    over_every_store,
+    visitor::{App, Visitor},
+};
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::Duration,
+};
+use tower::{Layer as _, Service, ServiceExt as _};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Prevents: an empty session shown, and then written, in place of one that could not be read (F05).
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_an_opaque_5xx() {
+    let app = App::new();
+    let router = site(&app);
+    let mut visitor = signed_in(&router).await;
+    let before = visitor.clone();
+    app.faults.fail_loads(true);
+    for (method, path) in [
+        (Method::GET, "/user"),
+        (Method::GET, "/all"),
+        (Method::GET, "/token"),
+        (Method::POST, "/visit"),
+        (Method::POST, "/sign-in"),
+        (Method::POST, "/sign-out"),
+    ] {
+        let answer = visit(&router, &mut visitor, method, path).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+        assert!(
+            ["", "something went wrong\n"].contains(&answer.text()),
+            "{path}: the client is not told why: {answer:?}"
+        );
+        assert_eq!(visitor, before, "{path}: the cookie is left alone");
+    }
+    // A page that does not use the session is none the worse.
+    let answer = get_page(&router, &mut visitor, "/plain").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    app.faults.fail_loads(false);
+    let answer = get_page(&router, &mut visitor, "/user").await;
+    assert_eq!(answer.text(), "Some(7)", "nothing was overwritten");
+    let answer = get_page(&router, &mut visitor, "/visits").await;
+    assert_eq!(answer.text(), "0");
+}
+
+/// Prevents: a client that is told of a success that is not stored (F05).
+#[tokio::test]
+async fn a_store_that_fails_on_commit_turns_the_response_into_a_5xx() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let router = site(&app);
+        let mut visitor = signed_in(&router).await;
+        let before = visitor.clone();
+        app.faults.fail_commits(true);
+        for path in ["/visit", "/sign-in", "/sign-out"] {
+            for visitor in [&mut visitor, &mut Visitor::new()] {
+                if visitor.cookie().is_none() && path == "/sign-out" {
+                    continue; // nothing to store
+                }
+                let cookies = visitor.clone();
+                let answer = post_page(&router, visitor, path).await;
+                assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+                assert_eq!(answer.text(), "", "{path}");
+                assert_eq!(answer.headers["cache-control"], "no-store");
+                assert_eq!(*visitor, cookies, "{path}");
+            }
+        }
+        app.faults.fail_commits(false);
+        assert_eq!(visitor, before);
+        assert_eq!(stored(&app).await.len(), 1);
+        let answer = get_page(&router, &mut visitor, "/user").await;
+        assert_eq!(answer.text(), "Some(7)");
+        let answer = get_page(&router, &mut visitor, "/visits").await;
+        assert_eq!(answer.text(), "0");
+    })
+    .await;
+}
+
+/// Prevents: half of what a handler wanted, stored although it panicked (F06).
+#[tokio::test]
+async fn a_handler_that_panics_stores_nothing() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let catching = || CatchPanicLayer::new();
+        let outside = site(&app).layer(catching());
+        let inside = pages().layer(catching()).layer(layer(&app));
+        let uncaught = site(&app);
+        let mut visitor = signed_in(&uncaught).await;
+        let before = (visitor.clone(), stored(&app).await);
+        let _ = app.faults.calls();
+        for router in [outside, inside] {
+            for visitor in [&mut visitor, &mut Visitor::new()] {
+                let answer = post_page(&router, visitor, "/panic").await;
+                assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+                assert_eq!(answer.cookies(), [""; 0]);
+            }
+        }
+        let request = {
+            let (router, mut visitor) = (uncaught.clone(), visitor.clone());
+            tokio::spawn(async move { post_page(&router, &mut visitor, "/panic").await })
+        };
+        assert!(request.await.unwrap_err().is_panic());
+        let commits = app.faults.calls().into_iter();
+        assert_eq!(
+            commits
+                .filter(|call| matches!(call, Call::Commit { .. }))
+                .count(),
+            0
+        );
+        assert_eq!((visitor.clone(), stored(&app).await), before);
+        let answer = get_page(&uncaught, &mut visitor, "/user").await;
+        assert_eq!(answer.text(), "Some(7)");
+    })
+    .await;
+}
+
+/// Prevents: a session left open, to be written by a task of a service that panicked when it was called.
+#[tokio::test]
+async fn a_service_that_panics_when_it_is_called_closes_its_session() {
+    #[derive(Clone, Default)]
+    struct Panics(Arc<Mutex<Option<Session>>>);
+    impl Service<Request<Body>> for Panics {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let session = request
+                .extensions()
+                .get::<level_session::Untyped>()
+                .unwrap();
+            let session: Session = session.typed().unwrap();
+            session.set("a", 1).unwrap();
+            *self.0.lock().unwrap() = Some(session);
+            panic!("a service that panics")
+        }
+    }
+    let app = App::new();
+    let inner = Panics::default();
+    let mut service = layer(&app).layer(inner.clone());
+    let call = AssertUnwindSafe(|| service.call(Request::new(Body::empty())));
+    assert!(std::panic::catch_unwind(call).is_err());
+    let session = inner.0.lock().unwrap().take().unwrap();
+    let error = session.commit().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert_eq!(stored(&app).await, []);
+}
+
+/// Prevents: a request that nobody waits for any longer, and that is stored all the same, half or whole (F06).
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_nothing_behind() {
+    async fn hang(Extension(seen): Extension<Arc<Mutex<Option<Session>>>>, session: Session) {
+        session.set("a", 1).unwrap();
+        session.renew().unwrap();
+        *seen.lock().unwrap() = Some(session);
+        std::future::pending::<()>().await;
+    }
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let seen = Arc::new(Mutex::new(None::<Session>));
+        let router = pages()
+            .route("/hang", post(hang))
+            .layer(Extension(seen.clone()))
+            .layer(layer(&app));
+        let mut visitor = signed_in(&router).await;
+        let before = stored(&app).await;
+        let _ = app.faults.calls();
+        for known in [false, true] {
+            let mut visitor = if known {
+                visitor.clone()
+            } else {
+                Visitor::new()
+            };
+            let request = post_page(&router, &mut visitor, "/hang");
+            let gone = tokio::time::timeout(Duration::from_millis(20), request).await;
+            assert!(gone.is_err(), "the response future is dropped");
+            let session: Session = seen
+                .lock()
+                .unwrap()
+                .take()
+                .expect("the handler was at work");
+            let error = session.commit().await.unwrap_err();
+            assert_eq!(
+                error.kind(),
+                ErrorKind::Closed,
+                "nor can a task it left behind"
+            );
+        }
+        // Dropped before it was ever polled.
+        let request = Request::post("/visit").body(Body::empty()).unwrap();
+        drop(router.clone().oneshot(request));
+        assert_eq!(app.faults.calls(), []);
+        assert_eq!(stored(&app).await, before);
+        let answer = get_page(&router, &mut visitor, "/user").await;
+        assert_eq!(answer.text(), "Some(7)");
+    })
+    .await;
+}
+
+/// Prevents: a policy for 5xx that cannot be changed, or that covers more than it says (F06).
+#[tokio::test]
+async fn the_application_can_choose_to_store_with_a_5xx() {
+    let app = App::new();
+    let choosing = SessionLayer::from(app.sessions.clone()).with_commit_on_server_error(true);
+    let router = pages().layer(choosing);
+    let mut visitor = signed_in(&router).await;
+    let before = visitor.clone();
+    let answer = post_page(&router, &mut visitor, "/fail").await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_ne!(
+        visitor, before,
+        "the renewal happened, and its cookie is sent"
+    );
+    let answer = get_page(&router, &mut visitor, "/user").await;
+    assert_eq!(answer.text(), "Some(8)");
+    let panics = router.clone().layer(CatchPanicLayer::new());
+    post_page(&panics, &mut visitor, "/panic").await;
+    let answer = get_page(&router, &mut visitor, "/user").await;
+    assert_eq!(
+        answer.text(),
+        "Some(8)",
+        "a panic stores nothing all the same"
+    );
+}
+
+/// Prevents: a counter of failed sign-ins that never counts, since every attempt was refused.
+#[tokio::test]
+async fn a_4xx_and_every_other_status_below_500_stores() {
+    async fn with_status(status: StatusCode, session: Session<Site>) -> Result<impl IntoResponse> {
+        session.visits().add(1)?;
+        Ok(Response::builder()
+            .status(status)
+            .body(Body::empty())
+            .unwrap())
+    }
+    let app = App::new();
+    let mut router = pages();
+    let statuses = [101, 200, 204, 206, 302, 304, 400, 401, 403, 404, 429, 499];
+    for status in statuses {
+        let code = StatusCode::from_u16(status).unwrap();
+        router = router.route(
+            &format!("/status/{status}"),
+            get(move |session| with_status(code, session)),
+        );
+    }
+    let router = router.layer(layer(&app));
+    let mut visitor = Visitor::new();
+    for (n, status) in statuses.into_iter().enumerate() {
+        let answer = get_page(&router, &mut visitor, &format!("/status/{status}")).await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(answer.cookies().len(), usize::from(n == 0), "{status}");
+        assert!(answer.headers.contains_key("vary"), "{status}");
+    }
+    let answer = get_page(&router, &mut visitor, "/visits").await;
+    assert_eq!(answer.text(), statuses.len().to_string());
+}
+
+/// Prevents: a task that writes into a session after its response, and believes that it is stored (F06).
+#[tokio::test]
+async fn a_task_that_comes_to_the_session_after_the_response_is_told() {
+    type Outcomes = tokio::sync::mpsc::UnboundedSender<ErrorKind>;
+    async fn spawn(Extension(outcomes): Extension<Outcomes>, session: Session<Site>) {
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let errors = [
+                session.user().set(1).unwrap_err(),
+                session.user().await.unwrap_err(),
+                session.commit().await.unwrap_err(),
+                session.csrf_token().await.unwrap_err(),
+                session.detach().unwrap_err(),
+            ];
+            errors
+                .iter()
+                .for_each(|error| outcomes.send(error.kind()).unwrap());
+        });
+    }
+    let app = App::new();
+    let (sender, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    let router = pages()
+        .route("/spawn", post(spawn))
+        .layer(Extension(sender))
+        .layer(layer(&app));
+    let mut visitor = signed_in(&router).await;
+    let _ = app.faults.calls();
+    let answer = post_page(&router, &mut visitor, "/spawn").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for _ in 0..5 {
+        assert_eq!(outcomes.recv().await, Some(ErrorKind::Closed));
+    }
+    assert_eq!(app.faults.calls(), []);
+}
+
+/// Prevents: a service error (no response at all) that has stored what its request wanted.
+#[tokio::test]
+async fn a_service_that_answers_an_error_stores_nothing() {
+    let app = App::new();
+    let inner = tower::service_fn(async |request: Request<Body>| {
+        let session = request
+            .extensions()
+            .get::<level_session::Untyped>()
+            .unwrap();
+        session.set("a", 1).unwrap();
+        Err::<Response<Body>, _>("no response")
+    });
+    let service = layer(&app).layer(inner);
+    let answer = service.oneshot(Request::new(Body::empty())).await;
+    assert_eq!(answer.unwrap_err(), "no response");
+    assert_eq!(app.faults.calls(), []);
+    assert_eq!(stored(&app).await, []);
+}
+
+/// Prevents: two cookies, two sessions, or a sign-in whose cookie is lost, because a router that has the layer is nested
+/// in one that has it too.
+#[tokio::test]
+async fn layers_within_layers_share_one_session() {
+    let app = App::new();
+    let inner = site(&app);
+    let outer = Router::new()
+        .nest("/shop", inner)
+        .route(
+            "/outer",
+            get(async |session: Session<Site>| session.visits().add(1)),
+        )
+        .layer(axum::middleware::from_fn(
+            async |session: Session<Site>, request: Request<Body>, next: axum::middleware::Next| {
+                session.visits().add(10).unwrap();
+                next.run(request).await
+            },
+        ))
+        .layer(layer(&app));
+    let mut visitor = Visitor::new();
+    get_page(&outer, &mut visitor, "/outer").await;
+    assert_eq!(stored(&app).await.len(), 1);
+    let answer = post_page(&outer, &mut visitor, "/shop/visit").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let answer = post_page(&outer, &mut visitor, "/shop/sign-in").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.cookies().len(), 1, "{answer:?}");
+    let answer = get_page(&outer, &mut visitor.clone(), "/shop/user").await;
+    assert_eq!(answer.text(), "Some(7)", "the renewal reached the visitor");
+    let answer = get_page(&site(&app), &mut visitor, "/visits").await;
+    assert_eq!(answer.text(), "42");
+}
+
+/// Prevents: a clear mistake with an unclear message: the layer is missing.
+#[tokio::test]
+async fn a_route_without_the_layer_says_so_in_the_log_alone() {
+    let router = pages();
+    let answer = get_page(&router, &mut Visitor::new(), "/user").await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.text(), "something went wrong\n");
+    let header = HeaderValue::from_static("__Host-s=a");
+    assert!(!answer.headers.values().any(|value| value == header));
+}

@@ -1,0 +1,9 @@
+//! The promises of the security table over HTTP: a real axum application, one file for each part of the table. What
+//! holds below HTTP already is held by the contract's tests; here is what HTTP could spoil.
+
+mod failing;
+mod identifier;
+mod life;
+mod reading;
+mod sending;
+mod site;

@@ -1,0 +1,24 @@
+//! A handle that is dropped does nothing, and says so.
+
+#![deny(warnings)]
+
+use level_session::SessionData;
+
+#[derive(SessionData)]
+pub struct Auth {
+    pub role: Option<u64>,
+}
+
+#[derive(SessionData)]
+pub struct Shop {
+    pub user: Option<u64>,
+    #[session(nest)]
+    pub auth: Auth,
+}
+
+pub fn uses(fields: &ShopFields) {
+    fields.user();
+    fields.auth();
+}
+
+fn main() {}
