@@ -1,4 +1,5 @@
 //! The security table and the list of dependencies are true of the tree, so that neither can rot.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -2,6 +2,7 @@
 //!
 //! A broad journey, with everything that goes wrong, at TRACE and with whatever fjall logs; and what every public type
 //! prints. A binary of its own, since it takes the process's logs.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod journey;
 mod types;
