@@ -3,6 +3,9 @@
 //! After a write that failed fjall takes no more: what is on the disk is uncertain. What it does when it is opened
 //! makes it certain again (a commit of which half was written is cut off), so the store lets go of the database and
 //! opens it anew, as soon as the disk takes something. That needs a store that has opened the database itself.
+//!
+//! Nothing that was acknowledged is lost by it. The one commit that met the fault was answered with an error, and may
+//! be stored all the same, whole: what was in fjall's buffer then goes to the disk when the database is let go of.
 
 use super::{engine::Engine, fault};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +20,7 @@ use std::{
 type Open = dyn Fn(&Path) -> Result<Engine> + Send + Sync;
 
 /// What a disk must take before the database is opened again: more than a commit.
-const TRIAL: [u8; 64 * 1024] = [b' '; 64 * 1024];
+static TRIAL: [u8; 64 * 1024] = [b' '; 64 * 1024];
 const TRIAL_NAME: &str = "session-store-trial";
 
 /// Whether the database takes no more, and what to do then.
