@@ -352,7 +352,8 @@ impl<T> Def<T> {
     message = "`{Self}` cannot be kept in a session",
     label = "not `Serialize + DeserializeOwned + Send + Sync + 'static`",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on the type",
-    note = "or leave the field out of the session with `#[session(skip)]`"
+    note = "what stays on its thread, as an `Rc` or a `Cell`, cannot be in a session, which does not",
+    note = "leave the field out of the session with `#[session(skip)]`"
 )]
 pub trait Storable: Serialize + DeserializeOwned + Send + Sync + 'static {}
 

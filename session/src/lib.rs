@@ -106,6 +106,12 @@ mod extract;
 #[cfg(feature = "tower")]
 mod middleware;
 mod private;
+/// The book of the derive.
+///
+#[cfg(all(doc, feature = "derive"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
+#[doc = include_str!("../docs/derive.md")]
+pub mod derive_guide {}
 
 /// The security table: what is promised, how it is met, and the test that holds it.
 #[cfg(any(doc, doctest))]
@@ -129,6 +135,8 @@ pub use sessions::{Event, Sessions};
 pub use store::FjallStore;
 pub use value::Value;
 
+/// The whole of it, with examples: [`derive_guide`].
+///
 #[cfg(feature = "derive")]
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
 pub use level_session_derive::SessionData;

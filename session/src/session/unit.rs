@@ -435,7 +435,8 @@ impl UnitOfWork {
         ))
     }
 
-    /// Runs the updates of a plan again, on what is stored now.
+    /// Runs the updates of a plan again, on what is stored now. The session's turn is held meanwhile, so that nobody else
+    /// who updates it comes between.
     fn rerun(&self, plan: &mut Plan, current: Vec<Option<Bytes>>) -> Result<()> {
         let now = self.now();
         let mut updates = self.lock().lend_updates();
@@ -443,7 +444,7 @@ impl UnitOfWork {
         for (name, update) in &mut updates {
             let at = plan.guards.iter().position(|guard| guard.field == *name);
             let bytes = at.and_then(|at| current.get(at).cloned()).flatten();
-            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: no lock is held
+            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: the state is not locked
         }
         let mut state = self.lock();
         for (name, update) in &updates {

@@ -135,7 +135,7 @@ impl Handler {
             Op::Remove(field, typed) => {
                 let got = field.remove(session, typed);
                 self.wants(op, got, |watch, _| {
-                    watch.unit().wants.push(field, Change::Remove)
+                    watch.unit().wants.push(field, Change::Remove);
                 });
             }
             Op::Add(field, delta) => {
@@ -145,13 +145,13 @@ impl Handler {
                 };
                 let delta = if field == Field::Lives { -delta } else { delta };
                 self.wants(op, got, |watch, _| {
-                    watch.unit().wants.push(field, Change::Add(delta))
+                    watch.unit().wants.push(field, Change::Add(delta));
                 });
             }
             Op::Update(field, by) => {
                 let got = field.update(session, by).await;
                 self.wants(op, got, |watch, _| {
-                    watch.unit().wants.push(field, Change::Update(by))
+                    watch.unit().wants.push(field, Change::Update(by));
                 });
             }
             Op::Take(field) => self.take(session, op, field).await,

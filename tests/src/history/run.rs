@@ -414,15 +414,14 @@ impl Run<'_> {
         watch.current = number;
         let status = response.status();
         watch.tell(|_| format!("request {number} is answered with {status}"));
-        if let Phase::Ending { commits } = watch.units[number].phase {
-            if commits && watch.units[number].used {
-                let got = match status {
-                    StatusCode::CONFLICT => Err(ErrorKind::Gone),
-                    StatusCode::INTERNAL_SERVER_ERROR => Err(ErrorKind::Store),
-                    _ => Ok(()),
-                };
-                committed(&mut watch, got);
-            }
+        let ends_well = watch.units[number].phase == Phase::Ending { commits: true };
+        if ends_well && watch.units[number].used {
+            let got = match status {
+                StatusCode::CONFLICT => Err(ErrorKind::Gone),
+                StatusCode::INTERNAL_SERVER_ERROR => Err(ErrorKind::Store),
+                _ => Ok(()),
+            };
+            committed(&mut watch, got);
         }
         let (wanted, who) = (watch.units[number].cookie, watch.units[number].who);
         let told = |text: &str| {

@@ -72,6 +72,19 @@ pub(super) fn error(doing: &str, path: &Path, cause: fjall::Error) -> Error {
     )
 }
 
+/// Whether the database takes no more after this error: it must be opened again.
+pub(super) fn is_final(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    matches!(
+        cause,
+        Some(
+            fjall::Error::Poisoned
+                | fjall::Error::Io(_)
+                | fjall::Error::Storage(fjall::LsmError::Io(_))
+        )
+    )
+}
+
 /// The database gave up on what it found at `path`.
 pub(super) fn unreadable(path: &Path) -> Error {
     let message = format!(
@@ -87,7 +100,7 @@ fn hint(cause: &fjall::Error) -> &'static str {
         fjall::Error::Locked => ": another process has it open, or another store of this one",
         fjall::Error::Poisoned => {
             ": an earlier write failed (a full disk?), so what is on it is uncertain and no more is taken; \
-             see to the cause, then close the store and open it again"
+             it works again when the cause is gone, if the store has opened the database itself; else open it again"
         }
         fjall::Error::InvalidVersion(_) => ": it was written by another version of fjall",
         fjall::Error::KeyspaceDeleted => ": one of its keyspaces was deleted",
@@ -101,7 +114,7 @@ fn hint(cause: &fjall::Error) -> &'static str {
 fn io_hint(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ": the disk is full; make room, then close the store and open it again"
+            ": the disk is full; make room"
         }
         io::ErrorKind::PermissionDenied => ": this user may not read or write there",
         io::ErrorKind::ReadOnlyFilesystem => ": the file system is read-only",
