@@ -27,8 +27,8 @@ pub(crate) type Step = Box<dyn FnMut(Option<&Bytes>, Timestamp) -> Result<Option
 pub(crate) enum Change {
     Set(Setting),
     Remove,
-    Add(Add),
-    Update(Update),
+    Add(Box<Add>),
+    Update(Box<Update>),
 }
 
 /// Steps that ran on `base` and gave `result`; they hold only while `base` is what is stored.
@@ -82,13 +82,13 @@ impl Change {
             Ok(Setting { bytes, index: None })
         };
         Ok(match under {
-            None => Self::Add(add),
+            None => Self::Add(add.into()),
             Some(Self::Set(setting)) => Self::Set(apply(Some(&setting.bytes))?),
             Some(Self::Remove) => Self::Set(apply(None)?),
-            Some(Self::Add(before)) => Self::Add(Add {
-                delta: before.delta.saturating_add(add.delta),
-                ..before
-            }),
+            Some(Self::Add(mut sum)) => {
+                sum.delta = sum.delta.saturating_add(add.delta);
+                Self::Add(sum)
+            }
             Some(Self::Update(mut update)) => {
                 update.result = Some(apply(update.result())?);
                 update.steps.push(adding(field.clone(), add));
@@ -108,50 +108,47 @@ impl Change {
     ) -> Self {
         let (mut steps, base) = match (under, base) {
             (None, Some(base)) => (Vec::new(), base),
-            (Some(Self::Add(add)), Some(base)) => (vec![adding(field.clone(), add)], base),
+            (Some(Self::Add(add)), Some(base)) => (vec![adding(field.clone(), *add)], base),
             (Some(Self::Update(update)), _) => (update.steps, update.base),
             // Over what this request itself has put there, a step is no more than a new value.
             (Some(Self::Set(_) | Self::Remove), _) | (_, None) => return result.into(),
         };
         steps.push(step);
-        Self::Update(Update {
+        Self::Update(Box::new(Update {
             base,
             result,
             steps,
-        })
+        }))
     }
 
     /// What is to be written.
     fn op(&self) -> Op {
+        match (self.setting(), self) {
+            (Some(setting), _) => Op::Set(setting.bytes.clone()),
+            (None, Self::Add(add)) => Op::Add(**add),
+            (None, _) => Op::Remove,
+        }
+    }
+
+    /// The value that it puts, if it puts one.
+    fn setting(&self) -> Option<&Setting> {
         match self {
-            Self::Set(setting)
-            | Self::Update(Update {
-                result: Some(setting),
-                ..
-            }) => Op::Set(setting.bytes.clone()),
-            Self::Remove | Self::Update(Update { result: None, .. }) => Op::Remove,
-            Self::Add(add) => Op::Add(*add),
+            Self::Set(setting) => Some(setting),
+            Self::Update(update) => update.result.as_ref(),
+            Self::Remove | Self::Add(_) => None,
         }
     }
 
     /// Whether it would leave anything in a session that is empty.
     fn leaves_something(&self) -> bool {
-        !matches!(self.op(), Op::Remove)
+        matches!(self, Self::Add(_)) || self.setting().is_some()
     }
 
     pub(crate) fn write(&self, field: &FieldName) -> Write {
-        let index = match self {
-            Self::Set(setting)
-            | Self::Update(Update {
-                result: Some(setting),
-                ..
-            }) => setting.index.clone(),
-            _ => None,
-        };
         Write {
             field: field.clone(),
             op: self.op(),
-            index,
+            index: self.setting().and_then(|setting| setting.index.clone()),
         }
     }
 
@@ -358,7 +355,7 @@ impl Slot {
         }
         self.change = Some(match self.change.take() {
             None => under,
-            Some(Change::Add(add)) => Change::add_over(Some(under), field, add, now)?,
+            Some(Change::Add(add)) => Change::add_over(Some(under), field, *add, now)?,
             // An `update` waits for a commit to end, so what is left replaces.
             Some(over) => over,
         });

@@ -13,12 +13,20 @@ mod write;
 pub use config::{CookieConfig, CookieConfigBuilder, SameSite};
 #[cfg(any(test, fuzzing))]
 pub(crate) use read::candidates_in;
-pub(crate) use signer::Verified;
+pub(crate) use {read::Lines, signer::Verified};
 
 use crate::{id::SessionId, keyring::Keyring};
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 use signer::{Signed, Signer};
 use std::time::Duration;
+
+/// What the cookies of a request come to.
+pub(crate) enum Presented {
+    Nothing,
+    /// A signature that fits nothing, in Keygrip's form: it is to be removed, as Node's `cookies` does.
+    BadSignature,
+    Id(Verified),
+}
 
 /// The session cookie of an application: request headers in, an id out; an id in, response headers out.
 #[derive(Clone, Debug)]
@@ -33,16 +41,19 @@ impl SessionCookie {
         Self { config, signer }
     }
 
-    /// The id that a request brings, if one was signed here. It is taken from the Cookie header and from nowhere
-    /// else (requirement R08).
-    pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
-        self.signer.find(request)
+    /// What a request brings: an id, if one was signed here. It is taken from the Cookie header and from nowhere else
+    /// (requirement R08).
+    pub(crate) fn read(&self, request: &Lines) -> Presented {
+        match self.signer.find(request) {
+            Some(verified) => Presented::Id(verified),
+            None if self.signer.has_pair(request) => Presented::BadSignature,
+            None => Presented::Nothing,
+        }
     }
 
-    /// Whether a request brings a signature that fits nothing, in Keygrip's form: it is to be removed, as Node's
-    /// `cookies` does. [`find`](Self::find) has found nothing in it.
-    pub(crate) fn has_bad_signature(&self, request: &HeaderMap) -> bool {
-        self.signer.has_pair(request)
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
+        self.signer.find(&Lines::of(request))
     }
 
     /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.

@@ -1,12 +1,14 @@
 //! Signed ids: the only way from a cookie's text to a session id.
 
-use super::{config::CookieConfig, read::candidates};
+use super::{
+    config::CookieConfig,
+    read::{Lines, candidates},
+};
 use crate::{
     id::{ID_CHARS, SessionId},
     keyring::{Keyring, TAG_BYTES},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::HeaderMap;
 use std::fmt;
 
 /// What the signature stands for, in front of every signed message: no signature made for another purpose with the
@@ -87,7 +89,7 @@ impl Signer {
     /// The id in a request: that of the first cookie of our name which was signed here, for this cookie, with a key
     /// of the keyring; in the order in which they were sent, and of Keygrip's pairs each id with the signatures in
     /// their order. Anything else is no error but a visitor whom we do not know (requirement R09).
-    pub(super) fn find(&self, request: &HeaderMap) -> Option<Verified> {
+    pub(super) fn find(&self, request: &Lines) -> Option<Verified> {
         let ours = candidates(request, &self.name);
         match &self.signature_name {
             None => {
@@ -104,7 +106,7 @@ impl Signer {
     }
 
     /// Whether a request brings a signature, in Keygrip's form, and an id that it could be of.
-    pub(super) fn has_pair(&self, request: &HeaderMap) -> bool {
+    pub(super) fn has_pair(&self, request: &Lines) -> bool {
         self.signature_name.as_ref().is_some_and(|name| {
             candidates(request, name).next().is_some()
                 && candidates(request, &self.name).next().is_some()

@@ -124,9 +124,11 @@ fn hmac(key: &[u8]) -> Hmac<Sha256> {
 }
 
 fn feed(keyed: &Hmac<Sha256>, message: &[&[u8]]) -> Hmac<Sha256> {
-    message
-        .iter()
-        .fold(keyed.clone(), |mac, piece| mac.chain_update(piece))
+    let mut mac = keyed.clone();
+    for piece in message {
+        mac.update(piece);
+    }
+    mac
 }
 
 fn random_key() -> Result<Zeroizing<[u8; MIN_KEY_BYTES]>, ConfigError> {

@@ -97,7 +97,7 @@ impl Closing {
     /// The commit that is to come before the response, if there is anything that could be stored.
     fn commit<B>(&self, response: &Response<B>) -> Option<Commit> {
         let unit = self.session.unit();
-        if !unit.is_used() || !self.policy.commits(response.status()) {
+        if !unit.is_used() || !self.policy.commits(response.status()) || !unit.wants_commit() {
             return None;
         }
         let session = self.session.clone();

@@ -82,7 +82,7 @@ impl Diff<'_> {
                 .push((name, Difference::Change(Change::Remove))),
             None => {}
             Some(value) => {
-                let setting = handles::setting(key.def, value, self.view.now)?;
+                let setting = handles::setting(key.def, value, || self.view.now)?;
                 let body = value::open(&setting.bytes)
                     .map_err(|cause| cause.on_field(key.name()))?
                     .body;

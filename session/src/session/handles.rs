@@ -36,12 +36,13 @@ impl<'a, T> Handle<'a, T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
-        let bytes = ready!(self.read.poll(self.unit, cx))?;
-        Poll::Ready(decode(self.key.def, bytes.as_ref(), self.unit.now()))
+        let now = self.unit.now();
+        let bytes = ready!(self.read.poll(self.unit, cx, now))?;
+        Poll::Ready(decode(self.key.def, bytes.as_ref(), now))
     }
 
     fn set(&self, value: &T) -> Result<()> {
-        let setting = setting(self.key.def, value, self.unit.now())?;
+        let setting = setting(self.key.def, value, || self.unit.now())?;
         self.unit.lock().change(&self.name(), Change::Set(setting))
     }
 
@@ -62,7 +63,9 @@ impl<'a, T> Handle<'a, T> {
         let step = move |bytes: Option<&Bytes>, now| {
             let mut value = decode(key.def, bytes, now)?;
             change(&mut value);
-            value.map(|value| setting(key.def, &value, now)).transpose()
+            value
+                .map(|value| setting(key.def, &value, || now))
+                .transpose()
         };
         unit.update(&FieldName::Static(key.name()), Box::new(step))
             .await
@@ -79,7 +82,11 @@ pub(super) fn decode<T>(def: &Def<T>, bytes: Option<&Bytes>, now: Timestamp) -> 
     read().map_err(|cause| cause.on_field(def.erased.key))
 }
 
-pub(super) fn setting<T>(def: &Def<T>, value: &T, now: Timestamp) -> Result<Setting> {
+pub(super) fn setting<T>(
+    def: &Def<T>,
+    value: &T,
+    now: impl FnOnce() -> Timestamp,
+) -> Result<Setting> {
     let name = FieldName::Static(def.erased.key);
     UnitOfWork::setting(Some(&def.erased), &name, now, |out| {
         (def.encode)(value, out)

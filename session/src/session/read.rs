@@ -5,6 +5,7 @@ use super::{
     unit::UnitOfWork,
 };
 use crate::{
+    clock::Timestamp,
     error::Result,
     field::FieldName,
     store::{Bytes, Loaded, Select, StoreFuture},
@@ -30,6 +31,7 @@ impl<'a> Read<'a> {
         &mut self,
         unit: &'a UnitOfWork,
         cx: &mut Context<'_>,
+        now: Timestamp,
     ) -> Poll<Result<Option<Bytes>>> {
         let field = FieldName::Static(self.name[0]);
         loop {
@@ -37,15 +39,15 @@ impl<'a> Read<'a> {
                 let loaded = ready!(std::pin::Pin::new(answer).poll(cx));
                 let asked = *asked;
                 self.asked = None;
-                unit.absorb(slice::from_ref(&field), loaded?, asked)?;
+                unit.absorb(slice::from_ref(&field), loaded?, asked, now)?;
             }
-            match unit.look(&field)? {
+            match unit.look(&field, now)? {
                 Look::Seen(bytes) => return Poll::Ready(Ok(bytes)),
                 Look::Load(digest, epoch) => {
-                    let answer =
-                        unit.runtime
-                            .store
-                            .load(digest, Select::Names(self.name), unit.now());
+                    let answer = unit
+                        .runtime
+                        .store
+                        .load(digest, Select::Names(self.name), now);
                     self.asked = Some((answer, epoch));
                 }
             }

@@ -7,10 +7,11 @@ use super::state::{CookieAction, Epoch, Look, Phase, Plan, Rules, State, Taking,
 use crate::{
     changes::{Change, Setting, Step},
     clock::Timestamp,
+    cookie::Lines,
     csrf,
     error::{Error, ErrorKind, Result},
     field::{FieldDef, FieldName},
-    id::{Digest, SessionId},
+    id::Digest,
     sessions::Runtime,
     store::{Add, Bytes, Commit, Guard, Loaded, Op, Outcome, Select, Step as CommitStep, Write},
 };
@@ -38,18 +39,10 @@ pub(crate) struct UnitOfWork {
 }
 
 impl UnitOfWork {
-    /// `presented` is the id that came, and whether it is to be signed again; `unsign` asks to remove a bad signature.
-    pub(crate) fn new(
-        runtime: Arc<Runtime>,
-        presented: Option<(SessionId, bool)>,
-        unsign: bool,
-    ) -> Self {
-        let (who, resign) = match presented {
-            Some((id, resign)) => (Who::Presented(id.into()), resign),
-            None => (Who::Nobody, false),
-        };
-        let mut state = State::new(who, resign, runtime.create_at_once);
-        state.unsign = unsign;
+    /// The unit of work of a request with these cookies, which are read when the session is used.
+    pub(crate) fn new(runtime: Arc<Runtime>, cookies: Lines) -> Self {
+        let mut state = State::new(Who::Nobody, runtime.create_at_once);
+        state.unread = Some(cookies).filter(|lines| !lines.is_empty());
         Self {
             began: runtime.begin(),
             runtime,
@@ -73,13 +66,22 @@ impl UnitOfWork {
         Ok(Self {
             runtime: self.runtime.clone(),
             began: self.runtime.begin(),
-            state: Mutex::new(State::new(who, false, false)),
+            state: Mutex::new(State::new(who, false)),
             serial: tokio::sync::Mutex::new(()),
             detached: true,
         })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.peek();
+        if let Some(cookies) = state.unread.take() {
+            state.present(self.runtime.cookie.read(&cookies));
+        }
+        state
+    }
+
+    /// The state without a look at the request's cookies: who it is may not be known yet.
+    fn peek(&self) -> MutexGuard<'_, State> {
         // Nothing that can panic leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,11 +90,11 @@ impl UnitOfWork {
         self.runtime.clock.now()
     }
 
-    fn rules(&self) -> Rules {
+    fn rules(&self, now: Timestamp) -> Rules {
         Rules {
             expiry: self.runtime.expiry,
             grace: self.runtime.grace,
-            now: self.now(),
+            now,
         }
     }
 
@@ -102,28 +104,34 @@ impl UnitOfWork {
 
     // ---- reading
 
-    pub(crate) fn look(&self, field: &FieldName) -> Result<Look> {
-        let now = self.now();
+    pub(crate) fn look(&self, field: &FieldName, now: Timestamp) -> Result<Look> {
         self.lock().look(field, now)
     }
 
-    pub(crate) fn absorb(&self, names: &[FieldName], loaded: Loaded, asked: Epoch) -> Result<()> {
-        let rules = self.rules();
+    pub(crate) fn absorb(
+        &self,
+        names: &[FieldName],
+        loaded: Loaded,
+        asked: Epoch,
+        now: Timestamp,
+    ) -> Result<()> {
+        let rules = self.rules(now);
         self.lock().absorb(names, loaded, asked, self.began, &rules)
     }
 
     /// What the request sees of a field.
     pub(crate) async fn read(&self, field: &FieldName) -> Result<Option<Bytes>> {
         loop {
-            match self.look(field)? {
+            let now = self.now();
+            match self.look(field, now)? {
                 Look::Seen(bytes) => return Ok(bytes),
                 Look::Load(digest, asked) => {
                     let loaded = self
                         .runtime
                         .store
-                        .load(digest, Select::Names(&[&**field]), self.now())
+                        .load(digest, Select::Names(&[&**field]), now)
                         .await?;
-                    self.absorb(std::slice::from_ref(field), loaded, asked)?;
+                    self.absorb(std::slice::from_ref(field), loaded, asked, self.now())?;
                 }
             }
         }
@@ -157,7 +165,7 @@ impl UnitOfWork {
                 .store
                 .load(digest, Select::Names(&names), now)
                 .await?;
-            self.absorb(&missing, loaded, asked)?;
+            self.absorb(&missing, loaded, asked, self.now())?;
         }
     }
 
@@ -174,7 +182,7 @@ impl UnitOfWork {
                 }
             };
             let loaded = self.runtime.store.load(digest, Select::All, now).await?;
-            self.absorb(&[], loaded, asked)?;
+            self.absorb(&[], loaded, asked, self.now())?;
         }
     }
 
@@ -201,7 +209,7 @@ impl UnitOfWork {
             .store
             .load(digest, Select::Nothing, self.now())
             .await?;
-        self.absorb(&[], loaded, asked)
+        self.absorb(&[], loaded, asked, self.now())
     }
 
     /// Waits until the session has ended: destroyed or renewed through this process, or expired.
@@ -344,6 +352,16 @@ impl UnitOfWork {
 
     // ---- committing
 
+    /// Whether a commit would do anything. Where another task of the request is about to change something, it would
+    /// wait for that.
+    #[cfg(feature = "tower")]
+    pub(crate) fn wants_commit(&self) -> bool {
+        self.serial.try_lock().is_err() || {
+            let rules = self.rules(self.now());
+            self.lock().wants_commit(&rules)
+        }
+    }
+
     /// Stores everything that is wanted, at once.
     pub(crate) async fn commit(&self) -> Result<()> {
         let _serial = self.serial.lock().await;
@@ -364,7 +382,7 @@ impl UnitOfWork {
             }
         }
         self.identify().await?;
-        let rules = self.rules();
+        let rules = self.rules(self.now());
         let Some(mut plan) = self.lock().plan(&rules, || self.runtime.ids.next())? else {
             return Ok(());
         };
@@ -456,14 +474,15 @@ impl UnitOfWork {
 
     /// Ends the unit. Gives what the response is to say, and whether the session was used at all.
     pub(crate) fn close(&self) -> (CookieAction, bool) {
-        let mut state = self.lock();
-        (state.close(), state.used)
+        let used = self.is_used();
+        // Whoever used it has read the cookies, but for one who makes a session of every visit and failed.
+        let mut state = if used { self.lock() } else { self.peek() };
+        (state.close(), used)
     }
 
     /// Whether the session was used in any way.
-    #[cfg(feature = "tower")]
     pub(crate) fn is_used(&self) -> bool {
-        self.lock().used
+        self.peek().used
     }
 
     pub(crate) fn digest(&self) -> Option<Digest> {
@@ -476,10 +495,10 @@ impl UnitOfWork {
     pub(crate) fn setting(
         def: Option<&FieldDef>,
         field: &FieldName,
-        now: Timestamp,
+        now: impl FnOnce() -> Timestamp,
         body: impl FnOnce(&mut Vec<u8>) -> Result<(), crate::value::ValueError>,
     ) -> Result<Setting> {
-        let expires = def.and_then(|def| def.ttl).map(|ttl| now.after(ttl));
+        let expires = def.and_then(|def| def.ttl).map(|ttl| now().after(ttl));
         let make = || {
             let bytes = crate::value::seal(expires, body)?;
             let index = match def {

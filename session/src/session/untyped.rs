@@ -82,9 +82,12 @@ impl Untyped {
     pub fn set<T: Serialize>(&self, key: impl AsKey<T>, value: T) -> Result<()> {
         let name = key.name();
         let def = self.definition(&name);
-        let setting = UnitOfWork::setting(def.map(|(_, def)| def), &name, self.0.now(), |out| {
-            value::encode(&value, out)
-        })?;
+        let setting = UnitOfWork::setting(
+            def.map(|(_, def)| def),
+            &name,
+            || self.0.now(),
+            |out| value::encode(&value, out),
+        )?;
         if let Some((schema, def)) = def {
             check(schema, def, &setting.bytes)?;
         }
@@ -132,9 +135,12 @@ impl Untyped {
             let mut value = decode::<T>(&field, bytes, now)?;
             change(&mut value);
             let Some(value) = value else { return Ok(None) };
-            let setting = UnitOfWork::setting(def.map(|(_, def)| def), &field, now, |out| {
-                value::encode(&value, out)
-            })?;
+            let setting = UnitOfWork::setting(
+                def.map(|(_, def)| def),
+                &field,
+                || now,
+                |out| value::encode(&value, out),
+            )?;
             if let Some((schema, def)) = def {
                 check(schema, def, &setting.bytes)?;
             }

@@ -9,7 +9,7 @@ pub(crate) use runtime::Runtime;
 
 use crate::{
     clock::Clock,
-    cookie::{CookieConfig, SessionCookie},
+    cookie::{CookieConfig, Lines, SessionCookie},
     error::Result,
     expiry::Expiry,
     id::IdSource,
@@ -138,18 +138,14 @@ impl Sessions {
         Ok(self)
     }
 
-    /// The session of a request. Nothing happens until it is used: no store access, no cookie.
+    /// The session of a request. Nothing happens until it is used: no store access, no cookie, and the request's
+    /// cookies are not even read.
     ///
     /// The cookie is taken from the `Cookie` headers and from nowhere else; one that is not ours, in whatever way, is
     /// the same as none.
     #[must_use]
     pub fn begin(&self, request: &HeaderMap) -> Untyped {
-        let presented = self.0.cookie.find(request).map(|verified| {
-            let resign = verified.needs_resigning();
-            (verified.into_id(), resign)
-        });
-        let unsign = presented.is_none() && self.0.cookie.has_bad_signature(request);
-        Untyped::new(UnitOfWork::new(self.0.clone(), presented, unsign))
+        Untyped::new(UnitOfWork::new(self.0.clone(), Lines::of(request)))
     }
 
     /// Whether it was [begun](Self::begin) here, with these settings.
@@ -182,7 +178,7 @@ impl Sessions {
     /// Adds to the response what earlier commits of the request asked for.
     pub fn abandon(&self, session: &Untyped, response: &mut HeaderMap) {
         let (action, used) = session.unit().close();
-        response::apply(&self.0, action, used, self.0.clock.now(), response);
+        response::apply(&self.0, action, used, response);
     }
 
     /// The store.

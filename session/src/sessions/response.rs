@@ -1,25 +1,19 @@
 //! What a session does to a response's headers.
 
 use super::runtime::Runtime;
-use crate::{clock::Timestamp, session::CookieAction};
+use crate::session::CookieAction;
 use http::{
     HeaderMap, HeaderValue,
     header::{CACHE_CONTROL, VARY},
 };
 
 /// Adds what the client and every cache between must know.
-pub(super) fn apply(
-    runtime: &Runtime,
-    action: CookieAction,
-    used: bool,
-    now: Timestamp,
-    headers: &mut HeaderMap,
-) {
+pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, headers: &mut HeaderMap) {
     let cookie = &runtime.cookie;
     match action {
         CookieAction::Leave => cookie.at_most_one(headers),
         CookieAction::Set(id, deadline) => {
-            cookie.set(headers, &id, Some(deadline.since(now)));
+            cookie.set(headers, &id, Some(deadline.since(runtime.clock.now())));
             forbid_shared_caching(headers);
         }
         CookieAction::Remove => {

@@ -3,12 +3,13 @@
 use super::{
     Bytes, Commit, Digest, FieldName, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
     StoreFuture, Swept,
+    by_digest::ByDigest,
     rules::{self, Life, Verdict},
     watch::{ExpiredWatch, Watchers},
 };
 use crate::{clock::Timestamp, error::Result};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError, Weak,
@@ -36,7 +37,7 @@ pub struct MemoryStore {
     watchers: Watchers,
 }
 
-type Shard = HashMap<Digest, Record>;
+type Shard = HashMap<Digest, Record, ByDigest>;
 
 enum Record {
     Live(Session),
@@ -52,7 +53,7 @@ enum Record {
 
 struct Session {
     life: Life,
-    fields: HashMap<FieldName, Field>,
+    fields: BTreeMap<FieldName, Field>,
 }
 
 struct Field {
@@ -116,7 +117,7 @@ impl MemoryStore {
                 lease,
                 former: None,
             },
-            fields: HashMap::new(),
+            fields: BTreeMap::new(),
         };
         match session.judge(commit)? {
             Verdict::Conflict(found) => Ok(Outcome::Conflict(found)),

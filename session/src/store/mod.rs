@@ -19,6 +19,7 @@
 //!    nothing else.
 //! 6. **Cancellation is safe.** A future that is dropped has applied its commit whole or not at all.
 
+mod by_digest;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod debug;

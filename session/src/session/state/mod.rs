@@ -1,19 +1,22 @@
 //! What a unit of work knows and wants: no I/O, no waiting, no user code. Everything here runs under one short lock.
 
 mod plan;
+mod slots;
 
 pub(crate) use plan::Plan;
 
 use crate::{
     changes::{Change, Cleared, Seen, Setting, Slot, Step as UpdateStep},
     clock::Timestamp,
+    cookie::{Lines, Presented},
     error::{Error, Result},
     expiry::Expiry,
     field::FieldName,
     id::{Digest, SessionId},
     store::{Bytes, Fields, Loaded, Meta, Snapshot},
 };
-use std::{collections::BTreeMap, time::Duration};
+use slots::Slots;
+use std::time::Duration;
 
 /// Whose session it is.
 #[derive(Clone, Debug)]
@@ -73,10 +76,11 @@ pub(crate) enum CookieAction {
 }
 
 /// A unit of work: what is known, what is wanted, and what the response will say.
-#[derive(Debug)]
 pub(crate) struct State {
+    /// The cookies that came, until somebody uses the session: [`who`](Self::who) is not known before they are read.
+    pub(crate) unread: Option<Lines>,
     pub(crate) who: Who,
-    slots: BTreeMap<FieldName, SlotDebug>,
+    slots: Slots,
     all_read: bool,
     cleared: Cleared,
     intent: Intent,
@@ -86,7 +90,7 @@ pub(crate) struct State {
     /// The cookie was signed by a key that is no longer the first.
     resign: bool,
     /// A signature came that fits nothing.
-    pub(crate) unsign: bool,
+    unsign: bool,
     /// The handler has used the session in any way.
     pub(crate) used: bool,
     pub(crate) phase: Phase,
@@ -108,16 +112,6 @@ pub(crate) enum Phase {
     Gone,
     /// The request is over.
     Closed,
-}
-
-/// A slot whose `Debug` shows nothing.
-#[derive(Default)]
-pub(crate) struct SlotDebug(pub(crate) Slot);
-
-impl std::fmt::Debug for SlotDebug {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("..")
-    }
 }
 
 /// What a look at a field gives.
@@ -155,22 +149,35 @@ pub(crate) struct Rules {
 }
 
 impl State {
-    pub(crate) fn new(who: Who, resign: bool, create: bool) -> Self {
+    pub(crate) fn new(who: Who, create: bool) -> Self {
         Self {
+            unread: None,
             who,
-            slots: BTreeMap::new(),
+            slots: Slots::default(),
             all_read: false,
             cleared: Cleared::default(),
             intent: Intent::Keep,
             touch: false,
             create,
-            resign,
+            resign: false,
             unsign: false,
             used: create,
             phase: Phase::Open,
             cookie: CookieAction::Leave,
             epoch: 0,
             next: None,
+        }
+    }
+
+    /// Notes what the request's cookies came to.
+    pub(crate) fn present(&mut self, presented: Presented) {
+        match presented {
+            Presented::Nothing => {}
+            Presented::BadSignature => self.unsign = true,
+            Presented::Id(verified) => {
+                self.resign = verified.needs_resigning();
+                self.who = Who::Presented(verified.into_id().into());
+            }
         }
     }
 
@@ -222,12 +229,10 @@ impl State {
 
     fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
         let cleared = self.cleared();
-        match self.slots.get(&**field) {
-            Some(SlotDebug(slot)) if slot.is_read() || !self.all_read => {
-                slot.seen(field, cleared, now)
-            }
+        match self.slots.get(field) {
+            Some(slot) if slot.is_read() || !self.all_read => slot.seen(field, cleared, now),
             // Everything was read, and it was not among it.
-            Some(SlotDebug(slot)) => slot.seen(
+            Some(slot) => slot.seen(
                 field,
                 Cleared {
                     committing: true,
@@ -243,7 +248,7 @@ impl State {
     /// Every field that the request sees, for `get_all` and for whole structs; all of them must have been read.
     pub(crate) fn see_all(&self, now: Timestamp) -> Result<Vec<(FieldName, Bytes)>> {
         let mut all = Vec::with_capacity(self.slots.len());
-        for name in self.slots.keys() {
+        for (name, _) in self.slots.iter() {
             if let Seen::Known(Some(bytes)) = self.see(name, now)? {
                 all.push((name.clone(), bytes));
             }
@@ -326,13 +331,11 @@ impl State {
             Fields::Nothing => {}
             Fields::Named(values) => {
                 for (name, bytes) in names.iter().zip(values) {
-                    self.slots.entry(name.clone()).or_default().0.read(bytes);
+                    self.slots.slot(name).read(bytes);
                 }
             }
             Fields::All(all) => {
-                for (name, bytes) in all {
-                    self.slots.entry(name).or_default().0.read(Some(bytes));
-                }
+                self.slots.read_all(all);
                 self.all_read = true;
             }
         }
@@ -341,7 +344,7 @@ impl State {
     // ---- wanting
 
     fn slot(&mut self, field: &FieldName) -> &mut Slot {
-        &mut self.slots.entry(field.clone()).or_default().0
+        self.slots.slot(field)
     }
 
     pub(crate) fn change(&mut self, field: &FieldName, change: Change) -> Result<()> {
@@ -360,7 +363,7 @@ impl State {
     }
 
     pub(crate) fn version(&self, field: &str) -> u64 {
-        self.slots.get(field).map_or(0, |slot| slot.0.version())
+        self.slots.get(field).map_or(0, Slot::version)
     }
 
     /// See [`Slot::update`].
@@ -380,8 +383,8 @@ impl State {
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.use_it()?;
         self.cleared.asked = true;
-        for slot in self.slots.values_mut() {
-            slot.0.drop_change();
+        for (_, slot) in self.slots.iter_mut() {
+            slot.drop_change();
         }
         Ok(())
     }
@@ -465,6 +468,7 @@ impl State {
     /// Ends the unit of work: what is wanted and was not stored is dropped. Gives what the response is to say.
     pub(crate) fn close(&mut self) -> CookieAction {
         self.phase = Phase::Closed;
+        self.unread = None;
         self.slots.clear();
         match std::mem::take(&mut self.cookie) {
             CookieAction::Leave => match &self.who {

@@ -1,6 +1,6 @@
 //! From what is wanted to a commit, and back.
 
-use super::{CookieAction, Intent, Known, Named, Phase, Rules, SlotDebug, State, Who};
+use super::{CookieAction, Intent, Known, Named, Phase, Rules, State, Who};
 use crate::{
     changes::{Change, Cleared, Update},
     clock::Timestamp,
@@ -57,6 +57,38 @@ impl State {
         }
     }
 
+    /// Whether a commit would do anything, if it only to say why it cannot.
+    pub(crate) fn wants_commit(&self, rules: &Rules) -> bool {
+        if self.phase != Phase::Open {
+            return true;
+        }
+        match &self.who {
+            Who::Presented(_) => self.used,
+            Who::Nobody => self.leaves_something(),
+            Who::Known(known) => {
+                self.intent != Intent::Keep
+                    || self.cleared.asked
+                    || self.is_changed()
+                    || self.refreshes(known, rules)
+            }
+        }
+    }
+
+    fn is_changed(&self) -> bool {
+        self.slots.iter().any(|(_, slot)| slot.is_changed())
+    }
+
+    fn leaves_something(&self) -> bool {
+        self.create || self.slots.iter().any(|(_, slot)| slot.leaves_something())
+    }
+
+    /// Whether the deadlines of a session that is kept are to be written.
+    fn refreshes(&self, known: &Known, rules: &Rules) -> bool {
+        self.touch
+            || rules.expiry.refresh_due(known.meta.lease.seen, rules.now)
+            || (known.meta.former_id_works && !known.by_former_id)
+    }
+
     /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `draw` draws
     /// an id, for a session that is to be made or renewed.
     pub(crate) fn plan(
@@ -64,9 +96,7 @@ impl State {
         rules: &Rules,
         draw: impl FnOnce() -> Result<SessionId>,
     ) -> Result<Option<Plan>> {
-        let leaves_something =
-            self.create || self.slots.values().any(|slot| slot.0.leaves_something());
-        let changes = self.slots.values().any(|slot| slot.0.is_changed());
+        let leaves_something = self.leaves_something();
         let (id, step, lease, new) = match &self.who {
             Who::Presented(_) => return Ok(None), // never used, or it would have been identified
             Who::Nobody if !leaves_something => return Ok(None),
@@ -103,10 +133,8 @@ impl State {
                         )
                     }
                     Intent::Keep => {
-                        let refresh = self.touch
-                            || rules.expiry.refresh_due(known.meta.lease.seen, rules.now)
-                            || (known.meta.former_id_works && !known.by_former_id);
-                        if !changes && !self.cleared.asked && !refresh {
+                        let refresh = self.refreshes(known, rules);
+                        if !self.is_changed() && !self.cleared.asked && !refresh {
                             return Ok(None);
                         }
                         (digest, Step::Keep, refresh.then_some(kept), None)
@@ -121,7 +149,7 @@ impl State {
             clear: self.cleared.asked && matches!(step, Step::Keep | Step::Renew { .. }),
             lease,
             guards: Vec::new(),
-            writes: Vec::new(),
+            writes: Vec::with_capacity(self.slots.len()),
             intent: std::mem::take(&mut self.intent),
             touch: std::mem::take(&mut self.touch),
         };
@@ -129,7 +157,7 @@ impl State {
             asked: false,
             committing: self.cleared.asked,
         };
-        for (name, SlotDebug(slot)) in &mut self.slots {
+        for (name, slot) in self.slots.iter_mut() {
             slot.begin_commit();
             if let (Some(change), false) = (&slot.committing, step == Step::Destroy) {
                 plan.guards.extend(change.guard(name));
@@ -153,9 +181,9 @@ impl State {
 
     /// Lends the updates of a plan, to be run again outside the lock. Meanwhile the request goes on seeing their
     /// former results.
-    pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, Update)> {
+    pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, Box<Update>)> {
         let mut updates = Vec::new();
-        for (name, SlotDebug(slot)) in &mut self.slots {
+        for (name, slot) in self.slots.iter_mut() {
             if let Some(Change::Update(update)) = slot
                 .committing
                 .take_if(|change| matches!(change, Change::Update(_)))
@@ -168,13 +196,17 @@ impl State {
     }
 
     /// Takes the updates back and makes the plan's guards and writes anew.
-    pub(crate) fn return_updates(&mut self, plan: &mut Plan, updates: Vec<(FieldName, Update)>) {
+    pub(crate) fn return_updates(
+        &mut self,
+        plan: &mut Plan,
+        updates: Vec<(FieldName, Box<Update>)>,
+    ) {
         for (name, update) in updates {
             self.slot(&name).committing = Some(Change::Update(update));
         }
         plan.guards.clear();
         plan.writes.clear();
-        for (name, SlotDebug(slot)) in &self.slots {
+        for (name, slot) in self.slots.iter() {
             if let Some(change) = &slot.committing {
                 plan.guards.extend(change.guard(name));
                 plan.writes.push(change.write(name));
@@ -187,7 +219,7 @@ impl State {
         let by_former_id = matches!(&self.who, Who::Known(known) if known.by_former_id);
         let cleared = plan.clear || matches!(plan.step, Step::Destroy);
         let mut all_known = true;
-        for SlotDebug(slot) in self.slots.values_mut() {
+        for (_, slot) in self.slots.iter_mut() {
             slot.committed(cleared);
             all_known &= slot.is_read();
         }
@@ -257,7 +289,7 @@ impl State {
         self.touch |= plan.touch;
         self.phase = Phase::Open;
         let mut result = Ok(());
-        for (name, SlotDebug(slot)) in &mut self.slots {
+        for (name, slot) in self.slots.iter_mut() {
             let back = slot.not_committed(name, cleared_since, now);
             result = result.and(back);
         }

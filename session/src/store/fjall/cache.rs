@@ -1,7 +1,7 @@
 //! Recently used sessions, kept in memory beside the lock that every change of them takes: so they are never stale.
 
 use super::record::Session;
-use crate::store::Digest;
+use crate::store::{Digest, by_digest::ByDigest};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 
@@ -12,20 +12,22 @@ const LARGEST: usize = 64 * 1024;
 
 /// One stripe's share of the cache.
 pub(super) struct Cache {
-    sessions: Option<LruCache<Digest, Entry>>,
+    sessions: Option<LruCache<Digest, Entry, ByDigest>>,
     budget: usize,
     bytes: usize,
 }
 
+/// A session, or the place of one that was taken out to be changed.
+#[derive(Default)]
 struct Entry {
-    session: Box<Session>,
+    session: Option<Box<Session>>,
     bytes: usize,
 }
 
 impl Cache {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            sessions: NonZeroUsize::new(capacity).map(LruCache::sparse),
+            sessions: NonZeroUsize::new(capacity).map(sparse),
             budget: capacity.saturating_mul(AVERAGE).max(LARGEST),
             bytes: 0,
         }
@@ -33,15 +35,15 @@ impl Cache {
 
     /// A session to look at.
     pub(super) fn get(&mut self, id: &Digest) -> Option<&Session> {
-        self.sessions.as_mut()?.get(id).map(|entry| &*entry.session)
+        self.sessions.as_mut()?.get(id)?.session.as_deref()
     }
 
     /// A session to change. It is not in the cache until it is [`put`](Self::put) there again: so what fails on the
-    /// way is forgotten.
+    /// way is forgotten. Its place is kept, for as long as it is not the oldest.
     pub(super) fn take(&mut self, id: &Digest) -> Option<Box<Session>> {
-        let entry = self.sessions.as_mut()?.pop(id)?;
+        let entry = std::mem::take(self.sessions.as_mut()?.get_mut(id)?);
         self.bytes -= entry.bytes;
-        Some(entry.session)
+        entry.session
     }
 
     /// Keeps a session that is stored exactly like this.
@@ -54,8 +56,20 @@ impl Cache {
             return;
         }
         self.bytes += bytes;
-        if let Some((_, evicted)) = sessions.push(id, Entry { session, bytes }) {
-            self.bytes -= evicted.bytes;
+        let entry = Entry {
+            session: Some(session),
+            bytes,
+        };
+        match sessions.get_mut(&id) {
+            Some(place) => {
+                let before = std::mem::replace(place, entry);
+                self.bytes -= before.bytes;
+            }
+            None => {
+                if let Some((_, evicted)) = sessions.push(id, entry) {
+                    self.bytes -= evicted.bytes;
+                }
+            }
         }
         while self.bytes > self.budget {
             let Some((_, evicted)) = sessions.pop_lru() else {
@@ -64,6 +78,13 @@ impl Cache {
             self.bytes -= evicted.bytes;
         }
     }
+}
+
+/// An empty cache that takes memory only for what comes.
+fn sparse(capacity: NonZeroUsize) -> LruCache<Digest, Entry, ByDigest> {
+    let mut cache = LruCache::unbounded_with_hasher(ByDigest::default());
+    cache.resize(capacity);
+    cache
 }
 
 fn size(session: &Session) -> usize {

@@ -1,6 +1,7 @@
 //! The four keyspaces: what is read from them, and what a change puts into a batch.
 
 use super::{
+    batch::Batch,
     fault::{self, Place},
     keys,
     record::{Record, Session},
@@ -10,7 +11,7 @@ use crate::{
     error::Result,
     store::{Bytes, Commit, Digest, FieldName, rules},
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{collections::HashSet, path::Path};
 
 /// Entries of `due` are written once and removed once. A small memtable hands them to the compaction soon, which is
@@ -70,7 +71,7 @@ impl Disk {
     pub(super) fn value(&self, number: u64, name: &str) -> Result<Bytes> {
         let bytes = self
             .data
-            .get(keys::data(number, name))
+            .get(&*keys::data(number, name))
             .map_err(|cause| self.place.error("read a field from", cause))?;
         let bytes = bytes.ok_or_else(|| {
             let field = FieldName::Shared(name.into());
@@ -95,9 +96,9 @@ impl Disk {
 
     /// Puts the changed fields into the batch and the session; whether the record lists others than before, or the
     /// same under other index entries. No key occurs twice in a batch: all of it has one sequence number.
-    pub(super) fn stage_fields(
-        &self,
-        batch: &mut OwnedWriteBatch,
+    pub(super) fn stage_fields<'d>(
+        &'d self,
+        batch: &mut Batch<'d>,
         session: &mut Session,
         commit: &Commit<'_>,
         values: Vec<Option<Bytes>>,
@@ -112,23 +113,23 @@ impl Disk {
             session.retain(|field| {
                 let stays = overwritten.contains(&*field.name);
                 if !stays {
-                    batch.remove(&self.data, keys::data(number, &field.name));
+                    batch.remove(&self.data, &*keys::data(number, &field.name));
                     changed = true;
                 }
                 stays
             });
         }
         for (write, value) in commit.writes.iter().zip(values) {
-            let key = || keys::data(number, &write.field);
+            let key = keys::data(number, &write.field);
             let Some(value) = value else {
                 if session.remove(&write.field).is_some() {
-                    batch.remove(&self.data, key());
+                    batch.remove(&self.data, &*key);
                     changed = true;
                 }
                 continue;
             };
             let index = rules::index_after(write, || session.field(&write.field)?.index.clone());
-            batch.insert(&self.data, key(), &*value);
+            batch.insert(&self.data, &*key, &*value);
             changed |= session.set(&write.field, index, value);
         }
         changed
@@ -136,9 +137,9 @@ impl Disk {
 
     /// Puts the difference between the index entries before, which led to `from`, and those of the session, which
     /// lead to `to`, into the batch; whether there was one.
-    pub(super) fn stage_index(
-        &self,
-        batch: &mut OwnedWriteBatch,
+    pub(super) fn stage_index<'d>(
+        &'d self,
+        batch: &mut Batch<'d>,
         before: &[(FieldName, Bytes)],
         from: Option<Digest>,
         session: &Session,
@@ -168,9 +169,9 @@ impl Disk {
     }
 
     /// Puts the end of a session at this time into the batch.
-    pub(super) fn stage_end(
-        &self,
-        batch: &mut OwnedWriteBatch,
+    pub(super) fn stage_end<'d>(
+        &'d self,
+        batch: &mut Batch<'d>,
         session: &Session,
         id: Digest,
         at: Timestamp,
@@ -182,22 +183,25 @@ impl Disk {
     }
 
     /// Puts the removal of all fields and index entries into the batch.
-    pub(super) fn stage_removal(&self, batch: &mut OwnedWriteBatch, session: &Session, id: Digest) {
+    pub(super) fn stage_removal<'d>(
+        &'d self,
+        batch: &mut Batch<'d>,
+        session: &Session,
+        id: Digest,
+    ) {
         for field in session.fields() {
-            batch.remove(&self.data, keys::data(session.number, &field.name));
+            batch.remove(&self.data, &*keys::data(session.number, &field.name));
             if let Some(entry) = &field.index {
                 batch.remove(&self.index, keys::index(&field.name, entry, id));
             }
         }
     }
 
-    /// A batch that is handed to the operating system when it is committed. fjall's own default depends on how the
-    /// database was opened, and may leave it in a buffer that dies with the process.
-    pub(super) fn batch(&self) -> OwnedWriteBatch {
-        self.db.batch().durability(Some(PersistMode::Buffer))
+    pub(super) fn batch(&self) -> Batch<'_> {
+        Batch::new(&self.db)
     }
 
-    pub(super) fn apply(&self, batch: OwnedWriteBatch) -> Result<()> {
+    pub(super) fn apply(&self, batch: Batch<'_>) -> Result<()> {
         batch
             .commit()
             .map_err(|cause| self.place.error("write to", cause))

@@ -1,6 +1,7 @@
 //! The keys of the keyspaces other than `meta`, whose keys are the digests themselves.
 
 use crate::{clock::Timestamp, id, store::Digest};
+use std::ops::Deref;
 
 /// Longer names and entries are replaced by their hash: fjall's keys end at 64 KiB, a field's name does not.
 const LONGEST: usize = 250;
@@ -9,16 +10,40 @@ const HASH_PURPOSE: &str = "level-session/fjall-key/1";
 const HASHED: u8 = 0xff;
 
 /// Of a value: the number of the session, then the name of the field.
-pub(super) fn data(number: u64, field: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(8 + field.len().min(LONGEST));
-    key.extend(number.to_be_bytes());
+pub(super) fn data(number: u64, field: &str) -> DataKey {
+    let mut key = DataKey {
+        bytes: [0; 8 + LONGEST],
+        length: 0,
+    };
+    key.push(&number.to_be_bytes());
     if field.len() <= LONGEST {
-        key.extend_from_slice(field.as_bytes());
+        key.push(field.as_bytes());
     } else {
-        key.push(HASHED);
-        key.extend(id::hash(HASH_PURPOSE, field.as_bytes()));
+        key.push(&[HASHED]);
+        key.push(&id::hash(HASH_PURPOSE, field.as_bytes()));
     }
     key
+}
+
+/// The bytes of a key, where they need no allocation.
+pub(super) struct DataKey {
+    bytes: [u8; 8 + LONGEST],
+    length: usize,
+}
+
+impl DataKey {
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        self.bytes[self.length..end].copy_from_slice(bytes);
+        self.length = end;
+    }
+}
+
+impl Deref for DataKey {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 /// When to look at a session again: the deadline, then the digest.
@@ -96,7 +121,7 @@ mod tests {
             &long[..65536],
             &long,
         ];
-        let keys: HashSet<_> = names.iter().map(|name| data(1, name)).collect();
+        let keys: HashSet<_> = names.iter().map(|name| data(1, name).to_vec()).collect();
         assert_eq!(keys.len(), names.len());
         assert!(keys.iter().all(|key| key.len() < 300));
     }

@@ -5,6 +5,7 @@
 //! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
 //! `keys` know the bytes.
 
+mod batch;
 mod builder;
 mod cache;
 mod committer;

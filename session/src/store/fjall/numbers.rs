@@ -1,8 +1,8 @@
 //! The numbers of sessions: each is used once, whatever becomes of the session, the process or the batch.
 
-use super::fault::Place;
+use super::{batch::Batch, fault::Place};
 use crate::error::Result;
-use fjall::{Keyspace, OwnedWriteBatch};
+use fjall::Keyspace;
 use std::{
     ops::Deref,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -61,7 +61,7 @@ impl Numbers {
 
     /// Takes a number, and puts the reservation of its block into the batch if it is the first of one. Call
     /// [`Taken::stored`] when the batch is; without that the next one reserves again.
-    pub(super) fn take(&self, meta: &Keyspace, batch: &mut OwnedWriteBatch) -> Taken<'_> {
+    pub(super) fn take<'d>(&self, meta: &'d Keyspace, batch: &mut Batch<'d>) -> Taken<'_> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = state.next;
         state.next += 1;

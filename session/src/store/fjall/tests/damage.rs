@@ -86,7 +86,7 @@ fn a_value_that_has_vanished_is_an_error_of_its_field_and_can_be_written_again()
     store.inside(|disk| {
         let number = 1; // the second session that was created
         disk.data
-            .remove(super::super::keys::data(number, "a"))
+            .remove(&*super::super::keys::data(number, "a"))
             .unwrap();
     });
     let error = load(&store, id(4)).unwrap_err();

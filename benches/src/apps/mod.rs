@@ -1,0 +1,140 @@
+//! The applications that are compared: the same handlers, over different sessions.
+
+#[cfg(feature = "peers")]
+mod axum_session;
+mod bare;
+mod ours;
+#[cfg(feature = "peers")]
+mod tower_sessions;
+
+pub use ours::{Eight, fjall, layer};
+
+use crate::workload::Workload;
+use axum::{Router, body::Body, response::Response, routing::RouterIntoService};
+use http::{HeaderValue, Request, Uri, header};
+use tower_service::Service as _;
+
+/// A ready service, with the cookie of a session in it.
+pub struct App {
+    pub name: &'static str,
+    pub router: Router,
+    service: RouterIntoService<Body>,
+    cookie: HeaderValue,
+    /// Removes its directory when the application is gone.
+    _dir: Option<tempfile::TempDir>,
+}
+
+/// The applications by name: `bare`, `fjall`, `memory`, and the peers that were built in.
+pub const NAMES: &[&str] = &[
+    "bare",
+    "fjall",
+    "memory",
+    #[cfg(feature = "peers")]
+    "tower-sessions",
+    #[cfg(feature = "peers")]
+    "axum_session",
+    #[cfg(feature = "sqlite")]
+    "tower-sessions-sqlite",
+    #[cfg(feature = "sqlite")]
+    "tower-sessions-moka-sqlite",
+];
+
+impl App {
+    /// The application of this name.
+    ///
+    /// # Panics
+    /// If there is none, or it does not work.
+    pub async fn named(name: &str) -> Self {
+        match name {
+            "bare" => Self::new("bare", bare::router(), None).await,
+            "fjall" => {
+                let dir = tempfile::tempdir().expect("a temporary directory");
+                let router = ours::router(ours::fjall(dir.path()));
+                Self::new("fjall", router, Some(dir)).await
+            }
+            "memory" => Self::new("memory", ours::router(ours::memory()), None).await,
+            #[cfg(feature = "peers")]
+            "tower-sessions" => {
+                Self::new("tower-sessions", tower_sessions::memory(), None).await
+            }
+            #[cfg(feature = "peers")]
+            "axum_session" => Self::new("axum_session", axum_session::memory().await, None).await,
+            #[cfg(feature = "sqlite")]
+            "tower-sessions-sqlite" => {
+                let dir = tempfile::tempdir().expect("a temporary directory");
+                let router = tower_sessions::sqlite(dir.path(), false).await;
+                Self::new("tower-sessions-sqlite", router, Some(dir)).await
+            }
+            #[cfg(feature = "sqlite")]
+            "tower-sessions-moka-sqlite" => {
+                let dir = tempfile::tempdir().expect("a temporary directory");
+                let router = tower_sessions::sqlite(dir.path(), true).await;
+                Self::new("tower-sessions-moka-sqlite", router, Some(dir)).await
+            }
+            _ => panic!("there is no application `{name}`: there are {NAMES:?}"),
+        }
+    }
+
+    async fn new(name: &'static str, router: Router, dir: Option<tempfile::TempDir>) -> Self {
+        let service = router.clone().into_service();
+        let mut app = Self {
+            name,
+            router,
+            service,
+            cookie: HeaderValue::from_static("none=none"),
+            _dir: dir,
+        };
+        let made = app.ask(Workload::New).await;
+        assert!(made.status().is_success(), "{name}: {}", made.status());
+        if let Some(cookie) = cookie_of(&made) {
+            app.cookie = cookie;
+        }
+        for workload in Workload::ALL {
+            let answer = app.ask(workload).await;
+            assert!(answer.status().is_success(), "{name} {workload:?}: {}", answer.status());
+        }
+        app
+    }
+
+    /// The cookies of the session that was made at the start, as a browser would send them.
+    pub fn cookie(&self) -> &HeaderValue {
+        &self.cookie
+    }
+
+    /// One request, through everything.
+    pub async fn ask(&mut self, workload: Workload) -> Response {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = Uri::from_static(workload.path());
+        if workload.has_cookie() {
+            request
+                .headers_mut()
+                .insert(header::COOKIE, self.cookie.clone());
+        }
+        match self.service.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// So many requests, one after the other, without tokio's making way for others in between.
+    pub async fn ask_often(&mut self, workload: Workload, times: usize) {
+        tokio::task::unconstrained(async {
+            for _ in 0..times {
+                let response = self.ask(workload).await;
+                assert!(response.status().is_success());
+            }
+        })
+        .await;
+    }
+}
+
+/// The pairs of all `Set-Cookie` headers of a response, as a `Cookie` header.
+pub fn cookie_of<B>(response: &http::Response<B>) -> Option<HeaderValue> {
+    let pairs: Vec<&str> = response
+        .headers()
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok()?.split(';').next())
+        .collect();
+    (!pairs.is_empty()).then(|| HeaderValue::try_from(pairs.join("; ")).expect("was a header"))
+}

@@ -1,0 +1,86 @@
+//! tower-sessions: one map of JSON values a session, loaded and saved whole; cookies unsigned, as by default.
+
+use crate::workload::{FIELDS, Workload, value};
+use axum::{Router, http::StatusCode, routing::get};
+use std::hint::black_box;
+
+/// The same handlers for each version of it that is needed.
+macro_rules! router {
+    ($version:ident) => {{
+        use $version::Session;
+
+        async fn read_one(session: Session) -> Result<&'static str, StatusCode> {
+            let value = session.get::<String>(FIELDS[3]).await.map_err(failed)?;
+            assert!(black_box(value).is_some());
+            Ok("ok")
+        }
+
+        async fn read_eight(session: Session) -> Result<&'static str, StatusCode> {
+            for field in FIELDS {
+                let value = session.get::<String>(field).await.map_err(failed)?;
+                assert!(black_box(value).is_some());
+            }
+            Ok("ok")
+        }
+
+        async fn write_one(session: Session) -> Result<&'static str, StatusCode> {
+            session.insert(FIELDS[3], value()).await.map_err(failed)?;
+            Ok("ok")
+        }
+
+        async fn new(session: Session) -> Result<&'static str, StatusCode> {
+            for field in FIELDS {
+                session.insert(field, value()).await.map_err(failed)?;
+            }
+            Ok("ok")
+        }
+
+        Router::new()
+            .route(Workload::Ignored.path(), get(async || "ok"))
+            .route(Workload::ReadOne.path(), get(read_one))
+            .route(Workload::ReadEight.path(), get(read_eight))
+            .route(Workload::WriteOne.path(), get(write_one))
+            .route(Workload::New.path(), get(new))
+    }};
+}
+
+fn failed<E: std::fmt::Debug>(error: E) -> StatusCode {
+    eprintln!("{error:?}");
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+pub(super) fn memory() -> Router {
+    use ::tower_sessions::{MemoryStore, SessionManagerLayer};
+    router!(tower_sessions).layer(SessionManagerLayer::new(MemoryStore::default()))
+}
+
+/// SQLite in WAL mode with `synchronous=NORMAL`, which survives what our `Buffer` does; with moka in front if `cached`.
+#[cfg(feature = "sqlite")]
+pub(super) async fn sqlite(directory: &std::path::Path, cached: bool) -> Router {
+    use tower_sessions_14::{CachingSessionStore, SessionManagerLayer};
+    use tower_sessions_moka_store::MokaStore;
+    use tower_sessions_sqlx_store::{
+        SqliteStore,
+        sqlx::sqlite::{
+            SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+        },
+    };
+
+    let options = SqliteConnectOptions::new()
+        .filename(directory.join("sessions.sqlite"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal);
+    let pool = SqlitePoolOptions::new()
+        .connect_with(options)
+        .await
+        .expect("a new database");
+    let store = SqliteStore::new(pool);
+    store.migrate().await.expect("a new database");
+    let router = router!(tower_sessions_14);
+    if cached {
+        let store = CachingSessionStore::new(MokaStore::new(Some(10_000)), store);
+        return router.layer(SessionManagerLayer::new(store));
+    }
+    router.layer(SessionManagerLayer::new(store))
+}

@@ -1,0 +1,79 @@
+//! A ready tower service, request after request, in one process: what each session library adds to bare axum.
+//!
+//! `inprocess [rounds]`; 40 by default.
+
+use level_session_benches::{
+    apps::{App, NAMES},
+    compare::Rounds,
+    machine,
+    table::{Table, micros, times},
+    workload::Workload,
+};
+use std::{env, time::Instant};
+
+/// Few enough that a round is over before the scheduler takes the processor away.
+const REQUESTS: usize = 1_000;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let rounds = env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(40);
+    let mut apps = Vec::new();
+    for name in NAMES {
+        apps.push(App::named(name).await);
+    }
+    let mut measured = vec![vec![Rounds::default(); Workload::ALL.len()]; apps.len()];
+    for round in 0..=rounds {
+        for (at, workload) in Workload::ALL.into_iter().enumerate() {
+            for (app, measured) in apps.iter_mut().zip(&mut measured) {
+                // Those with a database take a hundred times as long.
+                let requests = if app.name.contains("sqlite") { REQUESTS / 10 } else { REQUESTS };
+                let start = Instant::now();
+                app.ask_often(workload, requests).await;
+                if round > 0 {
+                    measured[at].note(start, requests);
+                }
+            }
+        }
+    }
+    report(&apps, &measured, rounds);
+}
+
+fn report(apps: &[App], measured: &[Vec<Rounds>], rounds: usize) {
+    println!("{}; best of {rounds} interleaved rounds of {REQUESTS} requests.\n", machine::line());
+    for ours in ["fjall", "memory"] {
+        let Some(us) = apps.iter().position(|app| app.name == ours) else {
+            continue;
+        };
+        println!("How many times the overhead of level-session over {ours} the others have:\n");
+        let mut table = table_of("", apps);
+        for (at, workload) in Workload::ALL.into_iter().enumerate() {
+            let bare = measured[0][at].best();
+            let above = |app: usize| measured[app][at].best() - bare;
+            let mut row = vec![workload.name().to_owned()];
+            row.extend((0..apps.len()).map(|app| match app {
+                0 => "-".to_owned(),
+                _ => times(above(app), above(us)),
+            }));
+            table.row(row);
+        }
+        println!("{table}");
+    }
+    for (what, of) in [
+        ("Microseconds above bare axum, best round", Rounds::best as fn(&Rounds) -> f64),
+        ("The same, median round", Rounds::median),
+    ] {
+        println!("{what}; bare in parentheses:\n");
+        let mut table = table_of("", apps);
+        for (at, workload) in Workload::ALL.into_iter().enumerate() {
+            let bare = of(&measured[0][at]);
+            let mut row = vec![workload.name().to_owned(), format!("({})", micros(bare))];
+            row.extend(measured[1..].iter().map(|app| micros(of(&app[at]) - bare)));
+            table.row(row);
+        }
+        println!("{table}");
+    }
+}
+
+fn table_of(first: &str, apps: &[App]) -> Table {
+    Table::new(std::iter::once(first).chain(apps.iter().map(|app| app.name)))
+}

@@ -1,0 +1,93 @@
+//! What a change writes: all of it at once.
+
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, UserKey, UserValue};
+
+/// A batch that is handed to the operating system when it is committed.
+///
+/// The write of one key, which most requests come to, goes without fjall's batch: it is atomic by itself, and takes
+/// half the time.
+pub(super) struct Batch<'d> {
+    db: &'d Database,
+    first: Option<Entry<'d>>,
+    /// All of them, if there is more than one.
+    batch: Option<OwnedWriteBatch>,
+}
+
+struct Entry<'d> {
+    keyspace: &'d Keyspace,
+    key: UserKey,
+    /// `None` removes.
+    value: Option<UserValue>,
+}
+
+impl<'d> Batch<'d> {
+    pub(super) fn new(db: &'d Database) -> Self {
+        Self {
+            db,
+            first: None,
+            batch: None,
+        }
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        keyspace: &'d Keyspace,
+        key: impl Into<UserKey>,
+        value: impl Into<UserValue>,
+    ) {
+        self.add(Entry {
+            keyspace,
+            key: key.into(),
+            value: Some(value.into()),
+        });
+    }
+
+    pub(super) fn remove(&mut self, keyspace: &'d Keyspace, key: impl Into<UserKey>) {
+        self.add(Entry {
+            keyspace,
+            key: key.into(),
+            value: None,
+        });
+    }
+
+    fn add(&mut self, entry: Entry<'d>) {
+        if self.first.is_none() && self.batch.is_none() {
+            self.first = Some(entry);
+            return;
+        }
+        // fjall's own default depends on how the database was opened, and may leave a batch in a buffer that dies
+        // with the process. That of our keyspaces does not.
+        let batch = self
+            .batch
+            .get_or_insert_with(|| self.db.batch().durability(Some(PersistMode::Buffer)));
+        for entry in self.first.take().into_iter().chain([entry]) {
+            match entry.value {
+                Some(value) => batch.insert(entry.keyspace, entry.key, value),
+                None => batch.remove(entry.keyspace, entry.key),
+            }
+        }
+    }
+
+    pub(super) fn commit(self) -> fjall::Result<()> {
+        match (self.batch, self.first) {
+            (Some(batch), _) => batch.commit(),
+            (
+                None,
+                Some(Entry {
+                    keyspace,
+                    key,
+                    value: Some(value),
+                }),
+            ) => keyspace.insert(key, value),
+            (
+                None,
+                Some(Entry {
+                    keyspace,
+                    key,
+                    value: None,
+                }),
+            ) => keyspace.remove(key),
+            (None, None) => Ok(()),
+        }
+    }
+}
