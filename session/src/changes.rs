@@ -368,7 +368,7 @@ impl Slot {
     pub(crate) fn lend_change(&mut self) -> Option<Change> {
         let stays = match &self.change {
             Some(Change::Update(update)) => Some(update.as_seen()),
-            Some(Change::Add(add)) => Some(Change::Add(*add)),
+            Some(Change::Add(add)) => Some(Change::Add(add.clone())),
             _ => None,
         };
         std::mem::replace(&mut self.change, stays)
