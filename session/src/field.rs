@@ -352,7 +352,8 @@ impl<T> Def<T> {
     message = "`{Self}` cannot be kept in a session",
     label = "not `Serialize + DeserializeOwned + Send + Sync + 'static`",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on the type",
-    note = "or leave the field out of the session with `#[session(skip)]`"
+    note = "what stays on its thread, as an `Rc` or a `Cell`, cannot be in a session, which does not",
+    note = "leave the field out of the session with `#[session(skip)]`"
 )]
 pub trait Storable: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
@@ -456,9 +457,17 @@ pub trait FieldKey {
 
 /// A [`FieldKey`] of a field that holds a `T`: a string names a field of any type, a typed key brings the type along.
 ///
-/// ```ignore
+/// ```
+/// # use level_session::{Result, Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     user_id: Option<u64>,
+/// }
+///
+/// # async fn handler(session: Session) -> Result<()> {
 /// let id = session.get::<u64>("user_id").await?;
 /// let id = session.get(Shop::USER_ID).await?; // the same, and the type is known
+/// # Ok(()) }
 /// ```
 pub trait AsKey<T>: FieldKey {}
 

@@ -38,7 +38,7 @@ impl Browser {
             let port = port.trim_end_matches('.').parse().ok()?;
             Some(SocketAddr::from(([127, 0, 0, 1], port)))
         });
-        let profile = tempfile::tempdir().unwrap();
+        let profile = tempfile::tempdir().expect("a temporary folder");
         let mut args: Vec<String> = [
             "--headless",
             "--no-sandbox",

@@ -6,7 +6,7 @@ use crate::{
     check::RESERVED,
     docs,
 };
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -78,9 +78,10 @@ pub(super) fn nested<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'m F
         .filter(|field| field.kind(&model.attrs) == Kind::Nest)
 }
 
-/// What holds the accessors of a nested struct.
+/// What holds the accessors of a nested struct. It stands where the type does: of a type that cannot be nested, all
+/// errors are one.
 pub(super) fn holder(field: &Field<'_>) -> Ident {
-    format_ident!("__nested_{}", field.name, span = Span::call_site())
+    format_ident!("__nested_{}", field.name, span = field.ty().span())
 }
 
 fn definition(model: &Model<'_>, context: &Context) -> TokenStream {

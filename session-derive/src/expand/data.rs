@@ -58,7 +58,7 @@ fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
         let (cfg, holder, place) = (field.cfg(), holder(field), field.ty().span());
         let fields = context.nested(field.ty(), "fields");
         let fields = quote_spanned!(place=> #fields(::core::clone::Clone::clone(&#session)));
-        quote!(#cfg #holder: #fields,)
+        quote_spanned!(place=> #cfg #holder: #fields,)
     });
     quote! {
         fn fields(#session: #private::Untyped) -> Self::Fields {

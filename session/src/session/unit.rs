@@ -315,6 +315,7 @@ impl UnitOfWork {
                 match outcome {
                     Ok(Outcome::Done) => {
                         state.reread(field, None);
+                        state.end_take(field, version, None);
                         return Ok(Some(seen));
                     }
                     Ok(Outcome::Conflict(current)) => {
@@ -324,20 +325,20 @@ impl UnitOfWork {
                     }
                     Ok(Outcome::Gone | Outcome::Exists) => return state.is_gone(),
                     Err(error) => {
-                        if let Some(change) = change {
-                            state.change(field, change)?;
-                        }
+                        state.end_take(field, version, change);
                         return Err(error);
                     }
                 }
             };
             // Another was faster: what this request made of the former value, it makes of the present one.
-            if let Some(mut change) = change {
-                if let Change::Update(update) = &mut change {
-                    update.rerun(current, now)?;
+            let change = match change {
+                Some(Change::Update(mut update)) => {
+                    update.rerun(current, now)?; // code of the user's: no lock is held but `serial`
+                    Some(Change::Update(update))
                 }
-                self.lock().change(field, change)?;
-            }
+                other => other,
+            };
+            self.lock().end_take(field, version, change);
         }
     }
 
@@ -434,7 +435,8 @@ impl UnitOfWork {
         ))
     }
 
-    /// Runs the updates of a plan again, on what is stored now.
+    /// Runs the updates of a plan again, on what is stored now. The session's turn is held meanwhile, so that nobody else
+    /// who updates it comes between.
     fn rerun(&self, plan: &mut Plan, current: Vec<Option<Bytes>>) -> Result<()> {
         let now = self.now();
         let mut updates = self.lock().lend_updates();
@@ -442,7 +444,7 @@ impl UnitOfWork {
         for (name, update) in &mut updates {
             let at = plan.guards.iter().position(|guard| guard.field == *name);
             let bytes = at.and_then(|at| current.get(at).cloned()).flatten();
-            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: no lock is held
+            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: the state is not locked
         }
         let mut state = self.lock();
         for (name, update) in &updates {

@@ -27,6 +27,7 @@ pub(super) fn apply(
             forbid_shared_caching(headers);
         }
         CookieAction::Unsign => {
+            cookie.at_most_one(headers);
             cookie.remove_signature(headers);
             forbid_shared_caching(headers);
         }
