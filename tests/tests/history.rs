@@ -41,6 +41,9 @@ fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
                 told.join("\n")
             );
         }
+        if (done + report.operations) / 1_000_000 > done / 1_000_000 {
+            println!("{store}: {} operations so far", done + report.operations);
+        }
         done += report.operations;
         episodes += 1;
         seed = seeds.draw();

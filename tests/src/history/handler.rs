@@ -4,8 +4,9 @@ use super::{
     data::{Data, Field, Held, OTP_MILLIS},
     model::Stored,
     plan::{End, Op, Request},
+    stepping::turn,
     unit::{Answer, Change, Phase, Who},
-    watch::{Watch, Watched, turn},
+    watch::{Watch, Watched},
 };
 use http::{Response, StatusCode};
 use level_session::{ErrorKind, Result, Session, Timestamp, Untyped};

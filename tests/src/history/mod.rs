@@ -10,13 +10,16 @@
 //! In [`threads`] they run on real threads, and nobody knows the order; there every value is written once, and what is
 //! seen tells whose it is.
 
+mod commit;
 mod data;
 mod handler;
 mod model;
 mod plan;
 mod rng;
 mod run;
+mod settle;
 mod shrink;
+mod stepping;
 mod threads;
 mod unit;
 mod watch;
