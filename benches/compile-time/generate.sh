@@ -15,10 +15,10 @@ declare -A titles=(
 workspace() {
     local dir=$1 root=$2 shape kind
     mkdir -p "$dir"
-    printf '[workspace]\nresolver = "3"\nmembers = ["plain-*", "level-*x*", "serde-*"]\n' >"$dir/Cargo.toml"
+    printf '[workspace]\nresolver = "3"\nmembers = ["level-*x*", "nolevel-*", "serde-*", "noserde-*"]\n' >"$dir/Cargo.toml"
     cp "$root/Cargo.lock" "$dir/Cargo.lock"
     for shape in "${shapes[@]}"; do
-        for kind in plain level serde; do
+        for kind in level serde nolevel noserde; do
             mkdir -p "$dir/$kind-$shape/src"
             manifest "$kind-$shape" "$kind" "$root" >"$dir/$kind-$shape/Cargo.toml"
             source_of "$kind" "${shape%x*}" "${shape#*x}" >"$dir/$kind-$shape/src/lib.rs"
@@ -29,8 +29,8 @@ workspace() {
 manifest() {
     printf '[package]\nname = "%s"\nedition = "2024"\n\n[dependencies]\n' "$1"
     case $2 in
-        level) printf 'level-session = { path = "%s/session", default-features = false, features = ["derive"] }\n' "$3" ;;
-        serde) printf 'serde = { version = "1", features = ["derive"] }\n' ;;
+        *level) printf 'level-session = { path = "%s/session", default-features = false, features = ["derive"] }\n' "$3" ;;
+        *serde) printf 'serde = { version = "1", features = ["derive"] }\n' ;;
     esac
 }
 
@@ -39,6 +39,10 @@ source_of() {
     local kind=$1 structs=$2 fields=$3 s f
     echo '//! Generated.'
     echo '#![allow(dead_code)]'
+    case $kind in
+        nolevel) echo 'use level_session as _;' ;;
+        noserde) echo 'use serde as _;' ;;
+    esac
     for s in $(seq "$structs"); do
         case $kind in
             level) printf '#[derive(level_session::SessionData)]\n#[session(namespace = "s%s")]\n' "$s" ;;

@@ -208,64 +208,91 @@ impl Schema {
     }
 
     /// Refuses, at compile time, a struct in which two fields claim one key, nested structs included.
+    ///
+    /// That a struct's own fields have keys of their own is the derive's to see, and a nested struct was checked where
+    /// it was declared: what is compared here is each with the others, and nothing where nothing is nested. The
+    /// compiler's evaluation is slow, and all comparisons of 200 fields would cost more than the rest of the derive.
     #[doc(hidden)]
     #[must_use]
     pub const fn checked(self) -> Self {
         let mut i = 0;
-        while let Some(key) = self.nth_key(i) {
+        while i < self.nested.len() {
+            let nested = self.nested[i];
+            let mut clash = nested.claims_any_of(self.fields);
             let mut j = i + 1;
-            while let Some(other) = self.nth_key(j) {
-                assert!(
-                    !same(key, other),
-                    "two fields of this session struct, or of the structs it nests, are stored under one key: \
-                     give one of them `#[session(rename = \"..\")]`, or its struct `#[session(namespace = \"..\")]`"
-                );
+            while j < self.nested.len() {
+                clash |= nested.clashes_with(self.nested[j]);
                 j += 1;
+            }
+            if clash {
+                CLASH.expect(
+                    "two fields of this session struct, or of the structs it nests, are stored under one key: \
+                     give one of them `#[session(rename = \"..\")]`, or its struct `#[session(namespace = \"..\")]`",
+                );
             }
             i += 1;
         }
         self
     }
 
-    const fn count(&self) -> usize {
-        let mut n = self.fields.len();
+    /// Whether a key of `other`, or of what that nests, is one of this.
+    const fn clashes_with(&self, other: &Self) -> bool {
+        let mut clash = self.claims_any_of(other.fields);
         let mut i = 0;
-        while i < self.nested.len() {
-            n += self.nested[i].count();
+        while i < other.nested.len() {
+            clash |= self.clashes_with(other.nested[i]);
             i += 1;
         }
-        n
+        clash
     }
 
-    const fn nth_key(&self, n: usize) -> Option<&'static str> {
-        if n < self.fields.len() {
-            return Some(self.fields[n].key);
-        }
-        let mut n = n - self.fields.len();
+    /// Whether one of these fields has a key of this, or of what this nests.
+    const fn claims_any_of(&self, fields: &[FieldDef]) -> bool {
         let mut i = 0;
-        while i < self.nested.len() {
-            let count = self.nested[i].count();
-            if n < count {
-                return self.nested[i].nth_key(n);
+        while i < fields.len() {
+            if self.claims(fields[i].key) {
+                return true;
             }
-            n -= count;
             i += 1;
         }
-        None
+        false
+    }
+
+    const fn claims(&self, key: &str) -> bool {
+        let mut i = 0;
+        while i < self.fields.len() {
+            if same(self.fields[i].key, key) {
+                return true;
+            }
+            i += 1;
+        }
+        let mut i = 0;
+        while i < self.nested.len() {
+            if self.nested[i].claims(key) {
+                return true;
+            }
+            i += 1;
+        }
+        false
     }
 }
 
+/// Not a `panic!`: what the compiler shows of the place would be the inside of that macro, which it has on some machines
+/// and not on others.
+const CLASH: Option<()> = None;
+
+/// From the end, since keys of one namespace begin alike.
 const fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
         return false;
     }
-    let mut i = 0;
-    while i < a.len() {
+    let mut i = a.len();
+    while i > 0 {
+        i -= 1;
         if a[i] != b[i] {
             return false;
         }
-        i += 1;
     }
     true
 }

@@ -135,8 +135,6 @@ pub use sessions::{Event, Sessions};
 pub use store::FjallStore;
 pub use value::Value;
 
-/// The whole of it, with examples: [`derive_guide`].
-///
 #[cfg(feature = "derive")]
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
 pub use level_session_derive::SessionData;

@@ -26,6 +26,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
 
     let deref = quote! {
         type Target = #private::Untyped;
+        #[inline]
         fn deref(&self) -> &#private::Untyped {
             &self.__untyped
         }
@@ -40,6 +41,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
         quote_spanned!(place=> #holder: ::core::clone::Clone::clone(#holder),)
     });
     let clone = quote! {
+        #[inline]
         fn clone(&self) -> Self {
             let Self { #(#cfgs #names,)* __untyped, __data } = self;
             Self {
@@ -54,6 +56,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
 
     let f = local("__f");
     let debug = quote! {
+        #[inline]
         fn fmt(&self, #f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             ::core::fmt::Debug::fmt(&self.__untyped, #f)
         }
@@ -124,6 +127,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
         return quote_spanned! {place=>
             #docs
             #[must_use]
+            #[inline]
             #vis const fn #ident(&self) -> &#ty {
                 #body
             }
@@ -140,6 +144,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     let body = context.body(body);
     quote_spanned! {place=>
         #docs
+        #[inline]
         #vis fn #ident(&self) -> #private::#handle<'_, #ty> {
             #body
         }
@@ -163,6 +168,7 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         /// # Errors
         /// A field that is stored and cannot be read, a field that is neither stored nor an `Option` nor has a
         /// default, and the store's errors.
+        #[inline]
         #vis async fn load(&self) -> #private::Result<#data> {
             #private::load::<#data>(&self.__untyped).await
         }
@@ -170,6 +176,7 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         ///
         /// # Errors
         /// A value that cannot be stored, a counter that leaves its range, and the store's errors.
+        #[inline]
         #vis async fn store(&self, #argument: &#data) -> #private::Result<()> {
             #private::store::<#data>(&self.__untyped, #argument).await
         }
