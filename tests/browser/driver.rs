@@ -204,7 +204,7 @@ async fn try_call(
         .uri(path)
         .header("content-type", "application/json")
         .body(body)
-        .unwrap();
+        .expect("a method, a path and a header");
     let answer = send(driver, request).await;
     let mut said: Value = serde_json::from_str(&answer.body).expect("JSON");
     let value = said["value"].take();

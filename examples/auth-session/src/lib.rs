@@ -12,7 +12,7 @@ use level_session::{Result, SessionData};
 /// Who is signed in.
 ///
 /// The namespace is the crate's name, so the keys are this crate's own whatever else is in the session.
-#[derive(SessionData)]
+#[derive(Debug, SessionData)]
 #[session(namespace = "auth-session")]
 pub struct AuthSession {
     /// The user. All sessions of one can be found by it.
