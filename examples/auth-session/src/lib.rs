@@ -14,6 +14,10 @@ use level_session::{Result, SessionData};
 /// The namespace is the crate's name, so the keys are this crate's own whatever else is in the session.
 #[derive(Debug, SessionData)]
 #[session(namespace = "auth-session")]
+#[allow(
+    missing_debug_implementations,
+    reason = "it would show who is signed in"
+)]
 pub struct AuthSession {
     /// The user. All sessions of one can be found by it.
     #[session(index)]
