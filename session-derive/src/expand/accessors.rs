@@ -101,7 +101,7 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     );
     quote! {
         #[doc = #doc]
-        #[allow(deprecated, non_camel_case_types, unreachable_pub, unused_qualifications)]
+        #[allow(deprecated, non_camel_case_types, non_snake_case, unreachable_pub, unused_qualifications)]
         #vis struct #ident #params #where_clause {
             #(#cfgs #names: #types,)*
             __untyped: #private::Untyped,
