@@ -1,6 +1,5 @@
 //! Maps by digest, without hashing what is a hash already.
 
-use super::Digest;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// For maps whose keys are digests. Nobody chooses a digest: it is the SHA-256 of an id that was drawn or signed here.
@@ -27,7 +26,7 @@ impl Hasher for DigestHasher {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Digest, *};
     use std::hash::BuildHasher as _;
 
     #[test]
