@@ -60,7 +60,9 @@ struct Entry<'a> {
 impl<'a> Race<'a> {
     #[expect(clippy::new_without_default, reason = "an empty race is no default")]
     pub fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self {
+            entries: Vec::new(),
+        }
     }
 
     /// Adds a thing; `run` does it so many times.

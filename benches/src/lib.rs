@@ -7,5 +7,6 @@ pub mod apps;
 pub mod callgrind;
 pub mod compare;
 pub mod machine;
+pub mod stored;
 pub mod table;
 pub mod workload;

@@ -47,7 +47,9 @@ impl Workload {
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|workload| workload.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|workload| workload.name() == name)
     }
 
     /// Whether the request brings the cookie of a session.
@@ -62,13 +64,15 @@ pub const FIELDS: [&str; 8] = ["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7"];
 /// Bytes of a field.
 pub const FIELD_BYTES: usize = 40;
 
-/// A value of 40 bytes, another one at every call of the same thread, in turn.
+/// A value of 40 bytes, another one at every call of the same thread, in turn: also where the same four or eight
+/// fields are written again and again, since a database may see that nothing changes.
 pub fn value() -> &'static str {
-    const VALUES: [&str; 4] = [
+    const VALUES: [&str; 5] = [
         "the quick brown fox jumps over a lazy do",
         "a wizard's job is to vex chumps quickly!",
         "pack my box with five dozen liquor jugs.",
         "sphinx of black quartz, judge my vow now",
+        "how vexingly quick daft zebras can jump!",
     ];
     thread_local!(static NEXT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
     NEXT.with(|next| {

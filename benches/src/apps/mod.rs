@@ -54,9 +54,7 @@ impl App {
             }
             "memory" => Self::new("memory", ours::router(ours::memory()), None).await,
             #[cfg(feature = "peers")]
-            "tower-sessions" => {
-                Self::new("tower-sessions", tower_sessions::memory(), None).await
-            }
+            "tower-sessions" => Self::new("tower-sessions", tower_sessions::memory(), None).await,
             #[cfg(feature = "peers")]
             "axum_session" => Self::new("axum_session", axum_session::memory().await, None).await,
             #[cfg(feature = "sqlite")]
@@ -91,7 +89,11 @@ impl App {
         }
         for workload in Workload::ALL {
             let answer = app.ask(workload).await;
-            assert!(answer.status().is_success(), "{name} {workload:?}: {}", answer.status());
+            assert!(
+                answer.status().is_success(),
+                "{name} {workload:?}: {}",
+                answer.status()
+            );
         }
         app
     }

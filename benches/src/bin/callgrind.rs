@@ -20,7 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["check"] => check(),
         ["bless"] => bless(),
         ["run", app, workload, requests] => run(app, workload, requests.parse()?),
-        _ => Err("use no argument, `check`, `bless`, or `run <application> <workload> <requests>`".into()),
+        _ => Err(
+            "use no argument, `check`, `bless`, or `run <application> <workload> <requests>`"
+                .into(),
+        ),
     }
 }
 
@@ -37,7 +40,10 @@ fn run(app: &str, workload: &str, requests: usize) -> Result<(), Box<dyn Error>>
 }
 
 fn table() -> Result<(), Box<dyn Error>> {
-    println!("Instructions per request above bare axum ({}).\n", machine::rustc());
+    println!(
+        "Instructions per request above bare axum ({}).\n",
+        machine::rustc()
+    );
     let mut head = vec!["".to_owned()];
     head.extend(apps::NAMES.iter().map(|name| (*name).to_owned()));
     let mut table = Table::new(head);
@@ -66,7 +72,11 @@ fn counted() -> Result<Vec<(Workload, u64)>, Box<dyn Error>> {
 fn toolchain() -> Option<String> {
     let rustc = machine::rustc();
     let version = rustc.split(' ').nth(1)?.to_owned();
-    Some(format!("{version} {} {}", env::consts::ARCH, callgrind::valgrind()?))
+    Some(format!(
+        "{version} {} {}",
+        env::consts::ARCH,
+        callgrind::valgrind()?
+    ))
 }
 
 fn check() -> Result<(), Box<dyn Error>> {

@@ -16,7 +16,10 @@ const REQUESTS: usize = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let rounds = env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(40);
+    let rounds = env::args()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(40);
     let mut apps = Vec::new();
     for name in NAMES {
         apps.push(App::named(name).await);
@@ -26,7 +29,11 @@ async fn main() {
         for (at, workload) in Workload::ALL.into_iter().enumerate() {
             for (app, measured) in apps.iter_mut().zip(&mut measured) {
                 // Those with a database take a hundred times as long.
-                let requests = if app.name.contains("sqlite") { REQUESTS / 10 } else { REQUESTS };
+                let requests = if app.name.contains("sqlite") {
+                    REQUESTS / 10
+                } else {
+                    REQUESTS
+                };
                 let start = Instant::now();
                 app.ask_often(workload, requests).await;
                 if round > 0 {
@@ -39,7 +46,10 @@ async fn main() {
 }
 
 fn report(apps: &[App], measured: &[Vec<Rounds>], rounds: usize) {
-    println!("{}; best of {rounds} interleaved rounds of {REQUESTS} requests.\n", machine::line());
+    println!(
+        "{}; best of {rounds} interleaved rounds of {REQUESTS} requests.\n",
+        machine::line()
+    );
     for ours in ["fjall", "memory"] {
         let Some(us) = apps.iter().position(|app| app.name == ours) else {
             continue;
@@ -59,7 +69,10 @@ fn report(apps: &[App], measured: &[Vec<Rounds>], rounds: usize) {
         println!("{table}");
     }
     for (what, of) in [
-        ("Microseconds above bare axum, best round", Rounds::best as fn(&Rounds) -> f64),
+        (
+            "Microseconds above bare axum, best round",
+            Rounds::best as fn(&Rounds) -> f64,
+        ),
         ("The same, median round", Rounds::median),
     ] {
         println!("{what}; bare in parentheses:\n");

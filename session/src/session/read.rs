@@ -11,7 +11,7 @@ use crate::{
     store::{Bytes, Loaded, Select, StoreFuture},
 };
 use std::{
-    slice,
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
@@ -35,13 +35,16 @@ impl<'a> Read<'a> {
     ) -> Poll<Result<Option<Bytes>>> {
         let field = FieldName::Static(self.name[0]);
         loop {
-            if let Some((answer, asked)) = &mut self.asked {
-                let loaded = ready!(std::pin::Pin::new(answer).poll(cx));
-                let asked = *asked;
-                self.asked = None;
-                unit.absorb(slice::from_ref(&field), loaded?, asked, now)?;
-            }
-            match unit.look(&field, now)? {
+            let look = match &mut self.asked {
+                None => unit.look(&field, now)?,
+                Some((answer, asked)) => {
+                    let loaded = ready!(Pin::new(answer).poll(cx));
+                    let asked = *asked;
+                    self.asked = None;
+                    unit.absorb_one(&field, loaded?, asked, now)?
+                }
+            };
+            match look {
                 Look::Seen(bytes) => return Poll::Ready(Ok(bytes)),
                 Look::Load(digest, epoch) => {
                     let answer = unit

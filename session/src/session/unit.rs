@@ -119,6 +119,26 @@ impl UnitOfWork {
         self.lock().absorb(names, loaded, asked, self.began, &rules)
     }
 
+    /// As [`absorb`](Self::absorb) for one field, and then [`look`](Self::look).
+    pub(crate) fn absorb_one(
+        &self,
+        field: &FieldName,
+        loaded: Loaded,
+        asked: Epoch,
+        now: Timestamp,
+    ) -> Result<Look> {
+        let rules = self.rules(now);
+        let mut state = self.lock();
+        state.absorb(
+            std::slice::from_ref(field),
+            loaded,
+            asked,
+            self.began,
+            &rules,
+        )?;
+        state.look(field, now)
+    }
+
     /// What the request sees of a field.
     pub(crate) async fn read(&self, field: &FieldName) -> Result<Option<Bytes>> {
         loop {

@@ -1,0 +1,180 @@
+//! What a session costs when there are many: time, disk, memory.
+//!
+//! `scale [sessions]..`; 1000 and 100000 by default, a million takes some minutes. Sessions of eight fields of 40
+//! bytes; the cache of recently used ones has its default size of 10,000.
+
+use level_session::{
+    Clock, Timestamp,
+    store::{FjallStore, Loaded, Select, Store as _},
+};
+use level_session_benches::{
+    compare::Race,
+    machine, stored,
+    table::{Table, micros, times},
+};
+use std::{env, fs, os::unix::fs::MetadataExt as _, path::Path};
+
+const ROUNDS: usize = 15;
+const OPERATIONS: usize = 2_000;
+/// How many sessions are "recently used".
+const HOT: u64 = 1_000;
+
+fn main() {
+    let mut sizes: Vec<u64> = env::args().skip(1).filter_map(|n| n.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes = vec![1_000, 100_000];
+    }
+    println!(
+        "{}; best of {ROUNDS} rounds of {OPERATIONS}.\n",
+        machine::line()
+    );
+    let mut table = Table::new([
+        "sessions",
+        "cold read / raw gets",
+        "hot read, us",
+        "cold read, us",
+        "raw gets of meta and field, us",
+        "hot write, us",
+        "cold write, us",
+        "disk / payload",
+        "disk, bytes a session",
+        "resident, MiB",
+    ]);
+    for size in sizes {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        table.row(measure(dir.path(), size));
+    }
+    println!("{table}");
+    println!("Payload: {} bytes of names and values.", stored::PAYLOAD);
+}
+
+fn measure(path: &Path, size: u64) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without I/O");
+    let db = fjall::Database::builder(path)
+        .open()
+        .expect("a new directory");
+    let store = FjallStore::new(db.clone()).expect("a new database");
+    let now = Clock::system().now();
+    runtime.block_on(async {
+        for n in 0..size {
+            let lease = stored::lease(now, 3_600_000);
+            stored::put(
+                &store,
+                stored::digest(n),
+                now,
+                Some(lease),
+                &stored::writes(8),
+            )
+            .await;
+        }
+    });
+    let keyspace = |name: &str| {
+        db.keyspace(
+            &format!("session.{name}"),
+            fjall::KeyspaceCreateOptions::default,
+        )
+        .expect("the store has made it")
+    };
+    for name in ["meta", "data", "due", "index"] {
+        let keyspace = keyspace(name);
+        keyspace.rotate_memtable_and_wait().expect("the disk works");
+        keyspace.major_compact().expect("the disk works");
+    }
+    let disk = tables(path) as f64 / size as f64;
+    for keyspace in fs::read_dir(path.join("keyspaces")).into_iter().flatten().flatten() {
+        let bytes = tables(&keyspace.path()) as f64 / size as f64;
+        eprintln!("{size} sessions, keyspace {:?}: {bytes:.0} bytes a session", keyspace.file_name());
+    }
+    let (meta, data) = (keyspace("meta"), keyspace("data"));
+
+    let read = |n: u64, now: Timestamp| {
+        let loaded = runtime.block_on(store.load(stored::digest(n), Select::Names(&["f3"]), now));
+        assert!(matches!(loaded, Ok(Loaded::Live(_))));
+    };
+    let write = |n: u64| {
+        runtime.block_on(stored::put(
+            &store,
+            stored::digest(n),
+            now,
+            None,
+            &stored::writes(1),
+        ));
+    };
+    // Strides that are prime to the sizes, so that each comes by before one comes again.
+    let (mut a, mut b, mut c) = (0, 0, 0);
+    let mut race = Race::new();
+    race.add("hot read", OPERATIONS, |times| {
+        for n in 0..times as u64 {
+            read(n % HOT.min(size), now);
+        }
+    });
+    race.add("cold read", OPERATIONS, |times| {
+        for _ in 0..times {
+            a = (a + 7_919) % size;
+            read(a, now);
+        }
+    });
+    race.add("raw gets", OPERATIONS, |times| {
+        for _ in 0..times {
+            b = (b + 7_927) % size;
+            let record = meta
+                .get(stored::digest(b).as_bytes())
+                .expect("the disk works");
+            // The number of the session, and the field: the record begins with two bytes and the number.
+            let mut key = [0; 10];
+            key[..8].copy_from_slice(&record.expect("it was written")[2..10]);
+            key[8..].copy_from_slice(b"f3");
+            assert!(data.get(key).expect("the disk works").is_some());
+        }
+    });
+    race.add("hot write", OPERATIONS, |times| {
+        for n in 0..times as u64 {
+            write(n % HOT.min(size));
+        }
+    });
+    race.add("cold write", OPERATIONS, |times| {
+        for _ in 0..times {
+            c = (c + 7_933) % size;
+            write(c);
+        }
+    });
+    let measured: Vec<f64> = race
+        .run(ROUNDS)
+        .iter()
+        .map(|(_, rounds)| rounds.best())
+        .collect();
+    let [hot, cold, raw, hot_write, cold_write] = measured[..] else {
+        unreachable!("five were measured");
+    };
+    vec![
+        size.to_string(),
+        times(cold, raw),
+        micros(hot),
+        micros(cold),
+        micros(raw),
+        micros(hot_write),
+        micros(cold_write),
+        times(disk, stored::PAYLOAD as f64),
+        format!("{disk:.0}"),
+        (machine::resident() >> 20).to_string(),
+    ]
+}
+
+/// Bytes of the tables on disk, without the journals, which are emptied in time.
+fn tables(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => tables(&entry.path()),
+            Ok(found) if entry.path().extension().is_none_or(|ext| ext != "jnl") => {
+                found.blocks() * 512
+            }
+            _ => 0,
+        })
+        .sum()
+}

@@ -1,0 +1,79 @@
+//! Sessions written straight into a store, for what has no requests.
+
+use crate::workload::{FIELDS, value};
+use level_session::{
+    Timestamp, Value,
+    store::{Bytes, Commit, Digest, FieldName, Lease, Op, Outcome, Step, Store, Write},
+};
+
+/// The bytes of a session's payload: the names and values of its fields.
+pub const PAYLOAD: usize = FIELDS.len() * (2 + crate::workload::FIELD_BYTES);
+
+/// The digest of the nth session: as evenly spread as those of real ids.
+pub fn digest(n: u64) -> Digest {
+    let mut bytes = [0; 32];
+    let mut state = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
+    for chunk in bytes.chunks_mut(8) {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes());
+    }
+    Digest::from_bytes(bytes)
+}
+
+/// A value as a store keeps it.
+pub fn bytes() -> Bytes {
+    Value::from(value())
+        .to_stored(None)
+        .expect("a short string")
+}
+
+/// The writes of so many of the eight fields.
+pub fn writes(fields: usize) -> Vec<Write> {
+    FIELDS[..fields]
+        .iter()
+        .map(|name| Write {
+            field: FieldName::Static(name),
+            op: Op::Set(bytes()),
+            index: None,
+        })
+        .collect()
+}
+
+/// Deadlines of a session that is used at `now` and lives so long.
+pub fn lease(now: Timestamp, millis: u64) -> Lease {
+    Lease {
+        started: now,
+        seen: now,
+        idle_deadline: Timestamp::from_millis(now.as_millis() + millis),
+        absolute_deadline: None,
+    }
+}
+
+/// Makes a session, or changes it.
+pub async fn put(
+    store: &dyn Store,
+    id: Digest,
+    now: Timestamp,
+    create: Option<Lease>,
+    writes: &[Write],
+) {
+    let step = match create {
+        Some(_) => Step::Create { created: now },
+        None => Step::Keep,
+    };
+    let commit = Commit {
+        id,
+        now,
+        ended_at: now,
+        step,
+        clear: false,
+        lease: create,
+        guards: &[],
+        writes,
+    };
+    let outcome = store.commit(commit).await.expect("the disk works");
+    assert!(matches!(outcome, Outcome::Done));
+}
