@@ -101,13 +101,16 @@ impl Handler {
                 }) else {
                     return;
                 };
-                data.user = Some(tag);
+                let differs = data.user.replace(tag) != Some(tag);
                 data.visits += 2;
                 let got = session.store(&data).await;
                 self.wants(op, got, |watch, _| {
                     let unit = watch.unit();
-                    unit.wants
-                        .push(Field::User, set(Field::User.holding(tag), None));
+                    // What is as the request sees it is not written.
+                    if differs {
+                        unit.wants
+                            .push(Field::User, set(Field::User.holding(tag), None));
+                    }
                     unit.wants.push(Field::Visits, Change::Add(2));
                 });
             }
