@@ -21,7 +21,11 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
+    time::Duration,
 };
+
+/// How long it takes at most to find out that a session was ended by somebody who could not tell.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How often a commit is tried again because another request changed a field that it updates. A turn per session
 /// makes one retry the rule; only another process can cause more.
@@ -232,7 +236,8 @@ impl UnitOfWork {
         self.absorb(&[], loaded, asked, self.now())
     }
 
-    /// Waits until the session has ended: destroyed or renewed through this process, or expired.
+    /// Waits until the session has ended. What this process ends is told at once, what another one does, or a request that
+    /// was dropped before it knew of its success, is found by looking again.
     pub(crate) async fn ended(&self) -> Result<()> {
         let Some(id) = self.digest() else {
             return Ok(());
@@ -255,7 +260,8 @@ impl UnitOfWork {
                 return Ok(());
             }
             let mut ended = pin!(ends.changed());
-            let mut expired = pin!(self.runtime.clock.sleep_until(lease.deadline()));
+            let look_again = lease.deadline().min(now.after(LOOK_AGAIN));
+            let mut expired = pin!(self.runtime.clock.sleep_until(look_again));
             poll_fn(|cx| match ended.as_mut().poll(cx) {
                 Poll::Ready(_) => Poll::Ready(()),
                 Poll::Pending => expired.as_mut().poll(cx),

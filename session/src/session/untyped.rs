@@ -241,7 +241,8 @@ impl Untyped {
         self.0.detach().map(Self::new)
     }
 
-    /// Returns when the session has ended: when it was destroyed or renewed through this process, or has expired. For
+    /// Returns when the session has ended: at once when it is destroyed or renewed through this process or has expired,
+    /// within a minute when another process has ended it. For
     /// a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the connection when this
     /// returns. At once for a new visitor.
     ///
