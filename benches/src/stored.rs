@@ -30,6 +30,22 @@ pub fn bytes() -> Bytes {
         .expect("a short string")
 }
 
+/// The writes of all eight fields with text of its own for each session, which no compression makes shorter.
+pub fn own_writes(n: u64) -> Vec<Write> {
+    let mut writes = writes(FIELDS.len());
+    for (at, write) in writes.iter_mut().enumerate() {
+        let noise = digest(n.wrapping_mul(8).wrapping_add(at as u64 + 1));
+        let text: String = noise
+            .as_bytes()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let value = Value::from(&text[..crate::workload::FIELD_BYTES]);
+        write.op = Op::Set(value.to_stored(None).expect("a short string"));
+    }
+    writes
+}
+
 /// The writes of so many of the eight fields.
 pub fn writes(fields: usize) -> Vec<Write> {
     FIELDS[..fields]

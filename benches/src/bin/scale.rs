@@ -65,11 +65,28 @@ fn measure(path: &Path, size: u64) -> Vec<String> {
                 stored::digest(n),
                 now,
                 Some(lease),
-                &stored::writes(8),
+                &stored::own_writes(n),
             )
             .await;
         }
     });
+    for name in ["meta", "data", "due", "index"] {
+        let keyspace = db
+            .keyspace(
+                &format!("session.{name}"),
+                fjall::KeyspaceCreateOptions::default,
+            )
+            .expect("the store has made it");
+        keyspace.rotate_memtable_and_wait().expect("the disk works");
+        keyspace.major_compact().expect("the disk works");
+    }
+    // What was compacted away is deleted when nobody can read it any more: at the latest now.
+    drop((store, db));
+    let db = fjall::Database::builder(path)
+        .open()
+        .expect("it was closed");
+    let store = FjallStore::new(db.clone()).expect("it was closed");
+    let disk = tables(path) as f64 / size as f64;
     let keyspace = |name: &str| {
         db.keyspace(
             &format!("session.{name}"),
@@ -77,16 +94,6 @@ fn measure(path: &Path, size: u64) -> Vec<String> {
         )
         .expect("the store has made it")
     };
-    for name in ["meta", "data", "due", "index"] {
-        let keyspace = keyspace(name);
-        keyspace.rotate_memtable_and_wait().expect("the disk works");
-        keyspace.major_compact().expect("the disk works");
-    }
-    let disk = tables(path) as f64 / size as f64;
-    for keyspace in fs::read_dir(path.join("keyspaces")).into_iter().flatten().flatten() {
-        let bytes = tables(&keyspace.path()) as f64 / size as f64;
-        eprintln!("{size} sessions, keyspace {:?}: {bytes:.0} bytes a session", keyspace.file_name());
-    }
     let (meta, data) = (keyspace("meta"), keyspace("data"));
 
     let read = |n: u64, now: Timestamp| {
