@@ -22,6 +22,8 @@ use syn::DeriveInput;
 
 /// Makes a struct's fields the fields of a session: one accessor method and one typed key for each.
 ///
+/// This is the short reference; the book of the derive is the module `derive_guide` in `level-session`'s documentation.
+///
 /// The struct has named fields and owns its data; each field's type is `Serialize + DeserializeOwned + Send + Sync +
 /// 'static`.
 ///

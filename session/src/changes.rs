@@ -363,9 +363,22 @@ impl Slot {
         Ok(())
     }
 
-    /// Takes the change away, to work on it outside the lock.
-    pub(crate) fn take_change(&mut self) -> Option<Change> {
-        self.change.take()
+    /// Lends the change, to work on it outside the lock. What stays behind has the same result: if the borrower is
+    /// dropped on the way, nothing is lost.
+    pub(crate) fn lend_change(&mut self) -> Option<Change> {
+        let stays = match &self.change {
+            Some(Change::Update(update)) => Some(update.as_seen()),
+            Some(Change::Add(add)) => Some(Change::Add(add.clone())),
+            _ => None,
+        };
+        std::mem::replace(&mut self.change, stays)
+    }
+
+    /// Puts what was lent back, or what became of it, unless something else changed the slot meanwhile.
+    pub(crate) fn return_change(&mut self, version: u64, change: Option<Change>) {
+        if self.version == version {
+            self.change = change;
+        }
     }
 
     pub(crate) fn leaves_something(&self) -> bool {

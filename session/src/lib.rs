@@ -1,4 +1,83 @@
-//! Server-side web sessions.
+//! Server-side web sessions, typed field by field: durable, signed, and nothing is lost between concurrent requests.
+//!
+//! A session is declared as a struct. [`#[derive(SessionData)]`](derive@SessionData) gives each field a method, and each
+//! field lives under a key of its own in a [store], so that a request reads what it asks for, writes what it changed,
+//! and disturbs no other request.
+//!
+//! ```no_run
+//! use axum::{Router, extract::Path, routing::{get, post}};
+//! use level_session::{FjallStore, Keyring, Result, Session, SessionData, SessionLayer};
+//!
+//! #[derive(SessionData)]
+//! pub struct Shop {
+//!     /// The signed-in user.
+//!     #[session(index)]
+//!     pub user_id: Option<u64>,
+//!     /// What is in the cart.
+//!     #[session(default)]
+//!     pub cart: Vec<String>,
+//!     /// How often the visitor came: additions merge, none is lost.
+//!     #[session(counter)]
+//!     pub visits: u64,
+//!     /// Shown once.
+//!     #[session(flash)]
+//!     pub notice: Option<String>,
+//!     /// Lives ten minutes.
+//!     #[session(ttl = "10m")]
+//!     pub code: Option<String>,
+//! }
+//!
+//! async fn sign_in(session: Session<Shop>, Path(user): Path<u64>) -> Result<&'static str> {
+//!     session.renew()?; // a new id at every change of privilege
+//!     session.user_id().set(user)?;
+//!     session.notice().set("Welcome back".to_owned())?;
+//!     Ok("signed in")
+//! } // <- one atomic commit of all of it, before the response leaves
+//!
+//! async fn add(session: Session<Shop>, Path(item): Path<String>) -> Result<String> {
+//!     let user = session.user_id().await?; // reads this field, and no other
+//!     session.cart().update(move |cart| cart.push(item.clone())).await?; // never lost, never loses
+//!     session.visits().add(1)?;
+//!     session.set("referrer", "newsletter")?; // untyped, the same session
+//!     Ok(format!("{user:?} has {} items", session.cart().await?.len()))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//! let store = FjallStore::open("sessions.db")?;
+//! let keyring = Keyring::from_env("SESSION_KEYS")?;
+//! let app: Router = Router::new()
+//!     .route("/sign-in/{user}", post(sign_in))
+//!     .route("/add/{item}", post(add))
+//!     .layer(SessionLayer::new(store, keyring));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # In one sentence
+//! What you write is yours alone until the request ends; then all of it is stored at once (`set` replaces, `add` adds,
+//! `update` runs again on what is there by then), or none of it.
+//!
+//! # Where to look
+//! - [`derive@SessionData`]: the attributes of the derive.
+//! - [`Untyped`]: the life cycle (`renew`, `destroy`, ..) and fields by key; what every session dereferences to.
+//! - [`Field`], [`OptField`], [`Counter`], [`Flash`]: what an accessor returns.
+//! - [`SessionLayer`] for tower and axum, [`Sessions`] for everything else.
+//! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
+//! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
+//! - [`security`]: every requirement, how it is met, and the test that holds it.
+//!
+//! # Features
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `derive` | yes | `#[derive(SessionData)]` |
+//! | `fjall` | yes | [`FjallStore`], embedded and durable |
+//! | `axum` | yes | the extractors; implies `tower` |
+//! | `tower` | yes | [`SessionLayer`] |
+//! | `conformance` | no | `store::conformance`: the store contract as tests |
+//! | `testing` | no | `store::testing`: a store that fails when it is told to |
+//!
+//! The crate needs tokio for its timer and its locks; there is no other runtime requirement.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The vocabulary: imports nothing of ours.
@@ -27,6 +106,17 @@ mod extract;
 #[cfg(feature = "tower")]
 mod middleware;
 mod private;
+/// The book of the derive.
+///
+#[cfg(all(doc, feature = "derive"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
+#[doc = include_str!("../docs/derive.md")]
+pub mod derive_guide {}
+
+/// The security table: what is promised, how it is met, and the test that holds it.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
 
 pub use self::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
 pub use clock::{Clock, Timestamp};

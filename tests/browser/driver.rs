@@ -38,7 +38,7 @@ impl Browser {
             let port = port.trim_end_matches('.').parse().ok()?;
             Some(SocketAddr::from(([127, 0, 0, 1], port)))
         });
-        let profile = tempfile::tempdir().unwrap();
+        let profile = tempfile::tempdir().expect("a temporary folder");
         let mut args: Vec<String> = [
             "--headless",
             "--no-sandbox",
@@ -204,7 +204,7 @@ async fn try_call(
         .uri(path)
         .header("content-type", "application/json")
         .body(body)
-        .unwrap();
+        .expect("a method, a path and a header");
     let answer = send(driver, request).await;
     let mut said: Value = serde_json::from_str(&answer.body).expect("JSON");
     let value = said["value"].take();

@@ -1,5 +1,6 @@
 //! Support for the tests.
 
+pub mod crash;
 pub mod history;
 pub mod http;
 pub mod lints;

@@ -1,10 +1,14 @@
 //! Nothing lost, nothing revived: random histories against a model, over every store.
 //!
-//! `HISTORY_OPS` is how many operations to do on each store (default: 40,000), `HISTORY_SEED` the history to begin
+//! `HISTORY_OPS` is how many operations to do on each store (default: some thousand), `HISTORY_SEED` the history to begin
 //! with. A violation is printed as the shortest history that still shows it, with the seed.
 
 use level_session::store::{Durability, FjallStore, MemoryStore};
-use level_session_tests::history::{Episode, Rng, Stage, fresh_seed, shortest};
+use level_session_tests::{
+    history::{Crowd, Episode, Rng, Stage, fresh_seed, shortest},
+    over_every_store,
+    visitor::App,
+};
 
 fn ops(default: u64) -> u64 {
     number("HISTORY_OPS").unwrap_or(default)
@@ -37,6 +41,9 @@ fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
                 told.join("\n")
             );
         }
+        if (done + report.operations) / 1_000_000 > done / 1_000_000 {
+            println!("{store}: {} operations so far", done + report.operations);
+        }
         done += report.operations;
         episodes += 1;
         seed = seeds.draw();
@@ -46,7 +53,7 @@ fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
 
 #[test]
 fn in_memory() {
-    hunt("memory", ops(100_000), || {
+    hunt("memory", ops(60_000), || {
         Stage::new(MemoryStore::new(), None)
     });
 }
@@ -64,19 +71,36 @@ fn fjall(durability: Durability, cached: usize) -> Stage {
 
 #[test]
 fn embedded() {
-    hunt("fjall", ops(60_000), || fjall(Durability::Buffer, 1_000));
+    hunt("fjall", ops(12_000), || fjall(Durability::Buffer, 1_000));
 }
 
 #[test]
 fn embedded_without_a_cache() {
-    hunt("fjall without a cache", ops(30_000), || {
+    hunt("fjall without a cache", ops(8_000), || {
         fjall(Durability::Buffer, 0)
     });
 }
 
 #[test]
 fn embedded_and_on_disk() {
-    hunt("fjall synced", ops(10_000), || {
+    hunt("fjall synced", ops(4_000), || {
         fjall(Durability::Sync, 1_000)
     });
+}
+
+/// On real threads, where the store's own locks decide; ten times fewer requests than operations elsewhere.
+#[test]
+fn on_real_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(over_every_store(async |store| {
+        let seed = number("HISTORY_SEED").unwrap_or_else(fresh_seed);
+        println!("threads: HISTORY_SEED={seed}");
+        let crowd = Crowd::new(App::over(store), 3, ops(20_000) / 10);
+        let requests = crowd.run(16, seed).await;
+        println!("threads: {requests} requests");
+    }));
 }

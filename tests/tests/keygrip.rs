@@ -1,6 +1,7 @@
 //! A site that moves from Node: our cookies before the real npm packages `cookies` and `keygrip`, and theirs before us.
 //!
 //! It needs `node` and `npm`, and the npm registry once; without the two commands it says so and passes.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use http::{
     HeaderMap, HeaderValue,

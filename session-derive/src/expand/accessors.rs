@@ -6,7 +6,7 @@ use crate::{
     check::RESERVED,
     docs,
 };
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -26,6 +26,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
 
     let deref = quote! {
         type Target = #private::Untyped;
+        #[inline]
         fn deref(&self) -> &#private::Untyped {
             &self.__untyped
         }
@@ -40,6 +41,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
         quote_spanned!(place=> #holder: ::core::clone::Clone::clone(#holder),)
     });
     let clone = quote! {
+        #[inline]
         fn clone(&self) -> Self {
             let Self { #(#cfgs #names,)* __untyped, __data } = self;
             Self {
@@ -54,6 +56,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
 
     let f = local("__f");
     let debug = quote! {
+        #[inline]
         fn fmt(&self, #f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             ::core::fmt::Debug::fmt(&self.__untyped, #f)
         }
@@ -78,9 +81,10 @@ pub(super) fn nested<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'m F
         .filter(|field| field.kind(&model.attrs) == Kind::Nest)
 }
 
-/// What holds the accessors of a nested struct.
+/// What holds the accessors of a nested struct. It stands where the type does: of a type that cannot be nested, all
+/// errors are one.
 pub(super) fn holder(field: &Field<'_>) -> Ident {
-    format_ident!("__nested_{}", field.name, span = Span::call_site())
+    format_ident!("__nested_{}", field.name, span = field.ty().span())
 }
 
 fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
@@ -97,7 +101,7 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     );
     quote! {
         #[doc = #doc]
-        #[allow(deprecated, non_camel_case_types, unreachable_pub, unused_qualifications)]
+        #[allow(deprecated, non_camel_case_types, non_snake_case, unreachable_pub, unused_qualifications)]
         #vis struct #ident #params #where_clause {
             #(#cfgs #names: #types,)*
             __untyped: #private::Untyped,
@@ -123,6 +127,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
         return quote_spanned! {place=>
             #docs
             #[must_use]
+            #[inline]
             #vis const fn #ident(&self) -> &#ty {
                 #body
             }
@@ -139,6 +144,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     let body = context.body(body);
     quote_spanned! {place=>
         #docs
+        #[inline]
         #vis fn #ident(&self) -> #private::#handle<'_, #ty> {
             #body
         }
@@ -162,6 +168,7 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         /// # Errors
         /// A field that is stored and cannot be read, a field that is neither stored nor an `Option` nor has a
         /// default, and the store's errors.
+        #[inline]
         #vis async fn load(&self) -> #private::Result<#data> {
             #private::load::<#data>(&self.__untyped).await
         }
@@ -169,6 +176,7 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         ///
         /// # Errors
         /// A value that cannot be stored, a counter that leaves its range, and the store's errors.
+        #[inline]
         #vis async fn store(&self, #argument: &#data) -> #private::Result<()> {
             #private::store::<#data>(&self.__untyped, #argument).await
         }

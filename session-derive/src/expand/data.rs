@@ -58,9 +58,10 @@ fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
         let (cfg, holder, place) = (field.cfg(), holder(field), field.ty().span());
         let fields = context.nested(field.ty(), "fields");
         let fields = quote_spanned!(place=> #fields(::core::clone::Clone::clone(&#session)));
-        quote!(#cfg #holder: #fields,)
+        quote_spanned!(place=> #cfg #holder: #fields,)
     });
     quote! {
+        #[inline]
         fn fields(#session: #private::Untyped) -> Self::Fields {
             #ident {
                 #(#nested)*
@@ -92,13 +93,23 @@ fn read(model: &Model<'_>, context: &Context) -> TokenStream {
             },
             _ => {
                 let method = method(field);
-                quote!(#view.#method(Self::#constant)?)
+                let (value, error) = (local("__value"), local("__error"));
+                // `?`, at less cost to the compiler.
+                quote! {
+                    match #view.#method(Self::#constant) {
+                        ::core::result::Result::Ok(#value) => #value,
+                        ::core::result::Result::Err(#error) => {
+                            return ::core::result::Result::Err(#error);
+                        }
+                    }
+                }
             }
         };
         quote!(#cfg #ident: #value,)
     });
     let body = context.body(quote!(::core::result::Result::Ok(Self { #(#fields)* })));
     quote! {
+        #[inline]
         #[allow(unused_variables)]
         fn read(#view: &#private::View<'_>) -> #private::Result<Self> {
             #body
@@ -121,17 +132,29 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
                 quote_spanned!(ty.span()=> #write(#field, #diff)?)
             }
             _ if optional => {
-                quote!(#diff.#method(Self::#constant, ::core::option::Option::as_ref(&self.#ident))?)
+                let value = quote!(::core::option::Option::as_ref(&self.#ident));
+                tried(quote!(#diff.#method(Self::#constant, #value)))
             }
-            _ => quote!(#diff.#method(Self::#constant, &self.#ident)?),
+            _ => tried(quote!(#diff.#method(Self::#constant, &self.#ident))),
         };
         Some(quote!(#cfg #write;))
     });
     let body = context.body(quote!(#(#fields)* ::core::result::Result::Ok(())));
     quote! {
+        #[inline]
         #[allow(unused_variables)]
         fn write(&self, #diff: &mut #private::Diff<'_>) -> #private::Result<()> {
             #body
+        }
+    }
+}
+
+/// `expression?`, at less cost to the compiler.
+fn tried(expression: TokenStream) -> TokenStream {
+    let error = local("__error");
+    quote! {
+        if let ::core::result::Result::Err(#error) = #expression {
+            return ::core::result::Result::Err(#error);
         }
     }
 }

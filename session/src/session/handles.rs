@@ -52,10 +52,9 @@ impl<'a, T> Handle<'a, T> {
 
     async fn take(self) -> Result<Option<T>> {
         let Self { unit, key, .. } = self;
-        let now = unit.now();
-        let check = |bytes: &Bytes| decode(key.def, Some(bytes), now).map(drop);
+        let check = |bytes: &Bytes| decode(key.def, Some(bytes), unit.now()).map(drop);
         let bytes = unit.take(&FieldName::Static(key.name()), check).await?;
-        decode(key.def, bytes.as_ref(), now)
+        decode(key.def, bytes.as_ref(), unit.now())
     }
 
     /// `change` gets what is there and leaves what shall be there.

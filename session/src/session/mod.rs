@@ -21,7 +21,7 @@ use std::{fmt, ops::Deref};
     label = "`#[derive(SessionData)]` is missing",
     note = "write `#[derive(level_session::SessionData)]` on `{Self}`, or use `Session` alone for untyped access"
 )]
-pub trait SessionData: Sized + Send + Sync + 'static {
+pub trait SessionData: Sized + 'static {
     /// The generated struct with one method per field.
     type Fields: Deref<Target = Untyped> + Clone + Send + Sync + 'static;
     /// What the struct declares.

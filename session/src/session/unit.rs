@@ -21,7 +21,11 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
+    time::Duration,
 };
+
+/// How long it takes at most to find out that a session was ended by somebody who could not tell.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How often a commit is tried again because another request changed a field that it updates. A turn per session
 /// makes one retry the rule; only another process can cause more.
@@ -232,7 +236,8 @@ impl UnitOfWork {
         self.absorb(&[], loaded, asked, self.now())
     }
 
-    /// Waits until the session has ended: destroyed or renewed through this process, or expired.
+    /// Waits until the session has ended. What this process ends is told at once, what another one does, or a request that
+    /// was dropped before it knew of its success, is found by looking again.
     pub(crate) async fn ended(&self) -> Result<()> {
         let Some(id) = self.digest() else {
             return Ok(());
@@ -255,7 +260,8 @@ impl UnitOfWork {
                 return Ok(());
             }
             let mut ended = pin!(ends.changed());
-            let mut expired = pin!(self.runtime.clock.sleep_until(lease.deadline()));
+            let look_again = lease.deadline().min(now.after(LOOK_AGAIN));
+            let mut expired = pin!(self.runtime.clock.sleep_until(look_again));
             poll_fn(|cx| match ended.as_mut().poll(cx) {
                 Poll::Ready(_) => Poll::Ready(()),
                 Poll::Pending => expired.as_mut().poll(cx),
@@ -343,6 +349,7 @@ impl UnitOfWork {
                 match outcome {
                     Ok(Outcome::Done) => {
                         state.reread(field, None);
+                        state.end_take(field, version, None);
                         return Ok(Some(seen));
                     }
                     Ok(Outcome::Conflict(current)) => {
@@ -352,20 +359,20 @@ impl UnitOfWork {
                     }
                     Ok(Outcome::Gone | Outcome::Exists) => return state.is_gone(),
                     Err(error) => {
-                        if let Some(change) = change {
-                            state.change(field, change)?;
-                        }
+                        state.end_take(field, version, change);
                         return Err(error);
                     }
                 }
             };
             // Another was faster: what this request made of the former value, it makes of the present one.
-            if let Some(mut change) = change {
-                if let Change::Update(update) = &mut change {
-                    update.rerun(current, now)?;
+            let change = match change {
+                Some(Change::Update(mut update)) => {
+                    update.rerun(current, now)?; // code of the user's: no lock is held but `serial`
+                    Some(Change::Update(update))
                 }
-                self.lock().change(field, change)?;
-            }
+                other => other,
+            };
+            self.lock().end_take(field, version, change);
         }
     }
 
@@ -472,7 +479,8 @@ impl UnitOfWork {
         ))
     }
 
-    /// Runs the updates of a plan again, on what is stored now.
+    /// Runs the updates of a plan again, on what is stored now. The session's turn is held meanwhile, so that nobody else
+    /// who updates it comes between.
     fn rerun(&self, plan: &mut Plan, current: Vec<Option<Bytes>>) -> Result<()> {
         let now = self.now();
         let mut updates = self.lock().lend_updates();
@@ -480,7 +488,7 @@ impl UnitOfWork {
         for (name, update) in &mut updates {
             let at = plan.guards.iter().position(|guard| guard.field == *name);
             let bytes = at.and_then(|at| current.get(at).cloned()).flatten();
-            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: no lock is held
+            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: the state is not locked
         }
         let mut state = self.lock();
         for (name, update) in &updates {

@@ -34,10 +34,12 @@ impl Untyped {
 
     /// Reads a field: `None` where nothing is stored.
     ///
-    /// ```ignore
+    /// ```
+    /// # use level_session::{Result, Session, Value};
+    /// # async fn handler(session: Session) -> Result<()> {
     /// let referrer = session.get::<String>("referrer").await?;
-    /// let user = session.get(Shop::USER_ID).await?;
     /// let anything = session.get::<Value>("cart").await?;
+    /// # Ok(()) }
     /// ```
     ///
     /// # Errors
@@ -108,8 +110,12 @@ impl Untyped {
     /// if another request changed it meanwhile. So no update is lost, and `change` should do nothing but change the
     /// value.
     ///
-    /// ```ignore
-    /// session.update::<Vec<String>>("seen", |seen| seen.get_or_insert_default().push("a".into())).await?;
+    /// ```
+    /// # use level_session::{Result, Session};
+    /// # async fn handler(session: Session) -> Result<()> {
+    /// let see = |seen: &mut Option<Vec<String>>| seen.get_or_insert_default().push("tea".to_owned());
+    /// session.update("seen", see).await?;
+    /// # Ok(()) }
     /// ```
     ///
     /// # Errors
@@ -150,14 +156,13 @@ impl Untyped {
     /// Those of [`get`](Self::get).
     pub async fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
         let name = key.name();
-        let now = self.0.now();
         let bytes = self
             .0
             .take(&name, |bytes| {
-                decode::<T>(&name, Some(bytes), now).map(drop)
+                decode::<T>(&name, Some(bytes), self.0.now()).map(drop)
             })
             .await?;
-        decode(&name, bytes.as_ref(), now)
+        decode(&name, bytes.as_ref(), self.0.now())
     }
 
     // ---- life cycle
@@ -236,16 +241,25 @@ impl Untyped {
         self.0.detach().map(Self::new)
     }
 
-    /// Returns when the session has ended: when it was destroyed or renewed through this process, or has expired. For
+    /// Returns when the session has ended: at once when it is destroyed or renewed through this process or has expired,
+    /// within a minute when another process has ended it. For
     /// a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the connection when this
     /// returns. At once for a new visitor.
     ///
-    /// ```ignore
+    /// ```
+    /// # use level_session::{Result, Session};
+    /// # async fn message() -> Option<String> { None }
+    /// # async fn handler(session: Session) -> Result<()> {
     /// let session = session.detach()?;
-    /// tokio::select! {
-    ///     ended = session.ended() => socket.close().await,
-    ///     message = socket.recv() => { .. }
-    /// }
+    /// tokio::spawn(async move {
+    ///     loop {
+    ///         tokio::select! {
+    ///             _ = session.ended() => break, // signed out: close the connection
+    ///             Some(message) = message() => { /* .. */ }
+    ///         }
+    ///     }
+    /// });
+    /// # Ok(()) }
     /// ```
     ///
     /// # Errors
@@ -355,9 +369,16 @@ impl fmt::Debug for Untyped {
 
 /// Every field of a session, by key: a map, and what could not be read.
 ///
-/// ```ignore
-/// let all = session.get_all().await?;
-/// Ok(Json(all)) // an admin page
+/// ```
+/// # use level_session::{Result, Session};
+/// /// An admin page.
+/// async fn everything(session: Session) -> Result<axum::Json<level_session::All>> {
+///     let all = session.get_all().await?;
+///     for error in all.damaged() {
+///         eprintln!("{error}");
+///     }
+///     Ok(axum::Json(all))
+/// }
 /// ```
 pub struct All {
     fields: BTreeMap<String, Value>,

@@ -21,6 +21,7 @@ pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, headers
             forbid_shared_caching(headers);
         }
         CookieAction::Unsign => {
+            cookie.at_most_one(headers);
             cookie.remove_signature(headers);
             forbid_shared_caching(headers);
         }

@@ -36,6 +36,6 @@ mod tests {
         let hash = ByDigest::default().hash_one(Digest::from_bytes(bytes));
         assert_eq!(hash, 7);
         // Both as the key of a map and as a slice, as `lru` looks it up.
-        assert_eq!(ByDigest::default().hash_one(&Digest::from_bytes(bytes)), 7);
+        assert_eq!(ByDigest::default().hash_one(Digest::from_bytes(bytes)), 7);
     }
 }

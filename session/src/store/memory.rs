@@ -89,7 +89,7 @@ impl MemoryStore {
             Some(Record::Live(session)) if session.life.works_by(id, now) => {
                 Loaded::Live(session.snapshot(select, now, true))
             }
-            Some(Record::Ended(end)) => Loaded::Ended(at.max(*end)),
+            Some(Record::Ended(end) | Record::Moved { at: end, .. }) => Loaded::Ended(at.max(*end)),
             _ => Loaded::Ended(at),
         })
     }

@@ -4,8 +4,9 @@ use super::{
     data::{Data, Field, Held, OTP_MILLIS},
     model::Stored,
     plan::{End, Op, Request},
+    stepping::turn,
     unit::{Answer, Change, Phase, Who},
-    watch::{Watch, Watched, turn},
+    watch::{Watch, Watched},
 };
 use http::{Response, StatusCode};
 use level_session::{ErrorKind, Result, Session, Timestamp, Untyped};
@@ -100,13 +101,16 @@ impl Handler {
                 }) else {
                     return;
                 };
-                data.user = Some(tag);
+                let differs = data.user.replace(tag) != Some(tag);
                 data.visits += 2;
                 let got = session.store(&data).await;
                 self.wants(op, got, |watch, _| {
                     let unit = watch.unit();
-                    unit.wants
-                        .push(Field::User, set(Field::User.holding(tag), None));
+                    // What is as the request sees it is not written.
+                    if differs {
+                        unit.wants
+                            .push(Field::User, set(Field::User.holding(tag), None));
+                    }
                     unit.wants.push(Field::Visits, Change::Add(2));
                 });
             }
@@ -135,7 +139,7 @@ impl Handler {
             Op::Remove(field, typed) => {
                 let got = field.remove(session, typed);
                 self.wants(op, got, |watch, _| {
-                    watch.unit().wants.push(field, Change::Remove)
+                    watch.unit().wants.push(field, Change::Remove);
                 });
             }
             Op::Add(field, delta) => {
@@ -145,13 +149,13 @@ impl Handler {
                 };
                 let delta = if field == Field::Lives { -delta } else { delta };
                 self.wants(op, got, |watch, _| {
-                    watch.unit().wants.push(field, Change::Add(delta))
+                    watch.unit().wants.push(field, Change::Add(delta));
                 });
             }
             Op::Update(field, by) => {
                 let got = field.update(session, by).await;
                 self.wants(op, got, |watch, _| {
-                    watch.unit().wants.push(field, Change::Update(by))
+                    watch.unit().wants.push(field, Change::Update(by));
                 });
             }
             Op::Take(field) => self.take(session, op, field).await,
@@ -215,7 +219,8 @@ impl Handler {
         };
         let now = watch.clock.now();
         match watch.unit().claimed.take() {
-            Some(wanted) => {
+            Some(claimed) => {
+                let wanted = claimed.and_then(|stored| stored.at(now).cloned());
                 watch.check(got == wanted, |_| {
                     format!("{op:?} gives {got:?} and should give {wanted:?}")
                 });

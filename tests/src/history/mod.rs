@@ -6,18 +6,27 @@
 //!
 //! In [`run`] the requests take turns on one thread: a seed decides who is next at every await, when time passes, and
 //! whose client goes away. So every history can be had again, and is shortened before it is shown.
+//!
+//! In [`threads`] they run on real threads, and nobody knows the order; there every value is written once, and what is
+//! seen tells whose it is.
 
+mod commit;
 mod data;
 mod handler;
 mod model;
 mod plan;
 mod rng;
 mod run;
+mod settle;
 mod shrink;
+mod stepping;
+mod threads;
 mod unit;
 mod watch;
 
+pub use data::Data;
 pub use plan::Episode;
 pub use rng::{Rng, fresh_seed};
 pub use run::{Report, Stage};
 pub use shrink::shortest;
+pub use threads::Crowd;

@@ -103,7 +103,11 @@ impl Model {
                         by_former: true,
                     }
                 }
-                Some(Record::Ended(later)) if later.moment > end.moment => Found::Ended(*later),
+                Some(Record::Ended(later) | Record::Moved { end: later, .. })
+                    if later.moment > end.moment =>
+                {
+                    Found::Ended(*later)
+                }
                 _ => Found::Ended(*end),
             },
         }

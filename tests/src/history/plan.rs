@@ -131,7 +131,11 @@ impl Episode {
         let requests: Vec<_> = (0..8 + rng.below(24))
             .map(|_| Request::random(&mut rng, visitors, &mut tags))
             .collect();
-        let actions = schedule(&mut rng, &requests, at_once);
+        let mut actions = schedule(&mut rng, &requests, at_once);
+        if settings.repeat_ids > 0 {
+            // Once a session has expired and is forgotten, nothing can tell its id from a new one.
+            actions.retain(|action| *action != Action::Sweep);
+        }
         Self {
             settings,
             requests,

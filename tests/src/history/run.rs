@@ -1,13 +1,14 @@
 //! Carries out a history, one turn after another, on one thread.
 
 use super::{
-    data::{Data, Field},
+    data::Data,
     handler::{Handler, Told, committed},
     model::Model,
     plan::{Action, Episode, Request},
     rng::Rng,
+    stepping::{WatchedStore, wait},
     unit::{Cookie, Phase, Unit, Who},
-    watch::{Watch, Watched, WatchedStore, wait},
+    watch::{Watch, Watched},
 };
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -15,7 +16,7 @@ use http::{
 };
 use level_session::{
     Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp, Untyped,
-    store::{Digest, Select, Store},
+    store::{Digest, Store},
 };
 use std::{
     collections::HashMap,
@@ -45,8 +46,8 @@ pub struct Report {
 /// A store and its clock, for one history after another.
 #[derive(Clone)]
 pub struct Stage {
-    store: Arc<dyn Store>,
-    clock: Clock,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
     /// Where the store keeps its files: it goes when the store has gone.
     _folder: Option<Arc<TempDir>>,
 }
@@ -216,84 +217,6 @@ impl Stage {
             .with_data::<Data>()
             .expect("no clash")
     }
-
-    /// Compares what is left with the model, and leaves nothing.
-    fn settle(&self, watched: &Watched) {
-        let mut watch = watched.lock();
-        if watch.violation.is_some() {
-            return self.empty();
-        }
-        watch.tell(|_| "in the end".into());
-        let now = self.clock.now();
-        let live = watch.model.page(now);
-        match wait(self.store.page(None, 1_000_000, now)) {
-            Ok(page) => watch.check(page == live, |_| {
-                format!("{page:?} are listed, and {live:?} live")
-            }),
-            Err(error) => watch.violated(format!("no list: {error:?}")),
-        }
-        for id in &live {
-            match wait(self.store.load(*id, Select::All, now)) {
-                Ok(loaded) => drop(watch.loaded(*id, Select::All, now, &loaded)),
-                Err(error) => watch.violated(format!("no read: {error:?}")),
-            }
-        }
-        for (tag, entry) in watch.entries.clone() {
-            let mut wanted: Vec<_> = live
-                .iter()
-                .copied()
-                .filter(|id| {
-                    let user = watch
-                        .model
-                        .live(*id)
-                        .and_then(|live| live.fields.get(&Field::User));
-                    user.is_some_and(|stored| stored.held == super::data::number(tag))
-                })
-                .collect();
-            match wait(self.store.find(Field::User.key(), &entry, now)) {
-                Ok(found) => {
-                    let mut found: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
-                    found.sort_unstable();
-                    wanted.sort_unstable();
-                    watch.check(found == wanted, |_| {
-                        format!("user {tag} is found in {found:?}, not {wanted:?}")
-                    });
-                }
-                Err(error) => watch.violated(format!("no look-up: {error:?}")),
-            }
-        }
-        events(&mut watch);
-        drop(watch);
-        self.empty();
-        match wait(self.store.page(None, 1, self.clock.now())) {
-            Ok(page) => watched.lock().check(page.is_empty(), |_| {
-                "something outlives its deadline".into()
-            }),
-            Err(error) => watched.lock().violated(format!("no list: {error:?}")),
-        }
-    }
-
-    /// Lets everything be forgotten.
-    fn empty(&self) {
-        self.clock.advance(Duration::from_secs(3_700));
-        while wait(self.store.sweep(self.clock.now(), 10_000)).is_ok_and(|swept| swept.more) {}
-    }
-}
-
-/// Everything that begins and ends is told once.
-fn events(watch: &mut Watch) {
-    let mut told = std::mem::take(&mut watch.told_events);
-    for (unit, due) in std::mem::take(&mut watch.due_events) {
-        let at = told.iter().position(|event| due.is(event));
-        match at {
-            Some(at) => drop(told.swap_remove(at)),
-            None if watch.units[unit].cancelled => {}
-            None => watch.violated(format!("{due:?} is not told")),
-        }
-    }
-    watch.check(told.is_empty(), |_| {
-        format!("{told:?} is told and is not so")
-    });
 }
 
 impl Run<'_> {
@@ -411,15 +334,14 @@ impl Run<'_> {
         watch.current = number;
         let status = response.status();
         watch.tell(|_| format!("request {number} is answered with {status}"));
-        if let Phase::Ending { commits } = watch.units[number].phase {
-            if commits && watch.units[number].used {
-                let got = match status {
-                    StatusCode::CONFLICT => Err(ErrorKind::Gone),
-                    StatusCode::INTERNAL_SERVER_ERROR => Err(ErrorKind::Store),
-                    _ => Ok(()),
-                };
-                committed(&mut watch, got);
-            }
+        let ends_well = watch.units[number].phase == Phase::Ending { commits: true };
+        if ends_well && watch.units[number].used {
+            let got = match status {
+                StatusCode::CONFLICT => Err(ErrorKind::Gone),
+                StatusCode::INTERNAL_SERVER_ERROR => Err(ErrorKind::Store),
+                _ => Ok(()),
+            };
+            committed(&mut watch, got);
         }
         let (wanted, who) = (watch.units[number].cookie, watch.units[number].who);
         let told = |text: &str| {

@@ -5,7 +5,7 @@ use super::{
     model::{Fields, Stored},
 };
 use level_session::{Timestamp, store::Digest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A request and its session.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Unit {
     pub(super) began: u64,
     /// Its session ended under it.
     pub(super) gone: bool,
+    /// The last use of its session that it knows of.
+    pub(super) known_use: Timestamp,
     /// It may be told that it ended, because another session was being ended when it began.
     pub(super) may_be_gone: bool,
     /// An end was about to be stored when it began.
@@ -25,8 +27,10 @@ pub(super) struct Unit {
     pub(super) wants: Wants,
     seen: BTreeMap<Field, Option<Stored>>,
     all_read: bool,
+    /// What it has changed before.
+    touched: BTreeSet<Field>,
     /// What was claimed by a `take`.
-    pub(super) claimed: Option<Option<Held>>,
+    pub(super) claimed: Option<Option<Stored>>,
     pub(super) cookie: Cookie,
     /// The handler has used the session.
     pub(super) used: bool,
@@ -80,6 +84,8 @@ pub(super) struct Wants {
     pub(super) destroy: bool,
     pub(super) touch: bool,
     changes: Vec<(Field, Change)>,
+    /// What was changed, also if that was dropped since.
+    touched: BTreeSet<Field>,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +98,7 @@ pub(super) enum Change {
 
 impl Wants {
     pub(super) fn push(&mut self, field: Field, change: Change) {
+        self.touched.insert(field);
         self.changes.push((field, change));
     }
 
@@ -195,6 +202,7 @@ impl Unit {
             who: presented.map_or(Who::Nobody, Who::Presented),
             began,
             gone: false,
+            known_use: Timestamp::default(),
             may_be_gone: false,
             began_at_an_end: false,
             phase: Phase::AtWork,
@@ -202,6 +210,7 @@ impl Unit {
             wants: Wants::default(),
             seen: BTreeMap::new(),
             all_read: false,
+            touched: BTreeSet::new(),
             claimed: None,
             cookie: Cookie::Leave,
             used: false,
@@ -254,12 +263,14 @@ impl Unit {
 
     /// Everything is stored, and left this.
     pub(super) fn stored(&mut self, after: &Fields, nothing_else: bool) {
+        self.touched.extend(&self.wants.touched);
         self.ended |= self.wants.renew || self.wants.destroy;
         let cleared = nothing_else || self.wants.clear || self.wants.destroy;
         let sums: Vec<_> = self.wants.adds().collect();
         for field in Field::ALL {
-            let touched = self.wants.changes.iter().any(|(of, _)| *of == field);
-            if cleared || touched {
+            let changed = self.wants.changes.iter().any(|(of, _)| *of == field);
+            let known = self.seen.contains_key(&field) || self.touched.contains(&field);
+            if changed || (cleared && known) {
                 self.seen.insert(field, after.get(&field).cloned());
             }
         }

@@ -37,7 +37,7 @@ async fn begin_slowly(app: &App, visitor: &Visitor, slow: Slow) -> Result<Shoppi
             session
                 .cart()
                 .update(|cart| cart.push(Item("tea".into())))
-                .await?
+                .await?;
         }
         Slow::Counted => session.visits().add(1)?,
         Slow::OnlyBegan => {}

@@ -6,6 +6,7 @@ mod commit;
 mod expiry;
 mod lazy;
 mod merge;
+mod races;
 mod take;
 mod typed;
 mod watch;

@@ -180,3 +180,32 @@ async fn what_cannot_be_read_is_not_taken() -> Result<()> {
     assert_eq!(state.as_deref(), Some("text"));
     Ok(())
 }
+
+/// Prevents: an update that is lost because a take of the same field was given up on the way.
+#[tokio::test]
+async fn a_take_that_was_dropped_on_the_way_loses_no_change() -> Result<()> {
+    let app = App::new();
+    let mut visitor = Visitor::new();
+    app.request(&mut visitor, async |s: Shopping| s.otp().set("a".into()))
+        .await?;
+    let session: Shopping = app.begin(&visitor);
+    session
+        .otp()
+        .update(|otp| otp.get_or_insert_default().push('!'))
+        .await?;
+    app.faults.hang(true);
+    let given_up = std::time::Duration::from_millis(1);
+    assert!(
+        tokio::time::timeout(given_up, session.otp().take())
+            .await
+            .is_err()
+    );
+    app.faults.hang(false);
+    assert_eq!(session.otp().await?.as_deref(), Some("a!"));
+    app.finish(&session, &mut visitor).await?;
+    let otp = app
+        .request(&mut visitor, async |s: Shopping| s.otp().await)
+        .await?;
+    assert_eq!(otp.as_deref(), Some("a!"));
+    Ok(())
+}

@@ -201,7 +201,6 @@ async fn two_structs_that_claim_one_key_are_refused() {
     let app = App::new();
     let error = app
         .sessions
-        .clone()
         .with_data::<Shop>()
         .unwrap()
         .with_data::<Other>()

@@ -172,6 +172,33 @@ async fn a_long_lived_connection_learns_of_the_end_of_its_session() {
     }
 }
 
+/// Prevents: a socket that never learns of a sign-out through another process.
+#[tokio::test]
+async fn an_end_by_another_process_is_found_within_a_minute() {
+    over_every_store(async |store| {
+        let app = App::over(store.clone());
+        let elsewhere = App::over(store).with(|sessions| sessions.with_clock(app.clock.clone()));
+        let mut visitor = sign_in(&app).await;
+        let session: Shopping = app.begin(&visitor);
+        let connection = session.detach().unwrap();
+        app.finish(&session, &mut visitor).await.unwrap();
+        let mut waiting = tokio::spawn(async move { connection.ended().await });
+        let begins = tokio::time::timeout(Duration::from_millis(5), &mut waiting).await;
+        assert!(begins.is_err(), "it lives");
+        elsewhere
+            .request(&mut visitor, async |s: Shopping| s.destroy())
+            .await
+            .unwrap();
+        app.sleep(59);
+        let early = tokio::time::timeout(Duration::from_millis(5), &mut waiting).await;
+        assert!(early.is_err(), "nobody could tell");
+        app.sleep(1);
+        let ended = tokio::time::timeout(Duration::from_secs(5), waiting).await;
+        ended.expect("it looks again").unwrap().unwrap();
+    })
+    .await;
+}
+
 /// Prevents: a form that another site has filled in (R12).
 #[tokio::test]
 async fn a_csrf_token_is_bound_to_its_session_and_changed_by_a_renewal() {

@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod defaults;
+mod evolution;
 mod generics;
 mod macros;
 mod places;

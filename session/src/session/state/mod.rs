@@ -126,7 +126,8 @@ pub(crate) enum Look {
 pub(crate) enum Taking {
     /// It was the request's own: done.
     Own,
-    /// It is stored: whoever removes exactly these bytes has it. `change` is what the request made of them.
+    /// It is stored: whoever removes exactly these bytes has it. `change` is what the request made of them, lent
+    /// until [`State::end_take`].
     Claim {
         change: Option<Change>,
         id: Digest,
@@ -440,8 +441,7 @@ impl State {
         let digest = self.digest();
         let slot = self.use_it()?.slot(field);
         let stored = slot.stored().cloned().flatten().filter(|_| !hidden);
-        let change = slot.take_change();
-        Ok(match (change, stored, digest) {
+        Ok(match (slot.lend_change(), stored, digest) {
             // It would have replaced what is stored; now it removes it.
             (Some(Change::Set(_) | Change::Remove), ..) => {
                 slot.set(Change::Remove);
@@ -449,8 +449,16 @@ impl State {
             }
             (change, Some(stored), Some(id)) => Taking::Claim { change, id, stored },
             // Made of nothing: nothing is left of it.
-            _ => Taking::Own,
+            _ => {
+                slot.drop_change();
+                Taking::Own
+            }
         })
+    }
+
+    /// What became of the change of a field whose taking began at `version`.
+    pub(crate) fn end_take(&mut self, field: &FieldName, version: u64, change: Option<Change>) {
+        self.slot(field).return_change(version, change);
     }
 
     pub(crate) fn reread(&mut self, field: &FieldName, bytes: Option<Bytes>) {

@@ -58,6 +58,7 @@ impl State {
     }
 
     /// Whether a commit would do anything, if it only to say why it cannot.
+    #[cfg(feature = "tower")]
     pub(crate) fn wants_commit(&self, rules: &Rules) -> bool {
         if self.phase != Phase::Open {
             return true;

@@ -5,6 +5,7 @@ use super::{
     committer::Committer,
     engine::Engine,
     fault,
+    recovery::Recovery,
     shared::{Shared, Workers},
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
 };
 use std::{
     fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -117,11 +119,14 @@ impl FjallStoreBuilder {
     pub fn open(self, path: impl AsRef<Path>) -> Result<FjallStore> {
         let path = path.as_ref();
         make_directory(path).map_err(|cause| fault::error("create", path, cause.into()))?;
-        let database = fjall::Database::builder(path)
-            .cache_size(self.cache_size)
-            .open()
-            .map_err(|cause| fault::error("open", path, cause))?;
-        self.build(database)
+        self.check()?;
+        let (prefix, cache_size, cache_sessions) =
+            (self.prefix.clone(), self.cache_size, self.cache_sessions);
+        let open = move |path: &Path| {
+            Engine::open(open_database(path, cache_size)?, &prefix, cache_sessions)
+        };
+        let engine = open(path)?;
+        self.start(Shared::new(engine, Recovery::by_path(path, open)))
     }
 
     /// As [`FjallStore::new`], with these settings.
@@ -129,14 +134,23 @@ impl FjallStoreBuilder {
     /// # Errors
     /// As [`FjallStore::new`]; [`ErrorKind::Config`] for a setting that cannot be used.
     pub fn build(self, database: fjall::Database) -> Result<FjallStore> {
-        if !(1..=200).contains(&self.prefix.len()) {
-            return Err(Error::new(
+        self.check()?;
+        let engine = Engine::open(database, &self.prefix, self.cache_sessions)?;
+        self.start(Shared::new(engine, Recovery::none()))
+    }
+
+    fn check(&self) -> Result<()> {
+        match (1..=200).contains(&self.prefix.len()) {
+            true => Ok(()),
+            false => Err(Error::new(
                 ErrorKind::Config,
                 "the prefix of the session store's keyspaces must have 1 to 200 characters",
-            ));
+            )),
         }
-        let engine = Engine::open(database, &self.prefix, self.cache_sessions)?;
-        let shared = Arc::new(Shared::new(engine));
+    }
+
+    fn start(self, shared: Shared) -> Result<FjallStore> {
+        let shared = Arc::new(shared);
         let committer = match self.durability {
             Durability::Sync => Some(Committer::start(Arc::clone(&shared))?),
             Durability::Buffer | Durability::Interval(_) => None,
@@ -158,6 +172,14 @@ impl FjallStoreBuilder {
         }
         Ok(FjallStore(Arc::new(handle)))
     }
+}
+
+fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Database> {
+    let database = fjall::Database::builder(path).cache_size(cache_size);
+    // fjall panics on some damage of its journal where it answers an error on other.
+    catch_unwind(AssertUnwindSafe(|| database.open()))
+        .map_err(|_| fault::unreadable(path))?
+        .map_err(|cause| fault::error("open", path, cause))
 }
 
 /// Makes the directory for the owner alone, and its parents as they come. One that is there stays as it is, and is

@@ -79,7 +79,9 @@ impl Engine {
                 cache.put(to, session);
                 Ok(Loaded::Ended(at))
             }
-            Some(Record::Ended(end)) => Ok(Loaded::Ended(at.max(end))),
+            Some(Record::Ended(end) | Record::Moved { at: end, .. }) => {
+                Ok(Loaded::Ended(at.max(end)))
+            }
             _ => Ok(Loaded::Ended(at)),
         }
     }

@@ -72,12 +72,35 @@ pub(super) fn error(doing: &str, path: &Path, cause: fjall::Error) -> Error {
     )
 }
 
+/// Whether the database takes no more after this error: it must be opened again.
+pub(super) fn is_final(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    matches!(
+        cause,
+        Some(
+            fjall::Error::Poisoned
+                | fjall::Error::Io(_)
+                | fjall::Error::Storage(fjall::LsmError::Io(_))
+        )
+    )
+}
+
+/// The database gave up on what it found at `path`.
+pub(super) fn unreadable(path: &Path) -> Error {
+    let message = format!(
+        "cannot open the session store at {}: its files are damaged and are left as they are; \
+         put a copy in their place, or move them away and begin anew",
+        path.display()
+    );
+    Error::new(ErrorKind::Store, message)
+}
+
 fn hint(cause: &fjall::Error) -> &'static str {
     match cause {
         fjall::Error::Locked => ": another process has it open, or another store of this one",
         fjall::Error::Poisoned => {
             ": an earlier write failed (a full disk?), so what is on it is uncertain and no more is taken; \
-             see to the cause, then close the store and open it again"
+             it works again when the cause is gone, if the store has opened the database itself; else open it again"
         }
         fjall::Error::InvalidVersion(_) => ": it was written by another version of fjall",
         fjall::Error::KeyspaceDeleted => ": one of its keyspaces was deleted",
@@ -91,7 +114,7 @@ fn hint(cause: &fjall::Error) -> &'static str {
 fn io_hint(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ": the disk is full; make room, then close the store and open it again"
+            ": the disk is full; make room"
         }
         io::ErrorKind::PermissionDenied => ": this user may not read or write there",
         io::ErrorKind::ReadOnlyFilesystem => ": the file system is read-only",

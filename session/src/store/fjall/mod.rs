@@ -17,6 +17,7 @@ mod fuzzing;
 mod keys;
 mod numbers;
 mod record;
+mod recovery;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The engine, for as long as the store is open, and the threads that look after it.
 
-use super::engine::Engine;
+use super::{engine::Engine, recovery::Recovery};
 use crate::{
     clock::{Clock, Timestamp},
     error::{Error, ErrorKind, Result},
@@ -18,21 +18,49 @@ const SWEEP_AT_ONCE: usize = 256;
 /// What the store and its threads share. Whoever works with the engine holds the lock for reading, so that closing,
 /// which takes it for writing, waits for what is in flight.
 pub(super) struct Shared {
-    engine: RwLock<Option<Engine>>,
+    engine: RwLock<State>,
     watchers: Watchers,
+    recovery: Recovery,
+}
+
+enum State {
+    Open(Engine),
+    /// The database was let go of and could not be opened again yet.
+    Lost,
+    Closed,
 }
 
 impl Shared {
-    pub(super) fn new(engine: Engine) -> Self {
+    pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
         Self {
-            engine: RwLock::new(Some(engine)),
+            engine: RwLock::new(State::Open(engine)),
             watchers: Watchers::default(),
+            recovery,
         }
     }
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        engine.as_ref().map_or_else(|| Err(rules::closed()), work)
+        if self.recovery.is_due() {
+            self.recover()?;
+        }
+        let state = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Open(engine) => work(engine).inspect_err(|error| self.recovery.note(error)),
+            State::Lost => Err(Recovery::lost()),
+            State::Closed => Err(rules::closed()),
+        }
+    }
+
+    /// Lets go of a database that takes no more, and opens it again.
+    fn recover(&self) -> Result<()> {
+        let mut state = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Closed) || !self.recovery.is_due() {
+            return Ok(()); // another was faster
+        }
+        self.recovery.try_the_disk()?;
+        *state = State::Lost; // fjall lets one in
+        *state = State::Open(self.recovery.open()?);
+        Ok(())
     }
 
     /// Removes up to `limit` dead sessions, and tells whoever watches.
@@ -46,12 +74,14 @@ impl Shared {
 
     /// Makes everything durable and lets go of the database.
     pub(super) fn close(&self) -> Result<()> {
-        let engine = self
-            .engine
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        engine.map_or(Ok(()), |engine| engine.persist())
+        let state = std::mem::replace(
+            &mut *self.engine.write().unwrap_or_else(PoisonError::into_inner),
+            State::Closed,
+        );
+        match state {
+            State::Open(engine) => engine.persist(),
+            State::Lost | State::Closed => Ok(()),
+        }
     }
 }
 

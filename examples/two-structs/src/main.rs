@@ -1,0 +1,103 @@
+//! Several structs in one session. `Shop` nests the `AuthSession` of a library; `Survey` stands beside them, and neither
+//! knows of it. Each has keys of its own: see them with
+//!
+//! ```text
+//! cargo run -p two-structs
+//! curl -b jar -c jar http://127.0.0.1:3000/add/tea
+//! curl -b jar -c jar -X POST http://127.0.0.1:3000/sign-in/7
+//! curl -b jar -c jar -X POST http://127.0.0.1:3000/survey/5
+//! curl -b jar -c jar http://127.0.0.1:3000/session
+//! ```
+
+use auth_session::AuthSession;
+use axum::{
+    Json, Router,
+    extract::Path,
+    http::StatusCode,
+    routing::{get, post},
+};
+use level_session::{
+    CookieConfig, Keyring, Result, Session, SessionData, SessionLayer, Value, store::MemoryStore,
+};
+use std::{collections::BTreeMap, error::Error};
+
+/// The application's own data.
+#[derive(SessionData)]
+#[session(namespace = "shop")]
+struct Shop {
+    /// What is in the cart.
+    #[session(default)]
+    cart: Vec<String>,
+    /// Who is signed in: the fields of a library.
+    #[session(nest)]
+    auth: AuthSession,
+}
+
+/// What another part of the application asks.
+#[derive(SessionData)]
+#[session(namespace = "survey")]
+struct Survey {
+    stars: Option<u8>,
+}
+
+async fn add(session: Session<Shop>, Path(sku): Path<String>) -> Result<String> {
+    let cart = session.cart();
+    cart.update(move |cart| cart.push(sku.clone())).await?;
+    Ok(format!("{} in the cart\n", session.cart().await?.len()))
+}
+
+/// The library's methods, by way of the struct that nests its data.
+async fn sign_in(session: Session<Shop>, Path(user): Path<u64>) -> Result<(StatusCode, String)> {
+    if !session.auth().may_try().await? {
+        return Ok((StatusCode::TOO_MANY_REQUESTS, "too many attempts\n".into()));
+    }
+    if user == 0 {
+        session.auth().attempt_failed()?;
+        return Ok((StatusCode::FORBIDDEN, "nobody is user 0\n".into()));
+    }
+    session.auth().sign_in(user).await?;
+    Ok((StatusCode::OK, format!("you are user {user}\n")))
+}
+
+/// Two structs of one session in one handler: what both change is stored in one step.
+async fn rate(
+    auth: Session<AuthSession>,
+    survey: Session<Survey>,
+    Path(stars): Path<u8>,
+) -> Result<(StatusCode, &'static str)> {
+    if auth.user_id().await?.is_none() {
+        auth.after_sign_in("/survey")?;
+        return Ok((StatusCode::UNAUTHORIZED, "sign in first\n"));
+    }
+    survey.stars().set(stars)?;
+    Ok((StatusCode::OK, "thank you\n"))
+}
+
+/// Everything, whoever declared it.
+async fn show(session: Session) -> Result<Json<BTreeMap<String, Value>>> {
+    Ok(Json(session.get_all().await?.into_map()))
+}
+
+fn app() -> std::result::Result<Router, Box<dyn Error>> {
+    let layer = SessionLayer::new(MemoryStore::new(), Keyring::generate()?)
+        .with_cookie(CookieConfig::for_development())
+        // Two structs that claim one key are refused here, not at some visitor's request.
+        .with_data::<Shop>()?
+        .with_data::<Survey>()?;
+    Ok(Router::new()
+        .route("/add/{sku}", get(add))
+        .route("/sign-in/{user}", post(sign_in))
+        .route("/survey/{stars}", post(rate))
+        .route("/session", get(show))
+        .layer(layer))
+}
+
+#[tokio::main]
+async fn main() -> std::result::Result<(), Box<dyn Error>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    println!("http://{}", listener.local_addr()?);
+    Ok(axum::serve(listener, app()?).await?)
+}
+
+#[cfg(test)]
+mod tests;

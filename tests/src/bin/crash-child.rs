@@ -1,0 +1,23 @@
+//! Commits to an embedded store as fast as it can, and tells so, until it is killed: see `crash`.
+
+use level_session_tests::crash;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(path), Some(durability), Some(from)) = (
+        arguments.next(),
+        arguments.next(),
+        arguments.next().and_then(|number| number.parse().ok()),
+    ) else {
+        eprintln!("usage: crash-child PATH buffer|sync FIRST_SESSION");
+        return ExitCode::FAILURE;
+    };
+    match crash::commit_until_killed(path.as_ref(), durability == "sync", from) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A store that others go between: one step before a call, the call itself, one step before its answer arrives.
+
+use super::watch::{Watch, Watched};
+use level_session::{
+    Result, Timestamp,
+    store::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept},
+};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+};
+
+/// The store of a history.
+pub(super) struct WatchedStore {
+    pub(super) inner: Arc<dyn Store>,
+    pub(super) watched: Watched,
+}
+
+impl WatchedStore {
+    /// Lets others go first, calls, and lets others go first again before the answer arrives. The call itself is one
+    /// step, whatever threads the store may have.
+    fn call<'a, T: Send + 'a, U: Send + 'a>(
+        &'a self,
+        call: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,
+        step: impl FnOnce(&mut Watch, &Result<T>) -> U + Send + 'a,
+        answered: impl FnOnce(&mut Watch, U) + Send + 'a,
+    ) -> StoreFuture<'a, T> {
+        StoreFuture::boxed(async move {
+            turn().await;
+            let answer = wait(call());
+            let seen = step(&mut self.watched.lock(), &answer);
+            turn().await;
+            answered(&mut self.watched.lock(), seen);
+            answer
+        })
+    }
+}
+
+impl Store for WatchedStore {
+    fn load<'a>(
+        &'a self,
+        id: Digest,
+        select: Select<'a>,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Loaded> {
+        self.call(
+            move || self.inner.load(id, select, now),
+            move |watch, answer| {
+                answer
+                    .as_ref()
+                    .ok()
+                    .map(|loaded| watch.loaded(id, select, now, loaded))
+            },
+            |watch, seen| {
+                if let Some(seen) = seen {
+                    watch.absorb(seen);
+                }
+            },
+        )
+    }
+
+    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        let same = commit.clone();
+        self.call(
+            move || self.inner.commit(commit),
+            move |watch, answer| match answer {
+                Ok(outcome) => watch.committed(&same, outcome),
+                Err(error) => watch.violated(format!("the store fails: {error:?}")),
+            },
+            |_, ()| (),
+        )
+    }
+
+    fn find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
+        self.inner.find(field, entry, now)
+    }
+
+    fn page(
+        &self,
+        after: Option<Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Digest>> {
+        self.inner.page(after, limit, now)
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+        self.inner.sweep(now, limit)
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.inner.close()
+    }
+}
+
+/// Ends the turn, once.
+pub(super) async fn turn() {
+    let mut waited = false;
+    poll_fn(|_| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits on this thread.
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

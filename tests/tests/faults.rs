@@ -1,0 +1,312 @@
+//! Disks that are full or read-only, stores that hang, and a second process: a clear error each, nothing lost that was
+//! acknowledged, and no restart when the cause is gone (F09).
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+    routing::{get, post},
+};
+use level_session::{
+    Session, SessionLayer,
+    store::{Durability, FjallStore, MemoryStore, Store as _},
+};
+use level_session_tests::{
+    crash,
+    history::Data,
+    over_every_store,
+    visitor::{App, Visitor},
+};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+use tower::ServiceExt as _;
+
+fn site(app: &App) -> Router {
+    let add = async |session: Session<Data>| {
+        session.left().set(1)?;
+        session.visits().add(1)
+    };
+    // Less than this is not noticed by the operating system for a while.
+    let fill = async |session: Session<Data>| {
+        session.visits().add(1)?;
+        session.set("ballast", "x".repeat(50_000))
+    };
+    let read =
+        async |session: Session<Data>| session.visits().await.map(|visits| visits.to_string());
+    Router::new()
+        .route("/add", post(add))
+        .route("/fill", post(fill))
+        .route("/visits", get(read))
+        .layer(SessionLayer::from(app.sessions.clone()))
+}
+
+async fn visit(site: &Router, visitor: &mut Visitor, path: &str) -> (StatusCode, String) {
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = path.parse().expect("a path");
+    if path != "/visits" {
+        *request.method_mut() = http::Method::POST;
+    }
+    *request.headers_mut() = visitor.request();
+    let response = site.clone().oneshot(request).await.expect("an answer");
+    visitor.receive(response.headers());
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 20)
+        .await
+        .expect("a body");
+    (status, String::from_utf8(body.into()).expect("text"))
+}
+
+/// A small file system of its own; `None`, and a line in the log, where this user may not mount one.
+struct Disk(PathBuf, tempfile::TempDir);
+
+impl Disk {
+    fn mount(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().to_owned();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(&path)
+            .stderr(Stdio::null())
+            .status();
+        match mounted {
+            Ok(status) if status.success() => Some(Self(path, folder)),
+            _ => {
+                println!("skipped: mounting a small disk takes root on Linux");
+                None
+            }
+        }
+    }
+
+    fn remount(&self, how: &str) {
+        let remounted = Command::new("mount")
+            .args(["-o", &format!("remount,{how}")])
+            .arg(&self.0)
+            .status();
+        assert!(remounted.expect("mount").success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: the store may still have files there when a test fails.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = &self.1;
+    }
+}
+
+fn open(path: &Path, durability: Durability) -> FjallStore {
+    FjallStore::builder()
+        .durability(durability)
+        .sweep_every(None)
+        .open(path)
+        .expect("the store opens")
+}
+
+/// Prevents: an outage that outlasts its cause, and a success that was told for what a full disk did not take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk() {
+    for durability in [Durability::Buffer, Durability::Sync] {
+        let Some(disk) = Disk::mount("8m") else {
+            return;
+        };
+        let path = disk.0.join("sessions");
+        let store = open(&path, durability);
+        let app = App::over(std::sync::Arc::new(store.clone()));
+        let site = site(&app);
+        let mut visitor = Visitor::new();
+        assert_eq!(visit(&site, &mut visitor, "/add").await.0, StatusCode::OK);
+        let mut acknowledged = 1;
+
+        for outage in 0..3 {
+            let ballast = disk.0.join("ballast");
+            let mut file = fs::File::create(&ballast).expect("a file");
+            while file.write_all(&[1; 4_096]).is_ok() {}
+            drop(file);
+            let mut refused = 0;
+            for _ in 0..30 {
+                let before = visitor.clone();
+                let (status, body) = visit(&site, &mut visitor, "/fill").await;
+                match status {
+                    StatusCode::OK => acknowledged += 1,
+                    _ => {
+                        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+                        assert_eq!(body, "", "the client is not told why");
+                        assert_eq!(visitor, before);
+                        // Nobody gets the cookie of a session that was not stored.
+                        let mut stranger = Visitor::new();
+                        let (status, _) = visit(&site, &mut stranger, "/add").await;
+                        assert!(status.is_server_error() == stranger.cookie().is_none());
+                        refused += 1;
+                    }
+                }
+            }
+            assert!(refused > 0, "the disk was not full at all");
+
+            fs::remove_file(&ballast).expect("it can be removed");
+            let mut tries = 0;
+            while visit(&site, &mut visitor, "/add").await.0 != StatusCode::OK {
+                tries += 1;
+                assert!(
+                    tries < 5,
+                    "outage {outage}: it does not work again ({durability:?})"
+                );
+            }
+            acknowledged += 1;
+            let (status, visits) = visit(&site, &mut visitor, "/visits").await;
+            assert_eq!(status, StatusCode::OK);
+            let visits: i32 = visits.parse().expect("a number");
+            // The one commit that met the end of the disk may be there, whole.
+            assert!(
+                (acknowledged..=acknowledged + 1).contains(&visits),
+                "{visits} are stored, and {acknowledged} were acknowledged"
+            );
+            acknowledged = visits;
+        }
+        store.close().await.expect("it closes");
+        drop(store);
+
+        let store = open(&path, durability);
+        let after = App::over(std::sync::Arc::new(store.clone()));
+        let (_, visits) = visit(&self::site(&after), &mut visitor, "/visits").await;
+        assert_eq!(
+            visits,
+            acknowledged.to_string(),
+            "and it is all there after a restart"
+        );
+        store.close().await.expect("it closes");
+    }
+}
+
+/// Prevents: a puzzle in the log of whoever mounted the wrong disk.
+#[tokio::test]
+async fn a_read_only_disk() {
+    let Some(disk) = Disk::mount("80m") else {
+        return;
+    };
+    let path = disk.0.join("sessions");
+    let store = open(&path, Durability::Buffer);
+    let app = App::over(std::sync::Arc::new(store.clone()));
+    let mut visitor = Visitor::new();
+    assert_eq!(
+        visit(&site(&app), &mut visitor, "/add").await.0,
+        StatusCode::OK
+    );
+    store.close().await.expect("it closes");
+    drop((app, store));
+
+    disk.remount("ro");
+    let text = FjallStore::open(&path)
+        .expect_err("it cannot be written")
+        .to_string();
+    assert!(
+        text.contains(&*path.to_string_lossy()) && text.contains("read-only"),
+        "{text}"
+    );
+    let text = FjallStore::open(disk.0.join("new"))
+        .expect_err("it cannot be made")
+        .to_string();
+    assert!(text.contains("new") && text.contains("read-only"), "{text}");
+
+    disk.remount("rw");
+    let store = open(&path, Durability::Buffer);
+    let app = App::over(std::sync::Arc::new(store.clone()));
+    assert_eq!(
+        visit(&site(&app), &mut visitor, "/visits").await.1,
+        "1",
+        "nothing was lost"
+    );
+    store.close().await.expect("it closes");
+}
+
+/// Prevents: two processes that write over each other, and an error that does not say where.
+#[test]
+fn a_second_process() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("sessions");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crash-child"))
+        .arg(&path)
+        .args(["buffer", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let mut told = std::io::BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut told, &mut line).expect("the child begins");
+    let error = FjallStore::open(&path).expect_err("it is taken");
+    child.kill().expect("it is ours to kill");
+    child.wait().expect("it is dead");
+    let text = error.to_string();
+    assert!(
+        text.contains(&*path.to_string_lossy()) && text.contains("another process"),
+        "{text}"
+    );
+    drop(crash::open(&path, Durability::Buffer).expect("it is free again"));
+}
+
+/// Prevents: a request that waits for a dead store for ever, holding what others need.
+#[tokio::test]
+async fn a_store_that_hangs() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let site = site(&app);
+        let mut visitor = Visitor::new();
+        assert_eq!(visit(&site, &mut visitor, "/add").await.0, StatusCode::OK);
+        app.faults.hang(true);
+        for path in ["/add", "/visits", "/fill"] {
+            // The client gives up.
+            let given_up =
+                tokio::time::timeout(Duration::from_millis(5), visit(&site, &mut visitor, path))
+                    .await;
+            assert!(given_up.is_err());
+        }
+        app.faults.hang(false);
+        assert_eq!(
+            visit(&site, &mut visitor, "/visits").await.1,
+            "1",
+            "what was given up is not stored"
+        );
+        assert_eq!(visit(&site, &mut visitor, "/add").await.0, StatusCode::OK);
+        assert_eq!(visit(&site, &mut visitor, "/visits").await.1, "2");
+    })
+    .await;
+}
+
+/// Prevents: half of a commit, or a success that nobody can be sure of, when a connection is lost before the answer.
+#[tokio::test]
+async fn a_store_that_fails_after_it_has_stored() {
+    let app = App::over(std::sync::Arc::new(MemoryStore::new()));
+    let site = site(&app);
+    let mut visitor = Visitor::new();
+    assert_eq!(visit(&site, &mut visitor, "/add").await.0, StatusCode::OK);
+    app.faults.fail_commits_afterwards(true);
+    let before = visitor.clone();
+    let (status, body) = visit(&site, &mut visitor, "/add").await;
+    assert_eq!(
+        (status, body.as_str()),
+        (StatusCode::INTERNAL_SERVER_ERROR, "")
+    );
+    assert_eq!(visitor, before);
+    let mut stranger = Visitor::new();
+    assert!(
+        visit(&site, &mut stranger, "/add")
+            .await
+            .0
+            .is_server_error()
+    );
+    assert_eq!(
+        stranger,
+        Visitor::new(),
+        "no cookie of a session that may not be there"
+    );
+    app.faults.fail_commits_afterwards(false);
+    assert_eq!(
+        visit(&site, &mut visitor, "/visits").await.1,
+        "2",
+        "stored whole, and once"
+    );
+}

@@ -1,0 +1,246 @@
+//! What every public type prints.
+
+use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
+use level_session::{
+    Clock, CookieConfig, Error, Expiry, Key, Keyring, Refresh, SameSite, Session, SessionData,
+    SessionLayer, Sessions, Timestamp, Value,
+    store::{
+        Bytes, Commit, Digest, Durability, FieldName, Fields, FjallStore, Guard, Loaded,
+        MemoryStore, Op, Outcome, Select, Step, StoreFuture, Swept, Write, testing::FaultyStore,
+    },
+    value::Stored,
+};
+use level_session_tests::visitor::{App, Visitor};
+use std::{
+    collections::BTreeSet,
+    fmt::{Debug, Display},
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+use tower::Layer as _;
+
+/// Those whose values only generated code and the library itself hold, and which cannot be made here.
+const UNREACHABLE: [&str; 3] = ["Diff", "View", "Def"];
+
+#[derive(Default)]
+struct Printed(Vec<(&'static str, String)>);
+
+impl Printed {
+    fn debug(&mut self, what: &'static str, value: &dyn Debug) {
+        self.0.push((what, format!("{value:?} {value:#?}")));
+    }
+
+    fn display(&mut self, what: &'static str, value: &(impl Debug + Display)) {
+        self.debug(what, value);
+        self.0.push((what, format!("{value} {value:#}")));
+    }
+}
+
+/// Every public type, with secrets in it, and what it prints.
+pub(crate) async fn all(secrets: &Secrets) -> Vec<(&'static str, String)> {
+    let mut out = Printed::default();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = events.clone();
+    let mut app = App::new();
+    let keyring = Keyring::new([KEY, OLD_KEY]).unwrap();
+    out.debug("Keyring", &keyring);
+    let (store, faults) = FaultyStore::new(MemoryStore::new());
+    app.sessions = Sessions::new(store, keyring)
+        .with_clock(app.clock.clone())
+        .with_observer(move |event| seen.lock().unwrap().push(event));
+    app.faults = faults;
+
+    sessions(&mut out, &app, secrets).await;
+    out.debug("Event", &*events.lock().unwrap());
+    settings(&mut out, &app);
+    stores(&mut out, &app).await;
+    errors(&mut out, &app).await;
+    must_be_complete(&out);
+    out.0
+}
+
+async fn sessions(out: &mut Printed, app: &App, secrets: &Secrets) {
+    let mut visitor = Visitor::new();
+    let written = app.request(&mut visitor, async |session: Session<Account>| {
+        session.card().set(CARD)?;
+        session.diary().set(DIARY.to_owned())?;
+        session.balance().add(BALANCE)?;
+        session.notice().set(DIARY.to_owned())?;
+        session.set("extra", DIARY)
+    });
+    written.await.unwrap();
+    secrets.add_cookies(&visitor);
+    let session: Session<Account> = app.begin(&visitor);
+    session
+        .diary()
+        .update(|diary| diary.push('!'))
+        .await
+        .unwrap();
+    session.diary().await.unwrap();
+    out.debug("Session", &session);
+    let fields: &<Account as SessionData>::Fields = &session;
+    let untyped: &level_session::Untyped = fields;
+    out.debug("Untyped", untyped);
+    out.debug("OptField", &session.card());
+    out.debug("Field", &session.diary());
+    out.debug("Counter", &session.balance());
+    out.debug("Flash", &session.notice());
+    out.debug("All", &session.get_all().await.unwrap());
+    let plain: Session = app.begin(&visitor);
+    plain.get::<String>("diary").await.unwrap();
+    let none: &level_session::NoFields = &plain;
+    out.debug("NoFields", none);
+}
+
+fn settings(out: &mut Printed, app: &App) {
+    out.debug("Sessions", &app.sessions);
+    let layer = SessionLayer::from(app.sessions.clone());
+    out.debug("SessionLayer", &layer);
+    let mut service = layer.layer(tower::service_fn(async |_: http::Request<()>| {
+        Ok::<_, Error>(http::Response::<()>::default())
+    }));
+    out.debug("SessionService", &"its inner service is the application's");
+    let response = tower::Service::call(&mut service, http::Request::default());
+    out.debug("ResponseFuture", &response);
+    out.debug("CookieConfig", &CookieConfig::default());
+    out.debug("CookieConfigBuilder", &CookieConfig::builder());
+    out.debug("SameSite", &SameSite::Lax);
+    out.debug("Expiry", &Expiry::nist_aal2());
+    out.debug("Refresh", &Refresh::Throttled);
+    out.debug("Clock", &Clock::system());
+    out.debug("Timestamp", &Timestamp::from_millis(1));
+    out.debug("Schema", &Account::SCHEMA);
+    let key: Key<u64> = Account::CARD;
+    out.debug("Key", &key);
+    out.debug("FieldDef", &key.def());
+}
+
+async fn stores(out: &mut Printed, app: &App) {
+    let now = app.clock.now();
+    let store = app.sessions.store();
+    let ids = store.page(None, 10, now).await.unwrap();
+    out.debug("Digest", &ids);
+    for select in [
+        Select::Nothing,
+        Select::All,
+        Select::Names(&["diary", "no"]),
+    ] {
+        out.debug("Select", &select);
+        let loaded = store.load(ids[0], select, now).await.unwrap();
+        out.debug("Loaded", &loaded);
+        let Loaded::Live(snapshot) = loaded else {
+            panic!("it lives")
+        };
+        out.debug("Snapshot", &snapshot);
+        out.debug("Meta", &snapshot.meta);
+        out.debug("Lease", &snapshot.meta.lease);
+        out.debug("Fields", &snapshot.fields);
+        if let Fields::All(fields) = snapshot.fields {
+            for (name, bytes) in fields {
+                out.debug("FieldName", &name);
+                commits(out, ids[0], now, &name, &bytes);
+            }
+        }
+    }
+    let future: StoreFuture<'_, Bytes> = StoreFuture::ready(Ok(DIARY.as_bytes().into()));
+    out.debug("StoreFuture", &future);
+    out.debug("Swept", &Swept::default());
+    out.debug("MemoryStore", &MemoryStore::new());
+    out.debug("Durability", &Durability::Buffer);
+    out.debug("FjallStoreBuilder", &FjallStore::builder());
+    let folder = tempfile::tempdir().unwrap();
+    let fjall = FjallStore::open(folder.path().join("sessions")).unwrap();
+    out.debug("FjallStore", &fjall);
+    let (faulty, faults) = FaultyStore::new(fjall);
+    out.debug("FaultyStore", &faulty);
+    out.debug("Faults", &faults);
+    out.debug("Call", &app.faults.calls());
+}
+
+fn commits(out: &mut Printed, id: Digest, now: Timestamp, name: &FieldName, bytes: &Bytes) {
+    let guard = Guard {
+        field: name.clone(),
+        expected: Some(bytes.clone()),
+    };
+    let write = |op| Write {
+        field: name.clone(),
+        op,
+        index: Some(bytes.clone()),
+    };
+    out.debug("Op", &Op::Set(bytes.clone()));
+    out.debug("Guard", &guard);
+    out.debug("Write", &write(Op::Set(bytes.clone())));
+    out.debug("Step", &Step::Keep);
+    let commit = Commit {
+        id,
+        now,
+        ended_at: now,
+        step: Step::Keep,
+        clear: false,
+        lease: None,
+        guards: &[guard],
+        writes: &[write(Op::Set(bytes.clone())), write(Op::Remove)],
+    };
+    out.debug("Commit", &commit);
+    out.debug(
+        "Outcome",
+        &Outcome::Conflict(vec![Some(bytes.clone()), None]),
+    );
+    let stored = Stored::open(bytes).unwrap();
+    out.debug("Stored", &stored);
+    out.debug("Body", &stored.body());
+    let value: Value = stored.body().decode().unwrap();
+    out.debug("Value", &value);
+    let error = stored.body().decode::<Vec<(bool, char)>>().unwrap_err();
+    out.display("ValueError", &error);
+}
+
+async fn errors(out: &mut Printed, app: &App) {
+    let session: Session<Account> = app.begin(&Visitor::new());
+    let error = session.set("card", DIARY).unwrap_err();
+    out.display("Error", &error);
+    out.debug("ErrorKind", &error.kind());
+    let error = Keyring::new([&KEY[..9]]).unwrap_err();
+    out.display("ConfigError", &error);
+}
+
+/// Whoever adds a public type adds it here.
+fn must_be_complete(out: &Printed) {
+    let printed: BTreeSet<_> = out.0.iter().map(|(what, _)| (*what).to_owned()).collect();
+    let mut declared = BTreeSet::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../session/src");
+    collect(&source, &mut declared);
+    assert!(declared.len() > 40, "{declared:?}");
+    let missing: Vec<_> = declared
+        .iter()
+        .filter(|name| !printed.contains(*name) && !UNREACHABLE.contains(&&***name))
+        .collect();
+    // An addition to a counter and its range are the application's own code, not a visitor's data.
+    assert_eq!(missing, ["Add", "Range"]);
+}
+
+fn collect(folder: &Path, declared: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            if !["tests", "conformance", "fuzzing"].contains(&name) {
+                collect(&path, declared);
+            }
+        } else if name != "fuzzing.rs" {
+            let text = fs::read_to_string(&path).unwrap();
+            let (text, _) = text
+                .split_once("#[cfg(test)]\nmod tests {")
+                .unwrap_or((&text, ""));
+            declared.extend(text.lines().filter_map(|line| {
+                let line = line.trim_start();
+                let rest = line
+                    .strip_prefix("pub struct ")
+                    .or(line.strip_prefix("pub enum "))?;
+                let end = rest.find(|c: char| !c.is_alphanumeric())?;
+                (end > 0).then(|| rest[..end].to_owned()) // else a name that a macro gives
+            }));
+        }
+    }
+}
