@@ -2,79 +2,23 @@
 
 mod plan;
 mod slots;
+mod terms;
 
 pub(crate) use plan::Plan;
+pub(crate) use terms::{
+    CookieAction, Epoch, Intent, Known, Look, Named, Phase, Rules, Taking, Who,
+};
 
 use crate::{
     changes::{Change, Cleared, Seen, Setting, Slot, Step as UpdateStep},
     clock::Timestamp,
     cookie::{Lines, Presented},
     error::{Error, Result},
-    expiry::Expiry,
     field::FieldName,
     id::{Digest, SessionId},
     store::{Bytes, Fields, Loaded, Meta, Snapshot},
 };
 use slots::Slots;
-use std::time::Duration;
-
-/// Whose session it is.
-#[derive(Clone, Debug)]
-pub(crate) enum Who {
-    /// There is none: a new visitor.
-    Nobody,
-    /// A cookie of ours was presented; the store was not asked yet.
-    Presented(Named),
-    /// The session lives.
-    Known(Known),
-}
-
-/// An id and its digest.
-#[derive(Clone, Debug)]
-pub(crate) struct Named {
-    pub(crate) id: SessionId,
-    pub(crate) digest: Digest,
-}
-
-impl From<SessionId> for Named {
-    fn from(id: SessionId) -> Self {
-        Self {
-            digest: id.digest(),
-            id,
-        }
-    }
-}
-
-/// A session that was found alive.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    pub(crate) named: Named,
-    pub(crate) meta: Meta,
-    /// It was found by the id that it had before its renewal.
-    pub(crate) by_former_id: bool,
-}
-
-/// What shall happen to the session itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Intent {
-    #[default]
-    Keep,
-    Renew,
-    Destroy,
-}
-
-/// What the response is to say.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum CookieAction {
-    #[default]
-    Leave,
-    /// Send the cookie of this id, good until this moment.
-    Set(SessionId, Timestamp),
-    Remove,
-    /// Take a bad signature away, in Keygrip's form.
-    Unsign,
-}
-
 /// A unit of work: what is known, what is wanted, and what the response will say.
 pub(crate) struct State {
     /// The cookies that came, until somebody uses the session: [`who`](Self::who) is not known before they are read.
@@ -99,53 +43,6 @@ pub(crate) struct State {
     epoch: u64,
     /// The id of the session that this unit will make, if a token was bound to it already.
     next: Option<SessionId>,
-}
-
-/// Whether the unit of work can go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Phase {
-    #[default]
-    Open,
-    /// A commit is under way; if it is found so at the next, it was dropped in the middle.
-    Committing,
-    /// The session ended under it.
-    Gone,
-    /// The request is over.
-    Closed,
-}
-
-/// What a look at a field gives.
-pub(crate) enum Look {
-    /// What the request sees.
-    Seen(Option<Bytes>),
-    /// The store must be asked first.
-    Load(Digest, Epoch),
-}
-
-/// How a field is taken.
-pub(crate) enum Taking {
-    /// It was the request's own: done.
-    Own,
-    /// It is stored: whoever removes exactly these bytes has it. `change` is what the request made of them, lent
-    /// until [`State::end_take`].
-    Claim {
-        change: Option<Change>,
-        id: Digest,
-        stored: Bytes,
-    },
-}
-
-/// When a load began, counted in commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch(u64);
-
-/// What a plan is made by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    pub(crate) expiry: Expiry,
-    /// How long a former id works after a renewal.
-    pub(crate) grace: Duration,
-    pub(crate) now: Timestamp,
 }
 
 impl State {

@@ -1,0 +1,134 @@
+//! The commit: everything that is wanted, at once.
+
+use super::UnitOfWork;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    session::state::{Phase, Plan, Rules, State},
+    store::{Bytes, Commit, Outcome, Step as CommitStep},
+};
+
+/// How often a commit is tried again because another request changed a field that it updates. A turn per session
+/// makes one retry the rule; only another process can cause more.
+const TRIES: usize = 64;
+
+impl UnitOfWork {
+    /// Whether a commit would do anything. Where another task of the request is about to change something, it would
+    /// wait for that.
+    #[cfg(feature = "tower")]
+    pub(crate) fn wants_commit(&self) -> bool {
+        self.serial.try_lock().is_err() || {
+            let rules = self.rules(self.now());
+            self.lock().wants_commit(&rules)
+        }
+    }
+
+    /// Stores everything that is wanted, at once.
+    pub(crate) async fn commit(&self) -> Result<()> {
+        let _serial = self.serial.lock().await;
+        {
+            let mut state = self.lock();
+            match state.phase {
+                Phase::Open => {}
+                Phase::Gone => return Err(Error::gone()),
+                Phase::Closed => return Err(Error::closed()),
+                Phase::Committing => {
+                    state.phase = Phase::Gone;
+                    return Err(Error::new(
+                        ErrorKind::Store,
+                        "an earlier commit of this request was interrupted, and whether it is stored is not known: \
+                         nothing more is stored through this handle",
+                    ));
+                }
+            }
+        }
+        self.identify().await?;
+        let rules = self.rules(self.now());
+        let Some(mut plan) = self.lock().plan(&rules, || self.runtime.ids.next())? else {
+            return Ok(());
+        };
+        match self.carry_out(&mut plan, &rules).await {
+            Ok(()) => {
+                let events = plan.events();
+                let by_former_id = self.lock().settle(plan, rules.now);
+                events.for_each(|event| self.runtime.tell(event, by_former_id));
+                Ok(())
+            }
+            // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
+            Err(error) if plan.is_refresh() => {
+                let mut state = self.lock();
+                state.unsettle(&plan, rules.now)?;
+                match error.kind() {
+                    ErrorKind::Gone => state.phase = Phase::Gone,
+                    _ => tracing::warn!(
+                        session = %plan.id.short(),
+                        error = &error as &dyn std::error::Error,
+                        "a session's idle timeout could not be restarted"
+                    ),
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Gone => self.lock().is_gone(),
+            Err(error) => {
+                let back = self.lock().unsettle(&plan, rules.now);
+                Err(back.err().unwrap_or(error))
+            }
+        }
+    }
+
+    async fn carry_out(&self, plan: &mut Plan, rules: &Rules) -> Result<()> {
+        let _turn = match plan.guards.is_empty() {
+            true => None,
+            false => Some(self.runtime.turn(plan.id).lock().await),
+        };
+        for _ in 0..TRIES {
+            let ending = match plan.step {
+                CommitStep::Destroy | CommitStep::Renew { .. } => Some(self.runtime.end(rules.now)),
+                CommitStep::Create { .. } | CommitStep::Keep => None,
+            };
+            let commit = Commit {
+                id: plan.id,
+                now: rules.now,
+                ended_at: ending.as_ref().map_or(rules.now, |ending| ending.at),
+                step: plan.step,
+                clear: plan.clear,
+                lease: plan.lease,
+                guards: &plan.guards,
+                writes: &plan.writes,
+            };
+            match self.runtime.store.commit(commit).await? {
+                Outcome::Done => return Ok(()),
+                Outcome::Gone => return Err(Error::gone()),
+                Outcome::Exists => State::replan(plan, self.runtime.ids.next()?),
+                Outcome::Conflict(current) => self.rerun(plan, current)?,
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Contended,
+            match plan.new {
+                Some(_) => {
+                    "no id could be found that is not taken: the id generator repeats itself"
+                }
+                None => "other requests changed what this one updates, again and again",
+            },
+        ))
+    }
+
+    /// Runs the updates of a plan again, on what is stored now. The session's turn is held meanwhile, so that nobody else
+    /// who updates it comes between.
+    fn rerun(&self, plan: &mut Plan, current: Vec<Option<Bytes>>) -> Result<()> {
+        let now = self.now();
+        let mut updates = self.lock().lend_updates();
+        let mut result = Ok(());
+        for (name, update) in &mut updates {
+            let at = plan.guards.iter().position(|guard| guard.field == *name);
+            let bytes = at.and_then(|at| current.get(at).cloned()).flatten();
+            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: the state is not locked
+        }
+        let mut state = self.lock();
+        for (name, update) in &updates {
+            state.reread(name, update.base().cloned());
+        }
+        state.return_updates(plan, updates);
+        result
+    }
+}

@@ -1,0 +1,174 @@
+//! A unit of work: the state of a request's session, and the conversation with the store about it.
+//!
+//! The state is behind a short lock that is never held across an await, and never while code of the user's runs
+//! (`Deserialize`, closures). Whatever talks to the store about changes does so one at a time, under `serial`.
+
+mod changing;
+mod committing;
+mod reading;
+
+use super::state::{CookieAction, Rules, State, Who};
+use crate::{
+    changes::Setting,
+    clock::Timestamp,
+    cookie::Lines,
+    csrf,
+    error::{Error, ErrorKind, Result},
+    field::{FieldDef, FieldName},
+    id::Digest,
+    sessions::Runtime,
+    store::Add,
+};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A handle's share of a session.
+pub(crate) struct UnitOfWork {
+    pub(crate) runtime: Arc<Runtime>,
+    /// A session that is ended at this moment or later was ended while this unit was at work.
+    began: Timestamp,
+    state: Mutex<State>,
+    serial: tokio::sync::Mutex<()>,
+    /// Without a response of its own: it cannot send a cookie.
+    detached: bool,
+}
+
+impl UnitOfWork {
+    /// The unit of work of a request with these cookies, which are read when the session is used.
+    pub(crate) fn new(runtime: Arc<Runtime>, cookies: Lines) -> Self {
+        let mut state = State::new(Who::Nobody, runtime.create_at_once);
+        state.unread = Some(cookies).filter(|lines| !lines.is_empty());
+        Self {
+            began: runtime.begin(),
+            runtime,
+            state: Mutex::new(state),
+            serial: tokio::sync::Mutex::new(()),
+            detached: false,
+        }
+    }
+
+    /// A unit of its own on the same session.
+    pub(crate) fn detach(&self) -> Result<Self> {
+        let who = match &self.lock().use_it()?.who {
+            Who::Nobody => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "there is no stored session to detach from yet: write something and `commit().await` it first",
+                ));
+            }
+            who => who.clone(),
+        };
+        Ok(Self {
+            runtime: self.runtime.clone(),
+            began: self.runtime.begin(),
+            state: Mutex::new(State::new(who, false)),
+            serial: tokio::sync::Mutex::new(()),
+            detached: true,
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.peek();
+        if let Some(cookies) = state.unread.take() {
+            state.present(self.runtime.cookie.read(&cookies));
+        }
+        state
+    }
+
+    /// The state without a look at the request's cookies: who it is may not be known yet.
+    fn peek(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.runtime.clock.now()
+    }
+
+    fn rules(&self, now: Timestamp) -> Rules {
+        Rules {
+            expiry: self.runtime.expiry,
+            grace: self.runtime.grace,
+            now,
+        }
+    }
+
+    pub(crate) fn is_detached(&self) -> bool {
+        self.detached
+    }
+
+    pub(crate) async fn csrf_token(&self) -> Result<String> {
+        self.lock().use_it()?;
+        self.identify().await?;
+        let id = self.lock().id_to_be(|| self.runtime.ids.next())?;
+        csrf::token(&self.runtime.keyring, &id)
+    }
+
+    pub(crate) async fn verify_csrf(&self, token: &str) -> Result<bool> {
+        self.lock().use_it()?;
+        self.identify().await?;
+        let id = self.lock().id_that_came().cloned();
+        Ok(id.is_some_and(|id| csrf::matches(&self.runtime.keyring, &id, token)))
+    }
+
+    /// Ends the unit. Gives what the response is to say, and whether the session was used at all.
+    pub(crate) fn close(&self) -> (CookieAction, bool) {
+        let used = self.is_used();
+        // Whoever used it has read the cookies, but for one who makes a session of every visit and failed.
+        let mut state = if used { self.lock() } else { self.peek() };
+        (state.close(), used)
+    }
+
+    /// Whether the session was used in any way.
+    pub(crate) fn is_used(&self) -> bool {
+        self.peek().used
+    }
+
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.lock().digest()
+    }
+
+    /// A value of a field, ready to be stored.
+    pub(crate) fn setting(
+        def: Option<&FieldDef>,
+        field: &FieldName,
+        now: impl FnOnce() -> Timestamp,
+        body: impl FnOnce(&mut Vec<u8>) -> Result<(), crate::value::ValueError>,
+    ) -> Result<Setting> {
+        let expires = def.and_then(|def| def.ttl).map(|ttl| now().after(ttl));
+        let make = || {
+            let bytes = crate::value::seal(expires, body)?;
+            let index = match def {
+                Some(def) if def.index => Some(crate::value::index_entry(&bytes)?),
+                _ => None,
+            };
+            Ok(Setting { bytes, index })
+        };
+        make().map_err(|cause: crate::value::ValueError| cause.on_field(field.clone()))
+    }
+
+    /// An addition to a counter.
+    pub(crate) fn adding(def: &FieldDef, delta: i128, base: i128, now: Timestamp) -> Option<Add> {
+        let expires = def.ttl.map(|ttl| now.after(ttl));
+        def.counter.map(|range| Add {
+            delta,
+            range,
+            base,
+            expires,
+        })
+    }
+}
+
+impl fmt::Debug for UnitOfWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        let mut out = f.debug_struct("Session");
+        match state.digest() {
+            Some(digest) => out.field("digest", &digest.short()),
+            None => out.field("digest", &"none"),
+        };
+        out.field("phase", &state.phase).finish_non_exhaustive()
+    }
+}
