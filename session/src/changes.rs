@@ -201,6 +201,16 @@ pub(crate) enum Seen {
     Known(Option<Bytes>),
 }
 
+impl Seen {
+    /// The bytes, where there is nothing stored that could be unknown.
+    pub(crate) fn known(self) -> Option<Bytes> {
+        match self {
+            Self::Known(bytes) => bytes,
+            Self::Unknown => None,
+        }
+    }
+}
+
 impl Slot {
     pub(crate) fn version(&self) -> u64 {
         self.version

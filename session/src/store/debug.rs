@@ -1,6 +1,6 @@
 //! What the contract's types print: fields by name, values by their length and nothing more (requirement S08).
 
-use super::{Bytes, Fields, Guard, Op, Outcome, Write};
+use super::{Bytes, FieldName, Fields, Guard, Op, Outcome, TableView, Write};
 use std::fmt;
 
 /// The length of a value.
@@ -24,11 +24,21 @@ impl fmt::Debug for Fields {
         match self {
             Self::Nothing => f.write_str("Nothing"),
             Self::Named(values) => f.debug_tuple("Named").field(&lengths(values)).finish(),
+            Self::View(view) => f.debug_tuple("View").field(view).finish(),
             Self::All(fields) => {
                 let all = fields.iter().map(|(name, value)| (name, Length(value)));
                 f.debug_map().entries(all).finish()
             }
         }
+    }
+}
+
+impl fmt::Debug for TableView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |name: &FieldName| self.get(name).flatten().map(|value| value.len());
+        f.debug_map()
+            .entries(self.names().map(|name| (name, length(name))))
+            .finish()
     }
 }
 

@@ -1,15 +1,16 @@
 //! Sessions in the memory of this process.
 
 use super::{
-    Bytes, Commit, Digest, FieldName, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
+    Bytes, Commit, Digest, Fields, Loaded, Meta, Outcome, Select, Snapshot, Step, Store,
     StoreFuture, Swept,
     by_digest::ByDigest,
     rules::{self, Life, Verdict},
+    table::Table,
     watch::{ExpiredWatch, Watchers},
 };
 use crate::{clock::Timestamp, error::Result};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError, Weak,
@@ -53,12 +54,8 @@ enum Record {
 
 struct Session {
     life: Life,
-    fields: BTreeMap<FieldName, Field>,
-}
-
-struct Field {
-    bytes: Bytes,
-    index: Option<Bytes>,
+    /// With all their values.
+    fields: Table,
 }
 
 impl MemoryStore {
@@ -117,7 +114,7 @@ impl MemoryStore {
                 lease,
                 former: None,
             },
-            fields: BTreeMap::new(),
+            fields: Table::default(),
         };
         match session.judge(commit)? {
             Verdict::Conflict(found) => Ok(Outcome::Conflict(found)),
@@ -185,6 +182,7 @@ impl MemoryStore {
             unreachable!("the session was looked at under the same lock");
         };
         session.apply(commit, values);
+        session.fields.outdate_views();
         let left = match session.life.renew(commit, former_works_until) {
             None => Record::Ended(commit.ended_at),
             Some(until) => Record::Moved {
@@ -350,43 +348,41 @@ impl Record {
 
 impl Session {
     fn snapshot(&self, select: Select<'_>, now: Timestamp, by_former_id: bool) -> Snapshot {
-        let all = self.fields.iter();
+        let all = self.fields.fields().iter();
         Snapshot {
             meta: self.life.meta(now),
             by_former_id,
-            fields: Fields::pick(
-                select,
-                |name| {
-                    self.fields
-                        .get(name)
-                        .map(|field| Bytes::clone(&field.bytes))
-                },
-                all.map(|(name, field)| (name.clone(), Bytes::clone(&field.bytes))),
-            ),
+            fields: match select {
+                // A former id may stop working while the session is as it was.
+                Select::Names(_) if !by_former_id => Fields::View(self.fields.view()),
+                _ => Fields::pick(
+                    select,
+                    |name| self.value(name),
+                    all.filter_map(|field| Some((field.name.clone(), field.value()?.clone()))),
+                ),
+            },
         }
     }
 
+    fn value(&self, name: &str) -> Option<Bytes> {
+        self.fields.get(name)?.value().cloned()
+    }
+
     fn judge(&self, commit: &Commit<'_>) -> Result<Verdict> {
-        rules::judge(commit, |name| {
-            Ok(self
-                .fields
-                .get(name)
-                .map(|field| Bytes::clone(&field.bytes)))
-        })
+        rules::judge(commit, |name| Ok(self.value(name)))
     }
 
     fn apply(&mut self, commit: &Commit<'_>, values: Vec<Option<Bytes>>) {
         if commit.clear {
-            self.fields.clear();
+            self.fields.retain(|_| false);
         }
         for (write, bytes) in commit.writes.iter().zip(values) {
             let Some(bytes) = bytes else {
-                self.fields.remove(&*write.field);
+                self.fields.remove(&write.field);
                 continue;
             };
-            let index = rules::index_after(write, || self.fields.get(&*write.field)?.index.clone());
-            self.fields
-                .insert(write.field.clone(), Field { bytes, index });
+            let index = rules::index_after(write, || self.fields.get(&write.field)?.index.clone());
+            self.fields.set(&write.field, index, bytes);
         }
     }
 }

@@ -28,6 +28,7 @@ mod fjall;
 mod future;
 mod memory;
 mod rules;
+mod table;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -41,6 +42,7 @@ pub(crate) use self::fjall::records;
 pub use self::fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use future::StoreFuture;
 pub use memory::MemoryStore;
+pub use table::TableView;
 pub use watch::ExpiredWatch;
 
 pub use crate::value::Add;
@@ -211,6 +213,9 @@ pub enum Fields {
     Nothing,
     /// For [`Select::Names`]: in the same order.
     Named(Vec<Option<Bytes>>),
+    /// For [`Select::Names`], by a store that has the session in memory: all that was asked for, and more. The
+    /// stores of this crate answer it, so that the core need not ask them again for the next field.
+    View(TableView),
     /// For [`Select::All`]: every field that is stored, in any order.
     All(Vec<(FieldName, Bytes)>),
 }
@@ -342,6 +347,17 @@ impl Fields {
             Select::Nothing => Self::Nothing,
             Select::Names(names) => Self::Named(names.iter().map(|name| stored(name)).collect()),
             Select::All => Self::All(all.collect()),
+        }
+    }
+
+    /// The values under these names, in their order: of the answer to a [`Select::Names`] of the same names. `None`
+    /// if this is no such answer.
+    #[must_use]
+    pub fn named(&self, names: &[&str]) -> Option<Vec<Option<Bytes>>> {
+        match self {
+            Self::Named(values) if values.len() == names.len() => Some(values.clone()),
+            Self::View(view) => names.iter().map(|name| view.get(name)).collect(),
+            Self::Nothing | Self::Named(_) | Self::All(_) => None,
         }
     }
 }

@@ -155,6 +155,7 @@ impl Handler {
             Op::Update(field, by) => {
                 let got = field.update(session, by).await;
                 self.wants(op, got, |watch, _| {
+                    watch.looked(field);
                     watch.unit().wants.push(field, Change::Update(by));
                 });
             }
@@ -227,6 +228,7 @@ impl Handler {
             }
             // Nothing was claimed: it was the request's own, or there is nothing.
             None => {
+                watch.looked(field);
                 let Some(seen) = watch.unit().sees(field, now) else {
                     return watch.violated(format!("{op:?} was answered without a look"));
                 };
@@ -297,6 +299,7 @@ fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
 
 fn sees(watch: &mut Watch, op: Op, field: Field, got: Option<Held>, typed: bool) {
     let now = watch.clock.now();
+    watch.looked(field);
     match watch.unit().sees(field, now) {
         None => watch.violated(format!("{op:?} was answered without a look")),
         Some(stored) => {

@@ -27,6 +27,8 @@ pub(super) struct Unit {
     pub(super) wants: Wants,
     seen: BTreeMap<Field, Option<Stored>>,
     all_read: bool,
+    /// The store has shown it all fields, and it may look at them again without asking, while they are what is stored.
+    pub(super) viewing: bool,
     /// What it has changed before.
     touched: BTreeSet<Field>,
     /// What was claimed by a `take`.
@@ -210,6 +212,7 @@ impl Unit {
             wants: Wants::default(),
             seen: BTreeMap::new(),
             all_read: false,
+            viewing: false,
             touched: BTreeSet::new(),
             claimed: None,
             cookie: Cookie::Leave,
@@ -278,6 +281,7 @@ impl Unit {
             self.seen.remove(field);
         }
         self.all_read = (self.all_read || cleared) && sums.is_empty();
+        self.viewing = false;
         self.wants = Wants::default();
     }
 }

@@ -73,6 +73,7 @@ pub(super) struct Seen {
     live: Option<(Digest, bool, Live)>,
     ended: Option<End>,
     names: Option<Vec<Field>>,
+    view: bool,
 }
 
 impl Watch {
@@ -127,6 +128,7 @@ impl Watch {
             live: None,
             ended: None,
             names,
+            view: false,
         };
         match (found, loaded) {
             (Found::Live { id, by_former }, Loaded::Live(snapshot)) => {
@@ -134,6 +136,7 @@ impl Watch {
                 if let Some(live) = live {
                     self.compare(snapshot, by_former, &live, seen.names.as_deref());
                     seen.live = Some((id, by_former, live));
+                    seen.view = matches!(snapshot.fields, Fields::View(_));
                 }
             }
             (Found::Ended(end), Loaded::Ended(_)) => seen.ended = Some(end),
@@ -169,16 +172,20 @@ impl Watch {
         });
         let found: BTreeMap<Field, Stored> = match &snapshot.fields {
             Fields::Nothing => return,
-            Fields::Named(values) => names
-                .unwrap_or_default()
-                .iter()
-                .zip(values)
-                .filter_map(|(field, bytes)| Some((*field, stored(bytes.as_deref()?)?)))
-                .collect(),
             Fields::All(all) => all
                 .iter()
                 .filter_map(|(name, bytes)| Some((Field::of(name)?, stored(bytes)?)))
                 .collect(),
+            fields => {
+                let asked = names.unwrap_or_default();
+                let names: Vec<&str> = asked.iter().map(|field| field.key()).collect();
+                let values = fields.named(&names).unwrap_or_default();
+                asked
+                    .iter()
+                    .zip(values)
+                    .filter_map(|(field, bytes)| Some((*field, stored(bytes.as_deref()?)?)))
+                    .collect()
+            }
         };
         for field in names.unwrap_or(&Field::ALL) {
             let (found, wanted) = (found.get(field), live.fields.get(field));
@@ -192,6 +199,26 @@ impl Watch {
     }
 
     /// The answer reaches the request.
+    /// The request has looked at a field. If it did not have to ask the store, it has read it where the store had
+    /// shown it all fields, and what it saw there must be what is stored now.
+    pub(super) fn looked(&mut self, field: Field) {
+        let now = self.clock.now();
+        let unit = self.unit();
+        let Who::Known {
+            id,
+            by_former: false,
+        } = unit.who
+        else {
+            return;
+        };
+        if unit.viewing && unit.sees(field, now).is_none() {
+            let live = self.model.live(id).cloned();
+            if let Some(live) = live.filter(|live| live.lease.is_live(now)) {
+                self.unit().read(&live.fields, Some(&[field]));
+            }
+        }
+    }
+
     pub(super) fn absorb(&mut self, seen: Seen) {
         let now = self.clock.now();
         let unit = self.unit();
@@ -205,6 +232,7 @@ impl Watch {
                 }
                 unit.known_use = live.lease.seen;
                 unit.read(&live.fields, seen.names.as_deref());
+                unit.viewing |= seen.view;
             }
             None => {
                 let ended_under_it = seen.ended.is_some_and(|end| end.moment > unit.began);

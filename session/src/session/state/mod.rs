@@ -6,25 +6,29 @@ mod terms;
 
 pub(crate) use plan::Plan;
 pub(crate) use terms::{
-    CookieAction, Epoch, Intent, Known, Look, Named, Phase, Rules, Taking, Who,
+    CookieAction, Epoch, Intent, Known, Look, LookAt, Named, Phase, Rules, Taking, Who,
 };
 
 use crate::{
     changes::{Change, Cleared, Seen, Setting, Slot, Step as UpdateStep},
     clock::Timestamp,
     cookie::{Lines, Presented},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     field::FieldName,
     id::{Digest, SessionId},
-    store::{Bytes, Fields, Loaded, Meta, Snapshot},
+    store::{Bytes, Fields, Loaded, Meta, Snapshot, TableView},
 };
 use slots::Slots;
+
 /// A unit of work: what is known, what is wanted, and what the response will say.
 pub(crate) struct State {
     /// The cookies that came, until somebody uses the session: [`who`](Self::who) is not known before they are read.
     pub(crate) unread: Option<Lines>,
     pub(crate) who: Who,
     slots: Slots,
+    /// All fields, as a store in this process has shown them, and until when the session lives: what is read next
+    /// is read here for as long as that is what is stored.
+    view: Option<(TableView, Timestamp)>,
     all_read: bool,
     cleared: Cleared,
     intent: Intent,
@@ -51,6 +55,7 @@ impl State {
             unread: None,
             who,
             slots: Slots::default(),
+            view: None,
             all_read: false,
             cleared: Cleared::default(),
             intent: Intent::Keep,
@@ -110,18 +115,50 @@ impl State {
     /// What the request sees of a field, or whom to ask.
     pub(crate) fn look(&mut self, field: &FieldName, now: Timestamp) -> Result<Look> {
         self.use_it()?;
-        Ok(match (self.see(field, now)?, &self.who) {
-            (Seen::Known(bytes), _) => Look::Seen(bytes),
-            (Seen::Unknown, Who::Nobody) => Look::Seen(None),
-            (
-                Seen::Unknown,
-                Who::Presented(Named { digest, .. })
-                | Who::Known(Known {
-                    named: Named { digest, .. },
-                    ..
-                }),
-            ) => Look::Load(*digest, self.epoch()),
+        let Some(digest) = self.digest() else {
+            return Ok(Look::Seen(self.see(field, now)?.known()));
+        };
+        if let Seen::Known(bytes) = self.see(field, now)? {
+            return Ok(Look::Seen(bytes));
+        }
+        Ok(match self.read_in_view(std::slice::from_ref(field), now) {
+            true => Look::Seen(self.see(field, now)?.known()),
+            false => Look::Load(digest, self.epoch()),
         })
+    }
+
+    /// What the request sees of these fields, or which of them to ask for: those are of one moment.
+    pub(crate) fn look_at(&mut self, fields: &[FieldName], now: Timestamp) -> Result<LookAt> {
+        let digest = self.use_it()?.digest();
+        let mut missing = Vec::new();
+        if let Some(digest) = digest {
+            for field in fields {
+                if matches!(self.see(field, now)?, Seen::Unknown) {
+                    missing.push(field.clone());
+                }
+            }
+            if !missing.is_empty() && !self.read_in_view(&missing, now) {
+                return Ok(LookAt::Load(digest, self.epoch(), missing));
+            }
+        }
+        let seen = fields.iter().map(|field| Ok(self.see(field, now)?.known()));
+        seen.collect::<Result<_>>().map(LookAt::Seen)
+    }
+
+    /// Reads fields that were not read yet in the view that the store has shown, if that shows all of them, and what
+    /// is stored now; whether it does.
+    fn read_in_view(&mut self, fields: &[FieldName], now: Timestamp) -> bool {
+        let Some((view, until)) = &self.view else {
+            return false;
+        };
+        let here = fields.iter().all(|field| view.has(field));
+        let current = here && now < *until && view.is_current();
+        if current {
+            for field in fields {
+                self.slots.slot(field).read(view.get(field).flatten());
+            }
+        }
+        current
     }
 
     fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
@@ -196,8 +233,7 @@ impl State {
                         });
                     }
                 }
-                self.note(names, fields);
-                Ok(())
+                self.note(names, fields, deadline(&meta, rules))
             }
             Loaded::Ended(at) if at >= began => self.is_gone(),
             Loaded::Live(_) | Loaded::Ended(_) | Loaded::Missing => match self.who {
@@ -212,10 +248,7 @@ impl State {
 
     /// The store holds to the deadlines that it was given; timeouts that were shortened since hold as well.
     fn accepts(&self, meta: &Meta, rules: &Rules) -> bool {
-        rules
-            .expiry
-            .lease(meta.lease.started, meta.lease.seen)
-            .is_live(rules.now)
+        rules.now < deadline(meta, rules)
     }
 
     pub(crate) fn is_gone<T>(&mut self) -> Result<T> {
@@ -223,7 +256,8 @@ impl State {
         Err(Error::gone())
     }
 
-    fn note(&mut self, names: &[FieldName], fields: Fields) {
+    /// Notes what was read of a session that lives until then.
+    fn note(&mut self, names: &[FieldName], fields: Fields, until: Timestamp) -> Result<()> {
         match fields {
             Fields::Nothing => {}
             Fields::Named(values) => {
@@ -231,11 +265,22 @@ impl State {
                     self.slots.slot(name).read(bytes);
                 }
             }
+            Fields::View(view) => {
+                for name in names {
+                    let bytes = view.get(name).ok_or_else(|| {
+                        let what = "the store has answered with a view that lacks this field";
+                        Error::new(ErrorKind::Store, what).on(name.clone())
+                    })?;
+                    self.slots.slot(name).read(bytes);
+                }
+                self.view = Some((view, until));
+            }
             Fields::All(all) => {
                 self.slots.read_all(all);
                 self.all_read = true;
             }
         }
+        Ok(())
     }
 
     // ---- wanting
@@ -334,6 +379,7 @@ impl State {
     /// Begins to take a field that the request sees: its own value is taken here and now; a stored one is to be
     /// claimed.
     pub(crate) fn begin_take(&mut self, field: &FieldName) -> Result<Taking> {
+        self.view = None; // the claim will outdate it
         let hidden = self.cleared() != Cleared::default();
         let digest = self.digest();
         let slot = self.use_it()?.slot(field);
@@ -366,6 +412,7 @@ impl State {
     pub(crate) fn close(&mut self) -> CookieAction {
         self.phase = Phase::Closed;
         self.unread = None;
+        self.view = None;
         self.slots.clear();
         match std::mem::take(&mut self.cookie) {
             CookieAction::Leave => match &self.who {
@@ -378,4 +425,11 @@ impl State {
             action => action,
         }
     }
+}
+
+/// Until when a session lives if it is not used: by the deadlines that are stored, and by today's timeouts.
+fn deadline(meta: &Meta, rules: &Rules) -> Timestamp {
+    let Meta { lease, .. } = meta;
+    let today = rules.expiry.lease(lease.started, lease.seen);
+    today.deadline().min(lease.deadline())
 }

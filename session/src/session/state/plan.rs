@@ -97,6 +97,8 @@ impl State {
         rules: &Rules,
         draw: impl FnOnce() -> Result<SessionId>,
     ) -> Result<Option<Plan>> {
+        // The commit would outdate it, and a view that nobody holds need not be kept as it was.
+        self.view = None;
         let leaves_something = self.leaves_something();
         let (id, step, lease, new) = match &self.who {
             Who::Presented(_) => return Ok(None), // never used, or it would have been identified

@@ -4,6 +4,7 @@ use crate::{
     changes::Change,
     clock::Timestamp,
     expiry::Expiry,
+    field::FieldName,
     id::{Digest, SessionId},
     store::{Bytes, Meta},
 };
@@ -85,6 +86,14 @@ pub(crate) enum Look {
     Seen(Option<Bytes>),
     /// The store must be asked first.
     Load(Digest, Epoch),
+}
+
+/// What a look at several fields gives.
+pub(crate) enum LookAt {
+    /// What the request sees.
+    Seen(Vec<Option<Bytes>>),
+    /// The store must be asked for these first.
+    Load(Digest, Epoch, Vec<FieldName>),
 }
 
 /// How a field is taken.

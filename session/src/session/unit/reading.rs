@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     error::Result,
     field::FieldName,
-    session::state::{Epoch, Look, Who},
+    session::state::{Epoch, Look, LookAt, Who},
     store::{Bytes, Loaded, Select},
 };
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
@@ -71,23 +71,10 @@ impl UnitOfWork {
     pub(crate) async fn read_many(&self, fields: &[FieldName]) -> Result<Vec<Option<Bytes>>> {
         loop {
             let now = self.now();
-            let mut seen = Vec::with_capacity(fields.len());
-            let mut ask = None;
-            let mut missing = Vec::new();
-            {
-                let mut state = self.lock();
-                for field in fields {
-                    match state.look(field, now)? {
-                        Look::Seen(bytes) => seen.push(bytes),
-                        Look::Load(digest, asked) => {
-                            ask = Some((digest, asked));
-                            missing.push(field.clone());
-                        }
-                    }
-                }
-            }
-            let Some((digest, asked)) = ask else {
-                return Ok(seen);
+            let looked = self.lock().look_at(fields, now)?;
+            let (digest, asked, missing) = match looked {
+                LookAt::Seen(seen) => return Ok(seen),
+                LookAt::Load(digest, asked, missing) => (digest, asked, missing),
             };
             let names: Vec<&str> = missing.iter().map(|name| &**name).collect();
             let loaded = self

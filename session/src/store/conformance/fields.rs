@@ -1,7 +1,7 @@
 //! Fields: each on its own, whatever its name and its bytes.
 
 use super::kit::*;
-use crate::store::{Commit, Loaded, Select, Step};
+use crate::store::{Commit, Digest, Fields, Loaded, Select, Snapshot, Step, TableView};
 
 /// A commit changes the fields it names and no other (requirement F01).
 pub async fn a_commit_changes_only_the_fields_it_names(store: Subject) {
@@ -45,6 +45,95 @@ pub async fn a_commit_changes_only_the_fields_it_names(store: Subject) {
         "a field that was removed can be set again",
     );
     assert_eq!(bench.fields(id, bench.start).await.len(), 4, "and is there");
+}
+
+/// A view of a session's fields knows when it no longer shows what is stored. A store that answers none has nothing
+/// to know.
+pub async fn a_view_knows_when_it_is_of_the_past(store: Subject) {
+    let bench = Bench::new(store);
+    let end = bench.start.after(LIFE);
+    let (writes, removal) = ([set("a", "x")], [remove("b")]);
+    let keep = |id| bench.commit(id, Step::Keep);
+    let renew = |former_works_until| Step::Renew {
+        to: fresh(),
+        former_works_until,
+    };
+    type Change<'a> = (&'a str, Box<dyn Fn(Digest) -> Commit<'a> + 'a>);
+    let changes: [Change<'_>; 7] = [
+        (
+            "a field that is set",
+            Box::new(|id| Commit {
+                writes: &writes,
+                ..keep(id)
+            }),
+        ),
+        (
+            "a field that is removed",
+            Box::new(|id| Commit {
+                writes: &removal,
+                ..keep(id)
+            }),
+        ),
+        ("a destroy", Box::new(|id| bench.commit(id, Step::Destroy))),
+        ("a renewal", Box::new(|id| bench.commit(id, renew(None)))),
+        (
+            "a renewal with a grace",
+            Box::new(|id| bench.commit(id, renew(Some(bench.at(60))))),
+        ),
+        (
+            "a renewal that writes",
+            Box::new(|id| Commit {
+                writes: &writes,
+                ..bench.commit(id, renew(None))
+            }),
+        ),
+        (
+            "a clear",
+            Box::new(|id| Commit {
+                clear: true,
+                ..keep(id)
+            }),
+        ),
+    ];
+    for (what, change) in changes {
+        let id = bench.session(&[set("a", "1"), set("b", "2")]).await;
+        let Some(view) = view(&bench, id).await else {
+            continue;
+        };
+        assert!(view.is_current(), "nothing has changed: {what}");
+        bench.load(id, Select::All, bench.start).await;
+        assert!(view.is_current(), "reading changes nothing");
+        done(bench.apply(change(id)).await, what);
+        assert!(!view.is_current(), "{what} makes a view one of the past");
+        assert_eq!(
+            view.get("a").flatten().as_deref(),
+            Some(&b"1"[..]),
+            "what it shows stays as it was: {what}"
+        );
+    }
+    let id = bench.session(&[set("a", "1")]).await;
+    if let Some(view) = view(&bench, id).await {
+        assert!(bench.store.sweep(end, 10_000).await.is_ok());
+        assert!(
+            !view.is_current(),
+            "what expired and was swept is of the past"
+        );
+    }
+    let id = bench.session(&[set("a", "1")]).await;
+    if let Some(view) = view(&bench, id).await {
+        assert!(bench.store.close().await.is_ok());
+        assert!(!view.is_current(), "a closed store has nothing to show");
+    }
+}
+
+async fn view(bench: &Bench, id: Digest) -> Option<TableView> {
+    match bench.load(id, Select::Names(&["a"]), bench.start).await {
+        Loaded::Live(Snapshot {
+            fields: Fields::View(view),
+            ..
+        }) => Some(view),
+        _ => None,
+    }
 }
 
 /// `clear` removes every field, also those that others wrote, before the writes of the same commit.

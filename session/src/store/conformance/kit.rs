@@ -138,28 +138,15 @@ impl Bench {
         names: &[FieldName],
         now: Timestamp,
     ) -> Vec<Option<Bytes>> {
-        match self
-            .load(
-                id,
-                Select::Names(&names.iter().map(|name| &**name).collect::<Vec<_>>()),
-                now,
-            )
-            .await
-        {
-            Loaded::Live(Snapshot {
-                fields: Fields::Named(values),
-                ..
-            }) => {
-                assert_eq!(
-                    values.len(),
-                    names.len(),
-                    "`Select::Names` gives one answer for each name"
-                );
-                values
-            }
-            other => panic!(
-                "`Select::Names` of a live session is answered by `Fields::Named`, not {other:?}"
-            ),
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        match self.load(id, Select::Names(&names), now).await {
+            Loaded::Live(Snapshot { fields, .. }) => fields.named(&names).unwrap_or_else(|| {
+                panic!(
+                    "`Select::Names` of a live session is answered by `Fields::Named` with a value for each name, \
+                     or by `Fields::View` with all of them, not {fields:?}"
+                )
+            }),
+            other => panic!("a session that lives is not loaded, but {other:?}"),
         }
     }
 

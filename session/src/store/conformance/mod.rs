@@ -109,6 +109,7 @@ macro_rules! __for_each_promise {
             destroy_ends_a_session_under_all_its_ids
             a_former_id_does_not_outlive_the_session
             a_commit_changes_only_the_fields_it_names
+            a_view_knows_when_it_is_of_the_past
             clear_removes_everything_before_the_writes
             fields_come_in_the_order_that_they_are_asked_for
             any_string_names_a_field

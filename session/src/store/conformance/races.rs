@@ -181,8 +181,7 @@ pub async fn a_reader_sees_a_commit_whole(store: Subject) {
                 };
                 let values: Vec<_> = match snapshot.fields {
                     Fields::All(all) => all.into_iter().map(|(_, value)| Some(value)).collect(),
-                    Fields::Named(values) => values,
-                    Fields::Nothing => Vec::new(),
+                    fields => fields.named(&names).unwrap_or_default(),
                 };
                 assert_eq!(values.len(), 2, "both fields are there");
                 assert_eq!(values[0], values[1], "a reader sees a commit whole");

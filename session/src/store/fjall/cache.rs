@@ -1,7 +1,7 @@
 //! Recently used sessions, kept in memory beside the lock that every change of them takes: so they are never stale.
 
 use super::record::Session;
-use crate::store::{Digest, by_digest::ByDigest};
+use crate::store::{Digest, by_digest::ByDigest, table::Field};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 
@@ -46,7 +46,7 @@ impl Cache {
         entry.session
     }
 
-    /// Keeps a session that is stored exactly like this.
+    /// Keeps a session that is stored exactly like this, unless it is too large or nothing is kept at all.
     pub(super) fn put(&mut self, id: Digest, session: Box<Session>) {
         let Some(sessions) = &mut self.sessions else {
             return;
@@ -88,15 +88,15 @@ fn sparse(capacity: NonZeroUsize) -> LruCache<Digest, Entry, ByDigest> {
 }
 
 fn size(session: &Session) -> usize {
-    let field = |field: &super::record::Field| {
+    let field = |field: &Field| {
         let lengths = [
             Some(field.name.len()),
             field.index.as_ref().map(|b| b.len()),
-            field.value.as_ref().map(|b| b.len()),
+            field.value().map(|b| b.len()),
         ];
         size_of_val(field) + lengths.into_iter().flatten().sum::<usize>()
     };
-    size_of_val(session) + session.fields().iter().map(field).sum::<usize>()
+    size_of_val(session) + session.fields.fields().iter().map(field).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -128,7 +128,9 @@ mod tests {
                 former: None,
             },
         );
-        session.set(&FieldName::Static("f"), None, Bytes::from(vec![0; bytes]));
+        session
+            .fields
+            .set(&FieldName::Static("f"), None, Bytes::from(vec![0; bytes]));
         Box::new(session)
     }
 

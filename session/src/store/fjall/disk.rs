@@ -107,10 +107,8 @@ impl Disk {
         let mut changed = false;
         if commit.clear {
             let overwritten: HashSet<&str> = commit.writes.iter().map(|w| &*w.field).collect();
-            for field in session.fields_mut() {
+            session.fields.retain(|field| {
                 field.index = None;
-            }
-            session.retain(|field| {
                 let stays = overwritten.contains(&*field.name);
                 if !stays {
                     batch.remove(&self.data, &*keys::data(number, &field.name));
@@ -122,15 +120,16 @@ impl Disk {
         for (write, value) in commit.writes.iter().zip(values) {
             let key = keys::data(number, &write.field);
             let Some(value) = value else {
-                if session.remove(&write.field).is_some() {
+                if session.fields.remove(&write.field).is_some() {
                     batch.remove(&self.data, &*key);
                     changed = true;
                 }
                 continue;
             };
-            let index = rules::index_after(write, || session.field(&write.field)?.index.clone());
+            let index =
+                rules::index_after(write, || session.fields.get(&write.field)?.index.clone());
             batch.insert(&self.data, &*key, &*value);
-            changed |= session.set(&write.field, index, value);
+            changed |= session.fields.set(&write.field, index, value);
         }
         changed
     }
@@ -189,7 +188,7 @@ impl Disk {
         session: &Session,
         id: Digest,
     ) {
-        for field in session.fields() {
+        for field in session.fields.fields() {
             batch.remove(&self.data, &*keys::data(session.number, &field.name));
             if let Some(entry) = &field.index {
                 batch.remove(&self.index, keys::index(&field.name, entry, id));

@@ -8,12 +8,12 @@ use super::{
     cache::Cache,
     disk::Disk,
     numbers::Numbers,
-    record::{Field, Record, Session},
+    record::{Record, Session},
 };
 use crate::{
     clock::Timestamp,
     error::Result,
-    store::{Bytes, Digest, Fields, Loaded, Select, Snapshot},
+    store::{Bytes, Digest, Fields, Loaded, Select, Snapshot, table::Field},
 };
 use fjall::Database;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -104,22 +104,22 @@ impl Engine {
     }
 
     /// What is stored under a field: nothing is read for one that the record does not list.
-    fn value(&self, session: &mut Session, name: &str) -> Result<Option<Bytes>> {
-        let number = session.number;
-        let Some(field) = session.field_mut(name) else {
-            return Ok(None);
-        };
-        if field.value.is_none() {
-            field.value = Some(self.disk.value(number, name)?);
-        }
-        Ok(field.value.clone())
+    fn value(&self, session: &Session, name: &str) -> Result<Option<Bytes>> {
+        let field = session.fields.get(name);
+        field
+            .map(|field| self.bytes(session, field).cloned())
+            .transpose()
+    }
+
+    fn bytes<'f>(&self, session: &Session, field: &'f Field) -> Result<&'f Bytes> {
+        field.value_or(|| self.disk.value(session.number, &field.name))
     }
 
     fn snapshot(
         &self,
         cache: &mut Cache,
         id: Digest,
-        mut session: Box<Session>,
+        session: Box<Session>,
         select: Select<'_>,
         now: Timestamp,
         by_former_id: bool,
@@ -127,18 +127,13 @@ impl Engine {
         let fields = match select {
             Select::Nothing => Fields::Nothing,
             Select::Names(names) => {
-                let values = names.iter().map(|name| self.value(&mut session, name));
+                let values = names.iter().map(|name| self.value(&session, name));
                 Fields::Named(values.collect::<Result<_>>()?)
             }
             Select::All => {
-                let number = session.number;
-                let all = session.fields_mut().iter_mut().map(|field| {
-                    let value = match &field.value {
-                        Some(value) => Bytes::clone(value),
-                        None => self.disk.value(number, &field.name)?,
-                    };
-                    field.value = Some(Bytes::clone(&value));
-                    Ok((field.name.clone(), value))
+                let all = session.fields.fields().iter().map(|field| {
+                    let value = self.bytes(&session, field)?;
+                    Ok((field.name.clone(), Bytes::clone(value)))
                 });
                 Fields::All(all.collect::<Result<_>>()?)
             }
@@ -204,22 +199,17 @@ fn lock(stripe: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
 
 /// The fields that are asked for, if all that are present were read before.
 fn in_memory(session: &Session, select: Select<'_>) -> Option<Fields> {
+    let here = |field: &Field| field.value().is_some();
     match select {
         Select::Nothing => Some(Fields::Nothing),
-        Select::Names(names) => {
-            let value = |name: &&str| match session.field(name) {
-                None => Some(None),
-                Some(field) => field.value.clone().map(Some),
-            };
-            names
-                .iter()
-                .map(value)
-                .collect::<Option<_>>()
-                .map(Fields::Named)
-        }
+        Select::Names(names) => names
+            .iter()
+            .all(|name| session.fields.get(name).is_none_or(here))
+            .then(|| Fields::View(session.fields.view())),
         Select::All => {
-            let field = |field: &Field| Some((field.name.clone(), field.value.clone()?));
+            let field = |field: &Field| Some((field.name.clone(), field.value()?.clone()));
             session
+                .fields
                 .fields()
                 .iter()
                 .map(field)

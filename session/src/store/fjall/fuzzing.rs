@@ -41,9 +41,11 @@ pub(crate) fn records(data: &[u8]) {
         let name: Arc<str> = String::from_utf8_lossy(name).into();
         if what & 0x80 == 0 {
             let index = (what & 0x40 != 0).then(|| Bytes::from(entry));
-            session.set(&FieldName::from(name), index, Bytes::from(entry));
+            session
+                .fields
+                .set(&FieldName::from(name), index, Bytes::from(entry));
         } else {
-            session.remove(&name);
+            session.fields.remove(&name);
         }
     }
     let bytes = session.encode();
@@ -53,7 +55,7 @@ pub(crate) fn records(data: &[u8]) {
     assert_eq!(again.encode(), bytes);
     assert_eq!(again.index_entries(), session.index_entries());
     let names = |session: &Session| -> Vec<_> {
-        let fields = session.fields().iter();
+        let fields = session.fields.fields().iter();
         fields.map(|field| field.name.clone()).collect()
     };
     assert_eq!(names(&again), names(&session));

@@ -14,7 +14,11 @@ mod input;
 use self::input::Input;
 use crate::{
     clock::Timestamp,
-    store::{Bytes, Digest, FieldName, rules, rules::Life},
+    store::{
+        Bytes, Digest, FieldName, rules,
+        rules::Life,
+        table::{Field, Table},
+    },
 };
 
 const FORMAT: u8 = 1;
@@ -45,17 +49,9 @@ pub(super) struct Session {
     /// can belong to nobody else.
     pub(super) number: u64,
     pub(super) life: Life,
-    /// By name.
-    fields: Vec<Field>,
-}
-
-/// A field that is present.
-#[cfg_attr(test, derive(Debug, PartialEq))]
-pub(super) struct Field {
-    pub(super) name: FieldName,
-    pub(super) index: Option<Bytes>,
-    /// Not part of the record: what was read or written, while the session is in memory.
-    pub(super) value: Option<Bytes>,
+    /// The record lists their names and index entries. Their values are not part of it: those are here that were
+    /// read or written while the session is in memory.
+    pub(super) fields: Table,
 }
 
 impl Record {
@@ -114,58 +110,14 @@ impl Session {
         Self {
             number,
             life,
-            fields: Vec::new(),
+            fields: Table::default(),
         }
-    }
-
-    pub(super) fn fields(&self) -> &[Field] {
-        &self.fields
-    }
-
-    pub(super) fn fields_mut(&mut self) -> &mut [Field] {
-        &mut self.fields
-    }
-
-    pub(super) fn field(&self, name: &str) -> Option<&Field> {
-        self.place(name).ok().map(|at| &self.fields[at])
-    }
-
-    pub(super) fn field_mut(&mut self, name: &str) -> Option<&mut Field> {
-        self.place(name).ok().map(|at| &mut self.fields[at])
-    }
-
-    /// Puts a value into a field; whether the field was not there before.
-    pub(super) fn set(&mut self, name: &FieldName, index: Option<Bytes>, value: Bytes) -> bool {
-        match self.place(name) {
-            Ok(at) => {
-                self.fields[at].index = index;
-                self.fields[at].value = Some(value);
-                false
-            }
-            Err(at) => {
-                let field = Field {
-                    name: name.clone(),
-                    index,
-                    value: Some(value),
-                };
-                self.fields.insert(at, field);
-                true
-            }
-        }
-    }
-
-    pub(super) fn remove(&mut self, name: &str) -> Option<Field> {
-        self.place(name).ok().map(|at| self.fields.remove(at))
-    }
-
-    pub(super) fn retain(&mut self, keep: impl FnMut(&Field) -> bool) {
-        self.fields.retain(keep);
     }
 
     /// Under what the session can be found.
     pub(super) fn index_entries(&self) -> Vec<(FieldName, Bytes)> {
         let entry = |field: &Field| Some((field.name.clone(), Bytes::clone(field.index.as_ref()?)));
-        self.fields.iter().filter_map(entry).collect()
+        self.fields.fields().iter().filter_map(entry).collect()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -174,7 +126,7 @@ impl Session {
             lease,
             former,
         } = self.life;
-        let mut out = Vec::with_capacity(64 + 16 * self.fields.len());
+        let mut out = Vec::with_capacity(64 + 16 * self.fields.fields().len());
         out.extend([FORMAT, LIVE]);
         out.extend(self.number.to_be_bytes());
         for time in [created, lease.started, lease.seen, lease.idle_deadline] {
@@ -192,7 +144,7 @@ impl Session {
             out.extend_from_slice(id.as_bytes());
             put_time(&mut out, until);
         }
-        for field in &self.fields {
+        for field in self.fields.fields() {
             put_length(&mut out, field.name.len());
             out.extend_from_slice(field.name.as_bytes());
             match &field.index {
@@ -204,11 +156,6 @@ impl Session {
             }
         }
         out
-    }
-
-    fn place(&self, name: &str) -> Result<usize, usize> {
-        self.fields
-            .binary_search_by(|field| str::cmp(&field.name, name))
     }
 }
 
@@ -247,7 +194,7 @@ mod tests {
         };
         let mut session = Session::new(9, life);
         for (name, index) in [("b", None), ("", Some(&b""[..])), ("a\0", Some(b"entry"))] {
-            session.set(
+            session.fields.set(
                 &FieldName::Static(name),
                 index.map(Bytes::from),
                 Bytes::from(*b"v"),
@@ -256,11 +203,13 @@ mod tests {
         session
     }
 
-    fn without_values(mut session: Session) -> Session {
-        for field in &mut session.fields {
-            field.value = None;
+    fn without_values(session: Session) -> Session {
+        let mut bare = Session::new(session.number, session.life);
+        for field in session.fields.fields() {
+            let field = Field::new(field.name.clone(), field.index.clone(), None);
+            assert!(bare.fields.push(field).is_ok());
         }
-        session
+        bare
     }
 
     #[test]
@@ -288,7 +237,7 @@ mod tests {
     #[test]
     fn the_bytes_are_those_of_every_release() {
         let mut session = session();
-        session.remove("a\0");
+        session.fields.remove("a\0");
         let hex: String = session
             .encode()
             .iter()
@@ -315,7 +264,7 @@ mod tests {
         for cut in 0..good.len() {
             // A cut between two fields leaves a whole record: that is what checksums of the database are for.
             if let Ok(Record::Live(shorter)) = Record::decode(&good[..cut]) {
-                assert!(shorter.fields.len() < 3, "cut at {cut}");
+                assert!(shorter.fields.fields().len() < 3, "cut at {cut}");
             }
         }
         assert!(Record::decode(b"").is_err());

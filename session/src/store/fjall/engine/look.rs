@@ -94,7 +94,8 @@ impl Engine {
         let mut cache = self.stripe(id);
         let has = |session: &Session| {
             let index = session
-                .field(field)
+                .fields
+                .get(field)
                 .and_then(|field| field.index.as_deref());
             index == Some(entry)
         };

@@ -77,7 +77,7 @@ impl Engine {
             Some(Record::Live(session)) if session.life.works_by(commit.id, commit.now) => session,
             _ => return Ok(Outcome::Gone),
         };
-        let values = match rules::judge(commit, |name| self.value(&mut session, name))? {
+        let values = match rules::judge(commit, |name| self.value(&session, name))? {
             Verdict::Conflict(found) => {
                 cache.put(id, session);
                 return Ok(Outcome::Conflict(found));
@@ -128,7 +128,7 @@ impl Engine {
             pair.first().put(commit.id, session);
             return Ok(Outcome::Exists);
         }
-        let values = match rules::judge(commit, |name| self.value(&mut session, name))? {
+        let values = match rules::judge(commit, |name| self.value(&session, name))? {
             Verdict::Conflict(found) => {
                 pair.first().put(commit.id, session);
                 return Ok(Outcome::Conflict(found));
@@ -137,6 +137,7 @@ impl Engine {
         };
         let mut batch = self.disk.batch();
         let entries = session.index_entries();
+        session.fields.outdate_views();
         let left = match session.life.renew(commit, former_works_until) {
             None => Record::Ended(commit.ended_at),
             Some(until) => Record::Moved {

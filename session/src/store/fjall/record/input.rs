@@ -1,9 +1,9 @@
 //! Reading a record, field by field, without trusting a byte of it.
 
-use super::{Field, HAS_ABSOLUTE, HAS_FORMER, Session};
+use super::{HAS_ABSOLUTE, HAS_FORMER, Session};
 use crate::{
     clock::Timestamp,
-    store::{Bytes, Digest, FieldName, Lease, rules::Life},
+    store::{Bytes, Digest, FieldName, Lease, rules::Life, table::Field},
 };
 use std::sync::Arc;
 
@@ -86,13 +86,9 @@ impl<'a> Input<'a> {
         };
         let mut session = Session::new(number, life);
         while !self.0.is_empty() {
-            let field = self.field()?;
-            if let Some(last) = session.fields.last()
-                && *last.name >= *field.name
-            {
+            if session.fields.push(self.field()?).is_err() {
                 return Err("its fields are not in order");
             }
-            session.fields.push(field);
         }
         Ok(session)
     }
@@ -105,10 +101,7 @@ impl<'a> Input<'a> {
             0 => None,
             more => Some(Bytes::from(self.take(more - 1)?)),
         };
-        Ok(Field {
-            name: FieldName::Shared(Arc::from(name)),
-            index,
-            value: None,
-        })
+        let name = FieldName::Shared(Arc::from(name));
+        Ok(Field::new(name, index, None))
     }
 }
