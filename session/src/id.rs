@@ -23,16 +23,9 @@ impl SessionId {
         Self(bytes)
     }
 
-    /// Reads the text of a cookie; only for the signer, after the signature was verified.
-    pub(crate) fn from_verified(text: &[u8]) -> Option<Self> {
-        if text.len() != ID_CHARS {
-            return None;
-        }
-        let mut bytes = [0; ID_BYTES];
-        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-            Ok(ID_BYTES) => Some(Self(bytes)),
-            _ => None,
-        }
+    /// The id of a cookie; only for the signer, after the signature was verified.
+    pub(crate) fn from_verified(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
     }
 
     /// The text that goes into the cookie: 32 characters of base64url.
@@ -141,34 +134,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_has_one_spelling_and_comes_back() {
-        let id = IdSource::System.next().unwrap();
-        let text = id.to_text();
-        assert_eq!(text.len(), ID_CHARS);
-        assert!(SessionId::from_verified(text.as_bytes()) == Some(id));
-    }
-
-    #[test]
     fn ids_differ() {
         let ids: std::collections::HashSet<_> = (0..1_000)
             .map(|_| IdSource::System.next().unwrap().0)
             .collect();
         assert_eq!(ids.len(), 1_000);
-    }
-
-    #[test]
-    fn text_of_another_length_or_alphabet_is_no_id() {
-        let good = "A".repeat(ID_CHARS);
-        assert!(SessionId::from_verified(good.as_bytes()).is_some());
-        for bad in [
-            "",
-            &good[1..],
-            &format!("{good}A"),
-            &good.replacen('A', "+", 1),
-            &good.replacen('A', "=", 1),
-        ] {
-            assert!(SessionId::from_verified(bad.as_bytes()).is_none(), "{bad}");
-        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) struct SessionCookie {
 }
 
 impl SessionCookie {
-    pub(crate) fn new(keyring: Keyring, config: CookieConfig) -> Self {
+    pub(crate) fn new(keyring: &Keyring, config: CookieConfig) -> Self {
         let signer = Signer::new(keyring, &config);
         Self { config, signer }
     }

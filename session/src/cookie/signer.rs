@@ -5,8 +5,8 @@ use super::{
     read::{Lines, candidates},
 };
 use crate::{
-    id::{ID_CHARS, SessionId},
-    keyring::{Keyring, TAG_BYTES},
+    id::{ID_BYTES, ID_CHARS, SessionId},
+    keyring::{BLOCK_BYTES, Keyring, TAG_BYTES},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;
@@ -33,16 +33,17 @@ const MAX_HALVES: usize = 16;
 /// Signs the ids of one cookie, and verifies them.
 ///
 /// A signed id is `<id>.<HMAC-SHA-256>`, both base64url without padding. The message behind the signature is the
-/// purpose, the length of the cookie's name (8 bytes, big-endian), the name, the text of the id. The name is in it
-/// so that the cookie of another application or purpose is not accepted as a session (requirement R11).
+/// purpose, the length of the cookie's name (8 bytes, big-endian), the name, zeros up to the next multiple of 64 bytes,
+/// the text of the id. The name is in it so that the cookie of another application or purpose is not accepted as a
+/// session (requirement R11); the zeros let everything before the id be taken in once, when the signer is made.
 ///
 /// In Keygrip's form the id and the signature are two cookies, and the message is `name=id`. It cannot be mistaken
 /// for one of the other form, since a name holds no NUL.
 #[derive(Clone)]
 pub(super) struct Signer {
+    /// For messages of this cookie: what comes before the id is taken in already.
     keyring: Keyring,
     name: Box<[u8]>,
-    name_length: [u8; 8],
     /// The name of the cookie with the signature, in Keygrip's form.
     signature_name: Option<Box<[u8]>>,
 }
@@ -63,11 +64,14 @@ pub(crate) struct Verified {
 }
 
 impl Signer {
-    pub(super) fn new(keyring: Keyring, config: &CookieConfig) -> Self {
+    pub(super) fn new(keyring: &Keyring, config: &CookieConfig) -> Self {
+        let name = config.name().as_bytes();
         Self {
-            keyring,
-            name: config.name().as_bytes().into(),
-            name_length: (config.name().len() as u64).to_be_bytes(),
+            keyring: match config.signature_name() {
+                None => keyring.beginning(&[&preface(name)]),
+                Some(_) => keyring.beginning(&[name, b"="]),
+            },
+            name: name.into(),
             signature_name: config.signature_name().map(|name| name.as_bytes().into()),
         }
     }
@@ -76,7 +80,7 @@ impl Signer {
     pub(super) fn sign(&self, id: &SessionId) -> Signed {
         let mut value = String::with_capacity(SIGNED_CHARS);
         value.push_str(&id.to_text());
-        let tag = self.keyring.sign(&self.message(value.as_bytes()));
+        let tag = self.keyring.sign(&[value.as_bytes()]);
         if self.signature_name.is_some() {
             let apart = Some(URL_SAFE_NO_PAD.encode(tag));
             return Signed { value, apart };
@@ -97,9 +101,11 @@ impl Signer {
                 claims.find_map(|claim| self.verify(&claim))
             }
             Some(name) => {
-                let ids = ours.filter(|value| is_id(value)).take(MAX_HALVES);
+                let ids = ours.filter_map(|text| Some((text, id(text)?)));
                 let tags = || candidates(request, name).filter_map(tag).take(MAX_HALVES);
-                let mut claims = ids.flat_map(|id| tags().map(move |tag| Claim { id, tag }));
+                let mut claims = ids
+                    .take(MAX_HALVES)
+                    .flat_map(|(text, id)| tags().map(move |tag| Claim { text, id, tag }));
                 claims.find_map(|claim| self.verify(&claim))
             }
         }
@@ -114,18 +120,18 @@ impl Signer {
     }
 
     fn verify(&self, claim: &Claim<'_>) -> Option<Verified> {
-        let message = self.message(claim.id);
-        let key_age = self.keyring.verify(&message, &claim.tag)?;
-        let id = SessionId::from_verified(claim.id)?;
+        let key_age = self.keyring.verify(&[claim.text], &claim.tag)?;
+        let id = SessionId::from_verified(claim.id);
         Some(Verified { id, key_age })
     }
+}
 
-    fn message<'a>(&'a self, id: &'a [u8]) -> [&'a [u8]; 4] {
-        match self.signature_name {
-            None => [PURPOSE, &self.name_length, &self.name, id],
-            Some(_) => [&self.name, b"=", id, b""],
-        }
-    }
+/// What comes before the id in a signed message.
+fn preface(name: &[u8]) -> Vec<u8> {
+    let length = (name.len() as u64).to_be_bytes();
+    let mut preface = [PURPOSE, &length, name].concat();
+    preface.resize(preface.len().next_multiple_of(BLOCK_BYTES), 0);
+    preface
 }
 
 impl fmt::Debug for Signer {
@@ -157,21 +163,29 @@ impl Verified {
 /// One id with one signature has one spelling: the lengths are fixed, the id's characters fill whole bytes, and the
 /// decoder refuses a signature whose last character has surplus bits.
 struct Claim<'a> {
-    id: &'a [u8],
+    text: &'a [u8],
+    id: [u8; ID_BYTES],
     tag: [u8; TAG_BYTES],
 }
 
 impl<'a> Claim<'a> {
     fn parse(value: &'a [u8]) -> Option<Self> {
-        let (id, rest) = value.split_at_checked(ID_CHARS)?;
+        let (text, rest) = value.split_at_checked(ID_CHARS)?;
         let tag = tag(rest.strip_prefix(b".")?)?;
-        is_id(id).then_some(Self { id, tag })
+        let id = id(text)?;
+        Some(Self { text, id, tag })
     }
 }
 
-fn is_id(text: &[u8]) -> bool {
-    let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    text.len() == ID_CHARS && text.iter().all(base64url)
+fn id(text: &[u8]) -> Option<[u8; ID_BYTES]> {
+    if text.len() != ID_CHARS {
+        return None;
+    }
+    let mut id = [0; ID_BYTES];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut id) {
+        Ok(ID_BYTES) => Some(id),
+        _ => None,
+    }
 }
 
 fn tag(text: &[u8]) -> Option<[u8; TAG_BYTES]> {

@@ -72,7 +72,7 @@ pub fn cookie_verify(data: &[u8]) {
     for builder in [builder(), builder().keygrip()] {
         let config = builder.build().expect("the name and the defaults are fine");
         let keyring = Keyring::new([[1; 32], [2; 32]]).expect("two keys of 32 bytes");
-        let cookie = SessionCookie::new(keyring, config);
+        let cookie = SessionCookie::new(&keyring, config);
         let good = good(&cookie);
         assert!(cookie.find(&with_cookies(&good)).is_some());
         let refuses = |header: &[u8]| {

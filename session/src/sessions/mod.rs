@@ -64,7 +64,7 @@ impl Sessions {
     #[must_use]
     pub fn with_cookie(self, cookie: CookieConfig) -> Self {
         self.with(|runtime| {
-            runtime.cookie = SessionCookie::new(runtime.keyring.clone(), cookie);
+            runtime.cookie = SessionCookie::new(&runtime.keyring, cookie);
         })
     }
 

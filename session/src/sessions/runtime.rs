@@ -73,7 +73,7 @@ impl Runtime {
     pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring) -> Self {
         Self {
             store,
-            cookie: SessionCookie::new(keyring.clone(), CookieConfig::default()),
+            cookie: SessionCookie::new(&keyring, CookieConfig::default()),
             keyring,
             expiry: Expiry::default(),
             grace: Duration::ZERO,

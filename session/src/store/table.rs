@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_view_is_current_until_something_changes() {
-        let changes: [(&str, fn(&mut Table)); 5] = [
+        type Change = fn(&mut Table);
+        let changes: [(&str, Change); 5] = [
             ("set", |table| {
                 table.set(&"a".into(), None, bytes("x"));
             }),

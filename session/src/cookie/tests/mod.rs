@@ -18,7 +18,7 @@ fn id(byte: u8) -> SessionId {
 }
 
 fn session_cookie(keys: &[&str], config: CookieConfig) -> SessionCookie {
-    SessionCookie::new(Keyring::new(keys).unwrap(), config)
+    SessionCookie::new(&Keyring::new(keys).unwrap(), config)
 }
 
 fn named(name: &'static str) -> CookieConfig {
