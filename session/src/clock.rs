@@ -91,7 +91,8 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock: the default.
+    /// The system's clock: the default. On Linux it is the time of the kernel's last tick, some milliseconds old at
+    /// most, which takes a few nanoseconds to read.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
@@ -107,9 +108,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            // The one reading of the system's clock in this crate.
-            #[allow(clippy::disallowed_methods)]
-            Source::System => SystemTime::now().into(),
+            Source::System => system_time(),
             Source::Manual(at) => *at.borrow(),
         }
     }
@@ -140,11 +139,47 @@ impl Clock {
     }
 }
 
+/// The one reading of the system's clock in this crate.
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods)]
+fn system_time() -> Timestamp {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Timestamp(seconds.saturating_mul(1_000) + nanos / 1_000_000)
+}
+
+/// The one reading of the system's clock in this crate.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::disallowed_methods)]
+fn system_time() -> Timestamp {
+    SystemTime::now().into()
+}
+
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Source::System => f.write_str("Clock::System"),
             Source::Manual(_) => write!(f, "Clock::Manual({})", self.now().as_millis()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_time_is_that_of_today_and_runs_on() {
+        #[allow(clippy::disallowed_methods)]
+        let before: Timestamp = SystemTime::now().into();
+        let clock = Clock::system();
+        let read = clock.now();
+        let apart = before.since(read).max(read.since(before));
+        assert!(apart < Duration::from_secs(60), "{apart:?}");
+        while clock.now() == read {
+            std::hint::spin_loop(); // a tick of the kernel's
+        }
+        assert!(clock.now() > read);
     }
 }

@@ -93,6 +93,7 @@ mod id;
 mod changes;
 mod csrf;
 mod keyring;
+mod lanes;
 pub mod value;
 // Contracts.
 mod cookie;

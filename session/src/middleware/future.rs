@@ -4,7 +4,7 @@ use super::{Policy, status};
 use crate::{
     error::{Error, ErrorKind, Result},
     session::Untyped,
-    sessions::Sessions,
+    sessions,
 };
 use http::{HeaderValue, Response, header::CACHE_CONTROL};
 use pin_project_lite::pin_project;
@@ -31,14 +31,16 @@ type Commit = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// The session's side of a request. Dropping it closes the session's handles.
 pub(super) struct Closing {
-    sessions: Sessions,
     session: Untyped,
     policy: Policy,
+    closed: bool,
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.session.unit().close();
+        if !self.closed {
+            self.session.unit().close();
+        }
     }
 }
 
@@ -66,9 +68,9 @@ where
             return this.inner.poll(cx);
         };
         if this.commit.is_none() {
-            let response = ready!(this.inner.poll(cx))?;
-            let Some(commit) = closing.commit(&response) else {
-                return Poll::Ready(Ok(closing.end(response)));
+            let mut response = ready!(this.inner.poll(cx))?;
+            let Some(commit) = closing.end_or_commit(&mut response) else {
+                return Poll::Ready(Ok(response));
             };
             *this.commit = Some(commit);
             *this.response = Some(response);
@@ -86,31 +88,42 @@ where
 }
 
 impl Closing {
-    pub(super) fn new(sessions: Sessions, session: Untyped, policy: Policy) -> Self {
+    pub(super) fn new(session: Untyped, policy: Policy) -> Self {
         Self {
-            sessions,
             session,
             policy,
+            closed: false,
         }
     }
 
-    /// The commit that is to come before the response, if there is anything that could be stored.
-    fn commit<B>(&self, response: &Response<B>) -> Option<Commit> {
+    /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
+    fn end_or_commit<B>(&mut self, response: &mut Response<B>) -> Option<Commit> {
         let unit = self.session.unit();
-        if !unit.is_used() || !self.policy.commits(response.status()) || !unit.wants_commit() {
-            return None;
+        match unit.close_unless_it_stores(self.policy.commits(response.status())) {
+            Some(end) => {
+                self.closed = true;
+                sessions::end(&self.session, end, response.headers_mut());
+                None
+            }
+            None => {
+                let session = self.session.clone();
+                Some(Box::pin(async move { session.unit().commit().await }))
+            }
         }
-        let session = self.session.clone();
-        Some(Box::pin(async move { session.unit().commit().await }))
     }
 
-    fn end<B>(&self, mut response: Response<B>) -> Response<B> {
-        self.sessions.abandon(&self.session, response.headers_mut());
+    fn end<B>(&mut self, mut response: Response<B>) -> Response<B> {
+        self.closed = true;
+        sessions::end(
+            &self.session,
+            self.session.unit().close(),
+            response.headers_mut(),
+        );
         response
     }
 
     /// Nothing is stored: the client must not be told of a success, nor why.
-    fn fail<B: Default>(&self, error: &Error) -> Response<B> {
+    fn fail<B: Default>(&mut self, error: &Error) -> Response<B> {
         let session = self.session.handle();
         let session = session.as_deref().unwrap_or("new");
         match error.kind() {

@@ -48,7 +48,7 @@ where
             false => {
                 let session = self.sessions.begin(request.headers());
                 request.extensions_mut().insert(session.clone());
-                Some(Closing::new(self.sessions.clone(), session, self.policy))
+                Some(Closing::new(session, self.policy))
             }
         };
         // After that, since the inner service may panic when it is called.

@@ -3,6 +3,7 @@
 mod observe;
 mod response;
 mod runtime;
+mod times;
 
 pub use observe::Event;
 pub(crate) use runtime::Runtime;
@@ -14,7 +15,7 @@ use crate::{
     expiry::Expiry,
     id::IdSource,
     keyring::Keyring,
-    session::{Session, SessionData, UnitOfWork, Untyped},
+    session::{CookieAction, Session, SessionData, UnitOfWork, Untyped},
     store::Store,
 };
 use http::HeaderMap;
@@ -177,8 +178,7 @@ impl Sessions {
     /// Ends a request that failed: what was changed and not committed is dropped, a `renew` or `destroy` included.
     /// Adds to the response what earlier commits of the request asked for.
     pub fn abandon(&self, session: &Untyped, response: &mut HeaderMap) {
-        let (action, used) = session.unit().close();
-        response::apply(&self.0, action, used, response);
+        end(session, session.unit().close(), response);
     }
 
     /// The store.
@@ -186,6 +186,15 @@ impl Sessions {
     pub fn store(&self) -> &dyn Store {
         &*self.0.store
     }
+}
+
+/// Adds to the response what a request's end came to.
+pub(crate) fn end(
+    session: &Untyped,
+    (action, used): (CookieAction, bool),
+    response: &mut HeaderMap,
+) {
+    response::apply(&session.unit().runtime, action, used, response);
 }
 
 impl fmt::Debug for Sessions {

@@ -1,6 +1,9 @@
 //! What every unit of work shares: the store, the keys, the settings, the clock.
 
-use super::observe::{Event, Observer};
+use super::{
+    observe::{Event, Observer},
+    times::{Ending, Times},
+};
 use crate::{
     clock::{Clock, Timestamp},
     cookie::{CookieConfig, SessionCookie},
@@ -13,7 +16,7 @@ use crate::{
 };
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 use tokio::sync::{Mutex, watch};
@@ -37,36 +40,15 @@ pub(crate) struct Runtime {
 
 /// What clones of the runtime have in common.
 struct Shared {
+    /// What is declared, the first of them once more where no lock is needed: most applications have one.
     schemas: RwLock<Vec<&'static Schema>>,
+    first_schema: OnceLock<&'static Schema>,
     /// Commits that compare what they found take turns, so that they seldom have to be tried again.
     turns: [Mutex<()>; TURNS],
-    /// When sessions were ended here, and units of work began: see [`Runtime::end`].
-    times: std::sync::Mutex<Times>,
+    /// When sessions were ended here, and units of work began.
+    times: Times,
     /// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
     ends: [watch::Sender<()>; TURNS],
-}
-
-#[derive(Default)]
-struct Times {
-    last_begin: Timestamp,
-    last_end: Timestamp,
-    /// Ends that were given a time and may not be stored yet: a few at most.
-    about_to_end: Vec<Timestamp>,
-}
-
-/// The end of a session, for as long as it is being stored.
-pub(crate) struct Ending<'a> {
-    runtime: &'a Runtime,
-    pub(crate) at: Timestamp,
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        let mut times = self.runtime.times();
-        if let Some(at) = times.about_to_end.iter().position(|end| *end == self.at) {
-            times.about_to_end.swap_remove(at);
-        }
-    }
 }
 
 impl Runtime {
@@ -83,43 +65,22 @@ impl Runtime {
             observer: Observer::default(),
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
+                first_schema: OnceLock::new(),
                 turns: std::array::from_fn(|_| Mutex::const_new(())),
-                times: std::sync::Mutex::default(),
+                times: Times::default(),
                 ends: std::array::from_fn(|_| watch::Sender::new(())),
             }),
         }
     }
 
-    // Whether a session was ended before a unit of work began or after it is told by two times, and a clock may show
-    // both the same, or the end's may have been read earlier. So an end is no earlier than any beginning before it, and
-    // later than every end before it; and a beginning is later than every end that was stored before it, but not than
-    // one that is about to be stored.
-
     /// The time that a unit of work begins at.
     pub(crate) fn begin(&self) -> Timestamp {
-        let mut times = self.times();
-        let at = match times.about_to_end.iter().min() {
-            Some(end) => *end,
-            None => self.clock.now().max(times.last_end.next()),
-        };
-        times.last_begin = times.last_begin.max(at);
-        at
+        self.shared.times.begin(&self.clock)
     }
 
     /// The time of an end at `now`, which is about to be stored until it is dropped.
     pub(crate) fn end(&self, now: Timestamp) -> Ending<'_> {
-        let mut times = self.times();
-        let at = now.max(times.last_end.next()).max(times.last_begin);
-        times.last_end = at;
-        times.about_to_end.push(at);
-        Ending { runtime: self, at }
-    }
-
-    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
-        self.shared
-            .times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.times.end(now)
     }
 
     pub(crate) fn turn(&self, id: Digest) -> &Mutex<()> {
@@ -149,15 +110,9 @@ impl Runtime {
 
     /// Notes what a struct declares, unless another struct claims one of its keys.
     pub(crate) fn register(&self, schema: &'static Schema) -> Result<()> {
-        let is_known =
-            |known: &[&'static Schema]| known.iter().any(|one| std::ptr::eq(*one, schema));
-        if is_known(
-            &self
-                .shared
-                .schemas
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        ) {
+        let is_same = |one: &&'static Schema| std::ptr::eq(*one, schema);
+        if self.shared.first_schema.get().is_some_and(is_same) || self.schemas().iter().any(is_same)
+        {
             return Ok(());
         }
         let mut schemas = self
@@ -165,7 +120,7 @@ impl Runtime {
             .schemas
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if is_known(&schemas) {
+        if schemas.iter().any(is_same) {
             return Ok(());
         }
         let mut result = Ok(());
@@ -187,18 +142,19 @@ impl Runtime {
         });
         if result.is_ok() {
             schemas.push(schema);
+            self.shared.first_schema.get_or_init(|| schema);
         }
         result
     }
 
+    fn schemas(&self) -> RwLockReadGuard<'_, Vec<&'static Schema>> {
+        let schemas = &self.shared.schemas;
+        schemas.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is declared of a key, and by which struct.
     pub(crate) fn definition(&self, key: &str) -> Option<(&'static Schema, &'static FieldDef)> {
-        let schemas = self
-            .shared
-            .schemas
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        schemas
+        self.schemas()
             .iter()
             .find_map(|schema| Some((*schema, schema.find(key)?)))
     }

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     field::FieldName,
     id::{Digest, SessionId},
-    store::{Bytes, Fields, Loaded, Meta, Snapshot, TableView},
+    store::{Bytes, Fields, Loaded, Meta, Snapshot},
 };
 use slots::Slots;
 
@@ -26,9 +26,6 @@ pub(crate) struct State {
     pub(crate) unread: Option<Lines>,
     pub(crate) who: Who,
     slots: Slots,
-    /// All fields, as a store in this process has shown them, and until when the session lives: what is read next
-    /// is read here for as long as that is what is stored.
-    view: Option<(TableView, Timestamp)>,
     all_read: bool,
     cleared: Cleared,
     intent: Intent,
@@ -55,7 +52,6 @@ impl State {
             unread: None,
             who,
             slots: Slots::default(),
-            view: None,
             all_read: false,
             cleared: Cleared::default(),
             intent: Intent::Keep,
@@ -115,15 +111,18 @@ impl State {
     /// What the request sees of a field, or whom to ask.
     pub(crate) fn look(&mut self, field: &FieldName, now: Timestamp) -> Result<Look> {
         self.use_it()?;
-        let Some(digest) = self.digest() else {
-            return Ok(Look::Seen(self.see(field, now)?.known()));
-        };
-        if let Seen::Known(bytes) = self.see(field, now)? {
+        let untouched = self.slots.get(field).is_none() && !self.knows_all();
+        if !untouched && let Seen::Known(bytes) = self.see(field, now)? {
             return Ok(Look::Seen(bytes));
         }
-        Ok(match self.read_in_view(std::slice::from_ref(field), now) {
-            true => Look::Seen(self.see(field, now)?.known()),
-            false => Look::Load(digest, self.epoch()),
+        let Some(digest) = self.digest() else {
+            return Ok(Look::Seen(None));
+        };
+        Ok(match self.slots.read_in_view(field, now) {
+            Some(bytes) if untouched => Look::Seen(bytes),
+            // Its own changes lie over what is stored.
+            Some(_) => Look::Seen(self.see(field, now)?.known()),
+            None => Look::Load(digest, self.epoch()),
         })
     }
 
@@ -137,28 +136,12 @@ impl State {
                     missing.push(field.clone());
                 }
             }
-            if !missing.is_empty() && !self.read_in_view(&missing, now) {
+            if !missing.is_empty() && !self.slots.read_all_in_view(&missing, now) {
                 return Ok(LookAt::Load(digest, self.epoch(), missing));
             }
         }
         let seen = fields.iter().map(|field| Ok(self.see(field, now)?.known()));
         seen.collect::<Result<_>>().map(LookAt::Seen)
-    }
-
-    /// Reads fields that were not read yet in the view that the store has shown, if that shows all of them, and what
-    /// is stored now; whether it does.
-    fn read_in_view(&mut self, fields: &[FieldName], now: Timestamp) -> bool {
-        let Some((view, until)) = &self.view else {
-            return false;
-        };
-        let here = fields.iter().all(|field| view.has(field));
-        let current = here && now < *until && view.is_current();
-        if current {
-            for field in fields {
-                self.slots.slot(field).read(view.get(field).flatten());
-            }
-        }
-        current
     }
 
     fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
@@ -175,7 +158,10 @@ impl State {
                 now,
             ),
             None if self.all_read || cleared != Cleared::default() => Ok(Seen::Known(None)),
-            None => Ok(Seen::Unknown),
+            None => Ok(match self.slots.viewed(field) {
+                Some(bytes) => Seen::Known(Some(bytes.clone())),
+                None => Seen::Unknown,
+            }),
         }
     }
 
@@ -222,17 +208,15 @@ impl State {
                     by_former_id,
                     fields,
                 } = snapshot;
-                match &mut self.who {
+                self.who = Who::Known(match std::mem::replace(&mut self.who, Who::Nobody) {
                     Who::Nobody => return Ok(()),
-                    Who::Known(known) => known.meta = meta,
-                    Who::Presented(named) => {
-                        self.who = Who::Known(Known {
-                            named: named.clone(),
-                            meta,
-                            by_former_id,
-                        });
-                    }
-                }
+                    Who::Known(known) => Known { meta, ..known },
+                    Who::Presented(named) => Known {
+                        named,
+                        meta,
+                        by_former_id,
+                    },
+                });
                 self.note(names, fields, deadline(&meta, rules))
             }
             Loaded::Ended(at) if at >= began => self.is_gone(),
@@ -265,16 +249,10 @@ impl State {
                     self.slots.slot(name).read(bytes);
                 }
             }
-            Fields::View(view) => {
-                for name in names {
-                    let bytes = view.get(name).ok_or_else(|| {
-                        let what = "the store has answered with a view that lacks this field";
-                        Error::new(ErrorKind::Store, what).on(name.clone())
-                    })?;
-                    self.slots.slot(name).read(bytes);
-                }
-                self.view = Some((view, until));
-            }
+            Fields::View(view) => self.slots.show(view, until, names).map_err(|name| {
+                let what = "the store has answered with a view that does not show this field";
+                Error::new(ErrorKind::Store, what).on(name.clone())
+            })?,
             Fields::All(all) => {
                 self.slots.read_all(all);
                 self.all_read = true;
@@ -379,7 +357,7 @@ impl State {
     /// Begins to take a field that the request sees: its own value is taken here and now; a stored one is to be
     /// claimed.
     pub(crate) fn begin_take(&mut self, field: &FieldName) -> Result<Taking> {
-        self.view = None; // the claim will outdate it
+        self.slots.hide(); // the claim will outdate the view
         let hidden = self.cleared() != Cleared::default();
         let digest = self.digest();
         let slot = self.use_it()?.slot(field);
@@ -408,11 +386,16 @@ impl State {
         self.slot(field).reread(bytes);
     }
 
-    /// Ends the unit of work: what is wanted and was not stored is dropped. Gives what the response is to say.
-    pub(crate) fn close(&mut self) -> CookieAction {
+    /// Ends the unit of work: what is wanted and was not stored is dropped. Gives what the response is to say, and
+    /// whether the session was used in any way.
+    pub(crate) fn close(&mut self) -> (CookieAction, bool) {
+        let action = self.last_word();
+        (action, self.used)
+    }
+
+    fn last_word(&mut self) -> CookieAction {
         self.phase = Phase::Closed;
         self.unread = None;
-        self.view = None;
         self.slots.clear();
         match std::mem::take(&mut self.cookie) {
             CookieAction::Leave => match &self.who {

@@ -5,6 +5,7 @@ use crate::{
     changes::{Change, Cleared, Update},
     clock::Timestamp,
     error::Result,
+    expiry::Expiry,
     field::FieldName,
     id::{Digest, SessionId},
     sessions::Event,
@@ -59,7 +60,7 @@ impl State {
 
     /// Whether a commit would do anything, if it only to say why it cannot.
     #[cfg(feature = "tower")]
-    pub(crate) fn wants_commit(&self, rules: &Rules) -> bool {
+    pub(crate) fn wants_commit(&self, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
         if self.phase != Phase::Open {
             return true;
         }
@@ -70,7 +71,7 @@ impl State {
                 self.intent != Intent::Keep
                     || self.cleared.asked
                     || self.is_changed()
-                    || self.refreshes(known, rules)
+                    || self.refreshes(known, expiry, now)
             }
         }
     }
@@ -84,10 +85,10 @@ impl State {
     }
 
     /// Whether the deadlines of a session that is kept are to be written.
-    fn refreshes(&self, known: &Known, rules: &Rules) -> bool {
+    fn refreshes(&self, known: &Known, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
         self.touch
-            || rules.expiry.refresh_due(known.meta.lease.seen, rules.now)
             || (known.meta.former_id_works && !known.by_former_id)
+            || expiry.refresh_due(known.meta.lease.seen, now())
     }
 
     /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `draw` draws
@@ -97,8 +98,8 @@ impl State {
         rules: &Rules,
         draw: impl FnOnce() -> Result<SessionId>,
     ) -> Result<Option<Plan>> {
-        // The commit would outdate it, and a view that nobody holds need not be kept as it was.
-        self.view = None;
+        // The commit will outdate the view, and one that nobody holds need not be kept as it was.
+        self.slots.hide();
         let leaves_something = self.leaves_something();
         let (id, step, lease, new) = match &self.who {
             Who::Presented(_) => return Ok(None), // never used, or it would have been identified
@@ -136,7 +137,7 @@ impl State {
                         )
                     }
                     Intent::Keep => {
-                        let refresh = self.refreshes(known, rules);
+                        let refresh = self.refreshes(known, &rules.expiry, || rules.now);
                         if !self.is_changed() && !self.cleared.asked && !refresh {
                             return Ok(None);
                         }
@@ -221,6 +222,7 @@ impl State {
     pub(crate) fn settle(&mut self, plan: Plan, now: Timestamp) -> bool {
         let by_former_id = matches!(&self.who, Who::Known(known) if known.by_former_id);
         let cleared = plan.clear || matches!(plan.step, Step::Destroy);
+        self.slots.hide(); // another task may have been shown one meanwhile
         let mut all_known = true;
         for (_, slot) in self.slots.iter_mut() {
             slot.committed(cleared);

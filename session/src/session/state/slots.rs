@@ -1,61 +1,187 @@
 //! The fields of a session as far as a request has read or changed them.
 
-use crate::{changes::Slot, field::FieldName, store::Bytes};
+use crate::{
+    changes::Slot,
+    clock::Timestamp,
+    field::FieldName,
+    store::{Bytes, TableView},
+};
 
-/// A map from names to slots, by name. A request touches a few fields: they lie side by side in one allocation.
+/// A map from names to slots, by name, beside what was read in a view of all fields. A request touches a few fields:
+/// the slots lie side by side in one allocation, and what is only read where the store has shown it needs none.
 #[derive(Default)]
-pub(super) struct Slots(Vec<(FieldName, Slot)>);
+pub(super) struct Slots {
+    slots: Vec<(FieldName, Slot)>,
+    /// All fields as a store in this process has shown them: what is read next is read here, for as long as that is
+    /// what is stored.
+    view: Option<View>,
+}
+
+struct View {
+    table: TableView,
+    /// The session lives until then.
+    until: Timestamp,
+    /// Which fields were read, by their place: those are read for good, whatever is stored by now. A field at a place
+    /// beyond has a slot.
+    read: u64,
+}
+
+impl View {
+    fn shows_what_is_stored(&self, now: Timestamp) -> bool {
+        now < self.until && self.table.is_current()
+    }
+
+    fn is_read(&self, at: usize) -> bool {
+        bit(at).is_some_and(|bit| self.read & bit != 0)
+    }
+}
+
+fn bit(at: usize) -> Option<u64> {
+    1_u64.checked_shl(u32::try_from(at).ok()?)
+}
 
 impl Slots {
     pub(super) fn get(&self, name: &str) -> Option<&Slot> {
-        self.place(name).ok().map(|at| &self.0[at].1)
+        self.place(name).ok().map(|at| &self.slots[at].1)
     }
 
-    /// The slot of a field; an empty one if it was not touched yet.
+    /// The slot of a field; if it was not touched yet, one that knows what was read in the view and nothing else.
     pub(super) fn slot(&mut self, name: &FieldName) -> &mut Slot {
         let at = self.place(name).unwrap_or_else(|at| {
-            self.0.insert(at, (name.clone(), Slot::default()));
+            let mut slot = Slot::default();
+            if let Some(bytes) = self.viewed(name) {
+                slot.read(Some(bytes.clone()));
+            }
+            self.slots.insert(at, (name.clone(), slot));
             at
         });
-        &mut self.0[at].1
+        &mut self.slots[at].1
+    }
+
+    /// What was read of a field in the view.
+    pub(super) fn viewed(&self, name: &str) -> Option<&Bytes> {
+        let view = self.view.as_ref()?;
+        let (at, bytes) = view.table.find(name)?;
+        bytes.filter(|_| view.is_read(at))
+    }
+
+    /// Reads a field in the view; `None` if that does not show what is stored now.
+    pub(super) fn read_in_view(
+        &mut self,
+        name: &FieldName,
+        now: Timestamp,
+    ) -> Option<Option<Bytes>> {
+        let view = self.view.as_ref()?;
+        let (at, bytes) = view.table.find(name)?;
+        let bytes = bytes.cloned();
+        if !view.is_read(at) {
+            if !view.shows_what_is_stored(now) {
+                return None;
+            }
+            self.note(name, at, bytes.clone());
+        }
+        Some(bytes)
+    }
+
+    /// Reads several fields in the view, all of one moment, or none of them; whether it did.
+    pub(super) fn read_all_in_view(&mut self, names: &[FieldName], now: Timestamp) -> bool {
+        let Some(view) = &self.view else {
+            return false;
+        };
+        let shown = names.iter().all(|name| view.table.find(name).is_some());
+        let shown = shown && view.shows_what_is_stored(now);
+        if shown {
+            for name in names {
+                self.read_in_view(name, now);
+            }
+        }
+        shown
+    }
+
+    /// Takes a view, and reads the fields in it that it was asked for: they are what was stored when it was given,
+    /// whatever is by now. Gives a field that it does not show.
+    pub(super) fn show<'n>(
+        &mut self,
+        table: TableView,
+        until: Timestamp,
+        asked: &'n [FieldName],
+    ) -> Result<(), &'n FieldName> {
+        self.hide();
+        let view = self.view.insert(View {
+            table,
+            until,
+            read: 0,
+        });
+        let table = view.table.clone();
+        for name in asked {
+            let (at, bytes) = table.find(name).ok_or(name)?;
+            self.note(name, at, bytes.cloned());
+        }
+        Ok(())
+    }
+
+    /// Puts the view away. What was read in it stays read.
+    pub(super) fn hide(&mut self) {
+        let Some(view) = self.view.take() else {
+            return;
+        };
+        for (at, name) in view.table.names().enumerate() {
+            if view.is_read(at) {
+                let bytes = view.table.get(name).flatten();
+                self.slot(name).read(bytes);
+            }
+        }
+    }
+
+    /// Notes what was read in the view at this place.
+    fn note(&mut self, name: &FieldName, at: usize, bytes: Option<Bytes>) {
+        match (self.place(name), bit(at), &mut self.view) {
+            (Ok(at), ..) => self.slots[at].1.read(bytes),
+            (Err(_), Some(bit), Some(view)) => view.read |= bit,
+            _ => self.slot(name).read(bytes),
+        }
     }
 
     /// Notes what was read of all fields that are stored.
     pub(super) fn read_all(&mut self, all: Vec<(FieldName, Bytes)>) {
-        let touched = self.0.len();
-        self.0.reserve(all.len());
+        self.hide();
+        let touched = self.slots.len();
+        self.slots.reserve(all.len());
         for (name, bytes) in all {
-            let known = self.0[..touched].binary_search_by(|(other, _)| (**other).cmp(&name));
+            let known = self.slots[..touched].binary_search_by(|(other, _)| (**other).cmp(&name));
             match known {
-                Ok(at) => self.0[at].1.read(Some(bytes)),
+                Ok(at) => self.slots[at].1.read(Some(bytes)),
                 Err(_) => {
                     let mut slot = Slot::default();
                     slot.read(Some(bytes));
-                    self.0.push((name, slot));
+                    self.slots.push((name, slot));
                 }
             }
         }
-        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.slots.sort_by(|(one, _), (other, _)| one.cmp(other));
     }
 
+    /// How many fields have a slot.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&FieldName, &Slot)> {
-        self.0.iter().map(|(name, slot)| (name, slot))
+        self.slots.iter().map(|(name, slot)| (name, slot))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&FieldName, &mut Slot)> {
-        self.0.iter_mut().map(|(name, slot)| (&*name, slot))
+        self.slots.iter_mut().map(|(name, slot)| (&*name, slot))
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.slots.clear();
+        self.view = None;
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(other, _)| str::cmp(other, name))
+        self.slots
+            .binary_search_by(|(other, _)| str::cmp(other, name))
     }
 }
 

@@ -12,16 +12,6 @@ use crate::{
 const TRIES: usize = 64;
 
 impl UnitOfWork {
-    /// Whether a commit would do anything. Where another task of the request is about to change something, it would
-    /// wait for that.
-    #[cfg(feature = "tower")]
-    pub(crate) fn wants_commit(&self) -> bool {
-        self.serial.try_lock().is_err() || {
-            let rules = self.rules(self.now());
-            self.lock().wants_commit(&rules)
-        }
-    }
-
     /// Stores everything that is wanted, at once.
     pub(crate) async fn commit(&self) -> Result<()> {
         let _serial = self.serial.lock().await;

@@ -71,10 +71,14 @@ impl UnitOfWork {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.peek();
+        self.read_cookies(&mut state);
+        state
+    }
+
+    fn read_cookies(&self, state: &mut State) {
         if let Some(cookies) = state.unread.take() {
             state.present(self.runtime.cookie.read(&cookies));
         }
-        state
     }
 
     /// The state without a look at the request's cookies: who it is may not be known yet.
@@ -115,15 +119,28 @@ impl UnitOfWork {
 
     /// Ends the unit. Gives what the response is to say, and whether the session was used at all.
     pub(crate) fn close(&self) -> (CookieAction, bool) {
-        let used = self.is_used();
-        // Whoever used it has read the cookies, but for one who makes a session of every visit and failed.
-        let mut state = if used { self.lock() } else { self.peek() };
-        (state.close(), used)
+        self.used().close()
     }
 
-    /// Whether the session was used in any way.
-    pub(crate) fn is_used(&self) -> bool {
-        self.peek().used
+    /// As [`close`](Self::close), unless there is something to store first, which is wanted if the response `commits`.
+    #[cfg(feature = "tower")]
+    pub(crate) fn close_unless_it_stores(&self, commits: bool) -> Option<(CookieAction, bool)> {
+        let mut state = self.used();
+        // Another task of the request that is about to change something is waited for.
+        let stores = state.used
+            && commits
+            && (self.serial.try_lock().is_err()
+                || state.wants_commit(&self.runtime.expiry, || self.now()));
+        (!stores).then(|| state.close())
+    }
+
+    /// The state, for its end: whose session it is matters only if it was used.
+    fn used(&self) -> MutexGuard<'_, State> {
+        let mut state = self.peek();
+        if state.used {
+            self.read_cookies(&mut state);
+        }
+        state
     }
 
     pub(crate) fn digest(&self) -> Option<Digest> {

@@ -4,10 +4,11 @@ use super::{engine::Engine, recovery::Recovery};
 use crate::{
     clock::{Clock, Timestamp},
     error::{Error, ErrorKind, Result},
+    lanes::Lanes,
     store::{Swept, rules, watch::Watchers},
 };
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, RwLock},
+    sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -15,16 +16,17 @@ use std::{
 /// How many sessions are swept before the sweeper looks whether it should stop.
 const SWEEP_AT_ONCE: usize = 256;
 
-/// What the store and its threads share. Whoever works with the engine holds the lock for reading, so that closing,
-/// which takes it for writing, waits for what is in flight.
+/// What the store and its threads share. Whoever works with the engine holds the lock of its thread's lane for
+/// reading, so that closing, which takes all of them for writing, waits for what is in flight.
 pub(super) struct Shared {
-    engine: RwLock<State>,
+    engine: Lanes<RwLock<State>>,
     watchers: Watchers,
     recovery: Recovery,
 }
 
+#[derive(Clone)]
 enum State {
-    Open(Engine),
+    Open(Arc<Engine>),
     /// The database was let go of and could not be opened again yet.
     Lost,
     Closed,
@@ -32,8 +34,9 @@ enum State {
 
 impl Shared {
     pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
+        let state = State::Open(Arc::new(engine));
         Self {
-            engine: RwLock::new(State::Open(engine)),
+            engine: Lanes::new(|| RwLock::new(state.clone())),
             watchers: Watchers::default(),
             recovery,
         }
@@ -43,7 +46,8 @@ impl Shared {
         if self.recovery.is_due() {
             self.recover()?;
         }
-        let state = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let lane = self.engine.mine();
+        let state = lane.read().unwrap_or_else(PoisonError::into_inner);
         match &*state {
             State::Open(engine) => work(engine).inspect_err(|error| self.recovery.note(error)),
             State::Lost => Err(Recovery::lost()),
@@ -53,14 +57,21 @@ impl Shared {
 
     /// Lets go of a database that takes no more, and opens it again.
     fn recover(&self) -> Result<()> {
-        let mut state = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Closed) || !self.recovery.is_due() {
+        let mut lanes = self.lock();
+        let closed = lanes.iter().any(|state| matches!(**state, State::Closed));
+        if closed || !self.recovery.is_due() {
             return Ok(()); // another was faster
         }
         self.recovery.try_the_disk()?;
-        *state = State::Lost; // fjall lets one in
-        *state = State::Open(self.recovery.open()?);
+        set(&mut lanes, &State::Lost); // fjall lets one in
+        set(&mut lanes, &State::Open(Arc::new(self.recovery.open()?)));
         Ok(())
+    }
+
+    /// The engine to oneself, when everybody has left it. The lanes are locked in their order.
+    fn lock(&self) -> Vec<RwLockWriteGuard<'_, State>> {
+        let lock = |lane| RwLock::write(lane).unwrap_or_else(PoisonError::into_inner);
+        self.engine.iter().map(lock).collect()
     }
 
     /// Removes up to `limit` dead sessions, and tells whoever watches.
@@ -74,14 +85,20 @@ impl Shared {
 
     /// Makes everything durable and lets go of the database.
     pub(super) fn close(&self) -> Result<()> {
-        let state = std::mem::replace(
-            &mut *self.engine.write().unwrap_or_else(PoisonError::into_inner),
-            State::Closed,
-        );
+        let mut lanes = self.lock();
+        let state = lanes.first().map(|state| (**state).clone());
+        set(&mut lanes, &State::Closed);
+        drop(lanes);
         match state {
-            State::Open(engine) => engine.persist(),
-            State::Lost | State::Closed => Ok(()),
+            Some(State::Open(engine)) => engine.persist(),
+            Some(State::Lost | State::Closed) | None => Ok(()),
         }
+    }
+}
+
+fn set(lanes: &mut [RwLockWriteGuard<'_, State>], to: &State) {
+    for state in lanes {
+        **state = to.clone();
     }
 }
 

@@ -1,0 +1,169 @@
+//! When units of work begin and sessions are ended, told apart within one tick of the clock.
+//!
+//! Whether a session was ended before a unit of work began or after it is told by two times, and a clock may show
+//! both the same, or the end's may have been read earlier. So an end is no earlier than any beginning before it, and
+//! later than every end before it; and a beginning is later than every end that was stored before it, but not than
+//! one that is about to be stored.
+//!
+//! Requests begin all the time and sessions are seldom ended, so a beginning takes no lock: it notes its time in its
+//! thread's lane, and looks afterwards whether an end is on its way. An end says first that it is on its way, and
+//! looks at the lanes afterwards. So one of the two sees the other.
+
+use crate::{
+    clock::{Clock, Timestamp},
+    lanes::Lanes,
+};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+};
+
+#[derive(Default)]
+pub(super) struct Times {
+    /// The latest beginning, in milliseconds.
+    begun: Lanes<AtomicU64>,
+    /// The latest end, in milliseconds.
+    ended: AtomicU64,
+    /// How many ends were given a time and may not be stored yet.
+    ending: AtomicUsize,
+    /// Their times: a few at most. Ends take their times in turn, under its lock.
+    about_to_end: Mutex<Vec<Timestamp>>,
+}
+
+/// The end of a session, for as long as it is being stored.
+pub(crate) struct Ending<'a> {
+    times: &'a Times,
+    pub(crate) at: Timestamp,
+}
+
+impl Times {
+    /// The time that a unit of work begins at.
+    pub(super) fn begin(&self, clock: &Clock) -> Timestamp {
+        let at = self.note_beginning(clock);
+        if self.ending.load(SeqCst) == 0 {
+            return at;
+        }
+        let about_to_end = self.about_to_end();
+        match about_to_end.iter().min() {
+            Some(end) => *end,
+            None => self.note_beginning(clock),
+        }
+    }
+
+    fn note_beginning(&self, clock: &Clock) -> Timestamp {
+        let ended = Timestamp::from_millis(self.ended.load(SeqCst));
+        let at = clock.now().max(ended.next());
+        self.begun.mine().fetch_max(at.as_millis(), SeqCst);
+        at
+    }
+
+    /// The time of an end at `now`, which is about to be stored until it is dropped.
+    pub(super) fn end(&self, now: Timestamp) -> Ending<'_> {
+        let mut about_to_end = self.about_to_end();
+        self.ending.fetch_add(1, SeqCst);
+        let begun = self.begun.iter().map(|lane| lane.load(SeqCst));
+        let begun = Timestamp::from_millis(begun.max().unwrap_or_default());
+        let ended = Timestamp::from_millis(self.ended.load(SeqCst));
+        let at = now.max(ended.next()).max(begun);
+        self.ended.store(at.as_millis(), SeqCst);
+        about_to_end.push(at);
+        Ending { times: self, at }
+    }
+
+    fn about_to_end(&self) -> MutexGuard<'_, Vec<Timestamp>> {
+        self.about_to_end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut about_to_end = self.times.about_to_end();
+        if let Some(at) = about_to_end.iter().position(|end| *end == self.at) {
+            about_to_end.swap_remove(at);
+            self.times.ending.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::{Arc, atomic::AtomicBool},
+        thread,
+        time::Duration,
+    };
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    #[test]
+    fn within_one_tick_everything_is_told_apart() {
+        let (times, clock) = (Times::default(), Clock::manual(at(7)));
+        let begun = times.begin(&clock);
+        let first = times.end(at(7));
+        assert!(first.at >= begun, "it began before the end");
+        let during = times.begin(&clock);
+        assert!(during <= first.at, "the end is not stored yet");
+        let second = times.end(at(7));
+        assert!(second.at > first.at);
+        assert!(times.begin(&clock) <= first.at, "both are not stored yet");
+        let (first, second) = (first.at, {
+            let at = second.at;
+            drop((first, second));
+            at
+        });
+        let after = times.begin(&clock);
+        assert!(after > first && after > second, "both are stored");
+        assert!(times.end(at(3)).at >= after, "a time that was read earlier");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_changes_nothing() {
+        let times = Times::default();
+        let begun = times.begin(&Clock::manual(at(1_000)));
+        let end = times.end(at(5)).at;
+        assert!(end >= begun);
+        assert!(times.begin(&Clock::manual(at(5))) > end);
+    }
+
+    /// One thread's beginnings and another's ends, of which each knows what the other had done before: if a beginning
+    /// comes first, the end is no earlier; if the end was stored first, the beginning is later.
+    #[test]
+    fn threads_agree_on_what_came_first() {
+        const ROUNDS: usize = 20_000;
+        let times = Arc::new(Times::default());
+        let clock = Clock::manual(at(1));
+        let (begun, stored) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let done = Arc::new(AtomicBool::new(false));
+        let beginner = {
+            let (times, clock) = (Arc::clone(&times), clock.clone());
+            let (begun, stored) = (Arc::clone(&begun), Arc::clone(&stored));
+            let done = Arc::clone(&done);
+            thread::spawn(move || {
+                while !done.load(SeqCst) {
+                    let before = stored.load(SeqCst);
+                    let at = times.begin(&clock).as_millis();
+                    assert!(at > before, "an end that was stored before");
+                    begun.fetch_max(at, SeqCst);
+                }
+            })
+        };
+        for _ in 0..ROUNDS {
+            let before = begun.load(SeqCst);
+            let end = times.end(at(1));
+            assert!(end.at.as_millis() >= before, "a beginning before");
+            let ended = end.at.as_millis();
+            drop(end);
+            stored.store(ended, SeqCst);
+            if ended.is_multiple_of(64) {
+                clock.advance(Duration::from_millis(1));
+            }
+        }
+        done.store(true, SeqCst);
+        beginner.join().unwrap();
+    }
+}
