@@ -206,10 +206,16 @@ mod tests {
     #[test]
     fn the_presets_are_nist_s() {
         let hours = |h: u64| Duration::from_secs(h * 3600);
-        assert_eq!(Expiry::nist_aal1().absolute_timeout(), Some(hours(30 * 24)));
-        assert_eq!(Expiry::nist_aal2().absolute_timeout(), Some(hours(24)));
-        assert_eq!(Expiry::nist_aal2().idle_timeout(), hours(1));
-        assert_eq!(Expiry::nist_aal3().absolute_timeout(), Some(hours(12)));
-        assert_eq!(Expiry::nist_aal3().idle_timeout(), Duration::from_secs(900));
+        let presets = [
+            (Expiry::nist_aal1(), hours(30 * 24), hours(30 * 24)),
+            (Expiry::nist_aal2(), hours(1), hours(24)),
+            (Expiry::nist_aal3(), Duration::from_secs(900), hours(12)),
+        ];
+        for (expiry, idle, absolute) in presets {
+            assert_eq!(expiry.idle_timeout(), idle);
+            assert_eq!(expiry.absolute_timeout(), Some(absolute));
+        }
+        assert_eq!(Expiry::default().idle_timeout(), hours(14 * 24));
+        assert_eq!(Expiry::default().absolute_timeout(), None);
     }
 }
