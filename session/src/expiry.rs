@@ -193,6 +193,8 @@ mod tests {
             !every.refresh_due(at(1), at(1)),
             "the same moment twice writes once"
         );
+        let short = Expiry::idle(Duration::from_millis(50));
+        assert!(!short.refresh_due(at(1), at(1)) && short.refresh_due(at(1), at(2)));
     }
 
     #[test]
