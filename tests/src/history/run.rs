@@ -24,7 +24,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -48,6 +48,8 @@ pub struct Report {
 pub struct Stage {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
+    /// How many histories were played here.
+    pub(super) played: Arc<AtomicU64>,
     /// Where the store keeps its files: it goes when the store has gone.
     _folder: Option<Arc<TempDir>>,
 }
@@ -123,6 +125,7 @@ impl Stage {
         Self {
             store: Arc::new(store),
             clock: Clock::manual(Timestamp::from_millis(crate::visitor::START)),
+            played: Arc::default(),
             _folder: folder.map(Arc::new),
         }
     }
