@@ -4,22 +4,39 @@ use super::{
     data::{Data, Field, Held, OTP_MILLIS},
     model::Stored,
     plan::{End, Op, Request},
+    rng::Rng,
     stepping::turn,
-    unit::{Answer, Change, Phase, Who},
+    unit::{Answer, Phase, Unit, Who},
+    wants::Change,
     watch::{Watch, Watched},
 };
 use http::{Response, StatusCode};
 use level_session::{ErrorKind, Result, Session, Timestamp, Untyped};
-use std::{fmt::Debug, panic::resume_unwind};
+use std::{
+    fmt::Debug,
+    future::poll_fn,
+    panic::resume_unwind,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
 
 /// A panic of a handler, as it was told.
 pub(super) struct Told;
 
 /// A handler at work.
+#[derive(Clone)]
 pub(super) struct Handler {
     pub(super) watched: Watched,
     pub(super) number: usize,
+    /// What goes on after the response, once it was begun.
+    pub(super) spawned: Spawned,
+    /// The number of that, and what it does.
+    pub(super) later: (usize, Vec<Op>),
 }
+
+/// Units of work that were detached and have had no turn yet.
+pub(super) type Spawned = Arc<Mutex<Vec<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)>>>;
 
 impl Handler {
     /// Does everything, and answers.
@@ -33,19 +50,19 @@ impl Handler {
                 return Response::new(());
             }
         };
-        for op in &request.ops {
-            self.watched.lock().operations += 1;
-            self.perform(&session, *op).await;
-            if self.watched.lock().violation.is_some() {
-                break;
+        let work = self.work(&session, &request.ops);
+        match request.beside.is_empty() {
+            true => work.await,
+            false => {
+                let beside = self.work(&session, &request.beside);
+                self.both(&session, request.turns, work, beside).await;
             }
         }
         let commits = matches!(request.end, End::Status(status) if status < 500);
         let mut watch = self.watched.lock();
         let number = self.number;
         watch.tell(|_| format!("request {number} ends with {:?}", request.end));
-        watch.unit().answered.clear();
-        watch.unit().phase = Phase::Ending { commits };
+        watch.unit().task().begins(Phase::Ending { commits });
         drop(watch);
         match request.end {
             End::Panic => resume_unwind(Box::new(Told)),
@@ -57,9 +74,95 @@ impl Handler {
         }
     }
 
+    /// Does one thing after another.
+    async fn work(&self, session: &Session<Data>, ops: &[Op]) {
+        for op in ops {
+            if self.watched.lock().violation.is_some() {
+                break;
+            }
+            self.watched.lock().operations += 1;
+            self.begins(Phase::AtWork);
+            self.perform(session, *op).await;
+        }
+    }
+
+    /// Does two things at once, in turns that were drawn beforehand. Each turn is one of them's.
+    async fn both(
+        &self,
+        session: &Untyped,
+        turns: u64,
+        one: impl Future<Output = ()>,
+        other: impl Future<Output = ()>,
+    ) {
+        let (mut one, mut other) = (pin!(one), pin!(other));
+        let mut done = [false; 2];
+        let mut rng = Rng::new(turns);
+        poll_fn(|cx| {
+            let at = match done {
+                [false, false] => rng.below(2),
+                [one, _] => usize::from(one),
+            };
+            self.watched.lock().unit().at = at;
+            let polled = match at {
+                0 => one.as_mut().poll(cx),
+                _ => other.as_mut().poll(cx),
+            };
+            done[at] = polled.is_ready();
+            let mut watch = self.watched.lock();
+            // What a commit takes with it is decided before it waits for its turn at the session. That it has been is
+            // told by nobody but the handle itself.
+            if format!("{session:?}").contains("Committing") {
+                watch.unit().plan();
+            }
+            match done {
+                [true, true] => {
+                    watch.unit().at = 0;
+                    Poll::Ready(())
+                }
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// Does what goes on after the response.
+    async fn go_on(self, session: Session<Data>) {
+        turn().await;
+        self.work(&session, &self.later.1).await;
+    }
+
+    fn detach(&self, op: Op, session: &Session<Data>) {
+        let got = session.detach().and_then(|detached| detached.typed());
+        let mut watch = self.told(op, &got);
+        let nobody = !watch.unit().gone && watch.unit().who == Who::Nobody;
+        if nobody {
+            let kind = got.err().map(|error| error.kind());
+            return watch.check(kind == Some(ErrorKind::Config), |_| {
+                format!("{op:?} gives {kind:?}, and there is no session")
+            });
+        }
+        let Some(detached) = must(&mut watch, op, got) else {
+            return;
+        };
+        let (number, began) = (self.later.0, watch.model.next());
+        if watch.units[number].detached {
+            return; // what is dropped does nothing
+        }
+        let at_an_end = watch.units.iter().any(Unit::is_ending);
+        watch.units[number] = watch.unit().detach(began);
+        watch.units[number].began_at_an_end = at_an_end;
+        let handler = Self {
+            number,
+            ..self.clone()
+        };
+        let mut spawned = self.spawned.lock().unwrap_or_else(PoisonError::into_inner);
+        spawned.push((number, Box::pin(handler.go_on(detached))));
+    }
+
     async fn perform(&self, session: &Session<Data>, op: Op) {
         match op {
             Op::Yield => return turn().await,
+            Op::Detach => self.detach(op, session),
             Op::Read(field, typed) => {
                 let got = match typed {
                     true => field.read(session).await,
@@ -165,6 +268,15 @@ impl Handler {
             }
             Op::Renew => {
                 let got = session.renew();
+                if self.watched.lock().unit().detached {
+                    let kind = got.err().map(|error| error.kind());
+                    return self
+                        .watched
+                        .lock()
+                        .check(kind == Some(ErrorKind::Config), |_| {
+                            format!("{op:?} gives {kind:?}, and there will be no response")
+                        });
+                }
                 self.wants(op, got, |watch, _| watch.unit().wants.renew = true);
             }
             Op::Destroy => {
@@ -188,15 +300,10 @@ impl Handler {
                 }
             }
             Op::Commit => {
-                {
-                    let unit = &mut self.watched.lock();
-                    let unit = unit.unit();
-                    unit.answered.clear();
-                    unit.phase = Phase::Committing;
-                }
+                self.begins(Phase::Committing);
                 let got = session.commit().await;
                 let mut watch = self.told(op, &got);
-                watch.unit().phase = Phase::AtWork;
+                watch.unit().task().phase = Phase::AtWork;
                 committed(&mut watch, got.map_err(|error| error.kind()));
             }
         }
@@ -204,21 +311,15 @@ impl Handler {
     }
 
     async fn take(&self, session: &Session<Data>, op: Op, field: Field) {
-        {
-            let mut watch = self.watched.lock();
-            let unit = watch.unit();
-            unit.answered.clear();
-            unit.claimed = None;
-            unit.phase = Phase::Taking(field);
-        }
+        self.begins(Phase::Taking(field));
         let got = field.take(session).await;
         let mut watch = self.told(op, &got);
-        watch.unit().phase = Phase::AtWork;
+        watch.unit().task().phase = Phase::AtWork;
         let Some(got) = must(&mut watch, op, got) else {
             return;
         };
         let now = watch.clock.now();
-        match watch.unit().claimed.take() {
+        match watch.unit().task().claimed.take() {
             Some(claimed) => {
                 let wanted = claimed.and_then(|stored| stored.at(now).cloned());
                 watch.check(got == wanted, |_| {
@@ -239,6 +340,10 @@ impl Handler {
                 }
             }
         }
+    }
+
+    fn begins(&self, phase: Phase) {
+        self.watched.lock().unit().task().begins(phase);
     }
 
     fn told<T: Debug>(&self, op: Op, got: &Result<T>) -> std::sync::MutexGuard<'_, Watch> {
@@ -271,24 +376,28 @@ fn set(held: Held, expires: Option<Timestamp>) -> Change {
     Change::Set(Stored { held, expires })
 }
 
-/// It works, unless the session ended under the request.
+/// It works, unless the session ended under the request, or the store has failed it: what could not be read is never
+/// shown as what is not there.
 fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
     told_gone(
         watch,
         matches!(&got, Err(error) if error.kind() == ErrorKind::Gone),
     );
-    match (got, watch.unit().gone) {
-        (Ok(value), false) => Some(value),
-        (Err(error), true) if error.kind() == ErrorKind::Gone => None,
-        (got, gone) => {
+    let (gone, failed) = (watch.unit().gone, watch.unit().task().failed);
+    match got {
+        Ok(value) if !gone && !failed => Some(value),
+        Err(error) if gone && error.kind() == ErrorKind::Gone => None,
+        Err(error) if failed && error.kind() == ErrorKind::Store => None,
+        got => {
             let kind = got.err().map(|error| error.kind());
             watch.violated(format!(
-                "{op:?} gives {kind:?}, and the session {}",
+                "{op:?} gives {kind:?}, and the session {}{}",
                 if gone {
                     "ended under the request"
                 } else {
                     "lives"
-                }
+                },
+                if failed { ", and the store failed" } else { "" }
             ));
             None
         }
@@ -323,19 +432,29 @@ fn told_gone(watch: &mut Watch, gone: bool) {
     unit.gone |= std::mem::take(&mut unit.may_be_gone) && gone;
 }
 
-/// A commit is acknowledged if and only if it is stored, unless there was nothing to store.
+/// A commit is acknowledged if and only if it is stored, unless there was nothing to store, or the store failed: then
+/// nobody knows.
 pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
     told_gone(watch, got == Err(ErrorKind::Gone));
     let now = watch.clock.now();
     let unit = watch.unit();
-    let wanted = match unit.answered.first() {
-        Some(Answer::Done | Answer::RefreshGone) => Ok(()),
+    let (who, wants) = (unit.who, unit.wants.clone());
+    // A detached unit could tell nobody of a session that it makes.
+    let makes_one = unit.detached && !unit.gone && wants.leaves_something(now);
+    let failed = unit.task().failed;
+    let answer = unit.task().answered.first().copied();
+    let wanted = match answer {
+        Some(Answer::Done | Answer::RefreshGone | Answer::RefreshFailed) => Ok(()),
         Some(Answer::Gone) => Err(ErrorKind::Gone),
+        Some(Answer::Failed) => Err(ErrorKind::Store),
+        None if failed => Err(ErrorKind::Store),
         None if unit.gone => Err(ErrorKind::Gone),
+        None if makes_one && who == Who::Nobody => Err(ErrorKind::Gone),
+        None if makes_one && wants.destroy => Err(ErrorKind::Config),
         None => Ok(()),
     };
-    let answered = !unit.answered.is_empty();
-    let (who, wants) = (unit.who, unit.wants.clone());
+    unit.gone |= makes_one && wanted == Err(ErrorKind::Gone);
+    let answered = answer.is_some();
     watch.check(got == wanted, |_| {
         format!("a commit gives {got:?} and should give {wanted:?}")
     });

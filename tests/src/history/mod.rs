@@ -12,6 +12,7 @@
 
 mod commit;
 mod data;
+mod faults;
 mod handler;
 mod model;
 mod plan;
@@ -22,6 +23,7 @@ mod shrink;
 mod stepping;
 mod threads;
 mod unit;
+mod wants;
 mod watch;
 
 pub use data::Data;

@@ -2,13 +2,14 @@
 
 use super::{
     data::Data,
-    handler::{Handler, Told, committed},
+    faults::UnreliableStore,
+    handler::{Handler, Spawned, Told, committed},
     model::Model,
     plan::{Action, Episode, Request},
     rng::Rng,
     stepping::{WatchedStore, wait},
     unit::{Cookie, Phase, Unit, Who},
-    watch::{Watch, Watched},
+    watch::{Fault, Watch, Watched},
 };
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -16,7 +17,7 @@ use http::{
 };
 use level_session::{
     Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp, Untyped,
-    store::{Digest, Store},
+    store::{Digest, Store, testing::Faults},
 };
 use std::{
     collections::HashMap,
@@ -70,6 +71,9 @@ struct Handlers {
     watched: Watched,
     /// The handle of each request, to write through when it is over.
     late: Arc<Mutex<HashMap<usize, Untyped>>>,
+    spawned: Spawned,
+    /// How many requests there are: what one of them has detached has its number from there on.
+    requests: usize,
 }
 
 #[derive(Clone)]
@@ -98,6 +102,8 @@ impl Service<http::Request<()>> for Handlers {
         let handler = Handler {
             watched: self.watched.clone(),
             number,
+            spawned: self.spawned.clone(),
+            later: (self.requests + number, what.later.clone()),
         };
         Box::pin(async move { Ok(handler.run(what, session).await) })
     }
@@ -115,6 +121,7 @@ struct Run<'a> {
     sessions: Sessions,
     service: <SessionLayer as tower_layer::Layer<Handlers>>::Service,
     handlers: Handlers,
+    faults: Faults,
     running: HashMap<usize, Running>,
     browsers: HashMap<usize, Browser>,
 }
@@ -138,13 +145,12 @@ impl Stage {
     pub fn play(&self, episode: &Episode, tell: bool) -> Report {
         let watched = Watched::new(Watch {
             model: Model::new(episode.settings),
-            units: episode
-                .requests
-                .iter()
+            units: (0..2 * episode.requests.len())
                 .map(|_| Unit::new(None, 0))
                 .collect(),
             current: 0,
             clock: self.clock.clone(),
+            fault: Fault::default(),
             violation: None,
             told: tell.then(Vec::new),
             told_events: Vec::new(),
@@ -152,16 +158,19 @@ impl Stage {
             entries: HashMap::new(),
             operations: 0,
         });
-        let sessions = self.sessions(episode, &watched);
+        let (sessions, faults) = self.sessions(episode, &watched);
         let handlers = Handlers {
             watched: watched.clone(),
             late: Arc::default(),
+            spawned: Arc::default(),
+            requests: episode.requests.len(),
         };
         let mut run = Run {
             episode,
             service: SessionLayer::from(sessions.clone()).layer(handlers.clone()),
             sessions,
             handlers,
+            faults,
             watched: watched.clone(),
             running: HashMap::new(),
             browsers: HashMap::new(),
@@ -172,6 +181,7 @@ impl Stage {
                 break;
             }
         }
+        Fault::Nothing.begin(&run.faults, &watched);
         run.drain();
         drop(run);
         self.settle(&watched);
@@ -183,7 +193,7 @@ impl Stage {
         }
     }
 
-    fn sessions(&self, episode: &Episode, watched: &Watched) -> Sessions {
+    fn sessions(&self, episode: &Episode, watched: &Watched) -> (Sessions, Faults) {
         let settings = episode.settings;
         let mut expiry = Expiry::idle(Duration::from_millis(settings.idle));
         if let Some(absolute) = settings.absolute {
@@ -207,18 +217,19 @@ impl Stage {
             Ok(id)
         };
         let observed = watched.clone();
-        let store = WatchedStore {
+        let (store, faults) = UnreliableStore::new(WatchedStore {
             inner: self.store.clone(),
             watched: watched.clone(),
-        };
-        Sessions::new(store, Keyring::new([[7; 32]]).expect("one key of 32 bytes"))
+        });
+        let sessions = Sessions::new(store, Keyring::new([[7; 32]]).expect("one key of 32 bytes"))
             .with_clock(self.clock.clone())
             .with_expiry(expiry)
             .with_renewal_grace(Duration::from_millis(settings.grace))
             .with_id_source(source)
             .with_observer(move |event| observed.lock().told_events.push(event))
             .with_data::<Data>()
-            .expect("no clash")
+            .expect("no clash");
+        (sessions, faults)
     }
 }
 
@@ -244,6 +255,7 @@ impl Run<'_> {
                     self.over(number);
                 }
             }
+            Action::Fault(fault) => fault.begin(&self.faults, &self.watched),
             Action::Advance(millis) => {
                 stage.clock.advance(Duration::from_millis(millis));
                 self.watched.lock().tell(|_| format!("{millis} ms pass"));
@@ -318,11 +330,26 @@ impl Run<'_> {
         self.watched.lock().current = number;
         let mut cx = Context::from_waker(Waker::noop());
         let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut cx)));
+        let mut spawned = self
+            .handlers
+            .spawned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (number, work) in spawned.drain(..) {
+            let work = async move {
+                work.await;
+                Ok(Response::new(()))
+            };
+            self.running.insert(number, Box::pin(work));
+        }
+        drop(spawned);
         match polled {
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Ok(response))) => {
                 self.running.remove(&number);
-                self.response(number, &response);
+                if number < self.episode.requests.len() {
+                    self.response(number, &response);
+                }
             }
             Err(panic) if panic.is::<Told>() => drop(self.running.remove(&number)),
             Err(panic) => resume_unwind(panic),
@@ -337,7 +364,7 @@ impl Run<'_> {
         watch.current = number;
         let status = response.status();
         watch.tell(|_| format!("request {number} is answered with {status}"));
-        let ends_well = watch.units[number].phase == Phase::Ending { commits: true };
+        let ends_well = watch.units[number].task().phase == Phase::Ending { commits: true };
         if ends_well && watch.units[number].used {
             let got = match status {
                 StatusCode::CONFLICT => Err(ErrorKind::Gone),
@@ -392,7 +419,12 @@ impl Run<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let late = late.remove(&number);
-        self.watched.lock().units[number].phase = Phase::Closed;
+        self.watched.lock().units[number]
+            .task()
+            .begins(Phase::Closed);
+        if number >= self.episode.requests.len() {
+            return; // its handle went with it
+        }
         let late = late.map(|session| session.set("late", 1).map_err(|error| error.kind()));
         let mut watch = self.watched.lock();
         watch.check(late == Some(Err(ErrorKind::Closed)), |_| {

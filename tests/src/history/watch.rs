@@ -22,6 +22,7 @@ pub(super) struct Watch {
     /// The request that has a turn.
     pub(super) current: usize,
     pub(super) clock: Clock,
+    pub(super) fault: Fault,
     pub(super) violation: Option<String>,
     /// What happened, if it is to be told.
     pub(super) told: Option<Vec<String>>,
@@ -54,6 +55,22 @@ impl Due {
     }
 }
 
+/// What goes wrong with the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing, from now on.
+    #[default]
+    Nothing,
+    /// No read is answered.
+    Loads,
+    /// No commit is taken.
+    Commits,
+    /// Every commit is taken, and its answer is lost.
+    Answers,
+    /// Everything waits.
+    Hang,
+}
+
 /// Shared by the store and the handlers.
 #[derive(Clone, Debug)]
 pub(super) struct Watched(Arc<Mutex<Watch>>);
@@ -73,6 +90,7 @@ pub(super) struct Seen {
     live: Option<(Digest, bool, Live)>,
     ended: Option<End>,
     names: Option<Vec<Field>>,
+    epoch: u64,
 }
 
 impl Watch {
@@ -127,6 +145,7 @@ impl Watch {
             live: None,
             ended: None,
             names,
+            epoch: self.unit().task().asked,
         };
         match (found, loaded) {
             (Found::Live { id, by_former }, Loaded::Live(snapshot)) => {
@@ -195,6 +214,9 @@ impl Watch {
     pub(super) fn absorb(&mut self, seen: Seen) {
         let now = self.clock.now();
         let unit = self.unit();
+        if seen.epoch != unit.epoch {
+            return; // a commit came between: whoever asked looks again
+        }
         match seen.live.filter(|(_, _, live)| live.lease.is_live(now)) {
             Some((id, by_former, live)) => {
                 if let Who::Presented(presented) = unit.who {

@@ -4,7 +4,7 @@ use super::{CookieAction, Intent, Known, Named, Phase, Rules, State, Who};
 use crate::{
     changes::{Change, Cleared, Update},
     clock::Timestamp,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     field::FieldName,
     id::{Digest, SessionId},
     sessions::Event,
@@ -81,6 +81,20 @@ impl State {
 
     fn leaves_something(&self) -> bool {
         self.create || self.slots.iter().any(|(_, slot)| slot.leaves_something())
+    }
+
+    /// Refuses to make a session where nobody could be told its id: what is written into it would be lost.
+    pub(crate) fn makes_no_session(&mut self) -> Result<()> {
+        match (&self.who, self.intent) {
+            _ if !self.leaves_something() => Ok(()),
+            (Who::Nobody, _) => self.is_gone(),
+            (_, Intent::Destroy) => Err(Error::new(
+                ErrorKind::Config,
+                "a detached handle has no response that could carry the cookie of a new session: \
+                 write nothing after its `destroy`",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the deadlines of a session that is kept are to be written.
