@@ -221,6 +221,7 @@ impl Unit {
             return;
         };
         self.touched.extend(&wants.touched);
+        self.touched.extend(&self.wants.touched);
         self.ended |= wants.renew || wants.destroy;
         let cleared = nothing_else || wants.clear || wants.destroy;
         for field in Field::ALL {
@@ -233,9 +234,9 @@ impl Unit {
         for field in wants.adds() {
             self.seen.remove(&field);
         }
-        let touched = self.touched.iter().chain(&self.wants.touched);
-        let all_known = touched
-            .into_iter()
+        let all_known = self
+            .touched
+            .iter()
             .all(|field| self.seen.contains_key(field));
         self.all_read = (self.all_read || cleared) && all_known;
         self.epoch += 1;
