@@ -167,13 +167,15 @@ impl Request {
         let mut ops = some(rng, 6);
         let (mut beside, mut later) = (Vec::new(), Vec::new());
         match rng.below(12) {
-            0 | 1 => {
-                beside = some(rng, 4);
+            0..3 => {
+                beside = some(rng, 6);
+                // What the other does while one commits is what two tasks are about.
+                ops.insert(rng.below(ops.len() + 1), Op::Commit);
                 for op in ops.iter_mut().chain(&mut beside) {
                     *op = op.beside_others();
                 }
             }
-            2 => {
+            3 => {
                 later = some(rng, 5);
                 later.push(Op::Commit);
                 ops.insert(rng.below(ops.len() + 1), Op::Detach);
