@@ -166,6 +166,9 @@ impl Unit {
 
     /// Notes what was read: a field is read once.
     pub(super) fn read(&mut self, fields: &Fields, names: Option<&[Field]>) {
+        if self.all_read {
+            return;
+        }
         for field in names.unwrap_or(&Field::ALL) {
             let stored = fields.get(field).cloned();
             if stored.is_some() || names.is_some() {

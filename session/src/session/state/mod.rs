@@ -224,6 +224,9 @@ impl State {
     }
 
     fn note(&mut self, names: &[FieldName], fields: Fields) {
+        if self.all_read {
+            return; // by another task of the request meanwhile: what was read before stays
+        }
         match fields {
             Fields::Nothing => {}
             Fields::Named(values) => {

@@ -111,6 +111,12 @@ impl State {
         rules: &Rules,
         draw: impl FnOnce() -> Result<SessionId>,
     ) -> Result<Option<Plan>> {
+        // Another task may have ended the request, or found out that the session ended, since the commit began.
+        match self.phase {
+            Phase::Gone => return Err(Error::gone()),
+            Phase::Closed => return Err(Error::closed()),
+            Phase::Open | Phase::Committing => {}
+        }
         let leaves_something = self.leaves_something();
         let (id, step, lease, new) = match &self.who {
             Who::Presented(_) => return Ok(None), // never used, or it would have been identified
@@ -302,7 +308,10 @@ impl State {
             since => since,
         };
         self.touch |= plan.touch;
-        self.phase = Phase::Open;
+        // Another task may have found out meanwhile that the session ended: that stays so.
+        if self.phase == Phase::Committing {
+            self.phase = Phase::Open;
+        }
         let mut result = Ok(());
         for (name, slot) in self.slots.iter_mut() {
             let back = slot.not_committed(name, cleared_since, now);
