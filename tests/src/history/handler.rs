@@ -4,22 +4,15 @@ use super::{
     data::{Data, Field, Held, OTP_MILLIS},
     model::Stored,
     plan::{End, Op, Request},
-    rng::Rng,
     stepping::turn,
-    unit::{Answer, Phase, Unit, Who},
+    tasks::Spawned,
+    unit::{Answer, Phase, Who},
     wants::Change,
     watch::{Watch, Watched},
 };
 use http::{Response, StatusCode};
 use level_session::{ErrorKind, Result, Session, Timestamp, Untyped};
-use std::{
-    fmt::Debug,
-    future::poll_fn,
-    panic::resume_unwind,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
-    task::Poll,
-};
+use std::{fmt::Debug, panic::resume_unwind};
 
 /// A panic of a handler, as it was told.
 pub(super) struct Told;
@@ -34,9 +27,6 @@ pub(super) struct Handler {
     /// The number of that, and what it does.
     pub(super) later: (usize, Vec<Op>),
 }
-
-/// Units of work that were detached and have had no turn yet.
-pub(super) type Spawned = Arc<Mutex<Vec<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)>>>;
 
 impl Handler {
     /// Does everything, and answers.
@@ -75,7 +65,7 @@ impl Handler {
     }
 
     /// Does one thing after another.
-    async fn work(&self, session: &Session<Data>, ops: &[Op]) {
+    pub(super) async fn work(&self, session: &Session<Data>, ops: &[Op]) {
         for op in ops {
             if self.watched.lock().violation.is_some() {
                 break;
@@ -84,79 +74,6 @@ impl Handler {
             self.begins(Phase::AtWork);
             self.perform(session, *op).await;
         }
-    }
-
-    /// Does two things at once, in turns that were drawn beforehand. Each turn is one of them's.
-    async fn both(
-        &self,
-        session: &Untyped,
-        turns: u64,
-        one: impl Future<Output = ()>,
-        other: impl Future<Output = ()>,
-    ) {
-        let (mut one, mut other) = (pin!(one), pin!(other));
-        let mut done = [false; 2];
-        let mut rng = Rng::new(turns);
-        poll_fn(|cx| {
-            let at = match done {
-                [false, false] => rng.below(2),
-                [one, _] => usize::from(one),
-            };
-            self.watched.lock().unit().at = at;
-            let polled = match at {
-                0 => one.as_mut().poll(cx),
-                _ => other.as_mut().poll(cx),
-            };
-            done[at] = polled.is_ready();
-            let mut watch = self.watched.lock();
-            // What a commit takes with it is decided before it waits for its turn at the session. That it has been is
-            // told by nobody but the handle itself.
-            if format!("{session:?}").contains("Committing") {
-                watch.unit().plan();
-            }
-            match done {
-                [true, true] => {
-                    watch.unit().at = 0;
-                    Poll::Ready(())
-                }
-                _ => Poll::Pending,
-            }
-        })
-        .await;
-    }
-
-    /// Does what goes on after the response.
-    async fn go_on(self, session: Session<Data>) {
-        turn().await;
-        self.work(&session, &self.later.1).await;
-    }
-
-    fn detach(&self, op: Op, session: &Session<Data>) {
-        let got = session.detach().and_then(|detached| detached.typed());
-        let mut watch = self.told(op, &got);
-        let nobody = !watch.unit().gone && watch.unit().who == Who::Nobody;
-        if nobody {
-            let kind = got.err().map(|error| error.kind());
-            return watch.check(kind == Some(ErrorKind::Config), |_| {
-                format!("{op:?} gives {kind:?}, and there is no session")
-            });
-        }
-        let Some(detached) = must(&mut watch, op, got) else {
-            return;
-        };
-        let (number, began) = (self.later.0, watch.model.next());
-        if watch.units[number].detached {
-            return; // what is dropped does nothing
-        }
-        let at_an_end = watch.units.iter().any(Unit::is_ending);
-        watch.units[number] = watch.unit().detach(began);
-        watch.units[number].began_at_an_end = at_an_end;
-        let handler = Self {
-            number,
-            ..self.clone()
-        };
-        let mut spawned = self.spawned.lock().unwrap_or_else(PoisonError::into_inner);
-        spawned.push((number, Box::pin(handler.go_on(detached))));
     }
 
     async fn perform(&self, session: &Session<Data>, op: Op) {
@@ -346,7 +263,11 @@ impl Handler {
         self.watched.lock().unit().task().begins(phase);
     }
 
-    fn told<T: Debug>(&self, op: Op, got: &Result<T>) -> std::sync::MutexGuard<'_, Watch> {
+    pub(super) fn told<T: Debug>(
+        &self,
+        op: Op,
+        got: &Result<T>,
+    ) -> std::sync::MutexGuard<'_, Watch> {
         let mut watch = self.watched.lock();
         let number = self.number;
         watch.tell(|_| match got {
@@ -378,7 +299,7 @@ fn set(held: Held, expires: Option<Timestamp>) -> Change {
 
 /// It works, unless the session ended under the request, or the store has failed it: what could not be read is never
 /// shown as what is not there.
-fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
+pub(super) fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
     told_gone(
         watch,
         matches!(&got, Err(error) if error.kind() == ErrorKind::Gone),

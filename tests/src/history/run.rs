@@ -3,10 +3,11 @@
 use super::{
     data::Data,
     faults::UnreliableStore,
-    handler::{Handler, Spawned, Told, committed},
+    handler::{Told, committed},
     model::Model,
-    plan::{Action, Episode, Request},
+    plan::{Action, Episode},
     rng::Rng,
+    service::{Handlers, Numbered, Running},
     stepping::{WatchedStore, wait},
     unit::{Cookie, Phase, Unit, Who},
     watch::{Fault, Watch, Watched},
@@ -16,15 +17,13 @@ use http::{
     header::{COOKIE, SET_COOKIE},
 };
 use level_session::{
-    Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp, Untyped,
+    Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp,
     store::{Digest, Store, testing::Faults},
 };
 use std::{
     collections::HashMap,
-    convert::Infallible,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -60,52 +59,6 @@ impl fmt::Debug for Stage {
         f.debug_struct("Stage")
             .field("clock", &self.clock)
             .finish_non_exhaustive()
-    }
-}
-
-type Answer = Result<Response<()>, Infallible>;
-type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-#[derive(Clone)]
-struct Handlers {
-    watched: Watched,
-    /// The handle of each request, to write through when it is over.
-    late: Arc<Mutex<HashMap<usize, Untyped>>>,
-    spawned: Spawned,
-    /// How many requests there are: what one of them has detached has its number from there on.
-    requests: usize,
-}
-
-#[derive(Clone)]
-struct Numbered(usize, Request);
-
-impl Service<http::Request<()>> for Handlers {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Running;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: http::Request<()>) -> Running {
-        let session = request
-            .extensions_mut()
-            .remove::<Untyped>()
-            .expect("the layer put it there");
-        let Numbered(number, what) = request
-            .extensions_mut()
-            .remove()
-            .expect("the stage put it there");
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        late.insert(number, session.clone());
-        let handler = Handler {
-            watched: self.watched.clone(),
-            number,
-            spawned: self.spawned.clone(),
-            later: (self.requests + number, what.later.clone()),
-        };
-        Box::pin(async move { Ok(handler.run(what, session).await) })
     }
 }
 

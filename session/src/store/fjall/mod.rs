@@ -108,6 +108,13 @@ impl FjallStore {
         FjallStoreBuilder::default()
     }
 
+    /// How many fsyncs commits have shared under [`Durability::Sync`]; zero under the others. For benchmarks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.committer.as_ref().map_or(0, Committer::syncs)
+    }
+
     /// Runs what may take long away from the runtime's threads.
     fn offload<T: Send + 'static>(
         &self,

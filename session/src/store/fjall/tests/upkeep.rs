@@ -71,7 +71,9 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
     // From here on nobody but the sweeper uses the store. It is told what it has removed.
     let removed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&removed);
-    let watch: Arc<ExpiredWatch> = Arc::new(move |_| drop(count.fetch_add(1, Ordering::SeqCst)));
+    let watch: Arc<ExpiredWatch> = Arc::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
     store.watch_expired(Arc::downgrade(&watch));
     // A trial of the disk follows this link into nowhere, and then removes it: so one round fails, and it is seen to.
     let trap = path.join(recovery::TRIAL_NAME);
