@@ -220,13 +220,19 @@ impl Unit {
 
     /// Everything that was planned is stored, and left this.
     pub(super) fn stored(&mut self, after: &Fields, nothing_else: bool) {
-        let Some(Planned { wants, .. }) = self.planned.take() else {
+        let Some(planned) = self.planned.take() else {
             return;
         };
+        let Planned {
+            wants,
+            who: planned_for,
+            ..
+        } = planned;
         self.touched.extend(&wants.touched);
         self.touched.extend(&self.wants.touched);
         self.ended |= wants.renew || wants.destroy;
-        let cleared = nothing_else || wants.clear || wants.destroy;
+        // What is just made holds nothing else either, but what was not read of it was not read.
+        let cleared = nothing_else && planned_for != Who::Nobody;
         for field in Field::ALL {
             let changed = wants.changes.iter().any(|(of, _)| *of == field);
             let known = self.seen.contains_key(&field) || self.touched.contains(&field);
@@ -241,7 +247,7 @@ impl Unit {
             .touched
             .iter()
             .all(|field| self.seen.contains_key(field));
-        self.all_read = (self.all_read || cleared) && all_known;
+        self.all_read = (self.all_read || nothing_else) && all_known;
         self.epoch += 1;
         self.gone = false;
     }

@@ -218,6 +218,8 @@ impl Watch {
             return; // a commit came between: whoever asked looks again
         }
         match seen.live.filter(|(_, _, live)| live.lease.is_live(now)) {
+            // Another task has found out meanwhile that there is none for it.
+            Some(_) if unit.who == Who::Nobody => {}
             Some((id, by_former, live)) => {
                 if let Who::Presented(presented) = unit.who {
                     unit.who = Who::Known {
