@@ -19,6 +19,10 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().expect("a number"))
 }
 
+/// After so many operations a store is replaced by a new one: what was removed stays in a database's files for a while,
+/// and every list and every look-up steps over it.
+const PER_STORE: u64 = 400_000;
+
 /// Histories of fresh seeds, one after another on one store, until there were enough operations.
 fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
     let first = number("HISTORY_SEED").unwrap_or_else(fresh_seed);
@@ -26,8 +30,13 @@ fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
     let mut seeds = Rng::new(first);
     let mut seed = first;
     let (mut done, mut episodes) = (0, 0);
-    let shared = stage();
+    let mut shared = stage();
+    let mut replaced = 0;
     while done < ops {
+        if done / PER_STORE > replaced {
+            replaced = done / PER_STORE;
+            shared = stage();
+        }
         let episode = Episode::of(seed);
         let report = shared.play(&episode, false);
         if let Some(violation) = report.violation {

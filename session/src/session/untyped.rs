@@ -232,7 +232,9 @@ impl Untyped {
     }
 
     /// The same session with a unit of work of its own, for what goes on after the response: a WebSocket, server-sent
-    /// events, a spawned task. What it changes is stored by its own [`commit`](Self::commit) only.
+    /// events, a spawned task. What it changes is stored by its own [`commit`](Self::commit) only. It makes no session:
+    /// a commit that would is refused, with [`ErrorKind::Gone`] where the session had ended before, and with
+    /// [`ErrorKind::Config`] for what is written after its own `destroy`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the session is new and was not committed yet; [`ErrorKind::Gone`],

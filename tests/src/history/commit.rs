@@ -2,8 +2,8 @@
 
 use super::{
     data::Field,
-    model::{End, Fields, Found, Live, Record},
-    unit::{Answer, Cookie, Phase, Who},
+    model::{End, Fields, Found, Live, Record, Stored},
+    unit::{Answer, Cookie, Phase, Planned, Who},
     watch::{Due, Watch, stored},
 };
 use level_session::{
@@ -11,8 +11,65 @@ use level_session::{
     store::{Commit, Digest, ENDED_IS_REMEMBERED, Op, Outcome, Step},
 };
 
+/// What a request learns of its commit when the answer arrives.
+#[derive(Debug)]
+pub(super) enum Learned {
+    Nothing,
+    /// What it updates has changed: the guarded fields, as they are now.
+    Conflict(Vec<(Field, Option<Stored>)>),
+    Gone(Answer),
+    Claimed(Field, Option<Stored>),
+    Stored {
+        who: Who,
+        cookie: Option<Cookie>,
+        seen: Option<Timestamp>,
+        after: Fields,
+        nothing_else: bool,
+    },
+}
+
 impl Watch {
-    pub(super) fn committed(&mut self, commit: &Commit<'_>, outcome: &Outcome) {
+    /// The answer reaches the request.
+    pub(super) fn learn(&mut self, learned: Learned) {
+        let unit = self.unit();
+        if unit.task().lost {
+            return;
+        }
+        match learned {
+            Learned::Nothing => {}
+            Learned::Conflict(current) => {
+                for (field, stored) in current {
+                    unit.reread(field, stored);
+                }
+            }
+            Learned::Gone(answer) => {
+                unit.gone = true;
+                unit.not_stored();
+                unit.task().answered.push(answer);
+            }
+            Learned::Claimed(field, value) => {
+                unit.task().answered.push(Answer::Done);
+                unit.task().claimed = Some(value);
+                unit.wants.drop_all(field);
+                unit.reread(field, None);
+            }
+            Learned::Stored {
+                who,
+                cookie,
+                seen,
+                after,
+                nothing_else,
+            } => {
+                unit.task().answered.push(Answer::Done);
+                unit.who = who;
+                unit.cookie = cookie.unwrap_or(unit.cookie);
+                unit.known_use = seen.unwrap_or(unit.known_use);
+                unit.stored(&after, nothing_else);
+            }
+        }
+    }
+
+    pub(super) fn committed(&mut self, commit: &Commit<'_>, outcome: &Outcome) -> Learned {
         self.operations += 1;
         let current = self.current;
         self.tell(|_| {
@@ -32,17 +89,19 @@ impl Watch {
                 self.entries.insert(stored.held.wide(), entry.clone());
             }
         }
-        let (phase, who) = (self.unit().phase, self.unit().who);
+        let phase = self.unit().task().phase;
         let allowed = matches!(
             phase,
             Phase::Committing | Phase::Taking(_) | Phase::Ending { commits: true }
         );
         if !allowed {
-            return self.violated(format!(
+            self.violated(format!(
                 "a request that must not store anything commits ({phase:?})"
             ));
+            return Learned::Nothing;
         }
-        self.check(self.units[current].answered.is_empty(), |_| {
+        let first = self.unit().task().answered.is_empty();
+        self.check(first, |_| {
             "a request goes on with a commit that was answered".into()
         });
         let alive = match (commit.step, self.model.find(commit.id, commit.now)) {
@@ -65,33 +124,26 @@ impl Watch {
         let taken = new.is_some_and(|new| self.model.knows(new));
         match (outcome, alive) {
             (Outcome::Conflict(_), Some(id)) if !commit.guards.is_empty() => {
-                // Whoever takes looks again.
-                if let Phase::Taking(field) = phase {
-                    let live = self.model.live(id);
-                    let current = live.and_then(|live| live.fields.get(&field).cloned());
-                    self.unit().reread(field, current);
-                }
+                let live = self.model.live(id);
+                let guarded = commit.guards.iter();
+                let current = |field| live.and_then(|live| live.fields.get(&field).cloned());
+                Learned::Conflict(
+                    guarded
+                        .filter_map(|guard| Field::of(&guard.field))
+                        .map(|field| (field, current(field)))
+                        .collect(),
+                )
             }
-            (Outcome::Exists, Some(_)) if taken => {}
-            (Outcome::Gone, None) => {
-                let refresh = commit.step == Step::Keep
-                    && !commit.clear
-                    && commit.writes.is_empty()
-                    && !self.unit().wants.touch;
-                let unit = self.unit();
-                unit.gone = true;
-                unit.answered.push(match refresh {
-                    true => Answer::RefreshGone,
-                    false => Answer::Gone,
-                });
-            }
-            (Outcome::Done, Some(id)) if !taken => {
-                self.unit().answered.push(Answer::Done);
-                match phase {
-                    Phase::Taking(field) => self.claim(commit, id, field),
-                    _ => self.apply(commit, id, who),
-                }
-            }
+            (Outcome::Exists, Some(_)) if taken => Learned::Nothing,
+            (Outcome::Gone, None) => Learned::Gone(match self.is_refresh(commit) {
+                true => Answer::RefreshGone,
+                false => Answer::Gone,
+            }),
+            (Outcome::Done, Some(id)) if !taken => match (phase, self.unit().planned.clone()) {
+                (Phase::Taking(field), _) => self.claim(commit, id, field),
+                (_, Some(planned)) => self.apply(commit, id, &planned),
+                (_, None) => Learned::Nothing,
+            },
             (outcome, alive) => {
                 let what = format!(
                     "a commit is answered with `{outcome:?}` and should not be: the session {}, its new id {}",
@@ -99,26 +151,32 @@ impl Watch {
                     if taken { "is taken" } else { "is free" },
                 );
                 self.violated(what);
+                Learned::Nothing
             }
         }
     }
 
-    fn claim(&mut self, commit: &Commit<'_>, id: Digest, field: Field) {
+    /// Whether all a commit does is to note that the session was read.
+    pub(super) fn is_refresh(&mut self, commit: &Commit<'_>) -> bool {
+        let touched = |planned: &Planned| planned.wants.touch;
+        commit.step == Step::Keep
+            && !commit.clear
+            && commit.writes.is_empty()
+            && !self.unit().planned.as_ref().is_some_and(touched)
+    }
+
+    fn claim(&mut self, commit: &Commit<'_>, id: Digest, field: Field) -> Learned {
         let now = commit.now;
         let before = self
             .model
             .live_mut(id)
             .and_then(|live| live.fields.remove(&field));
-        let unit = self.unit();
-        let value = unit.wants.fold(field, before, now);
-        unit.claimed = Some(value);
-        unit.wants.drop_all(field);
-        unit.reread(field, None);
+        Learned::Claimed(field, self.unit().wants.fold(field, before, now))
     }
 
-    fn apply(&mut self, commit: &Commit<'_>, id: Digest, who: Who) {
+    fn apply(&mut self, commit: &Commit<'_>, id: Digest, planned: &Planned) -> Learned {
         let now = commit.now;
-        let wants = self.unit().wants.clone();
+        let (wants, who) = (&planned.wants, planned.who);
         let leaves = wants.leaves_something(now);
         let moment = self.model.next();
         let end = |until: Timestamp| End {
@@ -132,8 +190,13 @@ impl Watch {
             .unwrap_or_default();
         wants.apply(&mut fields, now);
         let first = self.model.lease(now, now);
-        let current = self.current;
-        let nothing_else = match commit.step {
+        let makes_one = matches!(commit.step, Step::Create { .. } | Step::Renew { .. });
+        let unheard = makes_one && self.unit().detached;
+        self.check(!unheard, |_| {
+            "a session is made whose id nobody can be told".into()
+        });
+        let mut happened = Vec::new();
+        let (who, cookie, nothing_else) = match commit.step {
             Step::Create { .. } => {
                 self.check(who == Who::Nobody && leaves, |_| {
                     format!("a session is made for {who:?}")
@@ -147,20 +210,19 @@ impl Watch {
                     fields: fields.clone(),
                 };
                 self.model.put(id, Record::Live(live));
-                self.unit().who = Who::Known {
+                let who = Who::Known {
                     id,
                     by_former: false,
                 };
-                self.unit().cookie = Cookie::Set(id);
-                self.due_events.push((current, Due::Created(id)));
-                true
+                happened.push(Due::Created(id));
+                (who, Some(Cookie::Set(id)), true)
             }
             Step::Keep => {
                 self.check(!wants.renew && !wants.destroy, |_| {
                     "a renewal or a destroy is forgotten".into()
                 });
-                self.keep(commit, id, fields.clone());
-                wants.clear
+                self.keep(commit, id, planned, fields.clone());
+                (who, None, wants.clear)
             }
             Step::Renew {
                 to,
@@ -193,19 +255,15 @@ impl Watch {
                     fields: fields.clone(),
                 };
                 self.model.put(to, Record::Live(live));
-                self.unit().who = Who::Known {
+                let who = Who::Known {
                     id: to,
                     by_former: false,
                 };
-                self.unit().cookie = Cookie::Set(to);
                 match wants.destroy {
-                    true => {
-                        self.due_events.push((current, Due::Destroyed(id)));
-                        self.due_events.push((current, Due::Created(to)));
-                    }
-                    false => self.due_events.push((current, Due::Renewed(id, to))),
+                    true => happened.extend([Due::Destroyed(id), Due::Created(to)]),
+                    false => happened.push(Due::Renewed(id, to)),
                 }
-                wants.destroy || wants.clear
+                (who, Some(Cookie::Set(to)), wants.destroy || wants.clear)
             }
             Step::Destroy => {
                 self.check(wants.destroy && !leaves, |_| {
@@ -214,27 +272,34 @@ impl Watch {
                 self.model.take(id);
                 self.model.put(id, Record::Ended(end(now)));
                 fields.clear();
-                self.unit().who = Who::Nobody;
-                self.unit().cookie = Cookie::Remove;
-                self.due_events.push((current, Due::Destroyed(commit.id)));
-                true
+                happened.push(Due::Destroyed(commit.id));
+                (Who::Nobody, Some(Cookie::Remove), true)
             }
         };
-        if let Some(lease) = commit.lease {
-            self.unit().known_use = lease.seen;
+        // Whoever does not learn of it can tell nobody.
+        if !self.unit().task().lost {
+            let current = self.current;
+            self.due_events
+                .extend(happened.into_iter().map(|due| (current, due)));
         }
-        self.unit().stored(&fields, nothing_else);
+        Learned::Stored {
+            who,
+            cookie,
+            seen: commit.lease.map(|lease| lease.seen),
+            after: fields,
+            nothing_else,
+        }
     }
 
-    fn keep(&mut self, commit: &Commit<'_>, id: Digest, fields: Fields) {
+    fn keep(&mut self, commit: &Commit<'_>, id: Digest, planned: &Planned, fields: Fields) {
         let Some(live) = self.model.live(id).cloned() else {
             return;
         };
         let lease = self.model.lease(live.lease.started, commit.now);
         match commit.lease {
             None => {
-                let known = self.unit().known_use;
-                let due = self.model.refresh_due(known, commit.now) || self.unit().wants.touch;
+                let due =
+                    self.model.refresh_due(planned.known_use, commit.now) || planned.wants.touch;
                 self.check(!due, |_| "a refresh is due and is forgotten".into());
             }
             // It comes by the former id, of a request that began before the renewal.

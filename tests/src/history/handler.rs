@@ -5,7 +5,9 @@ use super::{
     model::Stored,
     plan::{End, Op, Request},
     stepping::turn,
-    unit::{Answer, Change, Phase, Who},
+    tasks::Spawned,
+    unit::{Answer, Phase, Who},
+    wants::Change,
     watch::{Watch, Watched},
 };
 use http::{Response, StatusCode};
@@ -16,9 +18,14 @@ use std::{fmt::Debug, panic::resume_unwind};
 pub(super) struct Told;
 
 /// A handler at work.
+#[derive(Clone)]
 pub(super) struct Handler {
     pub(super) watched: Watched,
     pub(super) number: usize,
+    /// What goes on after the response, once it was begun.
+    pub(super) spawned: Spawned,
+    /// The number of that, and what it does.
+    pub(super) later: (usize, Vec<Op>),
 }
 
 impl Handler {
@@ -33,19 +40,19 @@ impl Handler {
                 return Response::new(());
             }
         };
-        for op in &request.ops {
-            self.watched.lock().operations += 1;
-            self.perform(&session, *op).await;
-            if self.watched.lock().violation.is_some() {
-                break;
+        let work = self.work(&session, &request.ops);
+        match request.beside.is_empty() {
+            true => work.await,
+            false => {
+                let beside = self.work(&session, &request.beside);
+                self.both(&session, request.turns, work, beside).await;
             }
         }
         let commits = matches!(request.end, End::Status(status) if status < 500);
         let mut watch = self.watched.lock();
         let number = self.number;
         watch.tell(|_| format!("request {number} ends with {:?}", request.end));
-        watch.unit().answered.clear();
-        watch.unit().phase = Phase::Ending { commits };
+        watch.unit().task().begins(Phase::Ending { commits });
         drop(watch);
         match request.end {
             End::Panic => resume_unwind(Box::new(Told)),
@@ -57,9 +64,22 @@ impl Handler {
         }
     }
 
+    /// Does one thing after another.
+    pub(super) async fn work(&self, session: &Session<Data>, ops: &[Op]) {
+        for op in ops {
+            if self.watched.lock().violation.is_some() {
+                break;
+            }
+            self.watched.lock().operations += 1;
+            self.begins(Phase::AtWork);
+            self.perform(session, *op).await;
+        }
+    }
+
     async fn perform(&self, session: &Session<Data>, op: Op) {
         match op {
             Op::Yield => return turn().await,
+            Op::Detach => self.detach(op, session),
             Op::Read(field, typed) => {
                 let got = match typed {
                     true => field.read(session).await,
@@ -166,6 +186,15 @@ impl Handler {
             }
             Op::Renew => {
                 let got = session.renew();
+                if self.watched.lock().unit().detached {
+                    let kind = got.err().map(|error| error.kind());
+                    return self
+                        .watched
+                        .lock()
+                        .check(kind == Some(ErrorKind::Config), |_| {
+                            format!("{op:?} gives {kind:?}, and there will be no response")
+                        });
+                }
                 self.wants(op, got, |watch, _| watch.unit().wants.renew = true);
             }
             Op::Destroy => {
@@ -189,15 +218,10 @@ impl Handler {
                 }
             }
             Op::Commit => {
-                {
-                    let unit = &mut self.watched.lock();
-                    let unit = unit.unit();
-                    unit.answered.clear();
-                    unit.phase = Phase::Committing;
-                }
+                self.begins(Phase::Committing);
                 let got = session.commit().await;
                 let mut watch = self.told(op, &got);
-                watch.unit().phase = Phase::AtWork;
+                watch.unit().task().phase = Phase::AtWork;
                 committed(&mut watch, got.map_err(|error| error.kind()));
             }
         }
@@ -205,21 +229,15 @@ impl Handler {
     }
 
     async fn take(&self, session: &Session<Data>, op: Op, field: Field) {
-        {
-            let mut watch = self.watched.lock();
-            let unit = watch.unit();
-            unit.answered.clear();
-            unit.claimed = None;
-            unit.phase = Phase::Taking(field);
-        }
+        self.begins(Phase::Taking(field));
         let got = field.take(session).await;
         let mut watch = self.told(op, &got);
-        watch.unit().phase = Phase::AtWork;
+        watch.unit().task().phase = Phase::AtWork;
         let Some(got) = must(&mut watch, op, got) else {
             return;
         };
         let now = watch.clock.now();
-        match watch.unit().claimed.take() {
+        match watch.unit().task().claimed.take() {
             Some(claimed) => {
                 let wanted = claimed.and_then(|stored| stored.at(now).cloned());
                 watch.check(got == wanted, |_| {
@@ -243,7 +261,15 @@ impl Handler {
         }
     }
 
-    fn told<T: Debug>(&self, op: Op, got: &Result<T>) -> std::sync::MutexGuard<'_, Watch> {
+    fn begins(&self, phase: Phase) {
+        self.watched.lock().unit().task().begins(phase);
+    }
+
+    pub(super) fn told<T: Debug>(
+        &self,
+        op: Op,
+        got: &Result<T>,
+    ) -> std::sync::MutexGuard<'_, Watch> {
         let mut watch = self.watched.lock();
         let number = self.number;
         watch.tell(|_| match got {
@@ -273,24 +299,28 @@ fn set(held: Held, expires: Option<Timestamp>) -> Change {
     Change::Set(Stored { held, expires })
 }
 
-/// It works, unless the session ended under the request.
-fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
+/// It works, unless the session ended under the request, or the store has failed it: what could not be read is never
+/// shown as what is not there.
+pub(super) fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
     told_gone(
         watch,
         matches!(&got, Err(error) if error.kind() == ErrorKind::Gone),
     );
-    match (got, watch.unit().gone) {
-        (Ok(value), false) => Some(value),
-        (Err(error), true) if error.kind() == ErrorKind::Gone => None,
-        (got, gone) => {
+    let (gone, failed) = (watch.unit().gone, watch.unit().task().failed);
+    match got {
+        Ok(value) if !gone && !failed => Some(value),
+        Err(error) if gone && error.kind() == ErrorKind::Gone => None,
+        Err(error) if failed && error.kind() == ErrorKind::Store => None,
+        got => {
             let kind = got.err().map(|error| error.kind());
             watch.violated(format!(
-                "{op:?} gives {kind:?}, and the session {}",
+                "{op:?} gives {kind:?}, and the session {}{}",
                 if gone {
                     "ended under the request"
                 } else {
                     "lives"
-                }
+                },
+                if failed { ", and the store failed" } else { "" }
             ));
             None
         }
@@ -326,19 +356,29 @@ fn told_gone(watch: &mut Watch, gone: bool) {
     unit.gone |= std::mem::take(&mut unit.may_be_gone) && gone;
 }
 
-/// A commit is acknowledged if and only if it is stored, unless there was nothing to store.
+/// A commit is acknowledged if and only if it is stored, unless there was nothing to store, or the store failed: then
+/// nobody knows.
 pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
     told_gone(watch, got == Err(ErrorKind::Gone));
     let now = watch.clock.now();
     let unit = watch.unit();
-    let wanted = match unit.answered.first() {
-        Some(Answer::Done | Answer::RefreshGone) => Ok(()),
+    let (who, wants) = (unit.who, unit.wants.clone());
+    // A detached unit could tell nobody of a session that it makes.
+    let makes_one = unit.detached && !unit.gone && wants.leaves_something(now);
+    let failed = unit.task().failed;
+    let answer = unit.task().answered.first().copied();
+    let wanted = match answer {
+        Some(Answer::Done | Answer::RefreshGone | Answer::RefreshFailed) => Ok(()),
         Some(Answer::Gone) => Err(ErrorKind::Gone),
+        Some(Answer::Failed) => Err(ErrorKind::Store),
+        None if failed => Err(ErrorKind::Store),
         None if unit.gone => Err(ErrorKind::Gone),
+        None if makes_one && who == Who::Nobody => Err(ErrorKind::Gone),
+        None if makes_one && wants.destroy => Err(ErrorKind::Config),
         None => Ok(()),
     };
-    let answered = !unit.answered.is_empty();
-    let (who, wants) = (unit.who, unit.wants.clone());
+    unit.gone |= makes_one && wanted == Err(ErrorKind::Gone);
+    let answered = answer.is_some();
     watch.check(got == wanted, |_| {
         format!("a commit gives {got:?} and should give {wanted:?}")
     });

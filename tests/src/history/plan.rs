@@ -5,6 +5,7 @@
 use super::{
     data::{Field, Update},
     rng::Rng,
+    watch::Fault,
 };
 
 /// A history to be.
@@ -44,6 +45,12 @@ pub struct Request {
     pub stale: usize,
     /// What the handler does.
     pub ops: Vec<Op>,
+    /// What another task of it does at the same time.
+    pub beside: Vec<Op>,
+    /// Which of the two has a turn.
+    pub turns: u64,
+    /// What goes on after the response, if it is detached.
+    pub later: Vec<Op>,
     /// How it ends.
     pub end: End,
 }
@@ -94,6 +101,8 @@ pub enum Op {
     IsLive,
     /// Lets others go first.
     Yield,
+    /// Begins what goes on after the response.
+    Detach,
 }
 
 /// Something that happens.
@@ -111,6 +120,8 @@ pub enum Action {
     Advance(u64),
     /// What is dead is removed.
     Sweep,
+    /// The store goes wrong, or works again.
+    Fault(Fault),
 }
 
 impl Episode {
@@ -131,7 +142,8 @@ impl Episode {
         let requests: Vec<_> = (0..8 + rng.below(24))
             .map(|_| Request::random(&mut rng, visitors, &mut tags))
             .collect();
-        let mut actions = schedule(&mut rng, &requests, at_once);
+        let faulty = rng.chance(1, 3);
+        let mut actions = schedule(&mut rng, &requests, at_once, faulty);
         if settings.repeat_ids > 0 {
             // Once a session has expired and is forgotten, nothing can tell its id from a new one.
             actions.retain(|action| *action != Action::Sweep);
@@ -147,9 +159,29 @@ impl Episode {
 
 impl Request {
     fn random(rng: &mut Rng, visitors: usize, tags: &mut u64) -> Self {
-        let ops = (0..1 + rng.below(6))
-            .map(|_| Op::random(rng, tags))
-            .collect();
+        let mut some = |rng: &mut Rng, most| -> Vec<_> {
+            (0..1 + rng.below(most))
+                .map(|_| Op::random(rng, tags))
+                .collect()
+        };
+        let mut ops = some(rng, 6);
+        let (mut beside, mut later) = (Vec::new(), Vec::new());
+        match rng.below(12) {
+            0..3 => {
+                beside = some(rng, 6);
+                // What the other does while one commits is what two tasks are about.
+                ops.insert(rng.below(ops.len() + 1), Op::Commit);
+                for op in ops.iter_mut().chain(&mut beside) {
+                    *op = op.beside_others();
+                }
+            }
+            3 => {
+                later = some(rng, 5);
+                later.push(Op::Commit);
+                ops.insert(rng.below(ops.len() + 1), Op::Detach);
+            }
+            _ => {}
+        }
         let end = match rng.below(20) {
             0 | 1 => End::Status(500),
             2 => End::Panic,
@@ -160,6 +192,9 @@ impl Request {
             visitor: rng.below(visitors),
             stale: rng.pick(&[0, 0, 0, 0, 0, 1, 1, 2]),
             ops,
+            beside,
+            turns: rng.draw(),
+            later,
             end,
         }
     }
@@ -218,15 +253,33 @@ impl Op {
     }
 }
 
+impl Op {
+    /// What a handler with several tasks does instead. What is read in one step and claimed or compared in another may
+    /// be changed by another task in between, and both would be right.
+    fn beside_others(self) -> Self {
+        match self {
+            Self::Take(field) => Self::Read(field, false),
+            Self::Store(_) => Self::Load,
+            other => other,
+        }
+    }
+}
+
 /// Requests overlap: some are at work at any time, in random turns.
-fn schedule(rng: &mut Rng, requests: &[Request], at_once: usize) -> Vec<Action> {
+fn schedule(rng: &mut Rng, requests: &[Request], at_once: usize, faulty: bool) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut at_work: Vec<(usize, usize)> = Vec::new();
     let mut next = 0;
     while next < requests.len() || !at_work.is_empty() {
         if next < requests.len() && at_work.len() < at_once && rng.chance(1, 3) {
             actions.push(Action::Begin(next));
-            at_work.push((next, 3 * requests[next].ops.len() + 6));
+            let Request {
+                ops, beside, later, ..
+            } = &requests[next];
+            at_work.push((next, 3 * (ops.len() + beside.len()) + 6));
+            if !later.is_empty() {
+                at_work.push((requests.len() + next, 3 * (ops.len() + later.len()) + 12));
+            }
             next += 1;
         }
         if rng.chance(1, 25) {
@@ -236,6 +289,16 @@ fn schedule(rng: &mut Rng, requests: &[Request], at_once: usize) -> Vec<Action> 
         }
         if rng.chance(1, 60) {
             actions.push(Action::Sweep);
+        }
+        if faulty && rng.chance(1, 12) {
+            actions.push(Action::Fault(rng.pick(&[
+                Fault::Nothing,
+                Fault::Nothing,
+                Fault::Loads,
+                Fault::Commits,
+                Fault::Answers,
+                Fault::Hang,
+            ])));
         }
         if at_work.is_empty() {
             continue;

@@ -2,29 +2,29 @@
 
 use super::{
     data::Data,
-    handler::{Handler, Told, committed},
+    faults::UnreliableStore,
+    handler::{Told, committed},
     model::Model,
-    plan::{Action, Episode, Request},
+    plan::{Action, Episode},
     rng::Rng,
+    service::{Handlers, Numbered, Running},
     stepping::{WatchedStore, wait},
     unit::{Cookie, Phase, Unit, Who},
-    watch::{Watch, Watched},
+    watch::{Fault, Watch, Watched},
 };
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{COOKIE, SET_COOKIE},
 };
 use level_session::{
-    Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp, Untyped,
-    store::{Digest, Store},
+    Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp,
+    store::{Digest, Store, testing::Faults},
 };
 use std::{
     collections::HashMap,
-    convert::Infallible,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -48,6 +48,8 @@ pub struct Report {
 pub struct Stage {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
+    /// How many histories were played here.
+    pub(super) played: Arc<AtomicU64>,
     /// Where the store keeps its files: it goes when the store has gone.
     _folder: Option<Arc<TempDir>>,
 }
@@ -57,47 +59,6 @@ impl fmt::Debug for Stage {
         f.debug_struct("Stage")
             .field("clock", &self.clock)
             .finish_non_exhaustive()
-    }
-}
-
-type Answer = Result<Response<()>, Infallible>;
-type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-#[derive(Clone)]
-struct Handlers {
-    watched: Watched,
-    /// The handle of each request, to write through when it is over.
-    late: Arc<Mutex<HashMap<usize, Untyped>>>,
-}
-
-#[derive(Clone)]
-struct Numbered(usize, Request);
-
-impl Service<http::Request<()>> for Handlers {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Running;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: http::Request<()>) -> Running {
-        let session = request
-            .extensions_mut()
-            .remove::<Untyped>()
-            .expect("the layer put it there");
-        let Numbered(number, what) = request
-            .extensions_mut()
-            .remove()
-            .expect("the stage put it there");
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        late.insert(number, session.clone());
-        let handler = Handler {
-            watched: self.watched.clone(),
-            number,
-        };
-        Box::pin(async move { Ok(handler.run(what, session).await) })
     }
 }
 
@@ -113,6 +74,7 @@ struct Run<'a> {
     sessions: Sessions,
     service: <SessionLayer as tower_layer::Layer<Handlers>>::Service,
     handlers: Handlers,
+    faults: Faults,
     running: HashMap<usize, Running>,
     browsers: HashMap<usize, Browser>,
 }
@@ -123,6 +85,7 @@ impl Stage {
         Self {
             store: Arc::new(store),
             clock: Clock::manual(Timestamp::from_millis(crate::visitor::START)),
+            played: Arc::default(),
             _folder: folder.map(Arc::new),
         }
     }
@@ -135,13 +98,12 @@ impl Stage {
     pub fn play(&self, episode: &Episode, tell: bool) -> Report {
         let watched = Watched::new(Watch {
             model: Model::new(episode.settings),
-            units: episode
-                .requests
-                .iter()
+            units: (0..2 * episode.requests.len())
                 .map(|_| Unit::new(None, 0))
                 .collect(),
             current: 0,
             clock: self.clock.clone(),
+            fault: Fault::default(),
             violation: None,
             told: tell.then(Vec::new),
             told_events: Vec::new(),
@@ -149,16 +111,19 @@ impl Stage {
             entries: HashMap::new(),
             operations: 0,
         });
-        let sessions = self.sessions(episode, &watched);
+        let (sessions, faults) = self.sessions(episode, &watched);
         let handlers = Handlers {
             watched: watched.clone(),
             late: Arc::default(),
+            spawned: Arc::default(),
+            requests: episode.requests.len(),
         };
         let mut run = Run {
             episode,
             service: SessionLayer::from(sessions.clone()).layer(handlers.clone()),
             sessions,
             handlers,
+            faults,
             watched: watched.clone(),
             running: HashMap::new(),
             browsers: HashMap::new(),
@@ -169,6 +134,7 @@ impl Stage {
                 break;
             }
         }
+        Fault::Nothing.begin(&run.faults, &watched);
         run.drain();
         drop(run);
         self.settle(&watched);
@@ -180,7 +146,7 @@ impl Stage {
         }
     }
 
-    fn sessions(&self, episode: &Episode, watched: &Watched) -> Sessions {
+    fn sessions(&self, episode: &Episode, watched: &Watched) -> (Sessions, Faults) {
         let settings = episode.settings;
         let mut expiry = Expiry::idle(Duration::from_millis(settings.idle));
         if let Some(absolute) = settings.absolute {
@@ -204,18 +170,19 @@ impl Stage {
             Ok(id)
         };
         let observed = watched.clone();
-        let store = WatchedStore {
+        let (store, faults) = UnreliableStore::new(WatchedStore {
             inner: self.store.clone(),
             watched: watched.clone(),
-        };
-        Sessions::new(store, Keyring::new([[7; 32]]).expect("one key of 32 bytes"))
+        });
+        let sessions = Sessions::new(store, Keyring::new([[7; 32]]).expect("one key of 32 bytes"))
             .with_clock(self.clock.clone())
             .with_expiry(expiry)
             .with_renewal_grace(Duration::from_millis(settings.grace))
             .with_id_source(source)
             .with_observer(move |event| observed.lock().told_events.push(event))
             .with_data::<Data>()
-            .expect("no clash")
+            .expect("no clash");
+        (sessions, faults)
     }
 }
 
@@ -241,6 +208,7 @@ impl Run<'_> {
                     self.over(number);
                 }
             }
+            Action::Fault(fault) => fault.begin(&self.faults, &self.watched),
             Action::Advance(millis) => {
                 stage.clock.advance(Duration::from_millis(millis));
                 self.watched.lock().tell(|_| format!("{millis} ms pass"));
@@ -315,11 +283,26 @@ impl Run<'_> {
         self.watched.lock().current = number;
         let mut cx = Context::from_waker(Waker::noop());
         let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut cx)));
+        let mut spawned = self
+            .handlers
+            .spawned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (number, work) in spawned.drain(..) {
+            let work = async move {
+                work.await;
+                Ok(Response::new(()))
+            };
+            self.running.insert(number, Box::pin(work));
+        }
+        drop(spawned);
         match polled {
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Ok(response))) => {
                 self.running.remove(&number);
-                self.response(number, &response);
+                if number < self.episode.requests.len() {
+                    self.response(number, &response);
+                }
             }
             Err(panic) if panic.is::<Told>() => drop(self.running.remove(&number)),
             Err(panic) => resume_unwind(panic),
@@ -334,7 +317,7 @@ impl Run<'_> {
         watch.current = number;
         let status = response.status();
         watch.tell(|_| format!("request {number} is answered with {status}"));
-        let ends_well = watch.units[number].phase == Phase::Ending { commits: true };
+        let ends_well = watch.units[number].task().phase == Phase::Ending { commits: true };
         if ends_well && watch.units[number].used {
             let got = match status {
                 StatusCode::CONFLICT => Err(ErrorKind::Gone),
@@ -389,7 +372,12 @@ impl Run<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let late = late.remove(&number);
-        self.watched.lock().units[number].phase = Phase::Closed;
+        self.watched.lock().units[number]
+            .task()
+            .begins(Phase::Closed);
+        if number >= self.episode.requests.len() {
+            return; // its handle went with it
+        }
         let late = late.map(|session| session.set("late", 1).map_err(|error| error.kind()));
         let mut watch = self.watched.lock();
         watch.check(late == Some(Err(ErrorKind::Closed)), |_| {

@@ -1,7 +1,7 @@
 //! The shortest history that still goes wrong.
 
 use super::{
-    plan::{Action, Episode},
+    plan::{Action, Episode, Op, Request},
     run::{Report, Stage},
 };
 
@@ -38,9 +38,12 @@ pub fn shortest(
 /// Something that could be left out, by its place from the end.
 enum Candidate {
     Request(usize),
-    Op(usize, usize),
+    Op(usize, Which, usize),
     Action(usize),
 }
+
+/// What a handler does, or another task of it, or what goes on later.
+type Which = fn(&mut Request) -> &mut Vec<Op>;
 
 struct Candidates;
 
@@ -49,9 +52,15 @@ impl Candidates {
     fn of(episode: &Episode) -> Vec<Candidate> {
         let requests = (0..episode.requests.len()).rev().map(Candidate::Request);
         let ops = (0..episode.requests.len()).rev().flat_map(|at| {
-            (0..episode.requests[at].ops.len())
-                .rev()
-                .map(move |op| Candidate::Op(at, op))
+            let request = &episode.requests[at];
+            let all: [(Which, _); 3] = [
+                (|request| &mut request.later, request.later.len()),
+                (|request| &mut request.beside, request.beside.len()),
+                (|request| &mut request.ops, request.ops.len()),
+            ];
+            all.into_iter().flat_map(move |(which, ops)| {
+                (0..ops).rev().map(move |op| Candidate::Op(at, which, op))
+            })
         });
         let actions = (0..episode.actions.len()).rev().map(Candidate::Action);
         requests.chain(ops).chain(actions).collect()
@@ -70,12 +79,12 @@ impl Candidate {
                     .retain(|action| action.request() != Some(at));
                 (shorter.actions.len() < before).then_some(shorter)
             }
-            Self::Op(at, op) => {
+            Self::Op(at, which, op) => {
                 let arrives = shorter
                     .actions
                     .iter()
                     .any(|action| action.request() == Some(at));
-                let ops = &mut shorter.requests[at].ops;
+                let ops = which(&mut shorter.requests[at]);
                 if !arrives || op >= ops.len() {
                     return None;
                 }
@@ -98,7 +107,7 @@ impl Action {
     fn request(self) -> Option<usize> {
         match self {
             Self::Begin(at) | Self::Poll(at) | Self::Finish(at) | Self::Cancel(at) => Some(at),
-            Self::Advance(_) | Self::Sweep => None,
+            Self::Advance(_) | Self::Sweep | Self::Fault(_) => None,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A store that others go between: one step before a call, the call itself, one step before its answer arrives.
 
-use super::watch::{Watch, Watched};
+use super::{
+    commit::Learned,
+    watch::{Watch, Watched},
+};
 use level_session::{
     Result, Timestamp,
     store::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept},
@@ -49,10 +52,11 @@ impl Store for WatchedStore {
         self.call(
             move || self.inner.load(id, select, now),
             move |watch, answer| {
-                answer
-                    .as_ref()
-                    .ok()
-                    .map(|loaded| watch.loaded(id, select, now, loaded))
+                if let Err(error) = answer {
+                    watch.violated(format!("the store fails: {error:?}"));
+                }
+                let loaded = answer.as_ref().ok()?;
+                Some(watch.loaded(id, select, now, loaded))
             },
             |watch, seen| {
                 if let Some(seen) = seen {
@@ -68,9 +72,12 @@ impl Store for WatchedStore {
             move || self.inner.commit(commit),
             move |watch, answer| match answer {
                 Ok(outcome) => watch.committed(&same, outcome),
-                Err(error) => watch.violated(format!("the store fails: {error:?}")),
+                Err(error) => {
+                    watch.violated(format!("the store fails: {error:?}"));
+                    Learned::Nothing
+                }
             },
-            |_, ()| (),
+            Watch::learn,
         )
     }
 

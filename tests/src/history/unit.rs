@@ -1,13 +1,14 @@
 //! What one request knows and wants, as the contract says it.
 
 use super::{
-    data::{Field, Held, Update},
+    data::Field,
     model::{Fields, Stored},
+    wants::Wants,
 };
 use level_session::{Timestamp, store::Digest};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A request and its session.
+/// A unit of work on a session: a request's, or one that was detached from it.
 #[derive(Debug)]
 pub(super) struct Unit {
     pub(super) who: Who,
@@ -21,18 +22,21 @@ pub(super) struct Unit {
     pub(super) may_be_gone: bool,
     /// An end was about to be stored when it began.
     pub(super) began_at_an_end: bool,
-    pub(super) phase: Phase,
-    /// What the store answered in this phase.
-    pub(super) answered: Vec<Answer>,
+    /// What its handler does at once.
+    tasks: [Task; 2],
+    /// Which of them has a turn.
+    pub(super) at: usize,
     pub(super) wants: Wants,
+    /// What a commit that is under way takes with it.
+    pub(super) planned: Option<Planned>,
+    /// Counts its commits: what was asked before one is not noted after it.
+    pub(super) epoch: u64,
     seen: BTreeMap<Field, Option<Stored>>,
     all_read: bool,
     /// The store has shown it all fields, and it may look at them again without asking, while they are what is stored.
     pub(super) viewing: bool,
     /// What it has changed before.
     touched: BTreeSet<Field>,
-    /// What was claimed by a `take`.
-    pub(super) claimed: Option<Option<Stored>>,
     pub(super) cookie: Cookie,
     /// The handler has used the session.
     pub(super) used: bool,
@@ -40,6 +44,32 @@ pub(super) struct Unit {
     pub(super) ended: bool,
     /// Its client went away: nobody is told how it ended.
     pub(super) cancelled: bool,
+    /// It has no response.
+    pub(super) detached: bool,
+}
+
+/// One of the things that a handler does at once.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) phase: Phase,
+    /// What the store answered to commits in this phase.
+    pub(super) answered: Vec<Answer>,
+    /// The store failed since the task's last step.
+    pub(super) failed: bool,
+    /// The answer to the commit that is under way will be lost.
+    pub(super) lost: bool,
+    /// Of which epoch its last read is.
+    pub(super) asked: u64,
+    /// What was claimed by a `take`.
+    pub(super) claimed: Option<Option<Stored>>,
+}
+
+/// What a commit takes with it.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    pub(super) wants: Wants,
+    pub(super) who: Who,
+    pub(super) known_use: Timestamp,
 }
 
 /// What a commit came to.
@@ -47,8 +77,11 @@ pub(super) struct Unit {
 pub(super) enum Answer {
     Done,
     Gone,
+    /// The store failed: it may be stored, or not.
+    Failed,
     /// Of a commit that did nothing but refresh.
     RefreshGone,
+    RefreshFailed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,126 +111,6 @@ pub(super) enum Cookie {
     Remove,
 }
 
-/// What is to be stored.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Wants {
-    pub(super) clear: bool,
-    pub(super) renew: bool,
-    pub(super) destroy: bool,
-    pub(super) touch: bool,
-    changes: Vec<(Field, Change)>,
-    /// What was changed, also if that was dropped since.
-    touched: BTreeSet<Field>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    Set(Stored),
-    Remove,
-    Add(i64),
-    Update(Update),
-}
-
-impl Wants {
-    pub(super) fn push(&mut self, field: Field, change: Change) {
-        self.touched.insert(field);
-        self.changes.push((field, change));
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.clear = true;
-        self.changes.clear();
-    }
-
-    /// What it makes of a field.
-    pub(super) fn fold(
-        &self,
-        field: Field,
-        before: Option<Stored>,
-        now: Timestamp,
-    ) -> Option<Stored> {
-        let before = before.filter(|_| !self.clear);
-        let of_field = self.changes.iter().filter(|(of, _)| *of == field);
-        of_field.fold(before, |value, (_, change)| {
-            let held = value.as_ref().and_then(|stored| stored.at(now)).cloned();
-            let expires = None;
-            match change {
-                Change::Set(stored) => Some(stored.clone()),
-                Change::Remove => None,
-                Change::Add(add) => {
-                    let base = held.or_else(|| field.default());
-                    let Some(Held::Int(base)) = base else {
-                        return None;
-                    };
-                    Some(Stored {
-                        held: Held::Int(base + add),
-                        expires,
-                    })
-                }
-                Change::Update(update) => {
-                    let base = match field {
-                        Field::List if matches!(update, Update::Push(_)) => {
-                            held.or_else(|| field.default())
-                        }
-                        _ => held,
-                    };
-                    update.apply(base).map(|held| Stored { held, expires })
-                }
-            }
-        })
-    }
-
-    /// What it makes of a session.
-    pub(super) fn apply(&self, fields: &mut Fields, now: Timestamp) {
-        let mut after = Fields::new();
-        for field in Field::ALL {
-            if let Some(stored) = self.fold(field, fields.get(&field).cloned(), now) {
-                after.insert(field, stored);
-            }
-        }
-        *fields = after;
-    }
-
-    /// Whether anything comes of it where nothing is.
-    pub(super) fn leaves_something(&self, now: Timestamp) -> bool {
-        Field::ALL
-            .into_iter()
-            .any(|field| self.fold(field, None, now).is_some())
-    }
-
-    /// Drops what was wanted of a field. If that hides what is stored, it removes it from now on.
-    pub(super) fn drop_own(&mut self, field: Field) {
-        let hides = self.hides(field);
-        self.changes.retain(|(of, _)| *of != field);
-        if hides {
-            self.changes.push((field, Change::Remove));
-        }
-    }
-
-    pub(super) fn drop_all(&mut self, field: Field) {
-        self.changes.retain(|(of, _)| *of != field);
-    }
-
-    fn hides(&self, field: Field) -> bool {
-        let absolute = |change: &Change| matches!(change, Change::Set(_) | Change::Remove);
-        self.changes
-            .iter()
-            .any(|(of, change)| *of == field && absolute(change))
-    }
-
-    fn adds(&self) -> impl Iterator<Item = Field> + '_ {
-        Field::ALL.into_iter().filter(|field| {
-            let last = self.changes.iter().rev().find(|(of, _)| of == field);
-            // A sum is made in the store unless the request knows what it is added to.
-            matches!(last, Some((_, Change::Add(_))))
-                && self
-                    .changes
-                    .iter()
-                    .all(|(of, change)| of != field || matches!(change, Change::Add(_)))
-        })
-    }
-}
-
 impl Unit {
     pub(super) fn new(presented: Option<Digest>, began: u64) -> Self {
         Self {
@@ -207,25 +120,44 @@ impl Unit {
             known_use: Timestamp::default(),
             may_be_gone: false,
             began_at_an_end: false,
-            phase: Phase::AtWork,
-            answered: Vec::new(),
+            tasks: [Task::new(), Task::new()],
+            at: 0,
             wants: Wants::default(),
+            planned: None,
+            epoch: 0,
             seen: BTreeMap::new(),
             all_read: false,
             viewing: false,
             touched: BTreeSet::new(),
-            claimed: None,
             cookie: Cookie::Leave,
             used: false,
             ended: false,
             cancelled: false,
+            detached: false,
         }
+    }
+
+    /// A unit of its own on the same session.
+    pub(super) fn detach(&self, began: u64) -> Self {
+        Self {
+            who: self.who,
+            known_use: self.known_use,
+            detached: true,
+            ..Self::new(None, began)
+        }
+    }
+
+    /// The task that has a turn.
+    pub(super) fn task(&mut self) -> &mut Task {
+        &mut self.tasks[self.at]
     }
 
     /// Whether it is, or may be, about to store an end.
     pub(super) fn is_ending(&self) -> bool {
-        let at_it = matches!(self.phase, Phase::Committing | Phase::Ending { .. });
-        at_it && (self.wants.renew || self.wants.destroy || self.ended)
+        let at_it = |task: &Task| matches!(task.phase, Phase::Committing | Phase::Ending { .. });
+        let ends = |wants: &Wants| wants.renew || wants.destroy;
+        let planned = self.planned.iter().map(|planned| &planned.wants);
+        self.tasks.iter().any(at_it) && (planned.chain([&self.wants]).any(ends) || self.ended)
     }
 
     pub(super) fn id(&self) -> Option<Digest> {
@@ -237,6 +169,9 @@ impl Unit {
 
     /// Notes what was read: a field is read once.
     pub(super) fn read(&mut self, fields: &Fields, names: Option<&[Field]>) {
+        if self.all_read {
+            return;
+        }
         for field in names.unwrap_or(&Field::ALL) {
             let stored = fields.get(field).cloned();
             if stored.is_some() || names.is_some() {
@@ -252,36 +187,93 @@ impl Unit {
 
     /// What it must see of a field; `None` if it cannot know.
     pub(super) fn sees(&self, field: Field, now: Timestamp) -> Option<Option<Stored>> {
+        let planned = self.planned.as_ref().map(|planned| &planned.wants);
+        let cleared = self.wants.clear || planned.is_some_and(|planned| planned.clear);
+        let hides = self.wants.hides(field) || planned.is_some_and(|planned| planned.hides(field));
         let base = match self.seen.get(&field) {
-            _ if self.wants.clear || self.who == Who::Nobody => None,
+            _ if cleared || self.who == Who::Nobody => None,
             Some(stored) => stored.clone(),
-            None if self.all_read => None,
-            None => match self.wants.hides(field) {
-                true => None,
-                false => return None,
-            },
+            None if self.all_read || hides => None,
+            None => return None,
+        };
+        let base = match planned {
+            Some(planned) => planned.fold(field, base, now),
+            None => base,
         };
         Some(self.wants.fold(field, base, now))
     }
 
-    /// Everything is stored, and left this.
+    /// A commit is about to be handed to the store: what is wanted goes with it.
+    pub(super) fn plan(&mut self) {
+        if self.planned.is_none() {
+            self.planned = Some(Planned {
+                wants: std::mem::take(&mut self.wants),
+                who: self.who,
+                known_use: self.known_use,
+            });
+        }
+    }
+
+    /// Nothing is known to be stored: all of it is wanted as before.
+    pub(super) fn not_stored(&mut self) {
+        if let Some(planned) = self.planned.take() {
+            planned.wants.not_stored(&mut self.wants);
+        }
+    }
+
+    /// Everything that was planned is stored, and left this.
     pub(super) fn stored(&mut self, after: &Fields, nothing_else: bool) {
+        let Some(planned) = self.planned.take() else {
+            return;
+        };
+        let Planned {
+            wants,
+            who: planned_for,
+            ..
+        } = planned;
+        self.touched.extend(&wants.touched);
         self.touched.extend(&self.wants.touched);
-        self.ended |= self.wants.renew || self.wants.destroy;
-        let cleared = nothing_else || self.wants.clear || self.wants.destroy;
-        let sums: Vec<_> = self.wants.adds().collect();
+        self.ended |= wants.renew || wants.destroy;
+        // What is just made holds nothing else either, but what was not read of it was not read.
+        let cleared = nothing_else && planned_for != Who::Nobody;
         for field in Field::ALL {
-            let changed = self.wants.changes.iter().any(|(of, _)| *of == field);
+            let changed = wants.changes.iter().any(|(of, _)| *of == field);
             let known = self.seen.contains_key(&field) || self.touched.contains(&field);
             if changed || (cleared && known) {
                 self.seen.insert(field, after.get(&field).cloned());
             }
         }
-        for field in &sums {
-            self.seen.remove(field);
+        for field in wants.adds() {
+            self.seen.remove(&field);
         }
-        self.all_read = (self.all_read || cleared) && sums.is_empty();
+        let all_known = self
+            .touched
+            .iter()
+            .all(|field| self.seen.contains_key(field));
+        self.all_read = (self.all_read || nothing_else) && all_known;
+        self.epoch += 1;
+        self.gone = false;
         self.viewing = false;
-        self.wants = Wants::default();
+    }
+}
+
+impl Task {
+    fn new() -> Self {
+        Self {
+            phase: Phase::AtWork,
+            answered: Vec::new(),
+            failed: false,
+            lost: false,
+            asked: 0,
+            claimed: None,
+        }
+    }
+
+    /// Begins with something else.
+    pub(super) fn begins(&mut self, phase: Phase) {
+        *self = Self {
+            phase,
+            ..Self::new()
+        };
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Watch {
     /// The request that has a turn.
     pub(super) current: usize,
     pub(super) clock: Clock,
+    pub(super) fault: Fault,
     pub(super) violation: Option<String>,
     /// What happened, if it is to be told.
     pub(super) told: Option<Vec<String>>,
@@ -54,6 +55,22 @@ impl Due {
     }
 }
 
+/// What goes wrong with the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing, from now on.
+    #[default]
+    Nothing,
+    /// No read is answered.
+    Loads,
+    /// No commit is taken.
+    Commits,
+    /// Every commit is taken, and its answer is lost.
+    Answers,
+    /// Everything waits.
+    Hang,
+}
+
 /// Shared by the store and the handlers.
 #[derive(Clone, Debug)]
 pub(super) struct Watched(Arc<Mutex<Watch>>);
@@ -74,6 +91,7 @@ pub(super) struct Seen {
     ended: Option<End>,
     names: Option<Vec<Field>>,
     view: bool,
+    epoch: u64,
 }
 
 impl Watch {
@@ -129,6 +147,7 @@ impl Watch {
             ended: None,
             names,
             view: false,
+            epoch: self.unit().task().asked,
         };
         match (found, loaded) {
             (Found::Live { id, by_former }, Loaded::Live(snapshot)) => {
@@ -222,7 +241,12 @@ impl Watch {
     pub(super) fn absorb(&mut self, seen: Seen) {
         let now = self.clock.now();
         let unit = self.unit();
+        if seen.epoch != unit.epoch {
+            return; // a commit came between: whoever asked looks again
+        }
         match seen.live.filter(|(_, _, live)| live.lease.is_live(now)) {
+            // Another task has found out meanwhile that there is none for it.
+            Some(_) if unit.who == Who::Nobody => {}
             Some((id, by_former, live)) => {
                 if let Who::Presented(presented) = unit.who {
                     unit.who = Who::Known {

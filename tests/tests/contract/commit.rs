@@ -201,6 +201,63 @@ async fn a_handle_is_closed_when_its_request_is_over() -> Result<()> {
     Ok(())
 }
 
+/// Prevents: a session that is made in the background, whose id nobody has, and what was written into it with it.
+#[tokio::test]
+async fn what_is_detached_makes_no_session() -> Result<()> {
+    let app = App::new();
+    let mut visitor = Visitor::new();
+    app.request(&mut visitor, async |s: Shopping| s.visits().add(1))
+        .await?;
+    let detach = || app.begin::<Shop>(&visitor).detach();
+    let (signs_out, writes_on, comes_late) = (detach()?, detach()?, detach()?);
+
+    signs_out.destroy()?;
+    signs_out.set("farewell", 1)?;
+    let error = signs_out.commit().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    signs_out.destroy()?;
+    signs_out.commit().await?;
+    let _ = app.faults.calls();
+
+    for detached in [signs_out, writes_on, comes_late, detach()?] {
+        detached.set("a", 1)?;
+        let error = detached.commit().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone);
+    }
+    let commits = app.faults.calls().into_iter();
+    assert_eq!(
+        commits
+            .filter(|call| matches!(call, Call::Commit { .. }))
+            .count(),
+        0
+    );
+    Ok(())
+}
+
+/// Prevents: a sign-out that a failed request asked for, by a task of its that was about to commit.
+#[tokio::test]
+async fn a_commit_that_has_not_begun_when_the_request_ends_does_nothing() -> Result<()> {
+    let app = App::new();
+    let mut visitor = Visitor::new();
+    app.request(&mut visitor, async |s: Shopping| s.visits().add(1))
+        .await?;
+    let session: Shopping = app.begin(&visitor);
+    session.destroy()?;
+    app.faults.hang(true);
+    let of_a_task = session.clone();
+    let mut commit = std::pin::pin!(of_a_task.commit());
+    let begins = tokio::time::timeout(std::time::Duration::from_millis(1), &mut commit).await;
+    assert!(begins.is_err(), "it waits to know whose session it is");
+    app.sessions.abandon(&session, &mut http::HeaderMap::new());
+    app.faults.hang(false);
+    assert_eq!(commit.await.unwrap_err().kind(), ErrorKind::Closed);
+    let visits = app
+        .request(&mut visitor, async |s: Shopping| s.visits().await)
+        .await?;
+    assert_eq!(visits, 1);
+    Ok(())
+}
+
 /// Prevents: a counter that is stored twice because a commit was dropped in the middle and tried again.
 #[tokio::test]
 async fn a_commit_that_was_interrupted_is_not_tried_again_blindly() -> Result<()> {

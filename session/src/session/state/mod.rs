@@ -242,6 +242,9 @@ impl State {
 
     /// Notes what was read of a session that lives until then.
     fn note(&mut self, names: &[FieldName], fields: Fields, until: Timestamp) -> Result<()> {
+        if self.all_read {
+            return Ok(()); // by another task of the request meanwhile: what was read before stays
+        }
         match fields {
             Fields::Nothing => {}
             Fields::Named(values) => {

@@ -4,7 +4,7 @@ use super::{CookieAction, Intent, Known, Named, Phase, Rules, State, Who};
 use crate::{
     changes::{Change, Cleared, Update},
     clock::Timestamp,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     expiry::Expiry,
     field::FieldName,
     id::{Digest, SessionId},
@@ -84,6 +84,20 @@ impl State {
         self.create || self.slots.iter().any(|(_, slot)| slot.leaves_something())
     }
 
+    /// Refuses to make a session where nobody could be told its id: what is written into it would be lost.
+    pub(crate) fn makes_no_session(&mut self) -> Result<()> {
+        match (&self.who, self.intent) {
+            _ if !self.leaves_something() => Ok(()),
+            (Who::Nobody, _) => self.is_gone(),
+            (_, Intent::Destroy) => Err(Error::new(
+                ErrorKind::Config,
+                "a detached handle has no response that could carry the cookie of a new session: \
+                 write nothing after its `destroy`",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the deadlines of a session that is kept are to be written.
     fn refreshes(&self, known: &Known, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
         self.touch
@@ -98,6 +112,12 @@ impl State {
         rules: &Rules,
         draw: impl FnOnce() -> Result<SessionId>,
     ) -> Result<Option<Plan>> {
+        // Another task may have ended the request, or found out that the session ended, since the commit began.
+        match self.phase {
+            Phase::Gone => return Err(Error::gone()),
+            Phase::Closed => return Err(Error::closed()),
+            Phase::Open | Phase::Committing => {}
+        }
         // The commit will outdate the view, and one that nobody holds need not be kept as it was.
         self.slots.hide();
         let leaves_something = self.leaves_something();
@@ -292,7 +312,10 @@ impl State {
             since => since,
         };
         self.touch |= plan.touch;
-        self.phase = Phase::Open;
+        // Another task may have found out meanwhile that the session ended: that stays so.
+        if self.phase == Phase::Committing {
+            self.phase = Phase::Open;
+        }
         let mut result = Ok(());
         for (name, slot) in self.slots.iter_mut() {
             let back = slot.not_committed(name, cleared_since, now);

@@ -32,6 +32,9 @@ impl UnitOfWork {
             }
         }
         self.identify().await?;
+        if self.detached {
+            self.lock().makes_no_session()?;
+        }
         let rules = self.rules(self.now());
         let Some(mut plan) = self.lock().plan(&rules, || self.runtime.ids.next())? else {
             return Ok(());

@@ -107,7 +107,8 @@ impl UnitOfWork {
     pub(crate) async fn meta(&self) -> Result<Option<crate::store::Meta>> {
         self.lock().use_it()?;
         self.identify().await?;
-        Ok(match &self.lock().who {
+        // Another task may have found out meanwhile that the session ended.
+        Ok(match &self.lock().use_it()?.who {
             Who::Known(known) => Some(known.meta),
             Who::Nobody | Who::Presented(_) => None,
         })

@@ -1,5 +1,6 @@
 //! What a change writes: all of it at once.
 
+use crate::clock::Timestamp;
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, UserKey, UserValue};
 
 /// A batch that is handed to the operating system when it is committed.
@@ -11,6 +12,8 @@ pub(super) struct Batch<'d> {
     first: Option<Entry<'d>>,
     /// All of them, if there is more than one.
     batch: Option<OwnedWriteBatch>,
+    /// The earliest deadline that it files in `due`.
+    pub(super) files: Option<Timestamp>,
 }
 
 struct Entry<'d> {
@@ -26,6 +29,7 @@ impl<'d> Batch<'d> {
             db,
             first: None,
             batch: None,
+            files: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     batch::Batch,
+    due::Due,
     fault::{self, Place},
     keys,
     record::{Record, Session},
@@ -14,9 +15,9 @@ use crate::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{collections::HashSet, path::Path};
 
-/// Entries of `due` are written once and removed once. A small memtable hands them to the compaction soon, which is
-/// what makes removed ones cheap to step over.
-const DUE_MEMTABLE: u64 = 4 * 1024 * 1024;
+/// Entries of `due` and `index` are written once and removed once. A small memtable hands them to the compaction soon,
+/// which is what makes removed ones cheap to step over.
+const SHORT_LIVED_MEMTABLE: u64 = 4 * 1024 * 1024;
 
 /// The database, and our keyspaces in it.
 pub(super) struct Disk {
@@ -27,6 +28,8 @@ pub(super) struct Disk {
     pub(super) data: Keyspace,
     /// Deadline and digest -> nothing.
     pub(super) due: Keyspace,
+    /// How far `due` is empty.
+    pub(super) swept: Due,
     /// Field, entry and digest -> nothing.
     pub(super) index: Keyspace,
     pub(super) place: Place,
@@ -43,10 +46,13 @@ impl Disk {
         Ok(Self {
             data: keyspace("data", KeyspaceCreateOptions::default)?,
             due: keyspace("due", || {
-                KeyspaceCreateOptions::default().max_memtable_size(DUE_MEMTABLE)
+                KeyspaceCreateOptions::default().max_memtable_size(SHORT_LIVED_MEMTABLE)
             })?,
-            index: keyspace("index", KeyspaceCreateOptions::default)?,
+            index: keyspace("index", || {
+                KeyspaceCreateOptions::default().max_memtable_size(SHORT_LIVED_MEMTABLE)
+            })?,
             meta,
+            swept: Due::default(),
             db,
             place,
         })
@@ -178,7 +184,13 @@ impl Disk {
         self.stage_removal(batch, session, id);
         let ended = Record::Ended(at);
         batch.insert(&self.meta, *id.as_bytes(), ended.encode());
-        batch.insert(&self.due, keys::due(ended.deadline(), id), []);
+        self.stage_due(batch, ended.deadline(), id);
+    }
+
+    /// Puts into the batch when the sweeper is to look at a session or a mark.
+    pub(super) fn stage_due<'d>(&'d self, batch: &mut Batch<'d>, deadline: Timestamp, id: Digest) {
+        batch.insert(&self.due, keys::due(deadline, id), []);
+        batch.files = Some(batch.files.map_or(deadline, |other| other.min(deadline)));
     }
 
     /// Puts the removal of all fields and index entries into the batch.
@@ -201,8 +213,11 @@ impl Disk {
     }
 
     pub(super) fn apply(&self, batch: Batch<'_>) -> Result<()> {
-        batch
-            .commit()
-            .map_err(|cause| self.place.error("write to", cause))
+        let files = batch.files;
+        let committed = batch.commit();
+        if let Some(deadline) = files {
+            self.swept.filed(deadline);
+        }
+        committed.map_err(|cause| self.place.error("write to", cause))
     }
 }

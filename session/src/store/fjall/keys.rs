@@ -54,6 +54,11 @@ pub(super) fn due(deadline: Timestamp, id: Digest) -> [u8; 40] {
     key
 }
 
+/// The beginning of all that is due at this time or later.
+pub(super) fn due_from(time: Timestamp) -> [u8; 8] {
+    time.as_millis().to_be_bytes()
+}
+
 /// The end of all that is due at `now`, to be excluded; `None` where that is everything.
 pub(super) fn due_after(now: Timestamp) -> Option<[u8; 8]> {
     now.as_millis().checked_add(1).map(u64::to_be_bytes)

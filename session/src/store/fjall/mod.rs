@@ -3,13 +3,14 @@
 //! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
 //! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
 //! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
-//! `keys` know the bytes.
+//! `keys` know the bytes, `due` knows how far the sweeper has come.
 
 mod batch;
 mod builder;
 mod cache;
 mod committer;
 mod disk;
+mod due;
 mod engine;
 mod fault;
 #[cfg(any(test, fuzzing))]
@@ -105,6 +106,13 @@ impl FjallStore {
     /// Settings: durability, cache, sweeping, prefix.
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
+    }
+
+    /// How many fsyncs commits have shared under [`Durability::Sync`]; zero under the others. For benchmarks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.committer.as_ref().map_or(0, Committer::syncs)
     }
 
     /// Runs what may take long away from the runtime's threads.

@@ -21,7 +21,7 @@ type Open = dyn Fn(&Path) -> Result<Engine> + Send + Sync;
 
 /// What a disk must take before the database is opened again: more than a commit.
 static TRIAL: [u8; 64 * 1024] = [b' '; 64 * 1024];
-const TRIAL_NAME: &str = "session-store-trial";
+pub(super) const TRIAL_NAME: &str = "session-store-trial";
 
 /// Whether the database takes no more, and what to do then.
 pub(super) struct Recovery {

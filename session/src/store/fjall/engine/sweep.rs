@@ -26,37 +26,56 @@ impl Engine {
         limit: usize,
         expired: impl Fn(Digest),
     ) -> Result<Swept> {
-        let due = self.due_at(now, limit)?;
+        let look = self.disk.swept.begin(now);
+        let due = self.due_at(look.from, now, limit)?;
         let mut swept = Swept {
             sessions: 0,
             more: limit > 0 && due.len() == limit,
         };
+        let last = due.last().map(|(deadline, _)| *deadline);
         for (deadline, id) in due {
             if self.sweep_one(deadline, id, now)? {
                 swept.sessions += 1;
                 expired(id);
             }
         }
+        // Others may be filed under the last one's deadline.
+        let come_to = if swept.more { last } else { Some(now.next()) };
+        if let (Some(come_to), true) = (come_to, limit > 0) {
+            self.disk.swept.end(&look, come_to);
+        }
         Ok(swept)
     }
 
-    fn due_at(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Digest)>> {
+    /// Up to `limit` of what is filed from a time on and due at `now`, in order.
+    fn due_at(
+        &self,
+        from: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, Digest)>> {
+        let mut due = Vec::new();
+        if now < from {
+            return Ok(due);
+        }
+        let start = keys::due_from(from);
         let end = keys::due_after(now);
         let end = match &end {
             Some(end) => Bound::Excluded(&end[..]),
             None => Bound::Unbounded,
         };
-        let mut due = Vec::new();
         for key in self
             .disk
             .due
-            .range::<&[u8], _>((Bound::Unbounded, end))
-            .take(limit)
+            .range::<&[u8], _>((Bound::Included(&start[..]), end))
         {
+            if due.len() == limit {
+                break;
+            }
             let key = key
                 .key()
                 .map_err(|cause| self.disk.place.error("look for expired sessions in", cause))?;
-            due.extend(keys::due_parts(&key));
+            due.extend(keys::due_parts(&key)); // what is no key of ours stays
         }
         Ok(due)
     }
@@ -75,7 +94,7 @@ impl Engine {
                 let later = now.after(DAMAGED_IS_LEFT);
                 if filed < later {
                     batch.remove(&self.disk.due, keys::due(filed, id));
-                    batch.insert(&self.disk.due, keys::due(later, id), []);
+                    self.disk.stage_due(&mut batch, later, id);
                 }
                 return self.disk.apply(batch).map(|()| false);
             }
@@ -85,7 +104,7 @@ impl Engine {
         match record {
             None => self.disk.apply(batch).map(|()| false),
             Some(record) if now < record.deadline() => {
-                batch.insert(&self.disk.due, keys::due(record.deadline(), id), []);
+                self.disk.stage_due(&mut batch, record.deadline(), id);
                 self.disk.apply(batch)?;
                 if let Record::Live(session) = record {
                     cache.put(id, session);

@@ -6,10 +6,7 @@ use crate::{
     error::Result,
     store::{
         Commit, Digest, Outcome, Step,
-        fjall::{
-            keys,
-            record::{Record, Session},
-        },
+        fjall::record::{Record, Session},
         rules::{self, Life, Verdict},
     },
 };
@@ -52,7 +49,7 @@ impl Engine {
         self.disk
             .stage_index(&mut batch, &[], None, &session, commit.id);
         batch.insert(&self.disk.meta, *commit.id.as_bytes(), session.encode());
-        batch.insert(&self.disk.due, keys::due(lease.deadline(), commit.id), []);
+        self.disk.stage_due(&mut batch, lease.deadline(), commit.id);
         self.disk.apply(batch)?;
         number.stored();
         cache.put(commit.id, session);
@@ -105,7 +102,7 @@ impl Engine {
         // A later deadline is found out by the sweeper when the earlier one has passed; an earlier one is not.
         let deadline = session.life.lease.deadline();
         if deadline < life.lease.deadline() {
-            batch.insert(&self.disk.due, keys::due(deadline, id), []);
+            self.disk.stage_due(&mut batch, deadline, id);
         }
         self.disk.apply(batch)?;
         cache.put(id, session);
@@ -155,7 +152,7 @@ impl Engine {
             (to, session.life.lease.deadline(), session.encode()),
         ] {
             batch.insert(&self.disk.meta, *id.as_bytes(), bytes);
-            batch.insert(&self.disk.due, keys::due(deadline, id), []);
+            self.disk.stage_due(&mut batch, deadline, id);
         }
         self.disk.apply(batch)?;
         pair.second().put(to, session);

@@ -1,8 +1,19 @@
 //! The failures these prevent: dead sessions that fill the disk, a sweeper that ends with the first error or never,
 //! and a number that two sessions share.
 
-use super::{super::record::Record, *};
-use crate::{Clock, store::StoreFuture};
+use super::{
+    super::{record::Record, recovery},
+    *,
+};
+use crate::{
+    Clock,
+    error::Error,
+    store::{ExpiredWatch, StoreFuture},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 #[test]
 fn the_sweeper_removes_what_is_dead_and_survives_errors() {
@@ -42,6 +53,74 @@ fn the_sweeper_removes_what_is_dead_and_survives_errors() {
     });
     let index = store.inside(|disk| disk.index.len().unwrap());
     assert_eq!(index, 0, "index entries go with it");
+}
+
+/// A round that fails as a whole, in a process that runs on for months.
+#[cfg(unix)]
+#[test]
+fn a_round_that_fails_does_not_end_the_sweeper() {
+    let (_dir, path) = place();
+    let clock = Clock::manual(at(0));
+    let builder = FjallStore::builder()
+        .clock(clock.clone())
+        .sweep_every(Some(Duration::from_millis(1)));
+    let store = builder.open(&path).unwrap();
+    for n in 1..=3 {
+        create(&store, id(n), &[set("a", "1")]);
+    }
+    // From here on nobody but the sweeper uses the store. It is told what it has removed.
+    let removed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&removed);
+    let watch: Arc<ExpiredWatch> = Arc::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    store.watch_expired(Arc::downgrade(&watch));
+    // A trial of the disk follows this link into nowhere, and then removes it: so one round fails, and it is seen to.
+    let trap = path.join(recovery::TRIAL_NAME);
+    std::os::unix::fs::symlink(path.join("nowhere").join("file"), &trap).unwrap();
+    let poisoned = |_: &_| Err::<(), _>(Error::store("writing", ::fjall::Error::Poisoned));
+    store.0.shared.with(poisoned).unwrap_err();
+    eventually("a round fails", || trap.symlink_metadata().is_err());
+    clock.advance(Duration::from_millis(1_000));
+    eventually("the rounds go on", || removed.load(Ordering::SeqCst) == 3);
+}
+
+/// What one sweep has passed, the next one does not go through again: but somebody may file something there still,
+/// whose clock is behind or whose commit came between.
+#[test]
+fn what_is_filed_where_a_sweep_has_been_is_swept_by_the_next_one() {
+    let (_dir, path) = place();
+    let builder = FjallStore::builder().sweep_every(None).cache_sessions(0);
+    let store = builder.open(path).unwrap();
+    let sweep = |time, limit| now(store.sweep(at(time), limit)).unwrap();
+    for n in 1..=5 {
+        create(&store, id(n), &[]);
+    }
+    // All five have one deadline, so that the second sweep must begin at it once more.
+    for (limit, sessions, more) in [(2, 2, true), (3, 3, true), (2, 0, false)] {
+        let swept = sweep(1_000, limit);
+        assert_eq!((swept.sessions, swept.more), (sessions, more));
+    }
+    assert_eq!(sweep(5_000, 9).sessions, 0);
+    create(&store, id(6), &[]);
+    assert_eq!(sweep(900, 9).sessions, 0, "it lives");
+    assert_eq!(sweep(5_000, 0).sessions, 0, "nothing was asked for");
+    assert_eq!(sweep(5_000, 9).sessions, 1);
+    create(&store, id(7), &[]);
+    now(store.commit(commit(id(7), Step::Destroy, &[]))).unwrap();
+    create(&store, id(8), &[]);
+    store.inside(|disk| {
+        disk.meta.insert(*id(8).as_bytes(), "garbage").unwrap();
+    });
+    sweep(5_000, 9);
+    sweep(3_600_000 + 5_000, 9);
+    let left = store.inside(|disk| disk.meta.len().unwrap());
+    assert_eq!(left, 2, "what is damaged, and the numbers' mark");
+    assert_eq!(
+        store.inside(|disk| disk.due.len().unwrap()),
+        1,
+        "it is looked at again"
+    );
 }
 
 #[test]

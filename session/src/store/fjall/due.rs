@@ -1,0 +1,102 @@
+//! Up to where nothing is filed in `due` any more: where the sweeper goes on.
+//!
+//! The database keeps a mark of everything that was removed for a while. A sweeper that began at the beginning each
+//! time would step over the marks of all its former rounds.
+
+use crate::clock::Timestamp;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is known of `due` since it was opened: nothing at first.
+#[derive(Default)]
+pub(super) struct Due(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Nothing is filed before this.
+    empty_before: Timestamp,
+    /// The latest time up to which anybody has looked, or looks just now.
+    looked_until: Timestamp,
+    /// Counts what was filed where somebody has looked, or looks just now.
+    late: u64,
+}
+
+/// A look at what is due, from its beginning on.
+#[must_use]
+pub(super) struct Look {
+    pub(super) from: Timestamp,
+    late: u64,
+}
+
+impl Due {
+    /// To be called before the look at everything that is due at `now`.
+    pub(super) fn begin(&self, now: Timestamp) -> Look {
+        let mut state = self.lock();
+        state.looked_until = state.looked_until.max(now);
+        Look {
+            from: state.empty_before,
+            late: state.late,
+        }
+    }
+
+    /// All that the look has found before `until` is no longer filed there. Where something was filed meanwhile that
+    /// it may not have seen, that stays to be found, and the next look begins where this one did.
+    pub(super) fn end(&self, look: &Look, until: Timestamp) {
+        let mut state = self.lock();
+        if state.late == look.late {
+            state.empty_before = state.empty_before.max(until);
+        }
+    }
+
+    /// To be called when something was filed, or may have been: after it can be found, so that whoever has not found
+    /// it learns of it here.
+    pub(super) fn filed(&self, deadline: Timestamp) {
+        let mut state = self.lock();
+        if deadline <= state.looked_until {
+            state.late += 1;
+            state.empty_before = state.empty_before.min(deadline);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn the_next_look_begins_where_the_last_one_has_come_to() {
+        let due = Due::default();
+        let look = due.begin(at(10));
+        assert_eq!(look.from, at(0));
+        due.end(&look, at(7));
+        assert_eq!(due.begin(at(10)).from, at(7));
+        due.filed(at(11));
+        assert_eq!(due.begin(at(10)).from, at(7));
+    }
+
+    #[test]
+    fn what_is_filed_behind_a_look_is_found_by_the_next_one() {
+        let due = Due::default();
+        let look = due.begin(at(10));
+        due.end(&look, at(11));
+        due.filed(at(5));
+        assert_eq!(due.begin(at(10)).from, at(5));
+    }
+
+    #[test]
+    fn what_is_filed_during_a_look_is_found_by_the_next_one() {
+        let due = Due::default();
+        let (one, other) = (due.begin(at(10)), due.begin(at(3)));
+        due.filed(at(10));
+        due.end(&one, at(11));
+        due.end(&other, at(4));
+        assert_eq!(due.begin(at(10)).from, at(0));
+    }
+}

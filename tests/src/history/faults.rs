@@ -1,0 +1,123 @@
+//! A store that fails now and then, between the requests and the store that is watched: what the store was asked and did
+//! is known, and so is what the requests learned of it.
+
+use super::{
+    stepping::WatchedStore,
+    unit::{Answer, Phase},
+    watch::{Fault, Watched},
+};
+use level_session::{
+    Timestamp,
+    store::{
+        Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
+        testing::{Faults, FaultyStore},
+    },
+};
+
+/// The store that the requests of a history have.
+pub(super) struct UnreliableStore {
+    inner: FaultyStore<WatchedStore>,
+    watched: Watched,
+}
+
+impl UnreliableStore {
+    pub(super) fn new(inner: WatchedStore) -> (Self, Faults) {
+        let watched = inner.watched.clone();
+        let (inner, faults) = FaultyStore::new(inner);
+        (Self { inner, watched }, faults)
+    }
+}
+
+impl Fault {
+    /// From now on this goes wrong, and nothing else.
+    pub(super) fn begin(self, faults: &Faults, watched: &Watched) {
+        faults.fail_loads(self == Self::Loads);
+        faults.fail_commits(self == Self::Commits);
+        faults.fail_commits_afterwards(self == Self::Answers);
+        faults.hang(self == Self::Hang);
+        let _ = faults.calls(); // nobody asks what they were
+        let mut watch = watched.lock();
+        watch.fault = self;
+        watch.tell(|_| format!("the store's fault: {self:?}"));
+    }
+}
+
+impl Store for UnreliableStore {
+    fn load<'a>(
+        &'a self,
+        id: Digest,
+        select: Select<'a>,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Loaded> {
+        {
+            let mut watch = self.watched.lock();
+            let epoch = watch.unit().epoch;
+            watch.unit().task().asked = epoch;
+        }
+        let asked = self.inner.load(id, select, now);
+        StoreFuture::boxed(async move {
+            let answer = asked.await;
+            if answer.is_err() {
+                let mut watch = self.watched.lock();
+                watch.unit().task().failed = true;
+                watch.tell(|w| format!("  store: a read of request {} fails", w.current));
+            }
+            answer
+        })
+    }
+
+    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        let refresh = {
+            let mut watch = self.watched.lock();
+            let lost = watch.fault == Fault::Answers;
+            let unit = watch.unit();
+            unit.task().lost = lost;
+            if !matches!(unit.task().phase, Phase::Taking(_)) {
+                unit.plan();
+            }
+            watch.is_refresh(&commit)
+        };
+        let asked = self.inner.commit(commit);
+        StoreFuture::boxed(async move {
+            let answer = asked.await;
+            if answer.is_err() {
+                let mut watch = self.watched.lock();
+                let unit = watch.unit();
+                unit.not_stored();
+                unit.task().failed = true;
+                unit.task().answered.push(match refresh {
+                    true => Answer::RefreshFailed,
+                    false => Answer::Failed,
+                });
+                watch.tell(|w| format!("  store: a commit of request {} fails", w.current));
+            }
+            answer
+        })
+    }
+
+    fn find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
+        self.inner.find(field, entry, now)
+    }
+
+    fn page(
+        &self,
+        after: Option<Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Digest>> {
+        self.inner.page(after, limit, now)
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+        self.inner.sweep(now, limit)
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.inner.close()
+    }
+}

@@ -1,0 +1,61 @@
+//! The handlers of a history as a service, for the layer to wrap.
+
+use super::{handler::Handler, plan::Request, tasks::Spawned, watch::Watched};
+use http::Response;
+use level_session::Untyped;
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+pub(super) type Answer = Result<Response<()>, Infallible>;
+pub(super) type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Every handler, and what it leaves behind.
+#[derive(Clone)]
+pub(super) struct Handlers {
+    pub(super) watched: Watched,
+    /// The handle of each request, to write through when it is over.
+    pub(super) late: Arc<Mutex<HashMap<usize, Untyped>>>,
+    pub(super) spawned: Spawned,
+    /// How many requests there are: what one of them has detached has its number from there on.
+    pub(super) requests: usize,
+}
+
+/// A request and its number.
+#[derive(Clone)]
+pub(super) struct Numbered(pub(super) usize, pub(super) Request);
+
+impl Service<http::Request<()>> for Handlers {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Running;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<()>) -> Running {
+        let session = request
+            .extensions_mut()
+            .remove::<Untyped>()
+            .expect("the layer put it there");
+        let Numbered(number, what) = request
+            .extensions_mut()
+            .remove()
+            .expect("the stage put it there");
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.insert(number, session.clone());
+        let handler = Handler {
+            watched: self.watched.clone(),
+            number,
+            spawned: self.spawned.clone(),
+            later: (self.requests + number, what.later.clone()),
+        };
+        Box::pin(async move { Ok(handler.run(what, session).await) })
+    }
+}

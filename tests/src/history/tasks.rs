@@ -1,0 +1,95 @@
+//! What a handler does besides one thing after another: two things at once, and something that goes on after the response.
+
+use super::{
+    data::Data,
+    handler::{Handler, must},
+    plan::Op,
+    rng::Rng,
+    stepping::turn,
+    unit::{Unit, Who},
+};
+use level_session::{ErrorKind, Session, Untyped};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
+
+/// Units of work that were detached and have had no turn yet.
+pub(super) type Spawned = Arc<Mutex<Vec<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)>>>;
+
+impl Handler {
+    /// Does two things at once, in turns that were drawn beforehand. Each turn is one of them's.
+    pub(super) async fn both(
+        &self,
+        session: &Untyped,
+        turns: u64,
+        one: impl Future<Output = ()>,
+        other: impl Future<Output = ()>,
+    ) {
+        let (mut one, mut other) = (pin!(one), pin!(other));
+        let mut done = [false; 2];
+        let mut rng = Rng::new(turns);
+        poll_fn(|cx| {
+            let at = match done {
+                [false, false] => rng.below(2),
+                [one, _] => usize::from(one),
+            };
+            self.watched.lock().unit().at = at;
+            let polled = match at {
+                0 => one.as_mut().poll(cx),
+                _ => other.as_mut().poll(cx),
+            };
+            done[at] = polled.is_ready();
+            let mut watch = self.watched.lock();
+            // What a commit takes with it is decided before it waits for its turn at the session. That it has been is
+            // told by nobody but the handle itself.
+            if format!("{session:?}").contains("Committing") {
+                watch.unit().plan();
+            }
+            match done {
+                [true, true] => {
+                    watch.unit().at = 0;
+                    Poll::Ready(())
+                }
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// Does what goes on after the response.
+    async fn go_on(self, session: Session<Data>) {
+        turn().await;
+        self.work(&session, &self.later.1).await;
+    }
+
+    pub(super) fn detach(&self, op: Op, session: &Session<Data>) {
+        let got = session.detach().and_then(|detached| detached.typed());
+        let mut watch = self.told(op, &got);
+        let nobody = !watch.unit().gone && watch.unit().who == Who::Nobody;
+        if nobody {
+            let kind = got.err().map(|error| error.kind());
+            return watch.check(kind == Some(ErrorKind::Config), |_| {
+                format!("{op:?} gives {kind:?}, and there is no session")
+            });
+        }
+        let Some(detached) = must(&mut watch, op, got) else {
+            return;
+        };
+        let (number, began) = (self.later.0, watch.model.next());
+        if watch.units[number].detached {
+            return; // what is dropped does nothing
+        }
+        let at_an_end = watch.units.iter().any(Unit::is_ending);
+        watch.units[number] = watch.unit().detach(began);
+        watch.units[number].began_at_an_end = at_an_end;
+        let handler = Self {
+            number,
+            ..self.clone()
+        };
+        let mut spawned = self.spawned.lock().unwrap_or_else(PoisonError::into_inner);
+        spawned.push((number, Box::pin(handler.go_on(detached))));
+    }
+}
