@@ -17,6 +17,7 @@ pub(crate) fn expand(model: &Model<'_>, errors: Errors) -> TokenStream {
         private: path::private(model.attrs.krate.as_ref().map(|given| &given.value)),
         sound: errors.len() == 0,
         data: data_type(model),
+        untyped: accessors::untyped(model),
     };
     let errors = errors.into_tokens();
     let keys = keys::keys(model, &context);
@@ -37,6 +38,8 @@ struct Context {
     sound: bool,
     /// The struct that the derive stands on, with its parameters.
     data: TokenStream,
+    /// The name of what the struct of accessors holds the session in.
+    untyped: TokenStream,
 }
 
 impl Context {

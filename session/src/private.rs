@@ -3,5 +3,8 @@
 pub use crate::{
     Result,
     field::{CounterValue, Def, FieldDef, Key, Schema, schema},
-    session::{Counter, Diff, Field, Flash, OptField, SessionData, Untyped, View, load, store},
+    session::{
+        Counter, Diff, Field, Flash, Loading, OptField, SessionData, Storing, Untyped, View, load,
+        store,
+    },
 };

@@ -50,25 +50,29 @@ fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
     }
 }
 
+/// What makes the struct of accessors: its constructor, if there is nothing to it.
 fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
-    let session = local("__session");
+    let (session, data) = (local("__session"), local("__data"));
     let ident = &model.fields_ident;
-    let nested = nested(model).map(|field| {
-        let (cfg, holder, place) = (field.cfg(), holder(field), field.ty().span());
-        let fields = context.nested(field.ty(), "fields");
-        let fields = quote_spanned!(place=> #fields(::core::clone::Clone::clone(&#session)));
-        quote_spanned!(place=> #cfg #holder: #fields,)
-    });
+    let nested: Vec<_> = nested(model)
+        .map(|field| {
+            let (cfg, holder, place) = (field.cfg(), holder(field), field.ty().span());
+            let fields = context.nested(field.ty(), "FIELDS");
+            let phantom = quote!(::core::marker::PhantomData);
+            let fields = quote_spanned! {place=>
+                #fields(::core::clone::Clone::clone(&#session), #phantom)
+            };
+            quote_spanned!(place=> #cfg #holder: #fields,)
+        })
+        .collect();
+    let make = if nested.is_empty() {
+        quote!(#ident)
+    } else {
+        quote!(|#session, #data| #ident { #(#nested)* __untyped: #session, __data: #data })
+    };
     quote! {
-        #[inline]
-        fn fields(#session: #private::Untyped) -> Self::Fields {
-            #ident {
-                #(#nested)*
-                __untyped: #session,
-                __data: ::core::marker::PhantomData,
-            }
-        }
+        const FIELDS: fn(#private::Untyped, ::core::marker::PhantomData<fn() -> Self>) -> Self::Fields = #make;
     }
 }
 
