@@ -7,7 +7,10 @@ use super::{
     keys::of_struct,
     local,
 };
-use crate::ast::{Field, Kind, Model};
+use crate::{
+    ast::{Field, Kind, Model},
+    path,
+};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -41,12 +44,30 @@ fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
         let (cfg, constant) = (field.cfg(), &field.constant);
         quote!(#cfg Self::#constant.def())
     });
-    let nested = nested(model).map(|field| {
+    let fields = quote!(&const { [#(#fields),*] });
+    let nested: Vec<_> = nested(model).collect();
+    if nested.is_empty() {
+        return quote!(&const { #private::schema(#name, #fields, &[]) });
+    }
+    let (schema, number) = (local("__schema"), local("__number"));
+    let schemas = nested.iter().map(|field| {
         let (cfg, ty) = (field.cfg(), context.nested(field.ty(), "SCHEMA"));
         quote!(#cfg #ty)
     });
+    // A key that is there twice is shown at the nested struct.
+    let apart = nested.iter().map(|field| {
+        let (cfg, place) = (field.cfg(), field.ty().span());
+        let apart = path::shown_at(quote!(#private::Schema::apart), place);
+        let apart = quote_spanned!(place=> #apart(&#schema, #number));
+        quote!(#cfg let #number = #apart;)
+    });
     quote! {
-        &const { #private::schema(#name, &const { [#(#fields),*] }, &const { [#(#nested),*] }) }
+        &const {
+            let #schema = #private::schema(#name, #fields, &const { [#(#schemas),*] });
+            let #number = 0;
+            #(#apart)*
+            #schema
+        }
     }
 }
 
