@@ -92,11 +92,13 @@ fn implementation(
 ) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let attributes = match &of {
-        Some(_) => quote!(#[automatically_derived] #[allow(deprecated, unused_qualifications)]),
+        Some(_) => {
+            quote!(#[automatically_derived] #[allow(clippy::absolute_paths, deprecated, unused_qualifications)])
+        }
         // Not every accessor is called, and their names are as good as the fields'.
         None => quote! {
             #[allow(
-                dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, unused_qualifications
+                clippy::absolute_paths, dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, unused_qualifications
             )]
         },
     };

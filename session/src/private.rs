@@ -4,7 +4,20 @@ pub use crate::{
     Result,
     field::{CounterValue, Def, FieldDef, Key, Schema, schema},
     session::{
-        Counter, Diff, Field, Flash, Loading, OptField, SessionData, Storing, Untyped, View, load,
-        store,
+        Counter, Diff, Field, Flash, Loading, Of, OptField, SessionData, Storing, Untyped, View,
+        load, store,
     },
 };
+
+/// An expression of a user's, of which the compiler has to say whether it is one.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __expression {
+    ($expression:expr) => {
+        $expression
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error!("this is not one expression: a comma may be missing behind it")
+    };
+}
+pub use crate::__expression as expression;

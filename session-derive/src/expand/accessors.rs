@@ -86,7 +86,7 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
         " The fields of a session that holds [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
         model.name()
     );
-    let data = quote!(::core::marker::PhantomData<fn() -> #data>);
+    let data = quote!(#private::Of<#data>);
     let definition = if nested(model).next().is_none() {
         quote!((#private::Untyped, #data) #where_clause;)
     } else {

@@ -93,7 +93,7 @@ fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
         quote!(|#session, #data| #ident { #(#nested)* __untyped: #session, __data: #data })
     };
     quote! {
-        const FIELDS: fn(#private::Untyped, ::core::marker::PhantomData<fn() -> Self>) -> Self::Fields = #make;
+        const FIELDS: fn(#private::Untyped, #private::Of<Self>) -> Self::Fields = #make;
     }
 }
 
@@ -105,7 +105,7 @@ fn read(model: &Model<'_>, context: &Context) -> TokenStream {
         let value = match field.kind(&model.attrs) {
             Kind::Nest => {
                 let read = context.nested(ty, "read");
-                quote_spanned!(ty.span()=> #read(#view)?)
+                value_of(quote_spanned!(ty.span()=> #read(#view)))
             }
             Kind::Skip => match &model.attrs.default {
                 Some(given) => {
@@ -118,16 +118,7 @@ fn read(model: &Model<'_>, context: &Context) -> TokenStream {
             },
             _ => {
                 let method = method(field);
-                let (value, error) = (local("__value"), local("__error"));
-                // `?`, at less cost to the compiler.
-                quote! {
-                    match #view.#method(Self::#constant) {
-                        ::core::result::Result::Ok(#value) => #value,
-                        ::core::result::Result::Err(#error) => {
-                            return ::core::result::Result::Err(#error);
-                        }
-                    }
-                }
+                value_of(quote!(#view.#method(Self::#constant)))
             }
         };
         quote!(#cfg #ident: #value,)
@@ -154,7 +145,7 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
                 let write = context.nested(ty, "write");
                 // `self` must come from where the signature does.
                 let field = quote!(&self.#ident);
-                quote_spanned!(ty.span()=> #write(#field, #diff)?)
+                tried(quote_spanned!(ty.span()=> #write(#field, #diff)))
             }
             _ if optional => {
                 let value = quote!(::core::option::Option::as_ref(&self.#ident));
@@ -175,6 +166,19 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
 }
 
 /// `expression?`, at less cost to the compiler.
+fn value_of(expression: TokenStream) -> TokenStream {
+    let (value, error) = (local("__value"), local("__error"));
+    quote! {
+        match #expression {
+            ::core::result::Result::Ok(#value) => #value,
+            ::core::result::Result::Err(#error) => {
+                return ::core::result::Result::Err(#error);
+            }
+        }
+    }
+}
+
+/// `expression?;`, likewise.
 fn tried(expression: TokenStream) -> TokenStream {
     let error = local("__error");
     quote! {

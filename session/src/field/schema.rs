@@ -159,7 +159,7 @@ const fn refuse(clash: Option<Clash>) {
             .with("` and of `")
             .with(other)
             .with("`: give one of the fields `#[session(rename = \"..\")]`, or its struct `#[session(namespace = \"..\")]`");
-        None::<()>.expect(text.as_str());
+        panic!("{}", text.as_str());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whole structs: read in one go, and stored as the difference.
 
-use super::{SessionData, handles, untyped::Untyped};
+use super::{Of, SessionData, handles, untyped::Untyped};
 use crate::{
     changes::Change,
     clock::Timestamp,
@@ -171,7 +171,7 @@ impl fmt::Debug for Diff<'_> {
 pub struct Loading<'a, T> {
     session: &'a Untyped,
     fields: Reading<'a>,
-    data: PhantomData<fn() -> T>,
+    data: Of<T>,
 }
 
 /// The future of a whole struct's being written, as `session.store(&data)` gives it.

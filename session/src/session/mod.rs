@@ -28,12 +28,16 @@ pub trait SessionData: Sized + 'static {
     const SCHEMA: &'static Schema;
     // No method: in the body of one the compiler would look into all that a session consists of.
     #[doc(hidden)]
-    const FIELDS: fn(Untyped, PhantomData<fn() -> Self>) -> Self::Fields;
+    const FIELDS: fn(Untyped, Of<Self>) -> Self::Fields;
     #[doc(hidden)]
     fn read(view: &View<'_>) -> crate::Result<Self>;
     #[doc(hidden)]
     fn write(&self, diff: &mut Diff<'_>) -> crate::Result<()>;
 }
+
+/// Says which struct's fields they are.
+#[doc(hidden)]
+pub type Of<T> = PhantomData<fn() -> T>;
 
 /// The session of a request: `Session<Shop>` for a declared struct, `Session` alone for untyped access.
 ///
@@ -57,7 +61,7 @@ impl<T: SessionData> Session<T> {
 impl SessionData for () {
     type Fields = NoFields;
     const SCHEMA: &'static Schema = &crate::field::schema("()", &[], &[]);
-    const FIELDS: fn(Untyped, PhantomData<fn() -> Self>) -> NoFields = NoFields;
+    const FIELDS: fn(Untyped, Of<Self>) -> NoFields = NoFields;
     fn read(_: &View<'_>) -> crate::Result<Self> {
         Ok(())
     }
@@ -67,7 +71,7 @@ impl SessionData for () {
 }
 
 /// The fields of `Session` alone: none, but [`Untyped`] beneath.
-pub struct NoFields(Untyped, PhantomData<fn()>);
+pub struct NoFields(Untyped, Of<()>);
 
 impl Deref for NoFields {
     type Target = Untyped;
