@@ -162,7 +162,7 @@ impl Field<'_> {
     /// Whether absence is one of the values: an `Option` without `default = expr`.
     pub(crate) fn is_optional(&self) -> bool {
         self.inside_option().is_some()
-            && !matches!(&self.attrs.default, Some(given) if matches!(given.value, attr::Default::Expr(_)))
+            && !matches!(&self.attrs.default, Some(given) if matches!(given.value, attr::Default::Expr { .. }))
     }
 
     /// The type that is stored: `T`, also of an `Option<T>`.

@@ -23,7 +23,11 @@ pub(crate) struct Given<T> {
 /// `default` and `default = expr`.
 pub(crate) enum Default {
     OfType,
-    Expr(TokenStream),
+    Expr {
+        tokens: TokenStream,
+        /// It has been read and is an expression; of others the compiler has to say whether they are.
+        read: bool,
+    },
 }
 
 /// `ttl = ".."`: the time in milliseconds; `None` if it could not be read.
@@ -236,37 +240,40 @@ fn default(input: ParseStream<'_>, errors: &Errors) -> Result<Default> {
         return Ok(Default::OfType);
     }
     if !input.peek(Token![=]) {
-        return Err(input.error("write `#[session(default)]` or `#[session(default = expr)]`"));
+        return Err(input.error(
+            "`default` takes its value behind an equals sign: write `#[session(default = expr)]`, or \
+             `#[session(default)]` for the type's own",
+        ));
     }
     let equals = input.parse::<Token![=]>()?;
-    let expr = expression(input)?;
-    if expr.is_empty() {
+    let (tokens, read) = expression(input)?;
+    if tokens.is_empty() {
         errors.at(
             equals,
             "an expression is missing: write `#[session(default = expr)]`, or `#[session(default)]` for the type's own",
         );
         return Ok(Default::OfType);
     }
-    Ok(Default::Expr(expr))
+    Ok(Default::Expr { tokens, read })
 }
 
-/// An expression up to the comma behind it.
+/// An expression up to the comma behind it, and whether it has been read.
 ///
 /// Without its heavy half syn reads calls, paths, literals and the like: enough to know that the commas of
 /// `Map::<K, V>::new()` belong to it. Whatever else there is (a block, an array, a closure, a half-typed word) goes as
 /// far as the next comma, and the compiler will judge it.
-fn expression(input: ParseStream<'_>) -> Result<TokenStream> {
+fn expression(input: ParseStream<'_>) -> Result<(TokenStream, bool)> {
     let ahead = input.fork();
     if ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,])) {
         let expr = input.fork();
         input.advance_to(&ahead);
-        return Ok(between(&expr, input));
+        return Ok((between(&expr, input), true));
     }
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
         tokens.extend([input.parse::<TokenTree>()?]);
     }
-    Ok(tokens)
+    Ok((tokens, false))
 }
 
 /// The tokens from one place in a stream to a later one, as they were written.

@@ -278,11 +278,7 @@ fn distinct_keys(fields: &mut [Field<'_>], errors: &Errors) {
         let (one, other, key) = (&fields[first].name, &fields[i].name, &fields[i].key);
         errors.at(
             place_of_key(&fields[i]),
-            format!("`{other}` is stored under `{key}`, as `{one}` is: give one of them another key with `rename`"),
-        );
-        errors.at(
-            place_of_key(&fields[first]),
-            format!("`{one}` is stored under `{key}` here"),
+            format!("`{other}` is stored under `{key}`, as the field `{one}` is: give one of them another key with `rename`"),
         );
         fields[i].broken = true;
     }

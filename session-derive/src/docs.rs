@@ -58,7 +58,7 @@ fn description(model: &Model<'_>, field: &Field<'_>) -> String {
         Kind::Counter if attrs.default.is_none() && model.attrs.default.is_none() => "0".to_owned(),
         Kind::Counter | Kind::Field => match &attrs.default {
             Some(given) => match &given.value {
-                attr::Default::Expr(expr) => {
+                attr::Default::Expr { tokens: expr, .. } => {
                     short(expr).unwrap_or_else(|| "its default".to_owned())
                 }
                 attr::Default::OfType => format!("the default of `{ty}`"),

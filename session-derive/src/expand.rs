@@ -17,6 +17,7 @@ pub(crate) fn expand(model: &Model<'_>, errors: Errors) -> TokenStream {
         private: path::private(model.attrs.krate.as_ref().map(|given| &given.value)),
         sound: errors.len() == 0,
         data: data_type(model),
+        untyped: accessors::untyped(model),
     };
     let errors = errors.into_tokens();
     let keys = keys::keys(model, &context);
@@ -37,6 +38,8 @@ struct Context {
     sound: bool,
     /// The struct that the derive stands on, with its parameters.
     data: TokenStream,
+    /// The name of what the struct of accessors holds the session in.
+    untyped: TokenStream,
 }
 
 impl Context {
@@ -89,11 +92,13 @@ fn implementation(
 ) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let attributes = match &of {
-        Some(_) => quote!(#[automatically_derived] #[allow(deprecated, unused_qualifications)]),
+        Some(_) => {
+            quote!(#[automatically_derived] #[allow(clippy::absolute_paths, deprecated, unused_qualifications)])
+        }
         // Not every accessor is called, and their names are as good as the fields'.
         None => quote! {
             #[allow(
-                dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, unused_qualifications
+                clippy::absolute_paths, dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, unused_qualifications
             )]
         },
     };

@@ -129,7 +129,9 @@ pub use keyring::Keyring;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
-pub use session::{All, Counter, Field, Flash, NoFields, OptField, Session, SessionData, Untyped};
+pub use session::{
+    All, Counter, Field, Flash, Loading, NoFields, OptField, Session, SessionData, Storing, Untyped,
+};
 pub use sessions::{Event, Sessions};
 #[cfg(feature = "fjall")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]

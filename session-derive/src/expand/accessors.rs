@@ -12,7 +12,7 @@ use syn::spanned::Spanned;
 
 pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let definition = definition(model, context);
-    let private = &context.private;
+    let (private, untyped) = (&context.private, &context.untyped);
     let (_, ty_generics, _) = model.generics().split_for_impl();
     let ident = &model.fields_ident;
     let ty = quote!(#ident #ty_generics);
@@ -28,37 +28,17 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
         type Target = #private::Untyped;
         #[inline]
         fn deref(&self) -> &#private::Untyped {
-            &self.__untyped
+            &self.#untyped
         }
     };
     let of = quote!(::core::ops::Deref);
     let deref = implementation(model.generics(), Some(of), &ty, deref);
 
-    let cfgs: Vec<_> = nested(model).map(|field| field.cfg()).collect();
-    let names: Vec<_> = nested(model).map(holder).collect();
-    let clones = nested(model).map(|field| {
-        let (holder, place) = (holder(field), field.ty().span());
-        quote_spanned!(place=> #holder: ::core::clone::Clone::clone(#holder),)
-    });
-    let clone = quote! {
-        #[inline]
-        fn clone(&self) -> Self {
-            let Self { #(#cfgs #names,)* __untyped, __data } = self;
-            Self {
-                #(#cfgs #clones)*
-                __untyped: ::core::clone::Clone::clone(__untyped),
-                __data: *__data,
-            }
-        }
-    };
-    let of = quote!(::core::clone::Clone);
-    let clone = implementation(model.generics(), Some(of), &ty, clone);
-
     let f = local("__f");
     let debug = quote! {
         #[inline]
         fn fmt(&self, #f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            ::core::fmt::Debug::fmt(&self.__untyped, #f)
+            ::core::fmt::Debug::fmt(&self.#untyped, #f)
         }
     };
     let of = quote!(::core::fmt::Debug);
@@ -68,7 +48,6 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
         #definition
         #inherent
         #deref
-        #clone
         #debug
     }
 }
@@ -87,26 +66,45 @@ pub(super) fn holder(field: &Field<'_>) -> Ident {
     format_ident!("__nested_{}", field.name, span = field.ty().span())
 }
 
+/// The name of what holds the session: see [`definition`].
+pub(super) fn untyped(model: &Model<'_>) -> TokenStream {
+    if nested(model).next().is_none() {
+        quote!(0)
+    } else {
+        quote!(__untyped)
+    }
+}
+
+/// A tuple struct, whose constructor is there without a body that the compiler would have to check. With nested structs
+/// it has names, since each of them may be configured away.
 fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
     let data = &context.data;
     let (vis, ident, params) = (&model.input.vis, &model.fields_ident, model.generics());
     let where_clause = &model.generics().where_clause;
-    let cfgs = nested(model).map(|field| field.cfg());
-    let names = nested(model).map(holder);
-    let types = nested(model).map(|field| context.nested(field.ty(), "Fields"));
     let doc = format!(
         " The fields of a session that holds [`{0}`], one method each. Made by `#[derive(SessionData)]`.",
         model.name()
     );
+    let data = quote!(#private::Of<#data>);
+    let definition = if nested(model).next().is_none() {
+        quote!((#private::Untyped, #data) #where_clause;)
+    } else {
+        let cfgs = nested(model).map(|field| field.cfg());
+        let names = nested(model).map(holder);
+        let types = nested(model).map(|field| context.nested(field.ty(), "Fields"));
+        quote! {
+            #where_clause {
+                #(#cfgs #names: #types,)*
+                __untyped: #private::Untyped,
+                __data: #data,
+            }
+        }
+    };
     quote! {
         #[doc = #doc]
         #[allow(deprecated, non_camel_case_types, non_snake_case, unreachable_pub, unused_qualifications)]
-        #vis struct #ident #params #where_clause {
-            #(#cfgs #names: #types,)*
-            __untyped: #private::Untyped,
-            __data: ::core::marker::PhantomData<fn() -> #data>,
-        }
+        #vis struct #ident #params #definition
     }
 }
 
@@ -115,7 +113,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     if kind == Kind::Skip || RESERVED.contains(&field.name.as_str()) {
         return TokenStream::new();
     }
-    let private = &context.private;
+    let (private, untyped) = (&context.private, &context.untyped);
     let docs = docs::accessor(model, field);
     let (vis, ident, constant) = (field.vis(), field.ident, &field.constant);
     // The whole signature stands where the field does, for messages such as "defined here".
@@ -140,7 +138,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
         Kind::OptField | Kind::Nest | Kind::Skip => quote!(OptField),
     };
     let (ty, data) = (field.key_type(), &context.data);
-    let body = quote_spanned!(place=> #private::#handle::new(&self.__untyped, <#data>::#constant));
+    let body = quote_spanned!(place=> #private::#handle::new(&self.#untyped, <#data>::#constant));
     let body = context.body(body);
     quote_spanned! {place=>
         #docs
@@ -153,7 +151,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
 
 /// `load` and `store`.
 fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
-    let private = &context.private;
+    let (private, untyped) = (&context.private, &context.untyped);
     let (vis, data) = (&model.input.vis, &context.data);
     // The one parameter that people see, and so the one without underscores.
     let argument = local("data");
@@ -169,16 +167,16 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         /// A field that is stored and cannot be read, a field that is neither stored nor an `Option` nor has a
         /// default, and the store's errors.
         #[inline]
-        #vis async fn load(&self) -> #private::Result<#data> {
-            #private::load::<#data>(&self.__untyped).await
+        #vis fn load(&self) -> #private::Loading<'_, #data> {
+            #private::load(&self.#untyped)
         }
         #[doc = #store_doc]
         ///
         /// # Errors
         /// A value that cannot be stored, a counter that leaves its range, and the store's errors.
         #[inline]
-        #vis async fn store(&self, #argument: &#data) -> #private::Result<()> {
-            #private::store::<#data>(&self.__untyped, #argument).await
+        #vis fn store<'a>(&'a self, #argument: &'a #data) -> #private::Storing<'a, #data> {
+            #private::store(&self.#untyped, #argument)
         }
     }
 }

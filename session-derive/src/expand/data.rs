@@ -7,7 +7,10 @@ use super::{
     keys::of_struct,
     local,
 };
-use crate::ast::{Field, Kind, Model};
+use crate::{
+    ast::{Field, Kind, Model},
+    path,
+};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -41,34 +44,56 @@ fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
         let (cfg, constant) = (field.cfg(), &field.constant);
         quote!(#cfg Self::#constant.def())
     });
-    let nested = nested(model).map(|field| {
+    let fields = quote!(&const { [#(#fields),*] });
+    let nested: Vec<_> = nested(model).collect();
+    if nested.is_empty() {
+        return quote!(&const { #private::schema(#name, #fields, &[]) });
+    }
+    let (schema, number) = (local("__schema"), local("__number"));
+    let schemas = nested.iter().map(|field| {
         let (cfg, ty) = (field.cfg(), context.nested(field.ty(), "SCHEMA"));
         quote!(#cfg #ty)
     });
+    // A key that is there twice is shown at the nested struct.
+    let apart = nested.iter().map(|field| {
+        let (cfg, place) = (field.cfg(), field.ty().span());
+        let apart = path::shown_at(quote!(#private::Schema::apart), place);
+        let apart = quote_spanned!(place=> #apart(&#schema, #number));
+        quote!(#cfg let #number = #apart;)
+    });
     quote! {
-        &const { #private::schema(#name, &const { [#(#fields),*] }, &const { [#(#nested),*] }) }
+        &const {
+            let #schema = #private::schema(#name, #fields, &const { [#(#schemas),*] });
+            let #number = 0;
+            #(#apart)*
+            #schema
+        }
     }
 }
 
+/// What makes the struct of accessors: its constructor, if there is nothing to it.
 fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
-    let session = local("__session");
+    let (session, data) = (local("__session"), local("__data"));
     let ident = &model.fields_ident;
-    let nested = nested(model).map(|field| {
-        let (cfg, holder, place) = (field.cfg(), holder(field), field.ty().span());
-        let fields = context.nested(field.ty(), "fields");
-        let fields = quote_spanned!(place=> #fields(::core::clone::Clone::clone(&#session)));
-        quote_spanned!(place=> #cfg #holder: #fields,)
-    });
+    let nested: Vec<_> = nested(model)
+        .map(|field| {
+            let (cfg, holder, place) = (field.cfg(), holder(field), field.ty().span());
+            let fields = context.nested(field.ty(), "FIELDS");
+            let phantom = quote!(::core::marker::PhantomData);
+            let fields = quote_spanned! {place=>
+                #fields(::core::clone::Clone::clone(&#session), #phantom)
+            };
+            quote_spanned!(place=> #cfg #holder: #fields,)
+        })
+        .collect();
+    let make = if nested.is_empty() {
+        quote!(#ident)
+    } else {
+        quote!(|#session, #data| #ident { #(#nested)* __untyped: #session, __data: #data })
+    };
     quote! {
-        #[inline]
-        fn fields(#session: #private::Untyped) -> Self::Fields {
-            #ident {
-                #(#nested)*
-                __untyped: #session,
-                __data: ::core::marker::PhantomData,
-            }
-        }
+        const FIELDS: fn(#private::Untyped, #private::Of<Self>) -> Self::Fields = #make;
     }
 }
 
@@ -80,7 +105,7 @@ fn read(model: &Model<'_>, context: &Context) -> TokenStream {
         let value = match field.kind(&model.attrs) {
             Kind::Nest => {
                 let read = context.nested(ty, "read");
-                quote_spanned!(ty.span()=> #read(#view)?)
+                value_of(quote_spanned!(ty.span()=> #read(#view)))
             }
             Kind::Skip => match &model.attrs.default {
                 Some(given) => {
@@ -93,16 +118,7 @@ fn read(model: &Model<'_>, context: &Context) -> TokenStream {
             },
             _ => {
                 let method = method(field);
-                let (value, error) = (local("__value"), local("__error"));
-                // `?`, at less cost to the compiler.
-                quote! {
-                    match #view.#method(Self::#constant) {
-                        ::core::result::Result::Ok(#value) => #value,
-                        ::core::result::Result::Err(#error) => {
-                            return ::core::result::Result::Err(#error);
-                        }
-                    }
-                }
+                value_of(quote!(#view.#method(Self::#constant)))
             }
         };
         quote!(#cfg #ident: #value,)
@@ -129,7 +145,7 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
                 let write = context.nested(ty, "write");
                 // `self` must come from where the signature does.
                 let field = quote!(&self.#ident);
-                quote_spanned!(ty.span()=> #write(#field, #diff)?)
+                tried(quote_spanned!(ty.span()=> #write(#field, #diff)))
             }
             _ if optional => {
                 let value = quote!(::core::option::Option::as_ref(&self.#ident));
@@ -150,6 +166,19 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
 }
 
 /// `expression?`, at less cost to the compiler.
+fn value_of(expression: TokenStream) -> TokenStream {
+    let (value, error) = (local("__value"), local("__error"));
+    quote! {
+        match #expression {
+            ::core::result::Result::Ok(#value) => #value,
+            ::core::result::Result::Err(#error) => {
+                return ::core::result::Result::Err(#error);
+            }
+        }
+    }
+}
+
+/// `expression?;`, likewise.
 fn tried(expression: TokenStream) -> TokenStream {
     let error = local("__error");
     quote! {

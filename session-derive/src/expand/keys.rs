@@ -4,7 +4,7 @@ use super::{Context, implementation};
 use crate::{
     ast::{Field, Kind, Model},
     attr::{self, Given},
-    docs, types,
+    docs, path, types,
 };
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -40,7 +40,7 @@ fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenS
     if field.broken {
         return definition;
     }
-    if let Some(default) = default(model, field) {
+    if let Some(default) = default(model, context, field) {
         definition.extend(quote_spanned!(place=> .with_default(#default)));
     }
     if let Some(millis) = attrs.ttl.as_ref().and_then(|given| given.value) {
@@ -59,12 +59,18 @@ fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenS
 }
 
 /// The function that makes a field's default.
-fn default(model: &Model<'_>, field: &Field<'_>) -> Option<TokenStream> {
+fn default(model: &Model<'_>, context: &Context, field: &Field<'_>) -> Option<TokenStream> {
     let (ident, ty) = (field.ident, field.key_type());
     let kind = field.kind(&model.attrs);
     match &field.attrs.default {
         Some(given) => Some(match &given.value {
-            attr::Default::Expr(expr) => quote!(|| #expr),
+            attr::Default::Expr { tokens, read: true } => quote!(|| #tokens),
+            // What turns out to be none is an error there, and not the end of everything that is made here.
+            attr::Default::Expr { tokens, .. } => {
+                let place = tokens.span();
+                let macro_path = path::shown_at(context.private.clone(), place);
+                quote_spanned!(place=> || #macro_path::expression!(#tokens))
+            }
             attr::Default::OfType => {
                 quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default)
             }

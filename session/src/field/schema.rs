@@ -10,7 +10,7 @@ pub struct Schema {
     pub(crate) nested: &'static [&'static Schema],
 }
 
-/// The schema of a struct; refuses at compile time what [`Schema::checked`] refuses.
+/// The schema of a struct.
 #[doc(hidden)]
 #[must_use]
 pub const fn schema(
@@ -23,7 +23,6 @@ pub const fn schema(
         fields,
         nested,
     }
-    .checked()
 }
 
 impl Schema {
@@ -69,79 +68,136 @@ impl Schema {
         }
     }
 
-    /// Refuses, at compile time, a struct in which two fields claim one key, nested structs included.
+    /// Refuses, at compile time, the nested struct of this number if it claims a key of the struct's own or of one that is
+    /// nested before it; gives the next number.
     ///
     /// That a struct's own fields have keys of their own is the derive's to see, and a nested struct was checked where
     /// it was declared: what is compared here is each with the others, and nothing where nothing is nested. The
     /// compiler's evaluation is slow, and all comparisons of 200 fields would cost more than the rest of the derive.
+    ///
+    /// `track_caller` is for the message: it shows the nested field, and nothing of the library's inside.
     #[doc(hidden)]
     #[must_use]
-    pub const fn checked(self) -> Self {
-        let mut i = 0;
-        while i < self.nested.len() {
-            let nested = self.nested[i];
-            let mut clash = nested.claims_any_of(self.fields);
-            let mut j = i + 1;
-            while j < self.nested.len() {
-                clash |= nested.clashes_with(self.nested[j]);
-                j += 1;
-            }
-            if clash {
-                CLASH.expect(
-                    "two fields of this session struct, or of the structs it nests, are stored under one key: \
-                     give one of them `#[session(rename = \"..\")]`, or its struct `#[session(namespace = \"..\")]`",
-                );
-            }
-            i += 1;
+    #[track_caller]
+    pub const fn apart(&self, number: usize) -> usize {
+        let nested = self.nested[number];
+        refuse(nested.claims_any_of(self.type_name, self.fields));
+        let mut before = 0;
+        while before < number {
+            refuse(nested.clash_with(self.nested[before]));
+            before += 1;
         }
-        self
+        number + 1
     }
 
-    /// Whether a key of `other`, or of what that nests, is one of this.
-    const fn clashes_with(&self, other: &Self) -> bool {
-        let mut clash = self.claims_any_of(other.fields);
+    /// The first key of `other`, or of what that nests, that is one of this.
+    const fn clash_with(&self, other: &Self) -> Option<Clash> {
+        let mut clash = self.claims_any_of(other.type_name, other.fields);
         let mut i = 0;
-        while i < other.nested.len() {
-            clash |= self.clashes_with(other.nested[i]);
+        while clash.is_none() && i < other.nested.len() {
+            clash = self.clash_with(other.nested[i]);
             i += 1;
         }
         clash
     }
 
-    /// Whether one of these fields has a key of this, or of what this nests.
-    const fn claims_any_of(&self, fields: &[FieldDef]) -> bool {
+    /// The first of these fields of another struct that has a key of this, or of what this nests.
+    const fn claims_any_of(&self, other: &'static str, fields: &[FieldDef]) -> Option<Clash> {
         let mut i = 0;
         while i < fields.len() {
-            if self.claims(fields[i].key) {
-                return true;
+            if let Some(own) = self.claims(fields[i].key) {
+                return Some(Clash {
+                    key: fields[i].key,
+                    structs: [other, own],
+                });
             }
             i += 1;
         }
-        false
+        None
     }
 
-    const fn claims(&self, key: &str) -> bool {
+    /// The struct that has this key: this, or one that this nests.
+    const fn claims(&self, key: &str) -> Option<&'static str> {
         let mut i = 0;
         while i < self.fields.len() {
             if same(self.fields[i].key, key) {
-                return true;
+                return Some(self.type_name);
             }
             i += 1;
         }
         let mut i = 0;
         while i < self.nested.len() {
-            if self.nested[i].claims(key) {
-                return true;
+            if let Some(owner) = self.nested[i].claims(key) {
+                return Some(owner);
             }
             i += 1;
         }
-        false
+        None
     }
 }
 
-/// Not a `panic!`: what the compiler shows of the place would be the inside of that macro, which it has on some machines
-/// and not on others.
-const CLASH: Option<()> = None;
+/// A key that two structs claim.
+#[derive(Clone, Copy)]
+struct Clash {
+    key: &'static str,
+    structs: [&'static str; 2],
+}
+
+/// Stops the compiler with a message that names the key and the structs.
+#[track_caller]
+const fn refuse(clash: Option<Clash>) {
+    if let Some(Clash {
+        key,
+        structs: [one, other],
+    }) = clash
+    {
+        let text = Text::new()
+            .with("`")
+            .with(key)
+            .with("` is a key of `")
+            .with(one)
+            .with("` and of `")
+            .with(other)
+            .with("`: give one of the fields `#[session(rename = \"..\")]`, or its struct `#[session(namespace = \"..\")]`");
+        panic!("{}", text.as_str());
+    }
+}
+
+/// A text that is put together at compile time.
+struct Text {
+    bytes: [u8; 1_000],
+    len: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; 1_000],
+            len: 0,
+        }
+    }
+
+    /// Leaves out what there is no room for.
+    const fn with(mut self, more: &str) -> Self {
+        let more = more.as_bytes();
+        if self.bytes.len() - self.len >= more.len() {
+            let mut i = 0;
+            while i < more.len() {
+                self.bytes[self.len + i] = more[i];
+                i += 1;
+            }
+            self.len += more.len();
+        }
+        self
+    }
+
+    const fn as_str(&self) -> &str {
+        match std::str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            Err(_) => "two fields are stored under one key",
+        }
+    }
+}
 
 /// From the end, since keys of one namespace begin alike.
 const fn same(a: &str, b: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Whole structs: read in one go, and stored as the difference.
 
-use super::{SessionData, handles, untyped::Untyped};
+use super::{Of, SessionData, handles, untyped::Untyped};
 use crate::{
     changes::Change,
     clock::Timestamp,
@@ -9,7 +9,13 @@ use crate::{
     store::Bytes,
     value::{self, Body},
 };
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 /// The fields that a struct declares, all of one moment, as the request sees them.
 #[doc(hidden)]
@@ -157,17 +163,39 @@ impl fmt::Debug for Diff<'_> {
     }
 }
 
+// These two are written out and have names, since an `async fn` is the dearest of all items to the compiler, and each
+// struct with the derive would have two of them.
+
+/// The future of a whole struct, as `session.load()` gives it.
+#[must_use = "nothing is read before it is awaited"]
+pub struct Loading<'a, T> {
+    session: &'a Untyped,
+    fields: Reading<'a>,
+    data: Of<T>,
+}
+
+/// The future of a whole struct's being written, as `session.store(&data)` gives it.
+#[must_use = "nothing is written before it is awaited"]
+pub struct Storing<'a, T> {
+    session: &'a Untyped,
+    fields: Reading<'a>,
+    data: &'a T,
+}
+
+/// The same for all structs, and so compiled here and once.
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<BTreeMap<FieldName, Bytes>>> + Send + 'a>>;
+
 /// Reads the whole struct: the fields that the request has not read yet are read in one go, of one moment. A flash
 /// value is looked at, not taken.
 ///
 /// # Errors
 /// Those of [`View`], and [`ErrorKind::Store`].
-pub async fn load<T: SessionData>(session: &Untyped) -> Result<T> {
-    let fields = fields(session, T::SCHEMA).await?;
-    T::read(&View {
-        fields: &fields,
-        now: session.unit().now(),
-    })
+pub fn load<T: SessionData>(session: &Untyped) -> Loading<'_, T> {
+    Loading {
+        session,
+        fields: fields(session, T::SCHEMA),
+        data: PhantomData,
+    }
 }
 
 /// Writes the fields of a struct that differ from what the request sees; counters by the difference, so that nothing
@@ -175,20 +203,58 @@ pub async fn load<T: SessionData>(session: &Untyped) -> Result<T> {
 ///
 /// # Errors
 /// Those of [`Diff`], and those of reading.
-pub async fn store<T: SessionData>(session: &Untyped, data: &T) -> Result<()> {
-    let fields = fields(session, T::SCHEMA).await?;
-    let unit = session.unit();
-    let now = unit.now();
-    let mut diff = Diff {
-        view: View {
+pub fn store<'a, T: SessionData>(session: &'a Untyped, data: &'a T) -> Storing<'a, T> {
+    Storing {
+        session,
+        fields: fields(session, T::SCHEMA),
+        data,
+    }
+}
+
+impl<T: SessionData> Future for Loading<'_, T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let fields = ready!(self.fields.as_mut().poll(cx))?;
+        Poll::Ready(T::read(&View {
             fields: &fields,
-            now,
-        },
-        changes: Vec::new(),
-    };
-    data.write(&mut diff)?;
-    let changes = diff.changes;
-    let mut state = unit.lock();
+            now: self.session.unit().now(),
+        }))
+    }
+}
+
+impl<T: SessionData> Future for Storing<'_, T> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let fields = ready!(self.fields.as_mut().poll(cx))?;
+        let now = self.session.unit().now();
+        let mut diff = Diff {
+            view: View {
+                fields: &fields,
+                now,
+            },
+            changes: Vec::new(),
+        };
+        self.data.write(&mut diff)?;
+        Poll::Ready(apply(self.session, diff.changes, now))
+    }
+}
+
+impl<T> fmt::Debug for Loading<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Loading")
+    }
+}
+
+impl<T> fmt::Debug for Storing<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Storing")
+    }
+}
+
+fn apply(session: &Untyped, changes: Vec<(FieldName, Difference)>, now: Timestamp) -> Result<()> {
+    let mut state = session.unit().lock();
     for (name, difference) in changes {
         match difference {
             Difference::Change(change) => state.change(&name, change)?,
@@ -202,13 +268,15 @@ pub async fn store<T: SessionData>(session: &Untyped, data: &T) -> Result<()> {
     Ok(())
 }
 
-async fn fields(session: &Untyped, schema: &Schema) -> Result<BTreeMap<FieldName, Bytes>> {
-    let mut names = Vec::new();
-    schema.for_each(&mut |_, field| names.push(FieldName::Static(field.key())));
-    let values = session.unit().read_many(&names).await?;
-    Ok(names
-        .into_iter()
-        .zip(values)
-        .filter_map(|(name, bytes)| Some((name, bytes?)))
-        .collect())
+fn fields<'a>(session: &'a Untyped, schema: &'static Schema) -> Reading<'a> {
+    Box::pin(async move {
+        let mut names = Vec::new();
+        schema.for_each(&mut |_, field| names.push(FieldName::Static(field.key())));
+        let values = session.unit().read_many(&names).await?;
+        Ok(names
+            .into_iter()
+            .zip(values)
+            .filter_map(|(name, bytes)| Some((name, bytes?)))
+            .collect())
+    })
 }

@@ -7,13 +7,13 @@ mod state;
 mod unit;
 mod untyped;
 
-pub use data::{Diff, View, load, store};
+pub use data::{Diff, Loading, Storing, View, load, store};
 pub use handles::{Counter, Field, Flash, OptField};
 pub use untyped::{All, Untyped};
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
 use crate::field::Schema;
-use std::{fmt, ops::Deref};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 /// A struct whose fields are kept in a session: made by `#[derive(SessionData)]`.
 #[diagnostic::on_unimplemented(
@@ -23,16 +23,21 @@ use std::{fmt, ops::Deref};
 )]
 pub trait SessionData: Sized + 'static {
     /// The generated struct with one method per field.
-    type Fields: Deref<Target = Untyped> + Clone + Send + Sync + 'static;
+    type Fields: Deref<Target = Untyped> + 'static;
     /// What the struct declares.
     const SCHEMA: &'static Schema;
+    // No method: in the body of one the compiler would look into all that a session consists of.
     #[doc(hidden)]
-    fn fields(session: Untyped) -> Self::Fields;
+    const FIELDS: fn(Untyped, Of<Self>) -> Self::Fields;
     #[doc(hidden)]
     fn read(view: &View<'_>) -> crate::Result<Self>;
     #[doc(hidden)]
     fn write(&self, diff: &mut Diff<'_>) -> crate::Result<()>;
 }
+
+/// Says which struct's fields they are.
+#[doc(hidden)]
+pub type Of<T> = PhantomData<fn() -> T>;
 
 /// The session of a request: `Session<Shop>` for a declared struct, `Session` alone for untyped access.
 ///
@@ -47,7 +52,7 @@ pub struct Session<T: SessionData = ()> {
 impl<T: SessionData> Session<T> {
     pub(crate) fn over(session: Untyped) -> Self {
         Self {
-            fields: T::fields(session),
+            fields: (T::FIELDS)(session, PhantomData),
         }
     }
 }
@@ -56,9 +61,7 @@ impl<T: SessionData> Session<T> {
 impl SessionData for () {
     type Fields = NoFields;
     const SCHEMA: &'static Schema = &crate::field::schema("()", &[], &[]);
-    fn fields(session: Untyped) -> NoFields {
-        NoFields(session)
-    }
+    const FIELDS: fn(Untyped, Of<Self>) -> NoFields = NoFields;
     fn read(_: &View<'_>) -> crate::Result<Self> {
         Ok(())
     }
@@ -68,8 +71,7 @@ impl SessionData for () {
 }
 
 /// The fields of `Session` alone: none, but [`Untyped`] beneath.
-#[derive(Clone)]
-pub struct NoFields(Untyped);
+pub struct NoFields(Untyped, Of<()>);
 
 impl Deref for NoFields {
     type Target = Untyped;
@@ -86,9 +88,8 @@ impl fmt::Debug for NoFields {
 
 impl<T: SessionData> Clone for Session<T> {
     fn clone(&self) -> Self {
-        Self {
-            fields: self.fields.clone(),
-        }
+        let session: &Untyped = &self.fields;
+        Self::over(session.clone())
     }
 }
 

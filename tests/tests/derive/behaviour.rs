@@ -262,12 +262,16 @@ async fn the_struct_s_default_is_its_fields() -> Result<()> {
 
 /// Prevents: a handle that looks the same and is another session, or shows what is in it.
 #[tokio::test]
-async fn accessors_are_cheap_copies_of_one_session_and_show_nothing() -> Result<()> {
+async fn copies_are_one_session_and_show_nothing() -> Result<()> {
     let app = App::new();
     app.request(&mut Visitor::new(), async |s: Session<Shop>| {
-        let fields: ShopFields = (*s).clone();
-        fields.name().set("a secret name".into())?;
+        let same: Session<Shop> = s.clone();
+        same.name().set("a secret name".into())?;
+        let auth: Session<Auth> = s.typed()?;
+        auth.user().set(7)?;
         assert_eq!(s.name().await?.as_deref(), Some("a secret name"));
+        assert_eq!(s.auth().user().await?, Some(7));
+        let fields: &ShopFields = &same;
         let shown = format!("{fields:?} {:?} {:?}", s.auth(), Shop::NAME);
         assert!(!shown.contains("secret"), "{shown}");
         Ok(())

@@ -1,6 +1,6 @@
 //! What is generated has the names, the types and the visibility that the contract gives it.
 
-use level_session::{Counter, Field, Flash, Key, OptField, SessionData, Untyped};
+use level_session::{Counter, Field, Flash, Key, OptField, Session, SessionData, Untyped};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 
@@ -58,7 +58,25 @@ fn handles(fields: &<Shop as SessionData>::Fields) {
     let _: Field<'_, HashMap<String, u8>> = fields.tags();
     let _: OptField<'_, String> = fields.r#type();
     let _: &Untyped = fields;
-    let _: ShopFields = fields.clone();
+}
+
+/// Never called: that it compiles is the test. Tasks may hold a session, and what reads and writes it, across threads.
+#[allow(dead_code)]
+fn between_threads<T: SessionData<Fields: Send + Sync>>(
+    session: &Session<T>,
+    shop: &Session<Shop>,
+) {
+    fn is_sent<T: Send + Sync>(_: &T) {}
+    is_sent(session);
+    is_sent(shop);
+    fn is_moved<T: Send>(_: T) {}
+    is_moved(shop.load());
+    is_moved(shop.cart());
+    is_moved(async {
+        let data = shop.load().await?;
+        shop.store(&data).await?;
+        shop.notice().await
+    });
 }
 
 const _: Key<u64> = Shop::USER_ID;
