@@ -84,6 +84,8 @@ impl App {
     }
 
     async fn new(name: &'static str, router: Router, dir: Option<tempfile::TempDir>) -> Self {
+        // As `axum::serve` does: without it, axum makes each handler's service anew for every request.
+        let router: Router = router.with_state(());
         let service = router.clone().into_service();
         let mut app = Self {
             name,

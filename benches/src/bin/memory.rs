@@ -87,26 +87,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}; MiB.\n", machine::line());
     println!("With the default settings:\n");
     let mut table = Table::new(["sessions, state"].into_iter().chain(COLUMNS));
+    let mut last = Vec::new();
     for &size in &sizes {
-        for state in states(size, DEFAULT)? {
-            table.row(std::iter::once(format!("{size}, {}", state.name)).chain(state.cells));
+        last = states(size, DEFAULT)?;
+        for State { name, cells } in &last {
+            let row = std::iter::once(format!("{size}, {name}"));
+            table.row(row.chain(cells.iter().cloned()));
         }
     }
     println!("{table}");
     let size = sizes.last().copied().unwrap_or_default();
     println!("Resident at {size} sessions, by setting:\n");
-    let mut table: Option<Table> = None;
-    for (name, settings) in [("default", DEFAULT)].into_iter().chain(OTHERS) {
-        let states = states(size, settings)?;
-        let names = states.iter().map(|state| state.name.clone());
-        let table =
-            table.get_or_insert_with(|| Table::new(std::iter::once(String::new()).chain(names)));
+    let names = last.iter().map(|state| state.name.clone());
+    let mut table = Table::new(std::iter::once(String::new()).chain(names));
+    let mut row = |name: &str, states: &[State]| {
         let resident = states.iter().map(|state| state.cells[0].clone());
         table.row(std::iter::once(name.to_owned()).chain(resident));
+    };
+    row("default", &last);
+    for (name, settings) in OTHERS {
+        row(name, &states(size, settings)?);
     }
-    if let Some(table) = table {
-        println!("{table}");
-    }
+    println!("{table}");
     Ok(())
 }
 

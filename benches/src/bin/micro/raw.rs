@@ -191,8 +191,9 @@ mod sqlite {
     /// WAL, `synchronous=NORMAL`: as `Buffer`, a commit is with the operating system when it is answered.
     pub(in super::super) struct Sqlite(Connection);
 
-    const READ_META: &str = "SELECT record FROM meta WHERE id = ?";
-    const READ_FIELD: &str = "SELECT value FROM data WHERE session = ? AND field = ?";
+    /// One statement, since each takes the locks of a transaction of its own.
+    const READ: &str = "SELECT (SELECT record FROM meta WHERE id = ?), \
+                        (SELECT value FROM data WHERE session = ? AND field = ?)";
     const META_ROW: &str = "INSERT OR REPLACE INTO meta VALUES (?, ?)";
     const FIELD_ROW: &str = "INSERT OR REPLACE INTO data VALUES (?, ?, ?)";
     const DUE_ROW: &str = "INSERT OR REPLACE INTO due VALUES (?, ?)";
@@ -212,14 +213,6 @@ mod sqlite {
             Self(connection)
         }
 
-        fn get<P: rusqlite::Params>(&self, sql: &str, key: P) {
-            let mut statement = self.0.prepare_cached(sql).expect("the table is there");
-            let value: Vec<u8> = statement
-                .query_row(key, |row| row.get(0))
-                .expect("the row is there");
-            black_box(value);
-        }
-
         fn put<P: rusqlite::Params>(&self, sql: &str, row: P) {
             let mut statement = self.0.prepare_cached(sql).expect("the table is there");
             let rows = statement.execute(row).expect("the disk works");
@@ -233,8 +226,13 @@ mod sqlite {
         }
 
         fn read(&self, n: u64) {
-            self.get(READ_META, params![meta_key(n)]);
-            self.get(READ_FIELD, params![n as i64, FIELDS[3]]);
+            let mut statement = self.0.prepare_cached(READ).expect("the tables are there");
+            let found: (Vec<u8>, Vec<u8>) = statement
+                .query_row(params![meta_key(n), n as i64, FIELDS[3]], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .expect("the rows are there");
+            black_box(found);
         }
 
         fn write(&self, n: u64) {
