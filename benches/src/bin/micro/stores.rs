@@ -95,14 +95,15 @@ pub(super) fn measure(rounds: usize) {
 
 /// The databases themselves; fjall first.
 fn bases(path: &Path) -> Vec<Box<dyn Base>> {
-    let mut bases: Vec<Box<dyn Base>> = vec![Box::new(Fjall::new(path))];
-    #[cfg(feature = "sqlite")]
-    bases.push(Box::new(crate::raw::Sqlite::new(path)));
-    #[cfg(feature = "peers")]
-    for synced in [false, true] {
-        bases.push(Box::new(crate::raw::Redb::new(path, synced)));
-    }
-    bases
+    Vec::from([
+        Box::new(Fjall::new(path)) as Box<dyn Base>,
+        #[cfg(feature = "sqlite")]
+        Box::new(crate::raw::Sqlite::new(path)),
+        #[cfg(feature = "peers")]
+        Box::new(crate::raw::Redb::new(path, false)),
+        #[cfg(feature = "peers")]
+        Box::new(crate::raw::Redb::new(path, true)),
+    ])
 }
 
 fn add_base<'a>(
