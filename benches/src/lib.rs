@@ -7,6 +7,8 @@ pub mod apps;
 pub mod callgrind;
 pub mod compare;
 pub mod machine;
+pub mod redis;
+pub mod served;
 pub mod stored;
 pub mod table;
 pub mod workload;

@@ -1,12 +1,12 @@
 //! Where and when something was measured, to stand above every table.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::{fs, process::Command};
 
 /// One line: processor, its share, how busy it was, the compiler.
 pub fn line() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("?").to_owned();
+    let load = load();
     let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = model
         .lines()
@@ -14,7 +14,14 @@ pub fn line() -> String {
         .unwrap_or("unknown processor")
         .trim()
         .to_owned();
-    format!("{cores} cores of {model}, load {load}, {}", rustc())
+    format!("{cores} cores of {model}, load {load:.2}, {}", rustc())
+}
+
+/// How many threads wanted a core at a time, in the last minute.
+pub fn load() -> f64 {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().and_then(|load| load.parse().ok());
+    load.unwrap_or(f64::NAN)
 }
 
 /// The compiler's version, as `rustc 1.95.0 (59807616e 2026-04-14)`.
@@ -28,15 +35,22 @@ pub fn rustc() -> String {
 
 /// Bytes of this process that are in memory.
 pub fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?
-            .split_whitespace()
-            .next()?
-            .parse()
-            .ok()
+    number("/proc/self/status", "VmRSS:") * 1024
+}
+
+/// The most that there have been.
+pub fn most_resident() -> u64 {
+    number("/proc/self/status", "VmHWM:") * 1024
+}
+
+/// The number after a name at the beginning of a line.
+fn number(file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let found = text.lines().find_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        rest.split_whitespace().next()?.parse().ok()
     });
-    kib.unwrap_or(0_u64) * 1024
+    found.unwrap_or(0)
 }
 
 /// Nanoseconds that all threads of a process have run, without its children.
@@ -51,4 +65,15 @@ pub fn cpu_nanos(pid: u32) -> u64 {
             stat.split(' ').next()?.parse::<u64>().ok()
         })
         .sum()
+}
+
+/// Nanoseconds that this thread has run.
+pub fn thread_nanos() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// How often this thread has given its core away because it waited for something.
+pub fn thread_sleeps() -> u64 {
+    number("/proc/thread-self/status", "voluntary_ctxt_switches:")
 }

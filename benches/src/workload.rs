@@ -1,5 +1,13 @@
 //! What is asked of an application.
 
+use std::{
+    cell::Cell,
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 /// What a handler does with a session of eight fields of 40 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
@@ -61,25 +69,62 @@ impl Workload {
 /// The names of the fields.
 pub const FIELDS: [&str; 8] = ["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7"];
 
+/// The one that is read or written alone.
+const WRITTEN: usize = 3;
+
 /// Bytes of a field.
 pub const FIELD_BYTES: usize = 40;
 
+/// Where all eight fields are shown, one a line: proof that a request has read and written what it says.
+pub const SHOW: &str = "/show";
+
+/// How many values there are: a prime, so that sessions that are written in turns do not get the same value again.
+const VALUES: usize = 97;
+
 /// A value of 40 bytes, another one at every call of the same thread, in turn: also where the same four or eight
-/// fields are written again and again, since a database may see that nothing changes.
+/// fields are written again and again, since a library or a database may see that nothing changes.
 pub fn value() -> &'static str {
-    const VALUES: [&str; 5] = [
-        "the quick brown fox jumps over a lazy do",
-        "a wizard's job is to vex chumps quickly!",
-        "pack my box with five dozen liquor jugs.",
-        "sphinx of black quartz, judge my vow now",
-        "how vexingly quick daft zebras can jump!",
-    ];
-    thread_local!(static NEXT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
-    NEXT.with(|next| {
-        let at = next.get();
-        next.set(at + 1);
-        VALUES[at % VALUES.len()]
-    })
+    static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let texts = [
+            "the quick brown fox jumps over a lazy do",
+            "a wizard's job is to vex chumps quickly!",
+            "pack my box with five dozen liquor jugs.",
+            "sphinx of black quartz, judge my vow now",
+            "how vexingly quick daft zebras can jump!",
+        ];
+        (0..VALUES)
+            .map(|n| format!("{n:02}{}", &texts[n % texts.len()][2..]))
+            .collect()
+    });
+    // Threads begin apart, so that a session that both write gets another value from the other one, too.
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NEXT: Cell<usize> = {
+        Cell::new(THREADS.fetch_add(1, Ordering::Relaxed) * 31 % VALUES)
+    });
+    let at = NEXT.get();
+    NEXT.set(if at + 1 == VALUES { 0 } else { at + 1 });
+    &ALL[at]
+}
+
+/// Holds against each other what an application has shown of a session: after it was made, and after one field of it
+/// was written.
+///
+/// # Errors
+/// If fields are missing, or others than the written one have changed, or it has not.
+pub fn prove(made: &str, written: &str) -> Result<(), String> {
+    let (made, written): (Vec<_>, Vec<_>) = (made.lines().collect(), written.lines().collect());
+    for shown in [&made, &written] {
+        if shown.len() != FIELDS.len() || shown.iter().any(|line| line.len() != FIELD_BYTES) {
+            return Err(format!("eight fields of 40 bytes are not {shown:?}"));
+        }
+    }
+    let changed: Vec<_> = (0..FIELDS.len())
+        .filter(|at| made[*at] != written[*at])
+        .collect();
+    match changed[..] {
+        [WRITTEN] => Ok(()),
+        _ => Err(format!("writing f3 has changed {changed:?}")),
+    }
 }
 
 #[cfg(test)]
@@ -88,8 +133,27 @@ mod tests {
 
     #[test]
     fn every_value_has_its_length_and_differs_from_the_one_before() {
-        let values: Vec<_> = (0..8).map(|_| value()).collect();
+        let values: Vec<_> = (0..2 * VALUES).map(|_| value()).collect();
         assert!(values.iter().all(|value| value.len() == FIELD_BYTES));
-        assert!(values.windows(2).all(|pair| pair[0] != pair[1]));
+        // The eight of a new session before it, and 64 sessions in turns, on one thread or shared by two.
+        for apart in [1, 5, 8, 32, 64] {
+            assert!(values.windows(apart + 1).all(|few| few[0] != few[apart]));
+        }
+    }
+
+    #[test]
+    fn proof_is_one_changed_field() {
+        let shown = |values: &[&str; 8]| values.join("\n");
+        let a = [value(); 8];
+        let mut b = a;
+        assert!(prove(&shown(&a), &shown(&b)).is_err());
+        b[WRITTEN] = value();
+        assert_eq!(prove(&shown(&a), &shown(&b)), Ok(()));
+        b[0] = value();
+        assert!(prove(&shown(&a), &shown(&b)).is_err());
+        assert!(prove("ok", "ok").is_err());
+        b = a;
+        b[WRITTEN] = "";
+        assert!(prove(&shown(&a), &shown(&b)).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! axum_session, in memory.
 
-use crate::workload::{FIELDS, Workload, value};
+use crate::workload::{FIELDS, SHOW, Workload, value};
 use ::axum_session::{Session, SessionConfig, SessionLayer, SessionNullPool, SessionStore};
 use axum::{Router, routing::get};
 use std::hint::black_box;
@@ -17,6 +17,7 @@ pub(super) async fn memory() -> Router {
         .route(Workload::ReadEight.path(), get(read_eight))
         .route(Workload::WriteOne.path(), get(write_one))
         .route(Workload::New.path(), get(new))
+        .route(SHOW, get(show))
         .layer(SessionLayer::new(store))
 }
 
@@ -42,4 +43,10 @@ async fn new(session: Memory) -> &'static str {
         session.set(field, value());
     }
     "ok"
+}
+
+async fn show(session: Memory) -> String {
+    FIELDS
+        .map(|field| session.get::<String>(field).unwrap_or_default())
+        .join("\n")
 }

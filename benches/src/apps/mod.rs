@@ -1,5 +1,7 @@
 //! The applications that are compared: the same handlers, over different sessions.
 
+#[cfg(feature = "redis")]
+mod actix;
 #[cfg(feature = "peers")]
 mod axum_session;
 mod bare;
@@ -9,9 +11,11 @@ mod tower_sessions;
 
 pub use ours::{Eight, fjall, layer};
 
-use crate::workload::Workload;
+use crate::workload::{SHOW, Workload, prove};
 use axum::{Router, body::Body, response::Response, routing::RouterIntoService};
 use http::{HeaderValue, Request, Uri, header};
+use http_body_util::BodyExt as _;
+use std::{io, net::TcpListener};
 use tower_service::Service as _;
 
 /// A ready service, with the cookie of a session in it.
@@ -73,7 +77,15 @@ impl App {
         }
     }
 
+    #[cfg(feature = "redis")]
+    async fn over_redis(port: u16) -> Self {
+        let router = tower_sessions::redis(port).await;
+        Self::new("tower-sessions-redis", router, None).await
+    }
+
     async fn new(name: &'static str, router: Router, dir: Option<tempfile::TempDir>) -> Self {
+        // As `axum::serve` does: without it, axum makes each handler's service anew for every request.
+        let router: Router = router.with_state(());
         let service = router.clone().into_service();
         let mut app = Self {
             name,
@@ -82,20 +94,43 @@ impl App {
             cookie: HeaderValue::from_static("none=none"),
             _dir: dir,
         };
-        let made = app.ask(Workload::New).await;
+        app.begin().await;
+        app
+    }
+
+    /// The same application again, with a session of its own.
+    pub async fn another(&self) -> Self {
+        Self::new(self.name, self.router.clone(), None).await
+    }
+
+    /// Makes the session, and proves that all else works.
+    async fn begin(&mut self) {
+        let made = self.ask(Workload::New).await;
+        let name = self.name;
         assert!(made.status().is_success(), "{name}: {}", made.status());
         if let Some(cookie) = cookie_of(&made) {
-            app.cookie = cookie;
+            self.cookie = cookie;
         }
+        let made = self.show().await;
         for workload in Workload::ALL {
-            let answer = app.ask(workload).await;
+            let answer = self.ask(workload).await;
             assert!(
                 answer.status().is_success(),
                 "{name} {workload:?}: {}",
                 answer.status()
             );
         }
-        app
+        if name != "bare" {
+            let proof = prove(&made, &self.show().await);
+            assert_eq!(proof, Ok(()), "{name}");
+        }
+    }
+
+    async fn show(&mut self) -> String {
+        let cookie = self.cookie.clone();
+        let shown = self.request(SHOW, Some(cookie)).await.into_body();
+        let bytes = shown.collect().await.expect("a body in memory").to_bytes();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The cookies of the session that was made at the start, as a browser would send them.
@@ -105,12 +140,15 @@ impl App {
 
     /// One request, through everything.
     pub async fn ask(&mut self, workload: Workload) -> Response {
+        let cookie = workload.has_cookie().then(|| self.cookie.clone());
+        self.request(workload.path(), cookie).await
+    }
+
+    async fn request(&mut self, path: &'static str, cookie: Option<HeaderValue>) -> Response {
         let mut request = Request::new(Body::empty());
-        *request.uri_mut() = Uri::from_static(workload.path());
-        if workload.has_cookie() {
-            request
-                .headers_mut()
-                .insert(header::COOKIE, self.cookie.clone());
+        *request.uri_mut() = Uri::from_static(path);
+        if let Some(cookie) = cookie {
+            request.headers_mut().insert(header::COOKIE, cookie);
         }
         match self.service.call(request).await {
             Ok(response) => response,
@@ -139,4 +177,23 @@ pub fn cookie_of<B>(response: &http::Response<B>) -> Option<HeaderValue> {
         .filter_map(|header| header.to_str().ok()?.split(';').next())
         .collect();
     (!pairs.is_empty()).then(|| HeaderValue::try_from(pairs.join("; ")).expect("was a header"))
+}
+
+/// Serves the application of this name, or one of those that only answer over HTTP, until the process ends.
+///
+/// # Errors
+/// If the network or the server at the port `redis` fails.
+///
+/// # Panics
+/// As [`App::named`].
+pub async fn serve(name: &str, listener: TcpListener, redis: Option<u16>) -> io::Result<()> {
+    let app = match (name, redis) {
+        #[cfg(feature = "redis")]
+        ("actix" | "actix-session-redis", _) => return actix::serve(listener, redis).await,
+        #[cfg(feature = "redis")]
+        ("tower-sessions-redis", Some(port)) => App::over_redis(port).await,
+        _ => App::named(name).await,
+    };
+    listener.set_nonblocking(true)?;
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, app.router).await
 }

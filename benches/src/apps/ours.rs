@@ -1,6 +1,6 @@
 //! level-session, over its stores.
 
-use crate::workload::{Workload, value};
+use crate::workload::{SHOW, Workload, value};
 use axum::{Router, routing::get};
 use level_session::{
     FjallStore, Keyring, Result, Session, SessionData, SessionLayer,
@@ -42,6 +42,7 @@ pub(super) fn router(store: impl Store) -> Router {
         .route(Workload::ReadEight.path(), get(read_eight))
         .route(Workload::WriteOne.path(), get(write_one))
         .route(Workload::New.path(), get(new))
+        .route(SHOW, get(show))
         .layer(layer(store))
 }
 
@@ -81,4 +82,18 @@ async fn new(session: Session<Eight>) -> Result<&'static str> {
     session.f6().set(value().to_owned())?;
     session.f7().set(value().to_owned())?;
     Ok("ok")
+}
+
+async fn show(session: Session<Eight>) -> Result<String> {
+    let values = [
+        session.f0().await?,
+        session.f1().await?,
+        session.f2().await?,
+        session.f3().await?,
+        session.f4().await?,
+        session.f5().await?,
+        session.f6().await?,
+        session.f7().await?,
+    ];
+    Ok(values.map(Option::unwrap_or_default).join("\n"))
 }

@@ -1,6 +1,6 @@
 //! tower-sessions: one map of JSON values a session, loaded and saved whole; cookies unsigned, as by default.
 
-use crate::workload::{FIELDS, Workload, value};
+use crate::workload::{FIELDS, SHOW, Workload, value};
 use axum::{Router, http::StatusCode, routing::get};
 use std::hint::black_box;
 
@@ -35,12 +35,22 @@ macro_rules! router {
             Ok("ok")
         }
 
+        async fn show(session: Session) -> Result<String, StatusCode> {
+            let mut shown = Vec::new();
+            for field in FIELDS {
+                let value = session.get::<String>(field).await.map_err(failed)?;
+                shown.push(value.unwrap_or_default());
+            }
+            Ok(shown.join("\n"))
+        }
+
         Router::new()
             .route(Workload::Ignored.path(), get(async || "ok"))
             .route(Workload::ReadOne.path(), get(read_one))
             .route(Workload::ReadEight.path(), get(read_eight))
             .route(Workload::WriteOne.path(), get(write_one))
             .route(Workload::New.path(), get(new))
+            .route(SHOW, get(show))
     }};
 }
 
@@ -83,4 +93,22 @@ pub(super) async fn sqlite(directory: &std::path::Path, cached: bool) -> Router 
         return router.layer(SessionManagerLayer::new(store));
     }
     router.layer(SessionManagerLayer::new(store))
+}
+
+/// One connection for all requests, as that of actix-session is by default.
+#[cfg(feature = "redis")]
+pub(super) async fn redis(port: u16) -> Router {
+    use tower_sessions_14::SessionManagerLayer;
+    use tower_sessions_redis_store::{
+        RedisStore,
+        fred::prelude::{ClientLike as _, Config, Pool, ServerConfig},
+    };
+
+    let config = Config {
+        server: ServerConfig::new_centralized("127.0.0.1", port),
+        ..Config::default()
+    };
+    let pool = Pool::new(config, None, None, None, 1).expect("one connection");
+    pool.init().await.expect("redis-server runs");
+    router!(tower_sessions_14).layer(SessionManagerLayer::new(RedisStore::new(pool)))
 }

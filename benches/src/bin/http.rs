@@ -1,25 +1,27 @@
 //! Over HTTP on the loopback: the processor time that a server takes for a request, 64 connections at once.
 //!
-//! `http [requests] [rounds]`; 20000 and 3 by default. The server is a process of its own (`http serve <application>`),
-//! so that its time is not that of the clients; what the kernel does for its sockets is in it.
+//! `http [requests] [rounds] [servers]..`; 20000, 3 and all by default. Each server is a process of its own
+//! (`http serve <application> [port of redis-server]`), so that its time is not that of the clients; what the kernel does
+//! for its sockets is in it.
 
 use http_body_util::{BodyExt as _, Empty};
-use hyper::{Request, body::Bytes, client::conn::http1, header};
+use hyper::{
+    Request,
+    body::Bytes,
+    client::conn::http1::{self, SendRequest},
+    header,
+};
 use hyper_util::rt::TokioIo;
 use level_session_benches::{
-    apps::{App, NAMES, cookie_of},
+    apps::{self, cookie_of},
     compare::Rounds,
     machine,
+    served::{self, Server},
     table::{Table, micros, times},
-    workload::Workload,
+    workload::{SHOW, Workload, prove},
 };
-use std::{
-    env,
-    error::Error,
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-};
-use tokio::net::{TcpListener, TcpStream};
+use std::{env, error::Error, net::TcpListener};
+use tokio::{net::TcpStream, task::JoinHandle};
 
 const CONNECTIONS: usize = 64;
 
@@ -28,71 +30,75 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 #[tokio::main]
 async fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
-    if let [verb, app] = &args[..]
+    if let [verb, app, redis @ ..] = &args[..]
         && verb == "serve"
     {
-        return serve(app).await;
+        let redis = redis.first().map(|port| port.parse()).transpose()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        println!("{}", listener.local_addr()?.port());
+        return Ok(apps::serve(app, listener, redis).await?);
     }
     let number = |at: usize| args.get(at).and_then(|n| n.parse().ok());
-    measure(number(0).unwrap_or(20_000), number(1).unwrap_or(3)).await
-}
-
-async fn serve(app: &str) -> Result<()> {
-    let app = App::named(app).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?.port());
-    axum::serve(listener, app.router).await?;
-    Ok(())
-}
-
-/// A server in a process of its own, ended when it is dropped.
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start(app: &str) -> Result<Self> {
-        let mut child = Command::new(env::current_exe()?)
-            .args(["serve", app])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        if let Some(stdout) = &mut child.stdout {
-            BufReader::new(stdout).read_line(&mut line)?;
-        }
-        Ok(Self {
-            child,
-            port: line.trim().parse()?,
-        })
+    let (requests, rounds) = (number(0).unwrap_or(20_000), number(1).unwrap_or(3));
+    let (mut names, missing) = served::names();
+    if let Some(wanted @ [_, ..]) = args.get(2..) {
+        names.retain(|name| wanted.iter().any(|wanted| wanted == name));
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    for line in missing {
+        println!("{line}\n");
     }
+    measure(&names, requests, rounds).await
 }
 
-async fn measure(requests: usize, rounds: usize) -> Result<()> {
-    let mut measured = vec![vec![Rounds::default(); Workload::ALL.len()]; NAMES.len()];
+/// The rounds of one workload on one server: the server alone, and its redis-server's share.
+type Measured = [Rounds; 2];
+
+async fn measure(names: &[&'static str], requests: usize, rounds: usize) -> Result<()> {
+    let mut measured = vec![vec![Measured::default(); Workload::ALL.len()]; names.len()];
     for round in 0..=rounds {
-        for (app, measured) in NAMES.iter().zip(&mut measured) {
-            let server = Server::start(app)?;
+        for (name, measured) in names.iter().zip(&mut measured) {
+            let server = Server::start(name)?;
+            if !served::is_bare(name) {
+                check(server.port)
+                    .await
+                    .map_err(|why| format!("{name}: {why}"))?;
+            }
             for (at, workload) in Workload::ALL.into_iter().enumerate() {
                 let requests = if round == 0 { requests / 10 } else { requests };
-                let before = machine::cpu_nanos(server.child.id());
+                let before = server.cpu_nanos();
                 load(server.port, workload, requests).await?;
-                let nanos = machine::cpu_nanos(server.child.id()) - before;
-                if round > 0 {
-                    measured[at].add(nanos as f64 / requests as f64);
+                let after = server.cpu_nanos();
+                if round == 0 {
+                    continue;
                 }
+                let [own, redis] = [0, 1].map(|at| (after[at] - before[at]) as f64);
+                measured[at][0].add(own / requests as f64);
+                measured[at][1].add((own + redis) / requests as f64);
             }
         }
     }
-    report(&measured, requests, rounds);
+    report(names, &measured, requests, rounds);
     Ok(())
+}
+
+/// Proves that the server keeps what it is given, and keeps two sessions apart: see [`prove`].
+async fn check(port: u16) -> Result<()> {
+    let (mut one, mut other) = (Client::connect(port).await?, Client::connect(port).await?);
+    for client in [&mut one, &mut other] {
+        client.ask(Workload::New.path()).await?;
+    }
+    let made = one.ask(SHOW).await?;
+    for workload in [Workload::WriteOne, Workload::ReadOne, Workload::ReadEight] {
+        one.ask(workload.path()).await?;
+    }
+    let written = one.ask(SHOW).await?;
+    prove(&made, &written)?;
+    other.ask(Workload::WriteOne.path()).await?;
+    if one.ask(SHOW).await? != written {
+        return Err("writing one session has changed another".into());
+    }
+    one.close().await?;
+    other.close().await
 }
 
 async fn load(port: u16, workload: Workload, requests: usize) -> Result<()> {
@@ -107,50 +113,112 @@ async fn load(port: u16, workload: Workload, requests: usize) -> Result<()> {
 
 /// One connection, with a session of its own.
 async fn client(port: u16, workload: Workload, requests: usize) -> Result<()> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let mut cookie: Option<http::HeaderValue> = None;
-    for n in 0..=requests {
-        let workload = if n == 0 { Workload::New } else { workload };
-        let mut request = Request::get(workload.path())
-            .header(header::HOST, "localhost")
-            .body(Empty::<Bytes>::new())?;
-        if let (true, Some(cookie)) = (workload.has_cookie(), &cookie) {
-            request.headers_mut().insert(header::COOKIE, cookie.clone());
-        }
-        let response = sender.send_request(request).await?;
-        if !response.status().is_success() {
-            return Err(format!("{}: {}", workload.path(), response.status()).into());
-        }
-        if n == 0 {
-            cookie = cookie_of(&response);
-        }
-        response.into_body().collect().await?;
+    let mut client = Client::connect(port).await?;
+    client.ask(Workload::New.path()).await?;
+    for _ in 0..requests {
+        client.ask(workload.path()).await?;
     }
-    drop(sender);
-    connection.await??;
-    Ok(())
+    client.close().await
 }
 
-fn report(measured: &[Vec<Rounds>], requests: usize, rounds: usize) {
+struct Client {
+    sender: SendRequest<Empty<Bytes>>,
+    connection: JoinHandle<hyper::Result<()>>,
+    cookie: Option<http::HeaderValue>,
+}
+
+impl Client {
+    async fn connect(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Self {
+            sender,
+            connection: tokio::spawn(connection),
+            cookie: None,
+        })
+    }
+
+    /// One request, with the session's cookie; a new session's cookie is kept.
+    async fn ask(&mut self, path: &str) -> Result<String> {
+        let is_new = path == Workload::New.path();
+        let mut request = Request::get(path)
+            .header(header::HOST, "localhost")
+            .body(Empty::<Bytes>::new())?;
+        if let (false, Some(cookie)) = (is_new, &self.cookie) {
+            request.headers_mut().insert(header::COOKIE, cookie.clone());
+        }
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        if !response.status().is_success() {
+            return Err(format!("{path}: {}", response.status()).into());
+        }
+        if is_new {
+            self.cookie = cookie_of(&response);
+        }
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok(String::from_utf8(body.into())?)
+    }
+
+    async fn close(self) -> Result<()> {
+        drop(self.sender);
+        Ok(self.connection.await??)
+    }
+}
+
+fn report(names: &[&str], measured: &[Vec<Measured>], requests: usize, rounds: usize) {
     println!(
         "{}; {CONNECTIONS} connections, best of {rounds} rounds of {requests} requests.\n",
         machine::line()
     );
-    println!(
-        "Server processor time of a request in microseconds, and of bare axum's in parentheses:\n"
-    );
-    let mut table = Table::new(std::iter::once("").chain(NAMES.iter().copied()));
-    for (at, workload) in Workload::ALL.into_iter().enumerate() {
-        let bare = measured[0][at].best();
-        let mut row = vec![workload.name().to_owned()];
-        row.extend(measured.iter().map(|app| {
-            let own = app[at].best();
-            format!("{} ({})", micros(own), times(own, bare))
-        }));
-        table.row(row);
+    // A server over Redis has a second row, with what its redis-server takes.
+    let mut rows: Vec<(String, Vec<&Rounds>)> = Vec::new();
+    for (name, measured) in names.iter().zip(measured) {
+        rows.push((
+            (*name).to_owned(),
+            measured.iter().map(|[own, _]| own).collect(),
+        ));
+        if served::is_over_redis(name) {
+            let all = measured.iter().map(|[_, all]| all).collect();
+            rows.push((format!("{name}, redis-server's too"), all));
+        }
     }
-    println!("{table}");
+    let best = |name: &str, at: usize| {
+        let row = rows.iter().find(|(row, _)| row == name);
+        row.map_or(f64::NAN, |(_, rounds)| rounds[at].best())
+    };
+    let head = || std::iter::once("").chain(Workload::ALL.map(Workload::name));
+    type Cell<'a> = &'a dyn Fn(&Rounds, usize) -> String;
+    let tables: [(&str, Cell<'_>); 3] = [
+        (
+            "How many times the server's processor time of level-session over fjall the others take",
+            &|rounds, at| times(rounds.best(), best("fjall", at)),
+        ),
+        (
+            "Microseconds of the server's processor time for a request, and how many times bare axum's",
+            &|rounds, at| {
+                let own = rounds.best();
+                format!("{} ({})", micros(own), times(own, best("bare", at)))
+            },
+        ),
+        (
+            "Noise: how far the median round lies above the best, in percent",
+            &|rounds, _| format!("{:.0}", rounds.noise()),
+        ),
+    ];
+    for (title, cell) in tables {
+        println!("{title}:\n");
+        let mut table = Table::new(head());
+        for (name, rounds) in &rows {
+            let mut row = vec![name.clone()];
+            row.extend(
+                rounds
+                    .iter()
+                    .enumerate()
+                    .map(|(at, rounds)| cell(rounds, at)),
+            );
+            table.row(row);
+        }
+        println!("{table}");
+    }
 }
