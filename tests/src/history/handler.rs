@@ -230,8 +230,16 @@ impl Handler {
 
     async fn take(&self, session: &Session<Data>, op: Op, field: Field) {
         self.begins(Phase::Taking(field));
+        let shown = self.watched.lock().shown();
         let got = field.take(session).await;
         let mut watch = self.told(op, &got);
+        // What it looked at first, if it did not ask the store, and the claim did not tell either.
+        let now = watch.clock.now();
+        if let Some(live) = shown
+            && watch.unit().sees(field, now).is_none()
+        {
+            watch.unit().read(&live.fields, Some(&[field]));
+        }
         watch.unit().task().phase = Phase::AtWork;
         let Some(got) = must(&mut watch, op, got) else {
             return;

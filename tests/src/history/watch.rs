@@ -222,20 +222,26 @@ impl Watch {
     /// shown it all fields, and what it saw there must be what is stored now.
     pub(super) fn looked(&mut self, field: Field) {
         let now = self.clock.now();
+        if self.unit().sees(field, now).is_none()
+            && let Some(live) = self.shown()
+        {
+            self.unit().read(&live.fields, Some(&[field]));
+        }
+    }
+
+    /// What is stored of the request's session, if the store has shown it all fields.
+    pub(super) fn shown(&mut self) -> Option<Live> {
+        let now = self.clock.now();
         let unit = self.unit();
         let Who::Known {
             id,
             by_former: false,
         } = unit.who
         else {
-            return;
+            return None;
         };
-        if unit.viewing && unit.sees(field, now).is_none() {
-            let live = self.model.live(id).cloned();
-            if let Some(live) = live.filter(|live| live.lease.is_live(now)) {
-                self.unit().read(&live.fields, Some(&[field]));
-            }
-        }
+        let live = unit.viewing.then(|| self.model.live(id).cloned())?;
+        live.filter(|live| live.lease.is_live(now))
     }
 
     pub(super) fn absorb(&mut self, seen: Seen) {

@@ -54,9 +54,13 @@ pub struct FjallStoreBuilder {
     prefix: String,
     cache_sessions: usize,
     cache_size: u64,
+    write_buffer_size: u64,
     sweep_every: Option<Duration>,
     clock: Clock,
 }
+
+/// The least that is of use as a write buffer: a few large commits.
+const MIN_WRITE_BUFFER: u64 = 64 * 1024;
 
 impl Default for FjallStoreBuilder {
     fn default() -> Self {
@@ -65,6 +69,7 @@ impl Default for FjallStoreBuilder {
             prefix: "session".to_owned(),
             cache_sessions: 10_000,
             cache_size: 32 * 1024 * 1024,
+            write_buffer_size: 16 * 1024 * 1024,
             sweep_every: Some(Duration::from_secs(60)),
             clock: Clock::system(),
         }
@@ -98,6 +103,15 @@ impl FjallStoreBuilder {
         self
     }
 
+    /// How many bytes of what was written last are kept in memory, twice over (for the records and for the values),
+    /// before they are sorted into the database's tables: at least 64 KiB. While they are, new ones are filled, so some
+    /// times as much may be in use where more is written than the disk takes. A database keeps what it was made with:
+    /// on one that is there already this is of no effect. Default: 16 MiB.
+    pub fn write_buffer_size(mut self, bytes: u64) -> Self {
+        self.write_buffer_size = bytes;
+        self
+    }
+
     /// How often dead sessions are removed in the background; `None` leaves it to those who call
     /// [`sweep`](crate::store::Store::sweep). A session that has expired is dead whether it was removed or not.
     /// Default: every minute.
@@ -120,10 +134,11 @@ impl FjallStoreBuilder {
         let path = path.as_ref();
         make_directory(path).map_err(|cause| fault::error("create", path, cause.into()))?;
         self.check()?;
-        let (prefix, cache_size, cache_sessions) =
-            (self.prefix.clone(), self.cache_size, self.cache_sessions);
+        let (prefix, cache_size) = (self.prefix.clone(), self.cache_size);
+        let (cache_sessions, write_buffer) = (self.cache_sessions, self.write_buffer_size);
         let open = move |path: &Path| {
-            Engine::open(open_database(path, cache_size)?, &prefix, cache_sessions)
+            let database = open_database(path, cache_size)?;
+            Engine::open(database, &prefix, cache_sessions, write_buffer)
         };
         let engine = open(path)?;
         self.start(Shared::new(engine, Recovery::by_path(path, open)))
@@ -135,18 +150,26 @@ impl FjallStoreBuilder {
     /// As [`FjallStore::new`]; [`ErrorKind::Config`] for a setting that cannot be used.
     pub fn build(self, database: fjall::Database) -> Result<FjallStore> {
         self.check()?;
-        let engine = Engine::open(database, &self.prefix, self.cache_sessions)?;
+        let engine = Engine::open(
+            database,
+            &self.prefix,
+            self.cache_sessions,
+            self.write_buffer_size,
+        )?;
         self.start(Shared::new(engine, Recovery::none()))
     }
 
     fn check(&self) -> Result<()> {
-        match (1..=200).contains(&self.prefix.len()) {
-            true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::Config,
+        let refuse = |what: &'static str| Err(Error::new(ErrorKind::Config, what));
+        if !(1..=200).contains(&self.prefix.len()) {
+            return refuse(
                 "the prefix of the session store's keyspaces must have 1 to 200 characters",
-            )),
+            );
         }
+        if self.write_buffer_size < MIN_WRITE_BUFFER {
+            return refuse("the session store's write buffer must have at least 64 KiB");
+        }
+        Ok(())
     }
 
     fn start(self, shared: Shared) -> Result<FjallStore> {

@@ -15,9 +15,9 @@ use crate::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{collections::HashSet, path::Path};
 
-/// Entries of `due` and `index` are written once and removed once. A small memtable hands them to the compaction soon,
-/// which is what makes removed ones cheap to step over.
-const SHORT_LIVED_MEMTABLE: u64 = 4 * 1024 * 1024;
+/// Entries of `due` and `index` are written once and removed once. A small write buffer hands them to the compaction
+/// soon, which is what makes removed ones cheap to step over.
+const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
 
 /// The database, and our keyspaces in it.
 pub(super) struct Disk {
@@ -36,21 +36,20 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    pub(super) fn open(db: Database, prefix: &str) -> Result<Self> {
-        let keyspace = |name: &str, options: fn() -> KeyspaceCreateOptions| {
+    /// `write_buffer` is for keyspaces that are made now: fjall keeps what a keyspace was made with.
+    pub(super) fn open(db: Database, prefix: &str, write_buffer: u64) -> Result<Self> {
+        let keyspace = |name: &str, buffer: u64| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(buffer);
             db.keyspace(&format!("{prefix}.{name}"), options)
                 .map_err(|cause| fault::error("open a keyspace of", Path::new(prefix), cause))
         };
-        let meta = keyspace("meta", KeyspaceCreateOptions::default)?;
+        let short_lived = write_buffer.min(SHORT_LIVED_BUFFER);
+        let meta = keyspace("meta", write_buffer)?;
         let place = Place::claim(meta.path())?;
         Ok(Self {
-            data: keyspace("data", KeyspaceCreateOptions::default)?,
-            due: keyspace("due", || {
-                KeyspaceCreateOptions::default().max_memtable_size(SHORT_LIVED_MEMTABLE)
-            })?,
-            index: keyspace("index", || {
-                KeyspaceCreateOptions::default().max_memtable_size(SHORT_LIVED_MEMTABLE)
-            })?,
+            data: keyspace("data", write_buffer)?,
+            due: keyspace("due", short_lived)?,
+            index: keyspace("index", short_lived)?,
             meta,
             swept: Due::default(),
             db,
@@ -206,6 +205,11 @@ impl Disk {
                 batch.remove(&self.index, keys::index(&field.name, entry, id));
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_buffers(&self) -> u64 {
+        self.db.write_buffer_size()
     }
 
     pub(super) fn batch(&self) -> Batch<'_> {

@@ -33,8 +33,13 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn open(db: Database, prefix: &str, cache_sessions: usize) -> Result<Self> {
-        let disk = Disk::open(db, prefix)?;
+    pub(super) fn open(
+        db: Database,
+        prefix: &str,
+        cache_sessions: usize,
+        write_buffer: u64,
+    ) -> Result<Self> {
+        let disk = Disk::open(db, prefix, write_buffer)?;
         Ok(Self {
             numbers: Numbers::open(&disk.meta, &disk.place)?,
             stripes: (0..STRIPES)

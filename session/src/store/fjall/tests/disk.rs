@@ -188,6 +188,7 @@ fn a_setting_that_cannot_be_used_is_refused() {
         FjallStore::builder().prefix(""),
         FjallStore::builder().prefix("p".repeat(201)),
         FjallStore::builder().sweep_every(zero),
+        FjallStore::builder().write_buffer_size(64 * 1024 - 1),
         FjallStore::builder().durability(Durability::Interval(Duration::ZERO)),
     ];
     for builder in builders {

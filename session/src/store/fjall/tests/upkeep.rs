@@ -190,6 +190,22 @@ fn no_number_is_used_twice_across_restarts_and_blocks() {
 }
 
 #[test]
+fn what_was_written_does_not_stay_in_memory() {
+    const BUFFER: u64 = 64 * 1024;
+    let (_dir, path) = place();
+    let store = FjallStore::builder().write_buffer_size(BUFFER);
+    let store = store.sweep_every(None).open(path).unwrap();
+    let value = "v".repeat(16 * 1024);
+    for n in 0..100 {
+        create(&store, id(n), &[set("a", &value), set("b", &value)]);
+    }
+    // 3 MiB were written: what is not sorted into tables yet fits into the four keyspaces' buffers.
+    eventually("the buffers are emptied", || {
+        store.inside(|disk| disk.in_buffers()) < 8 * BUFFER
+    });
+}
+
+#[test]
 fn an_orphan_in_the_index_is_pruned_when_it_is_found() {
     let (_dir, path) = place();
     let store = FjallStore::open(path).unwrap();
