@@ -145,3 +145,37 @@ fn both_cookies_are_set_and_removed_alike() {
     assert!(removed[0].to_str().unwrap().starts_with("s=; "));
     assert!(removed[1].to_str().unwrap().starts_with("s.sig=; "));
 }
+
+#[test]
+fn a_signature_is_bad_where_there_is_a_pair_that_fits_nothing() {
+    let cookie = pairs(&[NEW_KEY], "s");
+    let id = IdSource::System.next().unwrap();
+    let [name, signature] = parts(&cookie, &id);
+    let forged = format!("s.sig={}", "A".repeat(43));
+    let read = |headers: &[&str]| cookie.read(&Lines::of(&request(headers.iter().copied())));
+    assert!(matches!(read(&[&name, &signature]), Presented::Id(_)));
+    assert!(matches!(read(&[&name, &forged]), Presented::BadSignature));
+    for nothing in [&[][..], &[&*name], &[&*signature], &["other=1"]] {
+        assert!(matches!(read(nothing), Presented::Nothing), "{nothing:?}");
+    }
+    // A cookie with its signature within has none to take away.
+    let ours = session_cookie(&[NEW_KEY], named("s"));
+    let bad = ours.read(&Lines::of(&request([&*name, &*forged])));
+    assert!(matches!(bad, Presented::Nothing));
+}
+
+#[test]
+fn a_bad_signature_is_taken_away_and_the_id_stays() {
+    let mut response = HeaderMap::new();
+    pairs(&[NEW_KEY], "s").remove_signature(&mut response);
+    let removed: Vec<_> = response.get_all(SET_COOKIE).iter().collect();
+    assert_eq!(removed.len(), 1);
+    let text = removed[0].to_str().unwrap();
+    assert!(
+        text.starts_with("s.sig=;") && text.contains("Max-Age=0"),
+        "{text}"
+    );
+    let mut response = HeaderMap::new();
+    session_cookie(&[NEW_KEY], named("s")).remove_signature(&mut response);
+    assert!(response.is_empty());
+}
