@@ -21,7 +21,7 @@ use std::{
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What is in the sessions of the journey.
-#[derive(Debug, SessionData)]
+#[derive(Debug, Default, SessionData)]
 pub(crate) struct Account {
     /// A number that is nobody's business.
     #[session(index)]

@@ -87,6 +87,13 @@ async fn sessions(out: &mut Printed, app: &App, secrets: &Secrets) {
     out.debug("Counter", &session.balance());
     out.debug("Flash", &session.notice());
     out.debug("All", &session.get_all().await.unwrap());
+    let data = Account {
+        card: Some(CARD),
+        diary: DIARY.to_owned(),
+        ..Account::default()
+    };
+    out.debug("Loading", &session.load());
+    out.debug("Storing", &session.store(&data));
     let plain: Session = app.begin(&visitor);
     plain.get::<String>("diary").await.unwrap();
     let none: &level_session::NoFields = &plain;
@@ -136,6 +143,9 @@ async fn stores(out: &mut Printed, app: &App) {
         out.debug("Meta", &snapshot.meta);
         out.debug("Lease", &snapshot.meta.lease);
         out.debug("Fields", &snapshot.fields);
+        if let Fields::View(view) = &snapshot.fields {
+            out.debug("TableView", view);
+        }
         if let Fields::All(fields) = snapshot.fields {
             for (name, bytes) in fields {
                 out.debug("FieldName", &name);
