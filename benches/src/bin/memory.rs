@@ -29,7 +29,7 @@ const MIB: u64 = 1 << 20;
 struct Settings {
     sessions: usize,
     block_cache_mib: u64,
-    /// Of each keyspace but `due`; the application's to set, in a database that it opens itself.
+    /// Of `meta` and `data`, each.
     write_buffer_mib: u64,
 }
 
@@ -37,7 +37,7 @@ struct Settings {
 const DEFAULT: Settings = Settings {
     sessions: 10_000,
     block_cache_mib: 32,
-    write_buffer_mib: 64,
+    write_buffer_mib: 16,
 };
 
 /// What is measured beside the default.
@@ -57,9 +57,9 @@ const OTHERS: [(&str, Settings); 4] = [
         },
     ),
     (
-        "write buffers of 8 MiB",
+        "write buffers of 4 MiB",
         Settings {
-            write_buffer_mib: 8,
+            write_buffer_mib: 4,
             ..DEFAULT
         },
     ),
@@ -68,7 +68,7 @@ const OTHERS: [(&str, Settings); 4] = [
         Settings {
             sessions: 0,
             block_cache_mib: 8,
-            write_buffer_mib: 8,
+            write_buffer_mib: 4,
         },
     ),
 ];
@@ -191,17 +191,9 @@ impl Opened {
         let db = fjall::Database::builder(path)
             .cache_size(settings.block_cache_mib * MIB)
             .open()?;
-        if settings.write_buffer_mib != DEFAULT.write_buffer_mib {
-            // A keyspace keeps the options that it was made with: so those of whoever comes first.
-            for name in ["meta", "data", "index"] {
-                db.keyspace(&format!("session.{name}"), || {
-                    fjall::KeyspaceCreateOptions::default()
-                        .max_memtable_size(settings.write_buffer_mib * MIB)
-                })?;
-            }
-        }
         let store = FjallStoreBuilder::default()
             .cache_sessions(settings.sessions)
+            .write_buffer_size(settings.write_buffer_mib * MIB)
             .build(db.clone())?;
         let keyspaces =
             KEYSPACES.map(|name| db.keyspace(&format!("session.{name}"), Default::default));
