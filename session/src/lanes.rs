@@ -10,13 +10,17 @@ use std::{
 const LANES: usize = 16;
 
 /// As many as there are lanes. A thread always uses the same one.
-#[derive(Default)]
 pub(crate) struct Lanes<T>([Lane<T>; LANES]);
 
 /// On cache lines of its own: processors fetch them in pairs.
-#[derive(Default)]
 #[repr(align(128))]
 struct Lane<T>(T);
+
+impl<T: Default> Default for Lanes<T> {
+    fn default() -> Self {
+        Self::new(T::default)
+    }
+}
 
 impl<T> Lanes<T> {
     pub(crate) fn new(mut make: impl FnMut() -> T) -> Self {

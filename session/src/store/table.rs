@@ -51,6 +51,7 @@ impl Field {
     }
 
     /// The field's bytes; `read` reads them if they are not in memory yet.
+    #[cfg(any(test, feature = "fjall"))]
     pub(super) fn value_or<E>(&self, read: impl FnOnce() -> Result<Bytes, E>) -> Result<&Bytes, E> {
         match self.value.get() {
             Some(bytes) => Ok(bytes),
