@@ -104,20 +104,23 @@ impl IdSource {
     /// A new id, or an error: never a weak one (requirement S01).
     pub(crate) fn next(&self) -> Result<SessionId> {
         match self {
-            Self::System => {
-                let mut bytes = [0; ID_BYTES];
-                getrandom::fill(&mut bytes).map_err(|cause| {
-                    Error::new(
-                        ErrorKind::Random,
-                        "the operating system gave no random bytes for a session id",
-                    )
-                    .because(cause)
-                })?;
-                Ok(SessionId(bytes))
-            }
+            Self::System => draw(getrandom::fill),
             Self::Given(source) => source().map(SessionId),
         }
     }
+}
+
+/// An id of which every byte is from this generator.
+fn draw(fill: impl FnOnce(&mut [u8]) -> Result<(), getrandom::Error>) -> Result<SessionId> {
+    let mut bytes = [0; ID_BYTES];
+    fill(&mut bytes).map_err(|cause| {
+        Error::new(
+            ErrorKind::Random,
+            "the operating system gave no random bytes for a session id",
+        )
+        .because(cause)
+    })?;
+    Ok(SessionId(bytes))
 }
 
 impl fmt::Debug for IdSource {
@@ -139,6 +142,30 @@ mod tests {
             .map(|_| IdSource::System.next().unwrap().0)
             .collect();
         assert_eq!(ids.len(), 1_000);
+    }
+
+    /// A time, a counter, or bytes that were never filled would show as bits that are the same in most ids (S01, S02).
+    #[test]
+    fn every_bit_of_an_id_is_drawn() {
+        let mut ones = [0; 8 * ID_BYTES];
+        for _ in 0..1_000 {
+            let id = IdSource::System.next().unwrap().0;
+            for (at, ones) in ones.iter_mut().enumerate() {
+                *ones += u32::from(id[at / 8] >> (at % 8) & 1);
+            }
+        }
+        // One bit in 10^20 is farther from the middle by chance.
+        let odd = ones.iter().position(|ones| !(350..=650).contains(ones));
+        assert_eq!(odd, None, "{ones:?}");
+    }
+
+    #[test]
+    fn a_generator_that_fails_gives_no_id() {
+        let error = draw(|bytes| {
+            bytes[1..].fill(7); // and has filled a part
+            Err(getrandom::Error::UNSUPPORTED)
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Random);
     }
 
     #[test]

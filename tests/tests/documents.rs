@@ -137,10 +137,13 @@ fn every_direct_dependency_is_listed_with_its_reason() {
         rest.split_once("\n[").unwrap().0.to_owned()
     };
     let features = section("features");
-    let dependencies = section("dependencies");
+    let on_linux = section("target.'cfg(target_os = \"linux\")'.dependencies");
+    let targets = manifest.matches("\n[target.").count();
+    assert_eq!(targets, 1, "a section that is not looked at here");
+    let dependencies = section("dependencies") + "\n" + &on_linux;
     let declared: BTreeMap<String, String> = dependencies
         .lines()
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| {
             let end = line.find(['.', ' ', '=']).unwrap();
             let name = &line[..end];
@@ -185,6 +188,14 @@ fn signatures_are_compared_by_hmac_alone() {
         }
     }
     assert_eq!(verified, 1, "one comparison, in the keyring");
+    // With every key, whatever the outcome: nothing in there ends early.
+    let keyring = read("session/src/keyring/mod.rs");
+    let (_, verify) = keyring.split_once("pub(crate) fn verify(").unwrap();
+    let (verify, _) = verify.split_once("\n    }\n").unwrap();
+    assert!(verify.contains("for (age, key) in self.keys.iter().enumerate()"));
+    for early in ["return", "break", "find", "any(", "take", "skip", "?"] {
+        assert!(!verify.contains(early), "{early}: {verify}");
+    }
     // And nothing else of the library knows the crate.
     let rest = code(&root().join("session/src"));
     let uses = rest.matches("use hmac::").count();

@@ -2,7 +2,7 @@
 
 use crate::Shop;
 use http::header::SET_COOKIE;
-use level_session::{Expiry, Refresh, Result, Session, store::testing::Call};
+use level_session::{ErrorKind, Expiry, Refresh, Result, Session, store::testing::Call};
 use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
@@ -41,6 +41,24 @@ async fn the_idle_timeout_is_enforced_at_every_read_to_the_millisecond() {
         );
         app.clock.advance(IDLE);
         assert_eq!(user(&app, &mut visitor).await, None, "the first one after");
+    })
+    .await;
+}
+
+/// Prevents: a request that reads on in a session which has ended under it, since the store has shown it all fields with
+/// the first one (L04).
+#[tokio::test]
+async fn the_idle_timeout_is_enforced_at_every_read_of_one_request() {
+    over_every_store(async |store| {
+        let app = App::over(store).with_expiry(Expiry::idle(IDLE));
+        let visitor = sign_in(&app).await;
+        let session: Shopping = app.begin(&visitor);
+        assert_eq!(session.user_id().await.unwrap(), Some(7));
+        app.clock.advance(IDLE - Duration::from_millis(1));
+        session.theme().await.unwrap();
+        app.clock.advance(Duration::from_millis(1));
+        let error = session.cart().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone);
     })
     .await;
 }

@@ -1,8 +1,11 @@
 //! Promises 1 and 2: nothing happens until the session is touched, and fields are read one by one, once.
 
 use crate::Shop;
-use level_session::{Result, Session, store::testing::Call};
-use level_session_tests::visitor::{App, Visitor};
+use level_session::{ErrorKind, Result, Session, store::testing::Call};
+use level_session_tests::{
+    over_every_store,
+    visitor::{App, Visitor},
+};
 
 type Shopping = Session<Shop>;
 
@@ -155,4 +158,31 @@ async fn a_request_sees_its_own_writes() -> Result<()> {
         .await?;
     assert_eq!(visits, 1, "cleared, then added to");
     Ok(())
+}
+
+/// Prevents: a request that goes on in a session which another has changed or ended meanwhile, since the store has
+/// shown it all fields with the first one (L03).
+#[tokio::test]
+async fn a_field_is_read_as_of_the_moment_when_it_is_asked_for() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let mut visitor = Visitor::new();
+        app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
+            .await
+            .unwrap();
+        let session: Shopping = app.begin(&visitor);
+        assert_eq!(session.user_id().await.unwrap(), Some(7));
+        app.request(&mut visitor, async |s: Shopping| {
+            s.theme().set("dark".into())
+        })
+        .await
+        .unwrap();
+        assert_eq!(session.theme().await.unwrap(), "dark");
+        app.request(&mut visitor, async |s: Shopping| s.destroy())
+            .await
+            .unwrap();
+        let error = session.cart().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone);
+    })
+    .await;
 }

@@ -4,6 +4,7 @@
 mod alive;
 mod commit;
 mod expiry;
+mod grace;
 mod lazy;
 mod merge;
 mod races;

@@ -76,6 +76,12 @@ async fn a_store_that_fails_on_commit_turns_the_response_into_a_5xx() {
                 assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
                 assert_eq!(answer.text(), "", "{path}");
                 assert_eq!(answer.headers["cache-control"], "no-store");
+                let told = ["cache-control", "vary", "content-length"];
+                let more = answer
+                    .headers
+                    .keys()
+                    .find(|name| !told.contains(&name.as_str()));
+                assert_eq!(more, None, "{path}: the client is not told why");
                 assert_eq!(*visitor, cookies, "{path}");
             }
         }

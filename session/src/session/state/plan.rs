@@ -267,13 +267,6 @@ impl State {
                     (Who::Known(known), Intent::Renew) => known.meta.created,
                     _ => now,
                 };
-                let former_id_works = matches!(
-                    plan.step,
-                    Step::Renew {
-                        former_works_until: Some(_),
-                        ..
-                    }
-                );
                 self.resign = false;
                 self.cookie = CookieAction::Set(named.id.clone(), lease.deadline());
                 self.who = Who::Known(Known {
@@ -281,7 +274,8 @@ impl State {
                     meta: Meta {
                         created,
                         lease,
-                        former_id_works,
+                        // It may, but that ends with a request that brings the new id, and nobody has it yet.
+                        former_id_works: false,
                     },
                     by_former_id: false,
                 });

@@ -134,6 +134,22 @@ fn a_collection_is_told_of_few_elements_at_a_time() {
     );
 }
 
+/// Bytes that were not written by this library can be of any number.
+#[test]
+fn what_is_longer_than_a_value_may_be_is_not_read() {
+    let string = |len: usize| {
+        let length = u32::try_from(len).unwrap().to_le_bytes();
+        [&[6, 252][..], &length, &b"x".repeat(len)].concat()
+    };
+    let most = string(MAX_VALUE_BYTES - 6);
+    assert_eq!(most.len(), MAX_VALUE_BYTES);
+    assert_eq!(read::<String>(&most).unwrap().len(), most.len() - 6);
+    damaged(
+        &string(MAX_VALUE_BYTES - 5),
+        "they are more than a value may have",
+    );
+}
+
 #[test]
 fn what_can_be_written_deep_can_be_read() {
     let list = |depth| (1..depth).fold(Value::List(vec![]), |it, _| Value::List(vec![it]));

@@ -1,5 +1,6 @@
 //! What is fjall's own: files, restarts, damage, and how much is written.
 
+mod closing;
 mod damage;
 mod disk;
 mod upkeep;

@@ -1,0 +1,39 @@
+//! Promise 6, where a renewal leaves the former id a while: what ends it, and what does not.
+
+use crate::Shop;
+use level_session::Session;
+use level_session_tests::{
+    over_every_store,
+    visitor::{App, Visitor},
+};
+use std::time::Duration;
+
+type Shopping = Session<Shop>;
+
+/// Prevents: a grace that the renewing request itself has ended, since it stored in two steps: nobody has seen the new
+/// id yet (L07).
+#[tokio::test]
+async fn the_request_that_renews_does_not_end_the_grace() {
+    over_every_store(async |store| {
+        let app =
+            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+        let mut visitor = Visitor::new();
+        app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
+            .await
+            .unwrap();
+        let mut former = visitor.clone();
+        app.request(&mut visitor, async |s: Shopping| {
+            s.renew()?;
+            s.commit().await?;
+            s.theme().set("dark".into())
+        })
+        .await
+        .unwrap();
+        let user = app
+            .request(&mut former, async |s: Shopping| s.user_id().await)
+            .await
+            .unwrap();
+        assert_eq!(user, Some(7));
+    })
+    .await;
+}

@@ -1,0 +1,241 @@
+//! What hostile input can make the library allocate (S04, S10): bytes are counted, so the bounds hold on any machine.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+use allocation_counter::measure;
+use axum::{Router, body::Body, routing::get};
+use http::{HeaderValue, Request, StatusCode, header::COOKIE};
+use level_session::{
+    ErrorKind, FjallStore, Session, SessionLayer,
+    store::{Commit, Op, Select, Step, Write},
+};
+use level_session_tests::visitor::{App, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use std::{collections::HashMap, fmt, sync::Arc};
+use tokio::runtime::Runtime;
+use tower_service::Service as _;
+
+/// What a request may take at a time for its session, however many cookies it has and however large they are, beside what
+/// it has brought itself: the unit of work, and what reads the cookies.
+const COOKIES: u64 = 2 * 1024;
+/// As much for each line of cookies, of which HTTP/2 may bring several: a reference to it, twice while a list grows.
+const LINE: u64 = 128;
+/// What an attempt to read a damaged value may take at a time.
+const DAMAGED: u64 = 16 * 1024;
+
+/// What a value takes at a time while it is read, for each of its bytes, of which it has a million at most.
+const EACH_BYTE: u64 = 128;
+
+async fn look(session: Session) -> level_session::Result<&'static str> {
+    Ok(match session.get::<u64>("user").await? {
+        None => "nobody",
+        Some(_) => "somebody",
+    })
+}
+
+/// The most that a request with these cookies takes at a time, above what it takes without the session.
+fn most(app: &App, router: &Router, lines: &[HeaderValue], expected: &str) -> u64 {
+    let runtime = Runtime::new().unwrap();
+    let ask = |router: &Router| {
+        let mut service = router.clone().into_service();
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = http::Uri::from_static("/look");
+        for line in lines {
+            request.headers_mut().append(COOKIE, line.clone());
+        }
+        let _ = app.faults.calls(); // the test's own list of them
+        let mut response = None;
+        let info = measure(|| {
+            response = Some(runtime.block_on(service.call(request)));
+        });
+        let response = response.unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = runtime.block_on(axum::body::to_bytes(response.into_body(), 100));
+        (info.bytes_max, body.unwrap())
+    };
+    let bare = Router::new().route("/look", get(async || "nobody"));
+    for router in [&bare, router] {
+        ask(router); // what is made once
+    }
+    let (taken, body) = ask(router);
+    assert_eq!(body, expected);
+    taken - ask(&bare).0
+}
+
+/// Prevents: a request that fills the memory with what stands in its Cookie header.
+#[test]
+fn cookies_take_no_memory_however_many_and_large_they_are() {
+    let app = App::new();
+    let mut visitor = Visitor::new();
+    Runtime::new()
+        .unwrap()
+        .block_on(app.request(&mut visitor, async |session: Session| {
+            session.set("user", 7_u64)
+        }))
+        .unwrap();
+    let good = format!("__Host-s={}", visitor.cookie().unwrap());
+    let forged = format!("__Host-s={}.{}; ", "A".repeat(32), "A".repeat(43));
+    let layer = SessionLayer::from(app.sessions.clone());
+    let router = Router::new().route("/look", get(look)).layer(layer);
+    let line = |text: String| HeaderValue::try_from(text).unwrap();
+    const HYPER: usize = 400 * 1024; // all that hyper takes in of an HTTP/1 head
+    for size in [16 * 1024, HYPER, 10 << 20] {
+        let many = |part: &str| part.repeat(size / part.len());
+        for (what, text) in [
+            ("one cookie", format!("__Host-s={}", "A".repeat(size))),
+            ("a neighbour", format!("a={}", "A".repeat(size))),
+            ("separators", ";".repeat(size)),
+            ("neighbours", many("theme=dark; ")),
+            ("bad twins", many(&forged)),
+            ("twins of another shape", many("__Host-s=a; ")),
+        ] {
+            let taken = most(&app, &router, &[line(text.clone())], "nobody");
+            println!("{what} of {size}: {taken}");
+            assert!(taken <= COOKIES, "{what} of {size} bytes: {taken}");
+            // Ours is looked for behind 199 others that look like it.
+            let hidden = what == "bad twins" && size / forged.len() >= 200;
+            let expected = ["somebody", "nobody"][usize::from(hidden)];
+            let taken = most(&app, &router, &[line(format!("{text}; {good}"))], expected);
+            assert!(
+                taken <= COOKIES,
+                "{what} of {size} bytes, and ours: {taken}"
+            );
+        }
+    }
+    for lines in [1, 100, 10_000] {
+        let mut all = vec![line("a=1".into()); lines];
+        all.push(line(good.clone()));
+        let taken = most(&app, &router, &all, "somebody");
+        println!("{lines} lines: {taken}");
+        let bound = COOKIES + LINE * lines as u64;
+        assert!(taken <= bound, "{lines} lines: {taken}");
+    }
+}
+
+fn refused<T: DeserializeOwned + fmt::Debug>(app: &App, visitor: &Visitor) -> u64 {
+    let session: Session = app.begin(visitor);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    let _ = app.faults.calls();
+    let mut result = None;
+    let info = measure(|| {
+        result = Some(runtime.block_on(session.get::<T>("user")));
+    });
+    let error = result.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    info.bytes_max
+}
+
+/// Prevents: a few damaged bytes in the store that make a read ask for gigabytes.
+#[test]
+fn a_stored_length_is_not_believed() {
+    let app = App::new();
+    let mut visitor = Visitor::new();
+    let runtime = Runtime::new().unwrap();
+    runtime
+        .block_on(app.request(&mut visitor, async |session: Session| {
+            session.set("user", 7_u64)
+        }))
+        .unwrap();
+    let now = app.clock.now();
+    let store = app.sessions.store();
+    let [id] = runtime.block_on(store.page(None, 2, now)).unwrap()[..] else {
+        panic!("one session")
+    };
+    // A string, bytes, a list, a map; of lengths up to more than memory has, alone and before 60,000 bytes of zeros,
+    // each of which could be an element; and as deep as it goes.
+    let lengths: [&[u8]; 4] = [
+        &[251, 0x60, 0xEA],
+        &[252, 0, 0, 0, 0x40],
+        &[253, 0, 0, 0, 0, 0, 1, 0, 0],
+        &[253, 255, 255, 255, 255, 255, 255, 255, 255],
+    ];
+    let mut damage = vec![[&[1][..], &[8, 1].repeat(60_000)].concat()];
+    for tag in [6, 7, 8, 9] {
+        for length in lengths {
+            let head = [&[1, tag][..], length].concat();
+            damage.push([&head[..], &[0xFF; 59_999]].concat());
+            damage.push(head);
+        }
+    }
+    let whole_list = [&[1, 8, 251, 0x60, 0xEA][..], &[0; 60_001]].concat();
+    damage.push(whole_list.clone());
+    for bytes in damage {
+        let write = Write {
+            field: "user".into(),
+            op: Op::Set(bytes.clone().into()),
+            index: None,
+        };
+        let commit = Commit {
+            id,
+            now,
+            ended_at: now,
+            step: Step::Keep,
+            clear: false,
+            lease: None,
+            guards: &[],
+            writes: &[write],
+        };
+        runtime.block_on(store.commit(commit)).unwrap();
+        let most = [
+            refused::<u64>(&app, &visitor),
+            refused::<String>(&app, &visitor),
+            refused::<Vec<[u64; 8]>>(&app, &visitor),
+            refused::<Vec<Vec<u64>>>(&app, &visitor),
+            refused::<HashMap<String, String>>(&app, &visitor),
+            refused::<level_session::Value>(&app, &visitor),
+            refused::<IgnoredAny>(&app, &visitor),
+        ];
+        let shown = &bytes[..bytes.len().min(12)];
+        println!("{shown:?} of {}: {most:?}", bytes.len());
+        let bound = match bytes == whole_list {
+            true => EACH_BYTE * bytes.len() as u64, // it is a list indeed, and has a byte too many
+            false => DAMAGED,
+        };
+        assert!(
+            most.iter().all(|most| *most <= bound),
+            "{shown:?} of {}: {most:?}",
+            bytes.len()
+        );
+    }
+}
+
+/// Prevents: the same, by the record that lists a session's fields.
+#[test]
+fn a_length_in_a_record_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = fjall::Database::builder(dir.path()).open().unwrap();
+    let meta = database.keyspace("session.meta", fjall::KeyspaceCreateOptions::default);
+    let meta = meta.unwrap();
+    let builder = FjallStore::builder().cache_sessions(0).sweep_every(None);
+    let app = App::over(Arc::new(builder.build(database).unwrap()));
+    let runtime = Runtime::new().unwrap();
+    let mut visitor = Visitor::new();
+    runtime
+        .block_on(app.request(&mut visitor, async |session: Session| {
+            session.set("user", 7_u64)
+        }))
+        .unwrap();
+    let store = app.sessions.store();
+    let now = app.clock.now();
+    let [id] = runtime.block_on(store.page(None, 2, now)).unwrap()[..] else {
+        panic!("one session")
+    };
+    let good = meta.get(id.as_bytes()).unwrap().unwrap();
+    for length in [
+        [0xFF, 0xFF, 0xFF, 0xFF, 0x0F],
+        [0x80, 0x80, 0x80, 0x80, 0x04],
+    ] {
+        // The length of a name, and that of what is behind a name of one character.
+        for begins in [&[][..], &[1, b'z']] {
+            let bytes = [&good, begins, &length, b"more"].concat();
+            meta.insert(id.as_bytes(), bytes).unwrap();
+            let mut result = None;
+            let info =
+                measure(|| result = Some(runtime.block_on(store.load(id, Select::All, now))));
+            let error = result.unwrap().unwrap_err();
+            assert!(error.to_string().contains("is damaged"), "{error}");
+            println!("a record with a length of {length:?}: {}", info.bytes_max);
+            assert!(info.bytes_max <= DAMAGED, "{length:?}: {}", info.bytes_max);
+        }
+    }
+}
