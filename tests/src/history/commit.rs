@@ -298,8 +298,10 @@ impl Watch {
         let lease = self.model.lease(live.lease.started, commit.now);
         match commit.lease {
             None => {
-                let due =
-                    self.model.refresh_due(planned.known_use, commit.now) || planned.wants.touch;
+                // Whoever has renewed it leaves its former id the grace.
+                let renewed_here = self.unit().ended;
+                let noted = self.model.refresh_due(planned.known_use, commit.now) && !renewed_here;
+                let due = noted || planned.wants.touch;
                 self.check(!due, |_| "a refresh is due and is forgotten".into());
             }
             // It comes by the former id, of a request that began before the renewal.

@@ -1,7 +1,7 @@
 //! Promise 6, where a renewal leaves the former id a while: what ends it, and what does not.
 
 use crate::Shop;
-use level_session::Session;
+use level_session::{Expiry, Refresh, Session};
 use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
@@ -15,8 +15,12 @@ type Shopping = Session<Shop>;
 #[tokio::test]
 async fn the_request_that_renews_does_not_end_the_grace() {
     over_every_store(async |store| {
-        let app =
-            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+        let app = App::over(store).with(|sessions| {
+            let every = Expiry::default().with_refresh(Refresh::EveryRequest);
+            sessions
+                .with_renewal_grace(Duration::from_secs(10))
+                .with_expiry(every)
+        });
         let mut visitor = Visitor::new();
         app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
             .await
@@ -25,6 +29,8 @@ async fn the_request_that_renews_does_not_end_the_grace() {
         app.request(&mut visitor, async |s: Shopping| {
             s.renew()?;
             s.commit().await?;
+            assert_eq!(s.user_id().await?, Some(7)); // which asks the store, and learns of the grace
+            app.clock.advance(Duration::from_secs(2)); // so that the use is one to be noted
             s.theme().set("dark".into())
         })
         .await

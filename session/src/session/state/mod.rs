@@ -215,6 +215,7 @@ impl State {
                         named,
                         meta,
                         by_former_id,
+                        named_here: false,
                     },
                 });
                 self.note(names, fields, deadline(&meta, rules))

@@ -100,9 +100,13 @@ impl State {
 
     /// Whether the deadlines of a session that is kept are to be written.
     fn refreshes(&self, known: &Known, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
+        let former_id_works = known.meta.former_id_works && !known.by_former_id;
         self.touch
-            || (known.meta.former_id_works && !known.by_former_id)
-            || expiry.refresh_due(known.meta.lease.seen, now())
+            || match former_id_works {
+                // The client has shown the new id: it needs the former one no longer.
+                true => !known.named_here,
+                false => expiry.refresh_due(known.meta.lease.seen, now()),
+            }
     }
 
     /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `draw` draws
@@ -274,10 +278,16 @@ impl State {
                     meta: Meta {
                         created,
                         lease,
-                        // It may, but that ends with a request that brings the new id, and nobody has it yet.
-                        former_id_works: false,
+                        former_id_works: matches!(
+                            plan.step,
+                            Step::Renew {
+                                former_works_until: Some(_),
+                                ..
+                            }
+                        ),
                     },
                     by_former_id: false,
+                    named_here: true,
                 });
             }
             (_, _, Some(lease)) => {

@@ -44,6 +44,8 @@ pub(crate) struct Known {
     pub(crate) meta: Meta,
     /// It was found by the id that it had before its renewal.
     pub(crate) by_former_id: bool,
+    /// Its id was drawn by this request: no client has it yet.
+    pub(crate) named_here: bool,
 }
 
 /// What shall happen to the session itself.

@@ -7,7 +7,7 @@ mod changing;
 mod committing;
 mod reading;
 
-use super::state::{CookieAction, Rules, State, Who};
+use super::state::{CookieAction, Known, Rules, State, Who};
 use crate::{
     changes::Setting,
     clock::Timestamp,
@@ -58,6 +58,10 @@ impl UnitOfWork {
                     "there is no stored session to detach from yet: write something and `commit().await` it first",
                 ));
             }
+            Who::Known(known) => Who::Known(Known {
+                named_here: false,
+                ..known.clone()
+            }),
             who => who.clone(),
         };
         Ok(Self {
