@@ -45,7 +45,7 @@ async fn begin_slowly(app: &App, visitor: &Visitor, slow: Slow) -> Result<Shoppi
     Ok(session)
 }
 
-async fn sign_in(app: &App) -> Visitor {
+pub(crate) async fn sign_in(app: &App) -> Visitor {
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
         .await
@@ -92,7 +92,7 @@ async fn logout_against_a_slow_writer() {
 }
 
 /// Whoever comes with the id of a dead session is a new visitor, who gets a new id with the first write.
-async fn must_be_a_stranger(app: &App, mut visitor: Visitor) {
+pub(crate) async fn must_be_a_stranger(app: &App, mut visitor: Visitor) {
     let old = visitor.cookie().unwrap().to_owned();
     app.request(&mut visitor, async |s: Shopping| {
         assert!(!s.is_live().await?);
@@ -414,34 +414,6 @@ async fn logout_against_a_slow_writer_on_the_former_id() {
         })
         .await;
     }
-}
-
-/// Prevents: a grace that never ends.
-#[tokio::test]
-async fn the_grace_of_a_renewal_ends() {
-    over_every_store(async |store| {
-        let app =
-            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
-        let mut visitor = sign_in(&app).await;
-        let old = visitor.clone();
-        app.request(&mut visitor, async |s: Shopping| s.renew())
-            .await
-            .unwrap();
-        app.sleep(9);
-        let user = app
-            .request(&mut old.clone(), async |s: Shopping| s.user_id().await)
-            .await
-            .unwrap();
-        assert_eq!(user, Some(7));
-        app.sleep(1);
-        must_be_a_stranger(&app, old).await;
-        assert!(
-            app.request(&mut visitor, async |s: Shopping| s.is_live().await)
-                .await
-                .unwrap()
-        );
-    })
-    .await;
 }
 
 /// Prevents: a logout that ends only the id that it came with.

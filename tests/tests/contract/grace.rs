@@ -1,6 +1,9 @@
 //! Promise 6, where a renewal leaves the former id a while: what ends it, and what does not.
 
-use crate::Shop;
+use crate::{
+    Shop,
+    alive::{must_be_a_stranger, sign_in},
+};
 use level_session::{Expiry, Refresh, Session};
 use level_session_tests::{
     over_every_store,
@@ -40,6 +43,34 @@ async fn the_request_that_renews_does_not_end_the_grace() {
             .await
             .unwrap();
         assert_eq!(user, Some(7));
+    })
+    .await;
+}
+
+/// Prevents: a grace that never ends.
+#[tokio::test]
+async fn the_grace_of_a_renewal_ends() {
+    over_every_store(async |store| {
+        let app =
+            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+        let mut visitor = sign_in(&app).await;
+        let old = visitor.clone();
+        app.request(&mut visitor, async |s: Shopping| s.renew())
+            .await
+            .unwrap();
+        app.sleep(9);
+        let user = app
+            .request(&mut old.clone(), async |s: Shopping| s.user_id().await)
+            .await
+            .unwrap();
+        assert_eq!(user, Some(7));
+        app.sleep(1);
+        must_be_a_stranger(&app, old).await;
+        assert!(
+            app.request(&mut visitor, async |s: Shopping| s.is_live().await)
+                .await
+                .unwrap()
+        );
     })
     .await;
 }

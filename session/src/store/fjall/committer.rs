@@ -9,7 +9,6 @@ use crate::{
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
@@ -26,7 +25,6 @@ const MOST: usize = 1024;
 pub(super) struct Committer {
     queue: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    syncs: Arc<AtomicU64>,
 }
 
 struct Job {
@@ -49,18 +47,15 @@ struct Owned {
 impl Committer {
     pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
         let (queue, jobs) = mpsc::channel();
-        let syncs = Arc::<AtomicU64>::default();
-        let counted = Arc::clone(&syncs);
         let thread = thread::Builder::new()
             .name("session-commit".to_owned())
-            .spawn(move || run(&shared, &jobs, &counted))
+            .spawn(move || run(&shared, &jobs))
             .map_err(|cause| {
                 Error::store("cannot start the session store's commit thread", cause)
             })?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
-            syncs,
         })
     }
 
@@ -75,11 +70,6 @@ impl Committer {
             }
             answered.await.map_err(|_| ended())?
         })
-    }
-
-    /// How many fsyncs there were.
-    pub(super) fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
     }
 
     /// Answers what is waiting, and ends.
@@ -103,7 +93,7 @@ impl Committer {
     }
 }
 
-fn run(shared: &Shared, jobs: &Receiver<Job>, syncs: &AtomicU64) {
+fn run(shared: &Shared, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let jobs: Vec<_> = std::iter::once(first)
             .chain(jobs.try_iter().take(MOST - 1))
@@ -118,10 +108,7 @@ fn run(shared: &Shared, jobs: &Receiver<Job>, syncs: &AtomicU64) {
             })
             .collect();
         let failed = match written {
-            true => {
-                syncs.fetch_add(1, Ordering::Relaxed);
-                shared.with(|engine| engine.persist()).err()
-            }
+            true => shared.with(|engine| engine.persist()).err(),
             false => None,
         };
         // What was refused was refused in view of the others' writes, so it waits for them as well.

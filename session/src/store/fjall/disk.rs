@@ -13,7 +13,11 @@ use crate::{
     store::{Bytes, Commit, Digest, FieldName, rules},
 };
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Entries of `due` and `index` are written once and removed once. A small write buffer hands them to the compaction
 /// soon, which is what makes removed ones cheap to step over.
@@ -33,6 +37,8 @@ pub(super) struct Disk {
     /// Field, entry and digest -> nothing.
     pub(super) index: Keyspace,
     pub(super) place: Place,
+    /// How many fsyncs there were.
+    pub(super) syncs: AtomicU64,
 }
 
 impl Disk {
@@ -54,6 +60,7 @@ impl Disk {
             swept: Due::default(),
             db,
             place,
+            syncs: AtomicU64::new(0),
         })
     }
 
@@ -96,7 +103,9 @@ impl Disk {
     pub(super) fn persist(&self) -> Result<()> {
         self.db
             .persist(PersistMode::SyncData)
-            .map_err(|cause| self.place.error("make the last writes durable in", cause))
+            .map_err(|cause| self.place.error("make the last writes durable in", cause))?;
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Puts the changed fields into the batch and the session; whether the record lists others than before, or the

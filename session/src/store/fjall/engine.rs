@@ -16,7 +16,7 @@ use crate::{
     store::{Bytes, Digest, Fields, Loaded, Select, Snapshot, table::Field},
 };
 use fjall::Database;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering};
 
 const STRIPES: usize = 128;
 
@@ -155,6 +155,11 @@ impl Engine {
     /// Makes everything that was written so far durable: it survives a power cut.
     pub(super) fn persist(&self) -> Result<()> {
         self.disk.persist()
+    }
+
+    /// How often that was done.
+    pub(super) fn syncs(&self) -> u64 {
+        self.disk.syncs.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]

@@ -108,11 +108,14 @@ impl FjallStore {
         FjallStoreBuilder::default()
     }
 
-    /// How many fsyncs commits have shared under [`Durability::Sync`]; zero under the others. For benchmarks.
+    /// How many fsyncs there were since the database was opened; zero if it is closed. For benchmarks and tests.
     #[doc(hidden)]
     #[must_use]
     pub fn syncs(&self) -> u64 {
-        self.0.committer.as_ref().map_or(0, Committer::syncs)
+        self.0
+            .shared
+            .with(|engine| Ok(engine.syncs()))
+            .unwrap_or_default()
     }
 
     /// Runs what may take long away from the runtime's threads.

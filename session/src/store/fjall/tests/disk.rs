@@ -92,6 +92,26 @@ fn every_answered_commit_survives_the_process() {
     }
 }
 
+/// That the disk then holds it is the operating system's promise, and the disk's.
+#[test]
+fn under_sync_no_commit_is_answered_before_an_fsync() {
+    let (_dir, path) = place();
+    let store = FjallStore::builder()
+        .durability(Durability::Sync)
+        .open(&path)
+        .unwrap();
+    create(&store, id(1), &[set("a", "1")]);
+    assert_eq!(store.syncs(), 1);
+    for n in 2..=10 {
+        let outcome = now(store.commit(commit(id(1), Step::Keep, &[set("a", "2")]))).unwrap();
+        assert!(matches!(outcome, Outcome::Done));
+        assert_eq!(store.syncs(), n);
+    }
+    let refused = now(store.commit(commit(id(2), Step::Keep, &[]))).unwrap();
+    assert!(matches!(refused, Outcome::Gone));
+    assert_eq!(store.syncs(), 10, "nothing was written");
+}
+
 #[test]
 fn every_answered_commit_survives_the_process_in_a_database_that_does_not_flush_by_itself() {
     let (_dir, path) = place();
