@@ -88,6 +88,11 @@ impl<'a> Model<'a> {
     fn field(&self, input: &'a syn::Field, errors: &Errors) -> Option<Field<'a>> {
         let ident = input.ident.as_ref()?;
         let name = ident.unraw().to_string();
+        // Rust refuses it; a syn that another crate has asked for more reads it all the same.
+        if name == "_" {
+            errors.at(ident, "a session's field has a name");
+            return None;
+        }
         let mut attrs = FieldAttrs::default();
         let broken = errors.found(|| attrs = FieldAttrs::new(&input.attrs, errors));
         let renamed = attrs.rename.as_ref().map(|given| given.value.value());
