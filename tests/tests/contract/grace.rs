@@ -74,3 +74,48 @@ async fn the_grace_of_a_renewal_ends() {
     })
     .await;
 }
+
+/// Prevents: a former user's id that works on beside the session of the next one.
+#[tokio::test]
+async fn a_destroy_leaves_no_grace_though_a_new_session_begins() {
+    over_every_store(async |store| {
+        let app =
+            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+        let mut visitor = sign_in(&app).await;
+        let former = visitor.clone();
+        app.request(&mut visitor, async |s: Shopping| {
+            s.destroy()?;
+            s.user_id().set(8)
+        })
+        .await
+        .unwrap();
+        must_be_a_stranger(&app, former).await;
+        let user = app.request(&mut visitor, async |s: Shopping| s.user_id().await);
+        assert_eq!(user.await.unwrap(), Some(8));
+    })
+    .await;
+}
+
+/// Prevents: a session that forgets when it was made, within the request that renews it or after.
+#[tokio::test]
+async fn a_renewed_session_was_made_when_it_was() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let mut visitor = sign_in(&app).await;
+        let made = app.request(&mut visitor, async |s: Shopping| s.created().await);
+        let made = made.await.unwrap();
+        assert!(made.is_some());
+        app.sleep(5);
+        app.request(&mut visitor, async |s: Shopping| {
+            s.renew()?;
+            s.commit().await?;
+            assert_eq!(s.created().await?, made);
+            Ok(())
+        })
+        .await
+        .unwrap();
+        let after = app.request(&mut visitor, async |s: Shopping| s.created().await);
+        assert_eq!(after.await.unwrap(), made);
+    })
+    .await;
+}
