@@ -4,14 +4,19 @@ use crate::{
     Shop,
     alive::{must_be_a_stranger, sign_in},
 };
-use level_session::{Expiry, Refresh, Session};
+use level_session::{Expiry, Refresh, Session, store::Store};
 use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 type Shopping = Session<Shop>;
+
+/// An application whose former ids work on for ten seconds.
+fn with_grace(store: Arc<dyn Store>) -> App {
+    App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)))
+}
 
 /// Prevents: a grace that the renewing request itself has ended, since it stored in two steps: nobody has seen the new
 /// id yet (L07).
@@ -51,8 +56,7 @@ async fn the_request_that_renews_does_not_end_the_grace() {
 #[tokio::test]
 async fn the_grace_of_a_renewal_ends() {
     over_every_store(async |store| {
-        let app =
-            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+        let app = with_grace(store);
         let mut visitor = sign_in(&app).await;
         let old = visitor.clone();
         app.request(&mut visitor, async |s: Shopping| s.renew())
@@ -79,8 +83,7 @@ async fn the_grace_of_a_renewal_ends() {
 #[tokio::test]
 async fn a_destroy_leaves_no_grace_though_a_new_session_begins() {
     over_every_store(async |store| {
-        let app =
-            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+        let app = with_grace(store);
         let mut visitor = sign_in(&app).await;
         let former = visitor.clone();
         app.request(&mut visitor, async |s: Shopping| {
