@@ -1,7 +1,8 @@
 //! The pair of cookies that Node's `cookies` and `keygrip` make.
 
 use super::*;
-use crate::id::IdSource;
+use crate::{id::IdSource, keyring::Keyring};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 fn pairs(keys: &[&str], name: &'static str) -> SessionCookie {
     let config = CookieConfig::builder()
@@ -104,6 +105,25 @@ fn a_half_or_the_other_form_is_nobody() {
             .find(&request([line]))
             .is_none()
     );
+}
+
+#[test]
+fn what_the_application_itself_has_signed_is_an_id_only_if_it_looks_like_one() {
+    let keyring = Keyring::new([NEW_KEY]).unwrap();
+    let like_one = "A".repeat(32);
+    let with = |byte: &str| format!("{byte}{}", &like_one[1..]);
+    let find = |value: &str| {
+        let tag = URL_SAFE_NO_PAD.encode(keyring.sign(&[b"s=", value.as_bytes()]));
+        let line = format!("s={value}; s.sig={tag}");
+        pairs(&[NEW_KEY], "s").find(&request([line])).is_some()
+    };
+    for value in [&like_one, &with("-"), &with("_"), &with("9"), &with("z")] {
+        assert!(find(value), "{value}");
+    }
+    for byte in ["+", "/", "=", ".", "\"", " ", "@", "[", "`", "{", ":"] {
+        assert!(!find(&with(byte)), "{byte}");
+    }
+    assert!(!find(&with("")) && !find(&with("AA")));
 }
 
 #[test]
