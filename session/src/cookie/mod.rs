@@ -53,7 +53,7 @@ impl SessionCookie {
 
     #[cfg(any(test, fuzzing))]
     pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
-        self.signer.find(&Lines::of(request))
+        self.signer.find(&Lines::of(request)?)
     }
 
     /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.

@@ -8,30 +8,26 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 use std::iter;
 
 /// The Cookie headers of a request, to be read when somebody asks for the session. They share the request's bytes.
-#[derive(Default)]
 pub(crate) struct Lines {
-    first: Option<HeaderValue>,
+    first: HeaderValue,
     /// HTTP/2 may bring each cookie in a line of its own.
     others: Vec<HeaderValue>,
 }
 
 impl Lines {
-    pub(crate) fn of(request: &HeaderMap) -> Self {
+    /// Those of a request, if it has any.
+    pub(crate) fn of(request: &HeaderMap) -> Option<Self> {
         let mut lines = request.get_all(COOKIE).iter().cloned();
-        Self {
-            first: lines.next(),
+        Some(Self {
+            first: lines.next()?,
             others: lines.collect(),
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        })
     }
 }
 
 /// The values of all cookies with this name, in the order in which they were sent, in however many header lines.
 pub(super) fn candidates<'a>(lines: &'a Lines, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    let lines = lines.first.iter().chain(&lines.others);
+    let lines = iter::once(&lines.first).chain(&lines.others);
     candidates_in(lines.map(HeaderValue::as_bytes), name)
 }
 
