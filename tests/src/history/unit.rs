@@ -27,9 +27,11 @@ pub(super) struct Unit {
     /// Which of them has a turn.
     pub(super) at: usize,
     pub(super) wants: Wants,
-    /// What a commit that is under way takes with it.
+    /// What a commit or a claim that is under way takes with it.
     pub(super) planned: Option<Planned>,
-    /// Counts its commits: what was asked before one is not noted after it.
+    /// Until when the former id of its session works, if it has renewed it, or what it was detached from has.
+    pub(super) named_here: Option<Timestamp>,
+    /// Counts the beginnings and ends of its commits: what was asked before one is not noted after it.
     pub(super) epoch: u64,
     seen: BTreeMap<Field, Option<Stored>>,
     all_read: bool,
@@ -124,6 +126,7 @@ impl Unit {
             at: 0,
             wants: Wants::default(),
             planned: None,
+            named_here: None,
             epoch: 0,
             seen: BTreeMap::new(),
             all_read: false,
@@ -142,6 +145,7 @@ impl Unit {
         Self {
             who: self.who,
             known_use: self.known_use,
+            named_here: self.named_here,
             detached: true,
             ..Self::new(None, began)
         }
@@ -206,18 +210,31 @@ impl Unit {
     /// A commit is about to be handed to the store: what is wanted goes with it.
     pub(super) fn plan(&mut self) {
         if self.planned.is_none() {
-            self.planned = Some(Planned {
-                wants: std::mem::take(&mut self.wants),
-                who: self.who,
-                known_use: self.known_use,
-            });
+            let wants = std::mem::take(&mut self.wants);
+            self.plan_for(wants);
+            self.epoch += 1;
         }
+    }
+
+    /// A claim is about to be handed to the store: what is wanted of the field goes with it.
+    pub(super) fn plan_claim(&mut self, field: Field) {
+        let wants = self.wants.split_off(field);
+        self.plan_for(wants);
+    }
+
+    fn plan_for(&mut self, wants: Wants) {
+        self.planned = Some(Planned {
+            wants,
+            who: self.who,
+            known_use: self.known_use,
+        });
     }
 
     /// Nothing is known to be stored: all of it is wanted as before.
     pub(super) fn not_stored(&mut self) {
         if let Some(planned) = self.planned.take() {
             planned.wants.not_stored(&mut self.wants);
+            self.epoch += u64::from(!matches!(self.task().phase, Phase::Taking(_)));
         }
     }
 

@@ -4,9 +4,10 @@ use super::{
     data::{Field, Held, held},
     model::{End, Found, Live, Model, Stored},
     unit::{Unit, Who},
+    wants::Wants,
 };
 use level_session::{
-    Clock, Event, Timestamp, Value,
+    Clock, Error, ErrorKind, Event, Timestamp, Value,
     store::{Bytes, Digest, Fields, Loaded, Select, Snapshot},
 };
 use std::{
@@ -24,6 +25,8 @@ pub(super) struct Watch {
     pub(super) clock: Clock,
     pub(super) fault: Fault,
     pub(super) violation: Option<String>,
+    /// A counter has left its range: what comes then is not judged.
+    pub(super) overflown: bool,
     /// What happened, if it is to be told.
     pub(super) told: Option<Vec<String>>,
     pub(super) told_events: Vec<Event>,
@@ -105,8 +108,16 @@ impl Watch {
     }
 
     pub(super) fn violated(&mut self, what: String) {
+        if self.overflown {
+            return;
+        }
         self.tell(|_| format!("  VIOLATION: {what}"));
         self.violation.get_or_insert(what);
+    }
+
+    /// Whether what comes is not judged.
+    pub(super) fn is_over(&self) -> bool {
+        self.violation.is_some() || self.overflown
     }
 
     pub(super) fn check(&mut self, holds: bool, what: impl FnOnce(&Self) -> String) {
@@ -118,6 +129,15 @@ impl Watch {
 
     pub(super) fn unit(&mut self) -> &mut Unit {
         &mut self.units[self.current]
+    }
+
+    /// Whether an error is one that a counter leaves its range, and may be.
+    pub(super) fn overflows(&mut self, error: &Error) -> bool {
+        let unit = self.unit();
+        let planned = unit.planned.iter().map(|planned| &planned.wants);
+        let may = planned.chain([&unit.wants]).any(Wants::may_overflow);
+        self.overflown |= may && error.kind() == ErrorKind::Overflow;
+        self.overflown
     }
 
     pub(super) fn loaded(
@@ -217,7 +237,6 @@ impl Watch {
         }
     }
 
-    /// The answer reaches the request.
     /// The request has looked at a field. If it did not have to ask the store, it has read it where the store had
     /// shown it all fields, and what it saw there must be what is stored now.
     pub(super) fn looked(&mut self, field: Field) {
@@ -244,6 +263,7 @@ impl Watch {
         live.filter(|live| live.lease.is_live(now))
     }
 
+    /// The answer reaches the request.
     pub(super) fn absorb(&mut self, seen: Seen) {
         let now = self.clock.now();
         let unit = self.unit();
