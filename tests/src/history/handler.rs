@@ -219,31 +219,29 @@ impl Handler {
         let got = field.take(session).await;
         let mut watch = self.told(op, &got);
         watch.unit().task().phase = Phase::AtWork;
+        let now = watch.clock.now();
+        // What was claimed is taken, whatever another task has found out of the session meanwhile.
+        if let Some(claimed) = watch.unit().task().claimed.take() {
+            let wanted = claimed.and_then(|stored| stored.at(now).cloned());
+            let got = got.map_err(|error| error.kind());
+            return watch.check(got == Ok(wanted.clone()), |_| {
+                format!("{op:?} gives {got:?} and should give {wanted:?}")
+            });
+        }
         let Some(got) = must(&mut watch, op, got) else {
             return;
         };
-        let now = watch.clock.now();
-        match watch.unit().task().claimed.take() {
-            Some(claimed) => {
-                let wanted = claimed.and_then(|stored| stored.at(now).cloned());
-                watch.check(got == wanted, |_| {
-                    format!("{op:?} gives {got:?} and should give {wanted:?}")
-                });
-            }
-            // Nothing was claimed: it was the request's own, or there is nothing.
-            None => {
-                watch.looked(field);
-                let Some(seen) = watch.unit().sees(field, now) else {
-                    return watch.violated(format!("{op:?} was answered without a look"));
-                };
-                let wanted = seen.as_ref().and_then(|stored| stored.at(now).cloned());
-                watch.check(got == wanted, |_| {
-                    format!("{op:?} gives {got:?} and should give {wanted:?}")
-                });
-                if seen.is_some() {
-                    watch.unit().wants.drop_own(field);
-                }
-            }
+        // It was the request's own, or there is nothing.
+        watch.looked(field);
+        let Some(seen) = watch.unit().sees(field, now) else {
+            return watch.violated(format!("{op:?} was answered without a look"));
+        };
+        let wanted = seen.as_ref().and_then(|stored| stored.at(now).cloned());
+        watch.check(got == wanted, |_| {
+            format!("{op:?} gives {got:?} and should give {wanted:?}")
+        });
+        if seen.is_some() {
+            watch.unit().wants.drop_own(field);
         }
     }
 

@@ -133,7 +133,11 @@ impl Wants {
     }
 
     pub(super) fn hides(&self, field: Field) -> bool {
-        let absolute = |change: &Change| matches!(change, Change::Set(_) | Change::Remove);
+        let absolute = |change: &Change| match change {
+            Change::Set(_) | Change::Remove => true,
+            Change::Update(_) => self.clear, // it was made of nothing
+            Change::Add(_) => false,
+        };
         self.changes
             .iter()
             .any(|(of, change)| *of == field && absolute(change))

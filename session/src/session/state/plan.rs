@@ -261,7 +261,10 @@ impl State {
         self.create = false;
         self.epoch += 1;
         self.moving = false;
-        self.phase = Phase::Open;
+        // Another task may have ended the request meanwhile: that stays so.
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Open;
+        }
         match (plan.step, plan.new, plan.lease) {
             (Step::Destroy, ..) => {
                 self.who = Who::Nobody;

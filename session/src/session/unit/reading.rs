@@ -99,8 +99,10 @@ impl UnitOfWork {
                 let mut state = self.lock();
                 state.use_it()?;
                 match state.digest() {
-                    Some(_) if !state.knows_all() && state.must_wait_for_all()? => None,
-                    Some(digest) if !state.knows_all() => Some((digest, state.epoch())),
+                    Some(digest) if !state.knows_all() => match state.must_wait_for_all()? {
+                        true => None,
+                        false => Some((digest, state.epoch())),
+                    },
                     _ => return state.see_all(now),
                 }
             };

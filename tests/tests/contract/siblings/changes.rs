@@ -1,10 +1,11 @@
 //! What a task changes while another one takes, updates or clears.
 
 use super::{
-    Shopping, end,
+    By, Shopping, end, go_on,
     held::{At, Fate},
-    over_every_scene,
+    over_every_scene, read,
 };
+use http::HeaderMap;
 use level_session::ErrorKind;
 
 /// Prevents: an addition that is taken, and stays all the same, because a sibling added something meanwhile.
@@ -122,5 +123,32 @@ async fn an_update_during_which_a_sibling_clears_begins_with_nothing() {
             .unwrap();
         assert_eq!(scene.visits().await, 1);
     })
+    .await;
+}
+
+/// Prevents: writes into the void, through the handle of a request that was over when the commit of a task of its came
+/// to an end.
+#[tokio::test]
+async fn a_request_that_ends_while_a_task_of_it_stores_stays_over() {
+    over_every_scene(
+        &[Fate::Stored, Fate::Failed, Fate::Lost],
+        async |scene, fate| {
+            let session = scene.begin().await;
+            session.visits().add(1).unwrap();
+            scene.gates.set(fate);
+            let (storing, held) = scene.commit(&session, At::Answer).await;
+            let reading = tokio::spawn(read(session.clone(), By::Accessor));
+            go_on().await;
+            scene.app.sessions.abandon(&session, &mut HeaderMap::new());
+            held.release();
+            assert_eq!(end(storing).await.is_ok(), fate == Fate::Stored);
+            let error = end(reading).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Closed, "{fate:?}");
+            let error = session.set("late", 1).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Closed, "{fate:?}");
+            let stored = if fate == Fate::Failed { 5 } else { 6 };
+            assert_eq!(scene.visits().await, stored, "{fate:?}");
+        },
+    )
     .await;
 }
