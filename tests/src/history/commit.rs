@@ -206,6 +206,9 @@ impl Watch {
         self.check(!unheard, |_| {
             "a session is made whose id nobody can be told".into()
         });
+        if matches!(commit.step, Step::Renew { .. } | Step::Destroy) {
+            self.unit().has_ended = Some(moment);
+        }
         let mut happened = Vec::new();
         let (who, cookie, nothing_else) = match commit.step {
             Step::Create { .. } => {

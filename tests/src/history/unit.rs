@@ -44,6 +44,8 @@ pub(super) struct Unit {
     pub(super) used: bool,
     /// It has renewed or ended its session.
     pub(super) ended: bool,
+    /// When the store has ended an id for it, in the order of everything.
+    pub(super) has_ended: Option<u64>,
     /// Its client went away: nobody is told how it ended.
     pub(super) cancelled: bool,
     /// It has no response.
@@ -135,6 +137,7 @@ impl Unit {
             cookie: Cookie::Leave,
             used: false,
             ended: false,
+            has_ended: None,
             cancelled: false,
             detached: false,
         }

@@ -284,6 +284,14 @@ impl Watch {
                 unit.read(&live.fields, seen.names.as_deref());
                 unit.viewing |= seen.view;
             }
+            // Unless nobody can know, since the answer was lost.
+            None if unit.planned.is_some()
+                && seen
+                    .ended
+                    .is_some_and(|end| Some(end.moment) == unit.has_ended) =>
+            {
+                self.violated("a request takes its own renewal for an end".into());
+            }
             None => {
                 let ended_under_it = seen.ended.is_some_and(|end| end.moment > unit.began);
                 match unit.who {
