@@ -49,6 +49,8 @@ pub(crate) struct State {
     moving: bool,
     /// Who waits for the end of a commit.
     waiting: Vec<Waker>,
+    /// Counts the sessions that this unit has destroyed.
+    pub(crate) destroyed: u64,
     /// Counts what empties every field at once.
     clears: u64,
     /// The id of the session that this unit will make, if a token was bound to it already.
@@ -74,6 +76,7 @@ impl State {
             epoch: 0,
             moving: false,
             waiting: Vec::new(),
+            destroyed: 0,
             clears: 0,
             next: None,
         }

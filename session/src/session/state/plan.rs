@@ -261,6 +261,7 @@ impl State {
         self.create = false;
         self.epoch += 1;
         self.moving = false;
+        self.destroyed += u64::from(plan.intent == Intent::Destroy);
         // Another task may have ended the request meanwhile: that stays so.
         if self.phase != Phase::Closed {
             self.phase = Phase::Open;

@@ -151,13 +151,20 @@ impl UnitOfWork {
     /// Waits until the session has ended. What this process ends is told at once, what another one does, or a request that
     /// was dropped before it knew of its success, is found by looking again. A renewal of this unit's own is no end.
     pub(crate) async fn ended(&self) -> Result<()> {
-        loop {
-            let Some(id) = self.digest() else {
-                return Ok(());
-            };
-            let mut ends = self.runtime.ends(id);
+        let destroyed = self.lock().destroyed;
+        let id = || {
+            let state = self.lock();
+            state.digest().filter(|_| state.destroyed == destroyed)
+        };
+        while let Some(watched) = id() {
+            let mut ends = self.runtime.ends(watched);
             let now = self.now();
-            let live = match self.runtime.store.load(id, Select::Nothing, now).await? {
+            let live = match self
+                .runtime
+                .store
+                .load(watched, Select::Nothing, now)
+                .await?
+            {
                 Loaded::Live(snapshot) => Some(snapshot.meta.lease),
                 Loaded::Ended(_) | Loaded::Missing => None,
             };
@@ -167,9 +174,9 @@ impl UnitOfWork {
             });
             let Some(lease) = lease.filter(|lease| lease.is_live(now)) else {
                 self.commit_ended().await;
-                match self.digest() {
-                    Some(now) if now != id => continue,
-                    _ => return Ok(()),
+                match id() {
+                    Some(id) if id != watched => continue,
+                    _ => break,
                 }
             };
             let mut ended = pin!(ends.changed());
@@ -181,5 +188,6 @@ impl UnitOfWork {
             })
             .await;
         }
+        Ok(())
     }
 }

@@ -45,6 +45,29 @@ async fn what_a_sibling_adds_during_a_take_is_added_to_what_is_left() {
     .await;
 }
 
+/// Prevents: an addition that is taken twice, once out of the store and once more as one that is to be stored.
+#[tokio::test]
+async fn a_take_while_a_sibling_stores_an_addition() {
+    over_every_scene(&[At::Call, At::Answer], async |mut scene, at| {
+        let session = scene.begin().await;
+        session.visits().add(1).unwrap();
+        let (storing, held) = scene.commit(&session, at).await;
+        let taking = tokio::spawn({
+            let session = session.clone();
+            async move { session.take::<u64>("visits").await }
+        });
+        go_on().await;
+        held.release();
+        end(storing).await.unwrap();
+        assert_eq!(end(taking).await.unwrap(), Some(6), "{at:?}");
+        assert_eq!(session.visits().await.unwrap(), 0, "{at:?}");
+        let finished = scene.app.finish(&session, &mut scene.visitor).await;
+        finished.unwrap();
+        assert_eq!(scene.visits().await, 0, "{at:?}");
+    })
+    .await;
+}
+
 /// Prevents: an `update` that replaces what another request has stored, because a take of the field did not come about
 /// and a sibling added something meanwhile (F02).
 #[tokio::test]

@@ -167,3 +167,24 @@ async fn the_watch_of_a_request_goes_on_when_the_request_renews() {
     )
     .await;
 }
+
+/// Prevents: a watch that goes on with the session that a request begins after it has destroyed the one that is watched
+/// (L12).
+#[tokio::test]
+async fn the_watch_of_a_request_ends_when_the_request_destroys() {
+    over_every_scene(&[true, false], async |scene, begins_another| {
+        let session = scene.begin().await;
+        let watching = tokio::spawn({
+            let session = session.clone();
+            async move { session.ended().await }
+        });
+        go_on().await;
+        session.destroy().unwrap();
+        if begins_another {
+            session.theme().set("dark".into()).unwrap();
+        }
+        session.commit().await.unwrap();
+        end(watching).await.unwrap();
+    })
+    .await;
+}
