@@ -209,6 +209,9 @@ impl Watch {
         if matches!(commit.step, Step::Renew { .. } | Step::Destroy) {
             self.unit().has_ended = Some(moment);
         }
+        if let Some(planned) = &mut self.unit().planned {
+            planned.applied = true;
+        }
         let mut happened = Vec::new();
         let (who, cookie, nothing_else) = match commit.step {
             Step::Create { .. } => {

@@ -74,6 +74,10 @@ pub(super) struct Planned {
     pub(super) wants: Wants,
     pub(super) who: Who,
     pub(super) known_use: Timestamp,
+    /// The store has it, though the request does not know it yet.
+    pub(super) applied: bool,
+    /// What it adds to and was read with that in it.
+    included: BTreeSet<Field>,
 }
 
 /// What a commit came to.
@@ -174,6 +178,16 @@ impl Unit {
         }
     }
 
+    /// What is about to be read has everything in it that is being stored.
+    pub(super) fn read_applied(&mut self, names: Option<&[Field]>) {
+        if let Some(planned) = &mut self.planned {
+            let adds = planned.wants.adds();
+            let read = adds.filter(|field| names.is_none_or(|names| names.contains(field)));
+            let first = read.filter(|field| !self.seen.contains_key(field));
+            planned.included.extend(first.collect::<Vec<_>>());
+        }
+    }
+
     /// Notes what was read: a field is read once.
     pub(super) fn read(&mut self, fields: &Fields, names: Option<&[Field]>) {
         if self.all_read {
@@ -194,7 +208,9 @@ impl Unit {
 
     /// What it must see of a field; `None` if it cannot know.
     pub(super) fn sees(&self, field: Field, now: Timestamp) -> Option<Option<Stored>> {
-        let planned = self.planned.as_ref().map(|planned| &planned.wants);
+        let planned = self.planned.as_ref();
+        let included = planned.is_some_and(|planned| planned.included.contains(&field));
+        let planned = planned.map(|planned| &planned.wants);
         let cleared = self.wants.clear || planned.is_some_and(|planned| planned.clear);
         let hides = self.wants.hides(field) || planned.is_some_and(|planned| planned.hides(field));
         let base = match self.seen.get(&field) {
@@ -204,8 +220,8 @@ impl Unit {
             None => return None,
         };
         let base = match planned {
-            Some(planned) => planned.fold(field, base, now),
-            None => base,
+            Some(planned) if !included => planned.fold(field, base, now),
+            _ => base,
         };
         Some(self.wants.fold(field, base, now))
     }
@@ -230,6 +246,8 @@ impl Unit {
             wants,
             who: self.who,
             known_use: self.known_use,
+            applied: false,
+            included: BTreeSet::new(),
         });
     }
 

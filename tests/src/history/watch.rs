@@ -94,6 +94,8 @@ pub(super) struct Seen {
     ended: Option<End>,
     names: Option<Vec<Field>>,
     view: bool,
+    /// What the request is storing is in it.
+    applied: bool,
     epoch: u64,
 }
 
@@ -167,6 +169,11 @@ impl Watch {
             ended: None,
             names,
             view: false,
+            applied: self
+                .unit()
+                .planned
+                .as_ref()
+                .is_some_and(|planned| planned.applied),
             epoch: self.unit().task().asked,
         };
         match (found, loaded) {
@@ -244,7 +251,11 @@ impl Watch {
         if self.unit().sees(field, now).is_none()
             && let Some(live) = self.shown()
         {
-            self.unit().read(&live.fields, Some(&[field]));
+            let unit = self.unit();
+            if unit.planned.as_ref().is_some_and(|planned| planned.applied) {
+                unit.read_applied(Some(&[field]));
+            }
+            unit.read(&live.fields, Some(&[field]));
         }
     }
 
@@ -281,6 +292,9 @@ impl Watch {
                     };
                 }
                 unit.known_use = live.lease.seen;
+                if seen.applied {
+                    unit.read_applied(seen.names.as_deref());
+                }
                 unit.read(&live.fields, seen.names.as_deref());
                 unit.viewing |= seen.view;
             }
