@@ -119,6 +119,36 @@ async fn a_take_that_fails_leaves_an_update_and_what_a_sibling_added_to_it() {
     .await;
 }
 
+/// Prevents: what a `clear` has dropped coming back, because it was lent to a take that did not come about.
+#[tokio::test]
+async fn a_take_that_fails_brings_back_nothing_that_a_sibling_has_cleared() {
+    over_every_scene(&[true, false], async |mut scene, adds_since| {
+        let session = scene.begin().await;
+        session.visits().await.unwrap();
+        session.visits().add(10).unwrap();
+        scene.gates.set(Fate::Failed);
+        let mut held = scene.gates.commits.hold(At::Call);
+        let taking = tokio::spawn({
+            let session = session.clone();
+            async move { session.take::<u64>("visits").await }
+        });
+        held.reached().await;
+        session.clear().unwrap();
+        if adds_since {
+            session.visits().add(1).unwrap();
+        }
+        held.release();
+        assert_eq!(end(taking).await.unwrap_err().kind(), ErrorKind::Store);
+        scene.gates.set(Fate::Stored);
+        let left = u64::from(adds_since);
+        assert_eq!(session.visits().await.unwrap(), left);
+        let finished = scene.app.finish(&session, &mut scene.visitor).await;
+        finished.unwrap();
+        assert_eq!(scene.visits().await, left);
+    })
+    .await;
+}
+
 /// Prevents: what a `clear` has removed coming back by an `update` that looked before it.
 #[tokio::test]
 async fn an_update_during_which_a_sibling_clears_begins_with_nothing() {
