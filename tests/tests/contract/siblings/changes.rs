@@ -3,7 +3,7 @@
 use super::{
     By, Shopping, end, go_on,
     held::{At, Fate},
-    over_every_scene, read,
+    over_every_scene, pairs, read,
 };
 use http::HeaderMap;
 use level_session::ErrorKind;
@@ -48,8 +48,12 @@ async fn what_a_sibling_adds_during_a_take_is_added_to_what_is_left() {
 /// Prevents: an addition that is taken twice, once out of the store and once more as one that is to be stored.
 #[tokio::test]
 async fn a_take_while_a_sibling_stores_an_addition() {
-    over_every_scene(&[At::Call, At::Answer], async |mut scene, at| {
+    let variants = pairs(&[At::Call, At::Answer], &[true, false]);
+    over_every_scene(&variants, async |mut scene, (at, read_before)| {
         let session = scene.begin().await;
+        if read_before {
+            session.visits().await.unwrap();
+        }
         session.visits().add(1).unwrap();
         let (storing, held) = scene.commit(&session, at).await;
         let taking = tokio::spawn({
