@@ -178,7 +178,7 @@ fn adding(field: FieldName, add: Add) -> Step {
 pub(crate) struct Slot {
     /// What is stored, once it was read: `Some(None)` for nothing.
     stored: Option<Option<Bytes>>,
-    /// What a commit that is under way takes with it.
+    /// What a commit or a claim that is under way takes with it.
     pub(crate) committing: Option<Change>,
     /// What was changed since.
     change: Option<Change>,
@@ -223,6 +223,11 @@ impl Slot {
     /// Whether the stored value was read.
     pub(crate) fn is_read(&self) -> bool {
         self.stored.is_some()
+    }
+
+    /// Whether an addition is being stored to what was not read: what the store says may hold it already.
+    pub(crate) fn is_adding_blindly(&self) -> bool {
+        self.stored.is_none() && matches!(self.committing, Some(Change::Add(_)))
     }
 
     /// What is stored, as far as it was read.
@@ -297,19 +302,14 @@ impl Slot {
         Ok(())
     }
 
-    /// Notes a step of an `update` that was run on what this slot showed at `version`. Gives the step back if
-    /// something else changed the slot meanwhile.
+    /// Notes a step of an `update` that was run on what this slot shows.
     pub(crate) fn update(
         &mut self,
         field: &FieldName,
-        version: u64,
         cleared: Cleared,
         step: Step,
         result: Option<Setting>,
-    ) -> Result<(), Step> {
-        if self.version != version {
-            return Err(step);
-        }
+    ) {
         let base = if cleared.asked {
             None
         } else {
@@ -323,10 +323,9 @@ impl Slot {
             result,
         ));
         self.version += 1;
-        Ok(())
     }
 
-    /// Hands what was changed to a commit.
+    /// Hands what was changed to a commit, or to a claim.
     pub(crate) fn begin_commit(&mut self) {
         debug_assert!(
             self.committing.is_none(),
@@ -373,22 +372,29 @@ impl Slot {
         Ok(())
     }
 
-    /// Lends the change, to work on it outside the lock. What stays behind has the same result: if the borrower is
-    /// dropped on the way, nothing is lost.
-    pub(crate) fn lend_change(&mut self) -> Option<Change> {
-        let stays = match &self.change {
-            Some(Change::Update(update)) => Some(update.as_seen()),
-            Some(Change::Add(add)) => Some(Change::Add(add.clone())),
-            _ => None,
-        };
-        std::mem::replace(&mut self.change, stays)
+    /// The claim is stored: what it took with it went with what was stored, and what was changed since stays.
+    pub(crate) fn taken(&mut self) {
+        self.committing = None;
+        self.stored = Some(None);
     }
 
-    /// Puts what was lent back, or what became of it, unless something else changed the slot meanwhile.
-    pub(crate) fn return_change(&mut self, version: u64, change: Option<Change>) {
-        if self.version == version {
-            self.change = change;
+    /// Lends an update that is under way, to run it again outside the lock. What stays behind has the same result.
+    pub(crate) fn lend_update(&mut self) -> Option<Box<Update>> {
+        match self.committing.take() {
+            Some(Change::Update(update)) => {
+                self.committing = Some(update.as_seen());
+                Some(update)
+            }
+            other => {
+                self.committing = other;
+                None
+            }
         }
+    }
+
+    /// Whether what was changed puts a value or removes it, whatever is stored.
+    pub(crate) fn replaces(&self) -> bool {
+        matches!(self.change, Some(Change::Set(_) | Change::Remove))
     }
 
     pub(crate) fn leaves_something(&self) -> bool {

@@ -19,7 +19,13 @@ use std::{
 pub(super) struct Read<'a> {
     /// The key, as the slice of one that a store is asked with.
     name: &'static [&'static str; 1],
-    asked: Option<(StoreFuture<'a, Loaded>, Epoch)>,
+    asked: Option<Asked<'a>>,
+}
+
+enum Asked<'a> {
+    Store(StoreFuture<'a, Loaded>, Epoch),
+    /// A commit of another task of the request is to end first.
+    Commit,
 }
 
 impl<'a> Read<'a> {
@@ -37,11 +43,16 @@ impl<'a> Read<'a> {
         loop {
             let look = match &mut self.asked {
                 None => unit.look(&field, now)?,
-                Some((answer, asked)) => {
+                Some(Asked::Store(answer, asked)) => {
                     let loaded = ready!(Pin::new(answer).poll(cx));
                     let asked = *asked;
                     self.asked = None;
                     unit.absorb_one(&field, loaded?, asked, now)?
+                }
+                Some(Asked::Commit) => {
+                    ready!(unit.lock().poll_commit_ended(cx));
+                    self.asked = None;
+                    unit.look(&field, now)?
                 }
             };
             match look {
@@ -51,8 +62,9 @@ impl<'a> Read<'a> {
                         .runtime
                         .store
                         .load(digest, Select::Names(self.name), now);
-                    self.asked = Some((answer, epoch));
+                    self.asked = Some(Asked::Store(answer, epoch));
                 }
+                Look::Wait => self.asked = Some(Asked::Commit),
             }
         }
     }

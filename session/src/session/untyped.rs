@@ -232,6 +232,10 @@ impl Untyped {
     /// Stores everything that was changed, at once, without waiting for the end of the request. What the request does
     /// afterwards is stored at its end.
     ///
+    /// Other tasks of the request may go on meanwhile. What cannot be known before the commit is over waits for it: a
+    /// counter that it adds to and that was not read yet, and every field where it renews the session. If it is dropped
+    /// in the middle, they get [`ErrorKind::Store`].
+    ///
     /// # Errors
     /// [`ErrorKind::Gone`] if the session ended meanwhile, [`ErrorKind::Store`], [`ErrorKind::Overflow`],
     /// [`ErrorKind::Contended`], [`ErrorKind::Random`], [`ErrorKind::Closed`]: nothing is stored then, and everything
@@ -256,7 +260,7 @@ impl Untyped {
     /// Returns when the session has ended: at once when it is destroyed or renewed through this process or has expired,
     /// within a minute when another process has ended it. For
     /// a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the connection when this
-    /// returns. At once for a new visitor.
+    /// returns. At once for a new visitor. A request that renews its own session goes on watching it under its new id.
     ///
     /// ```
     /// # use level_session::{Result, Session};

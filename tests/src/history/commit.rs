@@ -22,6 +22,8 @@ pub(super) enum Learned {
     Stored {
         who: Who,
         cookie: Option<Cookie>,
+        /// Until when the former id works, if it was renewed.
+        former_works_until: Option<Timestamp>,
         seen: Option<Timestamp>,
         after: Fields,
         nothing_else: bool,
@@ -38,6 +40,9 @@ impl Watch {
         match learned {
             Learned::Nothing => {}
             Learned::Conflict(current) => {
+                if matches!(unit.task().phase, Phase::Taking(_)) {
+                    unit.not_stored();
+                }
                 for (field, stored) in current {
                     unit.reread(field, stored);
                 }
@@ -50,17 +55,21 @@ impl Watch {
             Learned::Claimed(field, value) => {
                 unit.task().answered.push(Answer::Done);
                 unit.task().claimed = Some(value);
-                unit.wants.drop_all(field);
+                unit.planned = None;
                 unit.reread(field, None);
             }
             Learned::Stored {
                 who,
                 cookie,
+                former_works_until,
                 seen,
                 after,
                 nothing_else,
             } => {
                 unit.task().answered.push(Answer::Done);
+                if who != unit.who {
+                    unit.named_here = former_works_until;
+                }
                 unit.who = who;
                 unit.cookie = cookie.unwrap_or(unit.cookie);
                 unit.known_use = seen.unwrap_or(unit.known_use);
@@ -171,7 +180,9 @@ impl Watch {
             .model
             .live_mut(id)
             .and_then(|live| live.fields.remove(&field));
-        Learned::Claimed(field, self.unit().wants.fold(field, before, now))
+        let planned = self.unit().planned.as_ref();
+        let taken = planned.and_then(|planned| planned.wants.fold(field, before, now));
+        Learned::Claimed(field, taken)
     }
 
     fn apply(&mut self, commit: &Commit<'_>, id: Digest, planned: &Planned) -> Learned {
@@ -195,6 +206,12 @@ impl Watch {
         self.check(!unheard, |_| {
             "a session is made whose id nobody can be told".into()
         });
+        if matches!(commit.step, Step::Renew { .. } | Step::Destroy) {
+            self.unit().has_ended = Some(moment);
+        }
+        if let Some(planned) = &mut self.unit().planned {
+            planned.applied = true;
+        }
         let mut happened = Vec::new();
         let (who, cookie, nothing_else) = match commit.step {
             Step::Create { .. } => {
@@ -285,6 +302,12 @@ impl Watch {
         Learned::Stored {
             who,
             cookie,
+            former_works_until: match commit.step {
+                Step::Renew {
+                    former_works_until, ..
+                } => former_works_until,
+                _ => None,
+            },
             seen: commit.lease.map(|lease| lease.seen),
             after: fields,
             nothing_else,
@@ -296,13 +319,21 @@ impl Watch {
             return;
         };
         let lease = self.model.lease(live.lease.started, commit.now);
+        // Whoever has renewed it leaves its former id the grace.
+        let in_grace = self
+            .unit()
+            .named_here
+            .is_some_and(|until| commit.now < until);
         match commit.lease {
             None => {
-                // Whoever has renewed it leaves its former id the grace.
-                let renewed_here = self.unit().ended;
-                let noted = self.model.refresh_due(planned.known_use, commit.now) && !renewed_here;
+                let noted = self.model.refresh_due(planned.known_use, commit.now) && !in_grace;
                 let due = noted || planned.wants.touch;
                 self.check(!due, |_| "a refresh is due and is forgotten".into());
+            }
+            Some(_)
+                if in_grace && id == commit.id && live.former.is_some() && !planned.wants.touch =>
+            {
+                self.violated("a grace is ended, and no client has shown the new id".into());
             }
             // It comes by the former id, of a request that began before the renewal.
             Some(new) if new.started < live.lease.started => {

@@ -72,8 +72,12 @@ impl Store for UnreliableStore {
             let lost = watch.fault == Fault::Answers;
             let unit = watch.unit();
             unit.task().lost = lost;
-            if !matches!(unit.task().phase, Phase::Taking(_)) {
-                unit.plan();
+            match unit.task().phase {
+                Phase::Taking(field) => {
+                    watch.looked(field);
+                    watch.unit().plan_claim(field);
+                }
+                _ => unit.plan(),
             }
             watch.is_refresh(&commit)
         };

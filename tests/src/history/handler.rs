@@ -67,7 +67,7 @@ impl Handler {
     /// Does one thing after another.
     pub(super) async fn work(&self, session: &Session<Data>, ops: &[Op]) {
         for op in ops {
-            if self.watched.lock().violation.is_some() {
+            if self.watched.lock().is_over() {
                 break;
             }
             self.watched.lock().operations += 1;
@@ -121,38 +121,24 @@ impl Handler {
                 }) else {
                     return;
                 };
-                let differs = data.user.replace(tag) != Some(tag);
+                data.user = Some(tag);
                 data.visits += 2;
                 let got = session.store(&data).await;
-                self.wants(op, got, |watch, _| {
-                    let unit = watch.unit();
-                    // What is as the request sees it is not written.
-                    if differs {
-                        unit.wants
-                            .push(Field::User, set(Field::User.holding(tag), None));
-                    }
-                    unit.wants.push(Field::Visits, Change::Add(2));
-                });
+                self.wants(op, got, |watch, now| watch.stores(op, &data, now));
             }
             Op::Set(field, tag, typed) => {
                 let got = field.set(session, tag, typed);
                 self.wants(op, got, |watch, now| {
-                    let expires = (field == Field::Otp)
-                        .then(|| Timestamp::from_millis(now.as_millis() + OTP_MILLIS));
-                    watch
-                        .unit()
-                        .wants
-                        .push(field, set(field.holding(tag), expires));
+                    let change = set(field, field.holding(tag), now);
+                    watch.unit().wants.push(field, change);
                 });
             }
             Op::SetPair(tag) => {
                 for field in [Field::Left, Field::Right] {
                     let got = field.set(session, tag, true);
-                    self.wants(op, got, |watch, _| {
-                        watch
-                            .unit()
-                            .wants
-                            .push(field, set(field.holding(tag), None));
+                    self.wants(op, got, |watch, now| {
+                        let change = set(field, field.holding(tag), now);
+                        watch.unit().wants.push(field, change);
                     });
                 }
             }
@@ -230,42 +216,32 @@ impl Handler {
 
     async fn take(&self, session: &Session<Data>, op: Op, field: Field) {
         self.begins(Phase::Taking(field));
-        let shown = self.watched.lock().shown();
         let got = field.take(session).await;
         let mut watch = self.told(op, &got);
-        // What it looked at first, if it did not ask the store, and the claim did not tell either.
-        let now = watch.clock.now();
-        if let Some(live) = shown
-            && watch.unit().sees(field, now).is_none()
-        {
-            watch.unit().read(&live.fields, Some(&[field]));
-        }
         watch.unit().task().phase = Phase::AtWork;
+        let now = watch.clock.now();
+        // What was claimed is taken, whatever another task has found out of the session meanwhile.
+        if let Some(claimed) = watch.unit().task().claimed.take() {
+            let wanted = claimed.and_then(|stored| stored.at(now).cloned());
+            let got = got.map_err(|error| error.kind());
+            return watch.check(got == Ok(wanted.clone()), |_| {
+                format!("{op:?} gives {got:?} and should give {wanted:?}")
+            });
+        }
         let Some(got) = must(&mut watch, op, got) else {
             return;
         };
-        let now = watch.clock.now();
-        match watch.unit().task().claimed.take() {
-            Some(claimed) => {
-                let wanted = claimed.and_then(|stored| stored.at(now).cloned());
-                watch.check(got == wanted, |_| {
-                    format!("{op:?} gives {got:?} and should give {wanted:?}")
-                });
-            }
-            // Nothing was claimed: it was the request's own, or there is nothing.
-            None => {
-                watch.looked(field);
-                let Some(seen) = watch.unit().sees(field, now) else {
-                    return watch.violated(format!("{op:?} was answered without a look"));
-                };
-                let wanted = seen.as_ref().and_then(|stored| stored.at(now).cloned());
-                watch.check(got == wanted, |_| {
-                    format!("{op:?} gives {got:?} and should give {wanted:?}")
-                });
-                if seen.is_some() {
-                    watch.unit().wants.drop_own(field);
-                }
-            }
+        // It was the request's own, or there is nothing.
+        watch.looked(field);
+        let Some(seen) = watch.unit().sees(field, now) else {
+            return watch.violated(format!("{op:?} was answered without a look"));
+        };
+        let wanted = seen.as_ref().and_then(|stored| stored.at(now).cloned());
+        watch.check(got == wanted, |_| {
+            format!("{op:?} gives {got:?} and should give {wanted:?}")
+        });
+        if seen.is_some() {
+            watch.unit().wants.drop_own(field);
         }
     }
 
@@ -303,7 +279,9 @@ impl Handler {
     }
 }
 
-fn set(held: Held, expires: Option<Timestamp>) -> Change {
+pub(super) fn set(field: Field, held: Held, now: Timestamp) -> Change {
+    let otp = Timestamp::from_millis(now.as_millis() + OTP_MILLIS);
+    let expires = (field == Field::Otp).then_some(otp);
     Change::Set(Stored { held, expires })
 }
 
@@ -316,6 +294,7 @@ pub(super) fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
     );
     let (gone, failed) = (watch.unit().gone, watch.unit().task().failed);
     match got {
+        Err(error) if watch.overflows(&error) => None,
         Ok(value) if !gone && !failed => Some(value),
         Err(error) if gone && error.kind() == ErrorKind::Gone => None,
         Err(error) if failed && error.kind() == ErrorKind::Store => None,

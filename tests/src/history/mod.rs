@@ -28,6 +28,7 @@ mod threads;
 mod unit;
 mod wants;
 mod watch;
+mod whole;
 
 pub use data::Data;
 pub use plan::Episode;

@@ -171,9 +171,6 @@ impl Request {
                 beside = some(rng, 6);
                 // What the other does while one commits is what two tasks are about.
                 ops.insert(rng.below(ops.len() + 1), Op::Commit);
-                for op in ops.iter_mut().chain(&mut beside) {
-                    *op = op.beside_others();
-                }
             }
             3 => {
                 later = some(rng, 5);
@@ -249,18 +246,6 @@ impl Op {
             90..94 => Self::Commit,
             94 => Self::IsLive,
             _ => Self::Yield,
-        }
-    }
-}
-
-impl Op {
-    /// What a handler with several tasks does instead. What is read in one step and claimed or compared in another may
-    /// be changed by another task in between, and both would be right.
-    fn beside_others(self) -> Self {
-        match self {
-            Self::Take(field) => Self::Read(field, false),
-            Self::Store(_) => Self::Load,
-            other => other,
         }
     }
 }

@@ -105,6 +105,7 @@ impl Stage {
             clock: self.clock.clone(),
             fault: Fault::default(),
             violation: None,
+            overflown: false,
             told: tell.then(Vec::new),
             told_events: Vec::new(),
             due_events: Vec::new(),
@@ -130,7 +131,7 @@ impl Stage {
         };
         for action in &episode.actions {
             run.act(self, *action);
-            if watched.lock().violation.is_some() {
+            if watched.lock().is_over() {
                 break;
             }
         }
@@ -389,7 +390,7 @@ impl Run<'_> {
         for _ in 0..10_000 {
             let mut at_work: Vec<_> = self.running.keys().copied().collect();
             at_work.sort_unstable();
-            if at_work.is_empty() || self.watched.lock().violation.is_some() {
+            if at_work.is_empty() || self.watched.lock().is_over() {
                 return;
             }
             for number in at_work {

@@ -16,7 +16,7 @@ impl Stage {
     /// Compares what is left with the model, and leaves nothing.
     pub(super) fn settle(&self, watched: &Watched) {
         let mut watch = watched.lock();
-        if watch.violation.is_some() {
+        if watch.violation.is_some() || watch.overflown {
             return self.empty();
         }
         watch.tell(|_| "in the end".into());

@@ -72,6 +72,7 @@ impl Store for WatchedStore {
             move || self.inner.commit(commit),
             move |watch, answer| match answer {
                 Ok(outcome) => watch.committed(&same, outcome),
+                Err(error) if watch.overflows(error) => Learned::Nothing,
                 Err(error) => {
                     watch.violated(format!("the store fails: {error:?}"));
                     Learned::Nothing

@@ -27,9 +27,11 @@ pub(super) struct Unit {
     /// Which of them has a turn.
     pub(super) at: usize,
     pub(super) wants: Wants,
-    /// What a commit that is under way takes with it.
+    /// What a commit or a claim that is under way takes with it.
     pub(super) planned: Option<Planned>,
-    /// Counts its commits: what was asked before one is not noted after it.
+    /// Until when the former id of its session works, if it has renewed it, or what it was detached from has.
+    pub(super) named_here: Option<Timestamp>,
+    /// Counts the beginnings and ends of its commits: what was asked before one is not noted after it.
     pub(super) epoch: u64,
     seen: BTreeMap<Field, Option<Stored>>,
     all_read: bool,
@@ -42,6 +44,8 @@ pub(super) struct Unit {
     pub(super) used: bool,
     /// It has renewed or ended its session.
     pub(super) ended: bool,
+    /// When the store has ended an id for it, in the order of everything.
+    pub(super) has_ended: Option<u64>,
     /// Its client went away: nobody is told how it ended.
     pub(super) cancelled: bool,
     /// It has no response.
@@ -70,6 +74,10 @@ pub(super) struct Planned {
     pub(super) wants: Wants,
     pub(super) who: Who,
     pub(super) known_use: Timestamp,
+    /// The store has it, though the request does not know it yet.
+    pub(super) applied: bool,
+    /// What it adds to and was read with that in it.
+    included: BTreeSet<Field>,
 }
 
 /// What a commit came to.
@@ -124,6 +132,7 @@ impl Unit {
             at: 0,
             wants: Wants::default(),
             planned: None,
+            named_here: None,
             epoch: 0,
             seen: BTreeMap::new(),
             all_read: false,
@@ -132,6 +141,7 @@ impl Unit {
             cookie: Cookie::Leave,
             used: false,
             ended: false,
+            has_ended: None,
             cancelled: false,
             detached: false,
         }
@@ -142,6 +152,7 @@ impl Unit {
         Self {
             who: self.who,
             known_use: self.known_use,
+            named_here: self.named_here,
             detached: true,
             ..Self::new(None, began)
         }
@@ -167,6 +178,16 @@ impl Unit {
         }
     }
 
+    /// What is about to be read has everything in it that is being stored.
+    pub(super) fn read_applied(&mut self, names: Option<&[Field]>) {
+        if let Some(planned) = &mut self.planned {
+            let adds = planned.wants.adds();
+            let read = adds.filter(|field| names.is_none_or(|names| names.contains(field)));
+            let first = read.filter(|field| !self.seen.contains_key(field));
+            planned.included.extend(first.collect::<Vec<_>>());
+        }
+    }
+
     /// Notes what was read: a field is read once.
     pub(super) fn read(&mut self, fields: &Fields, names: Option<&[Field]>) {
         if self.all_read {
@@ -187,7 +208,9 @@ impl Unit {
 
     /// What it must see of a field; `None` if it cannot know.
     pub(super) fn sees(&self, field: Field, now: Timestamp) -> Option<Option<Stored>> {
-        let planned = self.planned.as_ref().map(|planned| &planned.wants);
+        let planned = self.planned.as_ref();
+        let included = planned.is_some_and(|planned| planned.included.contains(&field));
+        let planned = planned.map(|planned| &planned.wants);
         let cleared = self.wants.clear || planned.is_some_and(|planned| planned.clear);
         let hides = self.wants.hides(field) || planned.is_some_and(|planned| planned.hides(field));
         let base = match self.seen.get(&field) {
@@ -197,8 +220,8 @@ impl Unit {
             None => return None,
         };
         let base = match planned {
-            Some(planned) => planned.fold(field, base, now),
-            None => base,
+            Some(planned) if !included => planned.fold(field, base, now),
+            _ => base,
         };
         Some(self.wants.fold(field, base, now))
     }
@@ -206,18 +229,33 @@ impl Unit {
     /// A commit is about to be handed to the store: what is wanted goes with it.
     pub(super) fn plan(&mut self) {
         if self.planned.is_none() {
-            self.planned = Some(Planned {
-                wants: std::mem::take(&mut self.wants),
-                who: self.who,
-                known_use: self.known_use,
-            });
+            let wants = std::mem::take(&mut self.wants);
+            self.plan_for(wants);
+            self.epoch += 1;
         }
+    }
+
+    /// A claim is about to be handed to the store: what is wanted of the field goes with it.
+    pub(super) fn plan_claim(&mut self, field: Field) {
+        let wants = self.wants.split_off(field);
+        self.plan_for(wants);
+    }
+
+    fn plan_for(&mut self, wants: Wants) {
+        self.planned = Some(Planned {
+            wants,
+            who: self.who,
+            known_use: self.known_use,
+            applied: false,
+            included: BTreeSet::new(),
+        });
     }
 
     /// Nothing is known to be stored: all of it is wanted as before.
     pub(super) fn not_stored(&mut self) {
         if let Some(planned) = self.planned.take() {
             planned.wants.not_stored(&mut self.wants);
+            self.epoch += u64::from(!matches!(self.task().phase, Phase::Taking(_)));
         }
     }
 

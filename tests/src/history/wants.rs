@@ -115,12 +115,29 @@ impl Wants {
         }
     }
 
-    pub(super) fn drop_all(&mut self, field: Field) {
-        self.changes.retain(|(of, _)| *of != field);
+    /// Moves what is wanted of a field aside.
+    pub(super) fn split_off(&mut self, field: Field) -> Self {
+        let of_field = self.changes.extract_if(.., |(of, _)| *of == field);
+        Self {
+            changes: of_field.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it may ask for less than nothing.
+    pub(super) fn may_overflow(&self) -> bool {
+        let takes = |change: &Change| matches!(change, Change::Add(add) if *add < 0);
+        self.changes
+            .iter()
+            .any(|(of, change)| *of == Field::Visits && takes(change))
     }
 
     pub(super) fn hides(&self, field: Field) -> bool {
-        let absolute = |change: &Change| matches!(change, Change::Set(_) | Change::Remove);
+        let absolute = |change: &Change| match change {
+            Change::Set(_) | Change::Remove => true,
+            Change::Update(_) => self.clear, // it was made of nothing
+            Change::Add(_) => false,
+        };
         self.changes
             .iter()
             .any(|(of, change)| *of == field && absolute(change))

@@ -4,9 +4,10 @@ use super::{
     data::{Field, Held, held},
     model::{End, Found, Live, Model, Stored},
     unit::{Unit, Who},
+    wants::Wants,
 };
 use level_session::{
-    Clock, Event, Timestamp, Value,
+    Clock, Error, ErrorKind, Event, Timestamp, Value,
     store::{Bytes, Digest, Fields, Loaded, Select, Snapshot},
 };
 use std::{
@@ -24,6 +25,8 @@ pub(super) struct Watch {
     pub(super) clock: Clock,
     pub(super) fault: Fault,
     pub(super) violation: Option<String>,
+    /// A counter has left its range: what comes then is not judged.
+    pub(super) overflown: bool,
     /// What happened, if it is to be told.
     pub(super) told: Option<Vec<String>>,
     pub(super) told_events: Vec<Event>,
@@ -91,6 +94,8 @@ pub(super) struct Seen {
     ended: Option<End>,
     names: Option<Vec<Field>>,
     view: bool,
+    /// What the request is storing is in it.
+    applied: bool,
     epoch: u64,
 }
 
@@ -105,8 +110,16 @@ impl Watch {
     }
 
     pub(super) fn violated(&mut self, what: String) {
+        if self.overflown {
+            return;
+        }
         self.tell(|_| format!("  VIOLATION: {what}"));
         self.violation.get_or_insert(what);
+    }
+
+    /// Whether what comes is not judged.
+    pub(super) fn is_over(&self) -> bool {
+        self.violation.is_some() || self.overflown
     }
 
     pub(super) fn check(&mut self, holds: bool, what: impl FnOnce(&Self) -> String) {
@@ -118,6 +131,15 @@ impl Watch {
 
     pub(super) fn unit(&mut self) -> &mut Unit {
         &mut self.units[self.current]
+    }
+
+    /// Whether an error is one that a counter leaves its range, and may be.
+    pub(super) fn overflows(&mut self, error: &Error) -> bool {
+        let unit = self.unit();
+        let planned = unit.planned.iter().map(|planned| &planned.wants);
+        let may = planned.chain([&unit.wants]).any(Wants::may_overflow);
+        self.overflown |= may && error.kind() == ErrorKind::Overflow;
+        self.overflown
     }
 
     pub(super) fn loaded(
@@ -147,6 +169,11 @@ impl Watch {
             ended: None,
             names,
             view: false,
+            applied: self
+                .unit()
+                .planned
+                .as_ref()
+                .is_some_and(|planned| planned.applied),
             epoch: self.unit().task().asked,
         };
         match (found, loaded) {
@@ -217,7 +244,6 @@ impl Watch {
         }
     }
 
-    /// The answer reaches the request.
     /// The request has looked at a field. If it did not have to ask the store, it has read it where the store had
     /// shown it all fields, and what it saw there must be what is stored now.
     pub(super) fn looked(&mut self, field: Field) {
@@ -225,7 +251,11 @@ impl Watch {
         if self.unit().sees(field, now).is_none()
             && let Some(live) = self.shown()
         {
-            self.unit().read(&live.fields, Some(&[field]));
+            let unit = self.unit();
+            if unit.planned.as_ref().is_some_and(|planned| planned.applied) {
+                unit.read_applied(Some(&[field]));
+            }
+            unit.read(&live.fields, Some(&[field]));
         }
     }
 
@@ -244,6 +274,7 @@ impl Watch {
         live.filter(|live| live.lease.is_live(now))
     }
 
+    /// The answer reaches the request.
     pub(super) fn absorb(&mut self, seen: Seen) {
         let now = self.clock.now();
         let unit = self.unit();
@@ -261,8 +292,19 @@ impl Watch {
                     };
                 }
                 unit.known_use = live.lease.seen;
+                if seen.applied {
+                    unit.read_applied(seen.names.as_deref());
+                }
                 unit.read(&live.fields, seen.names.as_deref());
                 unit.viewing |= seen.view;
+            }
+            // Unless nobody can know, since the answer was lost.
+            None if unit.planned.is_some()
+                && seen
+                    .ended
+                    .is_some_and(|end| Some(end.moment) == unit.has_ended) =>
+            {
+                self.violated("a request takes its own renewal for an end".into());
             }
             None => {
                 let ended_under_it = seen.ended.is_some_and(|end| end.moment > unit.began);

@@ -2,9 +2,9 @@
 
 use crate::{
     Shop,
-    alive::{must_be_a_stranger, sign_in},
+    alive::{SLOW, begin_slowly, must_be_a_stranger, must_be_gone, sign_in},
 };
-use level_session::{Expiry, Refresh, Session, store::Store};
+use level_session::{ErrorKind, Expiry, Refresh, Session, store::Store};
 use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
@@ -119,6 +119,139 @@ async fn a_renewed_session_was_made_when_it_was() {
         .unwrap();
         let after = app.request(&mut visitor, async |s: Shopping| s.created().await);
         assert_eq!(after.await.unwrap(), made);
+    })
+    .await;
+}
+
+/// Prevents: a grace that a task in the background ends, though no client has shown the new id (L07).
+#[tokio::test]
+async fn what_the_request_that_renews_has_detached_does_not_end_the_grace() {
+    over_every_store(async |store| {
+        let app = with_grace(store);
+        let mut visitor = sign_in(&app).await;
+        let former = visitor.clone();
+        let renewing: Shopping = app.begin(&visitor);
+        renewing.renew().unwrap();
+        renewing.commit().await.unwrap();
+        let detached = renewing.detach().unwrap();
+        app.finish(&renewing, &mut visitor).await.unwrap();
+        let user = async |s: Shopping| s.user_id().await;
+        for seconds in [0, 4, 5] {
+            app.sleep(seconds);
+            detached.set("seconds", seconds).unwrap();
+            detached.commit().await.unwrap();
+            let mut former = former.clone();
+            assert_eq!(app.request(&mut former, user).await.unwrap(), Some(7));
+        }
+        // By its end, and by nothing else before it.
+        app.sleep(1);
+        must_be_a_stranger(&app, former).await;
+        assert_eq!(app.request(&mut visitor, user).await.unwrap(), Some(7));
+    })
+    .await;
+}
+
+/// Prevents: a session that expires under a connection that uses it all the time, since the grace of its renewal
+/// seemed to last (L05).
+#[tokio::test]
+async fn what_was_detached_by_the_request_that_renews_refreshes_when_the_grace_is_over() {
+    over_every_store(async |store| {
+        let app = with_grace(store).with_expiry(Expiry::idle(Duration::from_secs(100)));
+        let mut visitor = sign_in(&app).await;
+        let renewing: Shopping = app.begin(&visitor);
+        renewing.renew().unwrap();
+        renewing.commit().await.unwrap();
+        let detached = renewing.detach().unwrap();
+        app.finish(&renewing, &mut visitor).await.unwrap();
+        for seconds in [60, 60, 60] {
+            app.sleep(seconds);
+            detached.set("seconds", seconds).unwrap();
+            detached.commit().await.unwrap();
+        }
+        let user = async |s: Shopping| s.user_id().await;
+        assert_eq!(app.request(&mut visitor, user).await.unwrap(), Some(7));
+    })
+    .await;
+}
+
+/// Prevents: signing people out because their browser sent ten requests while the id was renewed (L07).
+#[tokio::test]
+async fn twenty_parallel_requests_across_a_renewal_with_grace() {
+    over_every_store(async |store| {
+        let app = with_grace(store);
+        let mut visitor = sign_in(&app).await;
+        let old = visitor.clone();
+        let before: Vec<Shopping> = (0..10).map(|_| app.begin(&old)).collect();
+        app.request(&mut visitor, async |s: Shopping| s.renew())
+            .await
+            .unwrap();
+        assert_ne!(visitor, old);
+        let after: Vec<Shopping> = (0..10).map(|_| app.begin(&old)).collect();
+        for session in before.iter().chain(&after) {
+            assert_eq!(session.user_id().await.unwrap(), Some(7));
+            session.visits().add(1).unwrap();
+            session.touch().unwrap(); // which would send the cookie again
+            let mut late = Visitor::new();
+            app.finish(session, &mut late).await.unwrap();
+            assert_eq!(
+                late,
+                Visitor::new(),
+                "the old id's responses do not replace the new cookie"
+            );
+        }
+        // A second renewal is not for the old id.
+        let error = app
+            .request(&mut old.clone(), async |s: Shopping| s.renew())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone);
+        // Seen with the new id: the old one is dead, long before the grace is over.
+        let visits = app
+            .request(&mut visitor, async |s: Shopping| s.visits().await)
+            .await
+            .unwrap();
+        assert_eq!(visits, 20);
+        must_be_a_stranger(&app, old).await;
+    })
+    .await;
+}
+
+/// Prevents: a logout that a request on the former id undoes.
+#[tokio::test]
+async fn logout_against_a_slow_writer_on_the_former_id() {
+    for slow in SLOW {
+        over_every_store(async |store| {
+            let app = with_grace(store);
+            let mut visitor = sign_in(&app).await;
+            let old = visitor.clone();
+            app.request(&mut visitor, async |s: Shopping| s.renew())
+                .await
+                .unwrap();
+            let session = begin_slowly(&app, &old, slow).await.unwrap();
+            app.request(&mut visitor, async |s: Shopping| s.destroy())
+                .await
+                .unwrap();
+            must_be_gone(&app, &session, slow).await;
+        })
+        .await;
+    }
+}
+
+/// Prevents: a logout that ends only the id that it came with.
+#[tokio::test]
+async fn signing_out_by_the_old_id_within_its_grace_ends_the_session() {
+    over_every_store(async |store| {
+        let app = with_grace(store);
+        let mut visitor = sign_in(&app).await;
+        let old = visitor.clone();
+        app.request(&mut visitor, async |s: Shopping| s.renew())
+            .await
+            .unwrap();
+        app.request(&mut old.clone(), async |s: Shopping| s.destroy())
+            .await
+            .unwrap();
+        must_be_a_stranger(&app, visitor).await;
+        must_be_a_stranger(&app, old).await;
     })
     .await;
 }

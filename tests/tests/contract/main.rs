@@ -8,6 +8,7 @@ mod grace;
 mod lazy;
 mod merge;
 mod races;
+mod siblings;
 mod take;
 mod typed;
 mod watch;

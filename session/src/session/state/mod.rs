@@ -2,7 +2,9 @@
 
 mod plan;
 mod slots;
+mod taking;
 mod terms;
+mod waiting;
 
 pub(crate) use plan::Plan;
 pub(crate) use terms::{
@@ -19,6 +21,7 @@ use crate::{
     store::{Bytes, Fields, Loaded, Meta, Snapshot},
 };
 use slots::Slots;
+use std::task::Waker;
 
 /// A unit of work: what is known, what is wanted, and what the response will say.
 pub(crate) struct State {
@@ -40,8 +43,16 @@ pub(crate) struct State {
     pub(crate) used: bool,
     pub(crate) phase: Phase,
     pub(crate) cookie: CookieAction,
-    /// Counts commits: what was read before one is not to be noted after it.
+    /// Counts the beginnings and ends of commits: what was asked before one is not to be noted after it.
     epoch: u64,
+    /// The commit that is under way gives the session an id, or takes it away.
+    moving: bool,
+    /// Who waits for the end of a commit.
+    waiting: Vec<Waker>,
+    /// Counts the sessions that this unit has destroyed.
+    pub(crate) destroyed: u64,
+    /// Counts what empties every field at once.
+    clears: u64,
     /// The id of the session that this unit will make, if a token was bound to it already.
     next: Option<SessionId>,
 }
@@ -65,6 +76,10 @@ impl State {
             phase: Phase::Open,
             cookie: CookieAction::Leave,
             epoch: 0,
+            moving: false,
+            waiting: Vec::new(),
+            destroyed: 0,
+            clears: 0,
             next: None,
         }
     }
@@ -84,7 +99,7 @@ impl State {
     /// Every use of the session passes here.
     pub(crate) fn use_it(&mut self) -> Result<&mut Self> {
         match self.phase {
-            Phase::Open | Phase::Committing => {
+            Phase::Open | Phase::Committing | Phase::Interrupted => {
                 self.used = true;
                 Ok(self)
             }
@@ -120,6 +135,9 @@ impl State {
         let Some(digest) = self.digest() else {
             return Ok(Look::Seen(None));
         };
+        if self.must_wait_for(std::slice::from_ref(field))? {
+            return Ok(Look::Wait);
+        }
         Ok(match self.slots.read_in_view(field, now) {
             Some(bytes) if untouched => Look::Seen(bytes),
             // Its own changes lie over what is stored.
@@ -137,6 +155,9 @@ impl State {
                 if matches!(self.see(field, now)?, Seen::Unknown) {
                     missing.push(field.clone());
                 }
+            }
+            if !missing.is_empty() && self.must_wait_for(&missing)? {
+                return Ok(LookAt::Wait);
             }
             if !missing.is_empty() && !self.slots.read_all_in_view(&missing, now) {
                 return Ok(LookAt::Load(digest, self.epoch(), missing));
@@ -201,7 +222,7 @@ impl State {
         rules: &Rules,
     ) -> Result<()> {
         if asked != self.epoch() {
-            return Ok(()); // a commit came between: whoever asked looks again
+            return Ok(()); // a commit began or ended meanwhile: whoever asked looks again
         }
         match loaded {
             Loaded::Live(snapshot) if self.accepts(&snapshot.meta, rules) => {
@@ -217,7 +238,7 @@ impl State {
                         named,
                         meta,
                         by_former_id,
-                        named_here: false,
+                        named_here: None,
                     },
                 });
                 self.note(names, fields, deadline(&meta, rules))
@@ -289,10 +310,11 @@ impl State {
     }
 
     pub(crate) fn version(&self, field: &str) -> u64 {
-        self.slots.get(field).map_or(0, Slot::version)
+        self.clears + self.slots.get(field).map_or(0, Slot::version)
     }
 
-    /// See [`Slot::update`].
+    /// See [`Slot::update`]; the step was run on what was seen at `version`. Gives it back if something else has changed
+    /// that meanwhile.
     pub(crate) fn update(
         &mut self,
         field: &FieldName,
@@ -301,14 +323,17 @@ impl State {
         result: Option<Setting>,
     ) -> Result<Result<(), UpdateStep>> {
         let cleared = self.use_it()?.cleared();
-        Ok(self
-            .slot(field)
-            .update(field, version, cleared, step, result))
+        if self.version(field) != version {
+            return Ok(Err(step));
+        }
+        self.slot(field).update(field, cleared, step, result);
+        Ok(Ok(()))
     }
 
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.use_it()?;
         self.cleared.asked = true;
+        self.clears += 1;
         for (_, slot) in self.slots.iter_mut() {
             slot.drop_change();
         }
@@ -356,36 +381,6 @@ impl State {
             Who::Known(known) => Some(&known.named.id),
             Who::Nobody | Who::Presented(_) => None,
         }
-    }
-
-    // ---- `take`
-
-    /// Begins to take a field that the request sees: its own value is taken here and now; a stored one is to be
-    /// claimed.
-    pub(crate) fn begin_take(&mut self, field: &FieldName) -> Result<Taking> {
-        self.slots.hide(); // the claim will outdate the view
-        let hidden = self.cleared() != Cleared::default();
-        let digest = self.digest();
-        let slot = self.use_it()?.slot(field);
-        let stored = slot.stored().cloned().flatten().filter(|_| !hidden);
-        Ok(match (slot.lend_change(), stored, digest) {
-            // It would have replaced what is stored; now it removes it.
-            (Some(Change::Set(_) | Change::Remove), ..) => {
-                slot.set(Change::Remove);
-                Taking::Own
-            }
-            (change, Some(stored), Some(id)) => Taking::Claim { change, id, stored },
-            // Made of nothing: nothing is left of it.
-            _ => {
-                slot.drop_change();
-                Taking::Own
-            }
-        })
-    }
-
-    /// What became of the change of a field whose taking began at `version`.
-    pub(crate) fn end_take(&mut self, field: &FieldName, version: u64, change: Option<Change>) {
-        self.slot(field).return_change(version, change);
     }
 
     pub(crate) fn reread(&mut self, field: &FieldName, bytes: Option<Bytes>) {

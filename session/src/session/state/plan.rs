@@ -102,10 +102,14 @@ impl State {
     fn refreshes(&self, known: &Known, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
         let former_id_works = known.meta.former_id_works && !known.by_former_id;
         self.touch
-            || match former_id_works {
-                // The client has shown the new id: it needs the former one no longer.
-                true => !known.named_here,
-                false => expiry.refresh_due(known.meta.lease.seen, now()),
+            || match known.named_here.filter(|_| former_id_works) {
+                // Writing them down ends the former id, which the client may still come with.
+                Some(until) => {
+                    let now = now();
+                    until <= now && expiry.refresh_due(known.meta.lease.seen, now)
+                }
+                // If it works, the client has shown the new id: it needs the former one no longer.
+                None => former_id_works || expiry.refresh_due(known.meta.lease.seen, now()),
             }
     }
 
@@ -120,6 +124,7 @@ impl State {
         match self.phase {
             Phase::Gone => return Err(Error::gone()),
             Phase::Closed => return Err(Error::closed()),
+            Phase::Interrupted => return Err(Self::interrupted()),
             Phase::Open | Phase::Committing => {}
         }
         // The commit will outdate the view, and one that nobody holds need not be kept as it was.
@@ -193,6 +198,8 @@ impl State {
             }
         }
         self.phase = Phase::Committing;
+        self.moving = step != Step::Keep;
+        self.epoch += 1;
         Ok(Some(plan))
     }
 
@@ -212,13 +219,7 @@ impl State {
     pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, Box<Update>)> {
         let mut updates = Vec::new();
         for (name, slot) in self.slots.iter_mut() {
-            if let Some(Change::Update(update)) = slot
-                .committing
-                .take_if(|change| matches!(change, Change::Update(_)))
-            {
-                slot.committing = Some(update.as_seen());
-                updates.push((name.clone(), update));
-            }
+            updates.extend(slot.lend_update().map(|update| (name.clone(), update)));
         }
         updates
     }
@@ -259,7 +260,12 @@ impl State {
         self.cleared.committing = false;
         self.create = false;
         self.epoch += 1;
-        self.phase = Phase::Open;
+        self.moving = false;
+        self.destroyed += u64::from(plan.intent == Intent::Destroy);
+        // Another task may have ended the request meanwhile: that stays so.
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Open;
+        }
         match (plan.step, plan.new, plan.lease) {
             (Step::Destroy, ..) => {
                 self.who = Who::Nobody;
@@ -267,6 +273,12 @@ impl State {
                 self.cookie = CookieAction::Remove;
             }
             (Step::Create { .. } | Step::Renew { .. }, Some(named), Some(lease)) => {
+                let former_works_until = match plan.step {
+                    Step::Renew {
+                        former_works_until, ..
+                    } => former_works_until,
+                    _ => None,
+                };
                 let created = match (&self.who, plan.intent) {
                     (Who::Known(known), Intent::Renew) => known.meta.created,
                     _ => now,
@@ -278,16 +290,10 @@ impl State {
                     meta: Meta {
                         created,
                         lease,
-                        former_id_works: matches!(
-                            plan.step,
-                            Step::Renew {
-                                former_works_until: Some(_),
-                                ..
-                            }
-                        ),
+                        former_id_works: former_works_until.is_some(),
                     },
                     by_former_id: false,
-                    named_here: true,
+                    named_here: former_works_until,
                 });
             }
             (_, _, Some(lease)) => {
@@ -307,6 +313,8 @@ impl State {
     /// The plan is not stored: everything is wanted as before.
     pub(crate) fn unsettle(&mut self, plan: &Plan, now: Timestamp) -> Result<()> {
         let cleared_since = self.cleared.asked;
+        self.epoch += 1;
+        self.moving = false;
         self.cleared = Cleared {
             asked: cleared_since || self.cleared.committing,
             committing: false,

@@ -1,7 +1,6 @@
 //! The terms that a unit of work is described in.
 
 use crate::{
-    changes::Change,
     clock::Timestamp,
     expiry::Expiry,
     field::FieldName,
@@ -44,8 +43,9 @@ pub(crate) struct Known {
     pub(crate) meta: Meta,
     /// It was found by the id that it had before its renewal.
     pub(crate) by_former_id: bool,
-    /// Its id was drawn by this request: no client has it yet.
-    pub(crate) named_here: bool,
+    /// Its id was drawn by this request, or by the one that it was detached from, so that no client has shown it yet:
+    /// until then the former one works.
+    pub(crate) named_here: Option<Timestamp>,
 }
 
 /// What shall happen to the session itself.
@@ -74,8 +74,10 @@ pub(crate) enum CookieAction {
 pub(crate) enum Phase {
     #[default]
     Open,
-    /// A commit is under way; if it is found so at the next, it was dropped in the middle.
+    /// A commit is under way.
     Committing,
+    /// A commit was dropped in the middle: whether it is stored is not known.
+    Interrupted,
     /// The session ended under it.
     Gone,
     /// The request is over.
@@ -88,6 +90,8 @@ pub(crate) enum Look {
     Seen(Option<Bytes>),
     /// The store must be asked first.
     Load(Digest, Epoch),
+    /// A commit is under way, and whether what the store says has it in it could not be told.
+    Wait,
 }
 
 /// What a look at several fields gives.
@@ -96,22 +100,20 @@ pub(crate) enum LookAt {
     Seen(Vec<Option<Bytes>>),
     /// The store must be asked for these first.
     Load(Digest, Epoch, Vec<FieldName>),
+    /// As [`Look::Wait`].
+    Wait,
 }
 
 /// How a field is taken.
 pub(crate) enum Taking {
     /// It was the request's own: done.
     Own,
-    /// It is stored: whoever removes exactly these bytes has it. `change` is what the request made of them, lent
-    /// until [`end_take`](super::State::end_take).
-    Claim {
-        change: Option<Change>,
-        id: Digest,
-        stored: Bytes,
-    },
+    /// It is stored: whoever removes exactly these bytes has it. What the request made of them goes with it, until
+    /// [`end_take`](super::State::end_take).
+    Claim { id: Digest, stored: Bytes },
 }
 
-/// When a load began, counted in commits.
+/// When a load began, counted in beginnings and ends of commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Epoch(pub(super) u64);
 

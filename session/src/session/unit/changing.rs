@@ -2,7 +2,8 @@
 
 use super::UnitOfWork;
 use crate::{
-    changes::{Change, Step},
+    changes::Step,
+    clock::Timestamp,
     error::Result,
     field::FieldName,
     session::state::Taking,
@@ -39,18 +40,19 @@ impl UnitOfWork {
                 return Ok(None);
             };
             check(&seen)?;
-            let (change, id, stored) = {
+            let (id, stored) = {
                 let mut state = self.lock();
                 if state.version(field) != version {
                     continue; // another task of this request changed it meanwhile
                 }
                 match state.begin_take(field)? {
                     Taking::Own => return Ok(Some(seen)),
-                    Taking::Claim { change, id, stored } => (change, id, stored),
+                    Taking::Claim { id, stored } => (id, stored),
                 }
             };
+            let claim = Claim { unit: self, field };
             let now = self.now();
-            let claim = Commit {
+            let commit = Commit {
                 id,
                 now,
                 ended_at: now,
@@ -67,36 +69,51 @@ impl UnitOfWork {
                     index: None,
                 }],
             };
-            let outcome = self.runtime.store.commit(claim).await;
-            let current = {
-                let mut state = self.lock();
-                match outcome {
-                    Ok(Outcome::Done) => {
-                        state.reread(field, None);
-                        state.end_take(field, version, None);
-                        return Ok(Some(seen));
-                    }
-                    Ok(Outcome::Conflict(current)) => {
-                        let current = current.into_iter().next().flatten();
-                        state.reread(field, current.clone());
-                        current
-                    }
-                    Ok(Outcome::Gone | Outcome::Exists) => return state.is_gone(),
-                    Err(error) => {
-                        state.end_take(field, version, change);
-                        return Err(error);
-                    }
+            match self.runtime.store.commit(commit).await? {
+                Outcome::Done => {
+                    claim.stored();
+                    return Ok(Some(seen));
                 }
-            };
-            // Another was faster: what this request made of the former value, it makes of the present one.
-            let change = match change {
-                Some(Change::Update(mut update)) => {
-                    update.rerun(current, now)?; // code of the user's: no lock is held but `serial`
-                    Some(Change::Update(update))
+                Outcome::Conflict(current) => {
+                    self.overtaken(field, current.into_iter().next().flatten(), now)?;
                 }
-                other => other,
-            };
-            self.lock().end_take(field, version, change);
+                Outcome::Gone | Outcome::Exists => {
+                    drop(claim);
+                    return self.lock().is_gone();
+                }
+            }
         }
+    }
+
+    /// Another was faster: what this request made of the former value, it makes of the present one.
+    fn overtaken(&self, field: &FieldName, current: Option<Bytes>, now: Timestamp) -> Result<()> {
+        let update = self.lock().lend_update(field);
+        let mut result = Ok(());
+        if let Some(mut update) = update {
+            result = update.rerun(current.clone(), now); // code of the user's: no lock is held but `serial`
+            self.lock().return_update(field, update);
+        }
+        self.lock().reread(field, current);
+        result
+    }
+}
+
+/// A claim that is under way. What it took with it is wanted as before when it is dropped.
+struct Claim<'a> {
+    unit: &'a UnitOfWork,
+    field: &'a FieldName,
+}
+
+impl Claim<'_> {
+    fn stored(self) {
+        self.unit.lock().taken(self.field);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let now = self.unit.now();
+        self.unit.lock().not_taken(self.field, now);
     }
 }

@@ -6,10 +6,39 @@ use crate::{
     session::state::{Phase, Plan, Rules, State},
     store::{Bytes, Commit, Outcome, Step as CommitStep},
 };
+use std::task::Waker;
 
 /// How often a commit is tried again because another request changed a field that it updates. A turn per session
 /// makes one retry the rule; only another process can cause more.
 const TRIES: usize = 64;
+
+/// A commit that is under way; if it is dropped before its outcome is known, it was interrupted.
+struct UnderWay<'a>(&'a UnitOfWork);
+
+impl UnderWay<'_> {
+    /// The outcome is known: this is what it does to the state.
+    fn ends<T>(self, with: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.0.lock();
+        let done = with(&mut state);
+        let waiting = state.take_waiting();
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+        std::mem::forget(self);
+        done
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if state.phase == Phase::Committing {
+            state.phase = Phase::Interrupted;
+        }
+        let waiting = state.take_waiting();
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
 
 impl UnitOfWork {
     /// Stores everything that is wanted, at once.
@@ -21,13 +50,9 @@ impl UnitOfWork {
                 Phase::Open => {}
                 Phase::Gone => return Err(Error::gone()),
                 Phase::Closed => return Err(Error::closed()),
-                Phase::Committing => {
+                Phase::Committing | Phase::Interrupted => {
                     state.phase = Phase::Gone;
-                    return Err(Error::new(
-                        ErrorKind::Store,
-                        "an earlier commit of this request was interrupted, and whether it is stored is not known: \
-                         nothing more is stored through this handle",
-                    ));
+                    return Err(State::interrupted());
                 }
             }
         }
@@ -39,16 +64,16 @@ impl UnitOfWork {
         let Some(mut plan) = self.lock().plan(&rules, || self.runtime.ids.next())? else {
             return Ok(());
         };
+        let under_way = UnderWay(self);
         match self.carry_out(&mut plan, &rules).await {
             Ok(()) => {
                 let events = plan.events();
-                let by_former_id = self.lock().settle(plan, rules.now);
+                let by_former_id = under_way.ends(|state| state.settle(plan, rules.now));
                 events.for_each(|event| self.runtime.tell(event, by_former_id));
                 Ok(())
             }
             // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
-            Err(error) if plan.is_refresh() => {
-                let mut state = self.lock();
+            Err(error) if plan.is_refresh() => under_way.ends(|state| {
                 state.unsettle(&plan, rules.now)?;
                 match error.kind() {
                     ErrorKind::Gone => state.phase = Phase::Gone,
@@ -59,10 +84,10 @@ impl UnitOfWork {
                     ),
                 }
                 Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::Gone => self.lock().is_gone(),
+            }),
+            Err(error) if error.kind() == ErrorKind::Gone => under_way.ends(State::is_gone),
             Err(error) => {
-                let back = self.lock().unsettle(&plan, rules.now);
+                let back = under_way.ends(|state| state.unsettle(&plan, rules.now));
                 Err(back.err().unwrap_or(error))
             }
         }

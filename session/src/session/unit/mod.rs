@@ -7,7 +7,7 @@ mod changing;
 mod committing;
 mod reading;
 
-use super::state::{CookieAction, Known, Rules, State, Who};
+use super::state::{CookieAction, Rules, State, Who};
 use crate::{
     changes::Setting,
     clock::Timestamp,
@@ -57,10 +57,6 @@ impl UnitOfWork {
                     "there is no stored session to detach from yet: write something and `commit().await` it first",
                 ));
             }
-            Who::Known(known) => Who::Known(Known {
-                named_here: false,
-                ..known.clone()
-            }),
             who => who.clone(),
         };
         Ok(Self {
@@ -109,6 +105,9 @@ impl UnitOfWork {
     pub(crate) async fn csrf_token(&self) -> Result<String> {
         self.lock().use_it()?;
         self.identify().await?;
+        while self.lock().must_wait_for_id()? {
+            self.commit_ended().await;
+        }
         let id = self.lock().id_to_be(|| self.runtime.ids.next())?;
         csrf::token(&self.runtime.keyring, &id)
     }

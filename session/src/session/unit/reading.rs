@@ -63,6 +63,7 @@ impl UnitOfWork {
                         .await?;
                     self.absorb(std::slice::from_ref(field), loaded, asked, self.now())?;
                 }
+                Look::Wait => self.commit_ended().await,
             }
         }
     }
@@ -75,6 +76,10 @@ impl UnitOfWork {
             let (digest, asked, missing) = match looked {
                 LookAt::Seen(seen) => return Ok(seen),
                 LookAt::Load(digest, asked, missing) => (digest, asked, missing),
+                LookAt::Wait => {
+                    self.commit_ended().await;
+                    continue;
+                }
             };
             let names: Vec<&str> = missing.iter().map(|name| &**name).collect();
             let loaded = self
@@ -90,17 +95,30 @@ impl UnitOfWork {
     pub(crate) async fn read_all(&self) -> Result<Vec<(FieldName, Bytes)>> {
         loop {
             let now = self.now();
-            let (digest, asked) = {
+            let asked = {
                 let mut state = self.lock();
                 state.use_it()?;
                 match state.digest() {
-                    Some(digest) if !state.knows_all() => (digest, state.epoch()),
+                    Some(digest) if !state.knows_all() => match state.must_wait_for_all()? {
+                        true => None,
+                        false => Some((digest, state.epoch())),
+                    },
                     _ => return state.see_all(now),
                 }
+            };
+            let Some((digest, asked)) = asked else {
+                self.commit_ended().await;
+                continue;
             };
             let loaded = self.runtime.store.load(digest, Select::All, now).await?;
             self.absorb(&[], loaded, asked, self.now())?;
         }
+    }
+
+    /// Waits until no commit is under way. It holds nothing meanwhile, so that it is in nobody's way if it is no longer
+    /// polled.
+    pub(super) async fn commit_ended(&self) {
+        poll_fn(|cx| self.lock().poll_commit_ended(cx)).await;
     }
 
     /// Whether the session lives, and its times.
@@ -131,28 +149,36 @@ impl UnitOfWork {
     }
 
     /// Waits until the session has ended. What this process ends is told at once, what another one does, or a request that
-    /// was dropped before it knew of its success, is found by looking again.
+    /// was dropped before it knew of its success, is found by looking again. A renewal of this unit's own is no end.
     pub(crate) async fn ended(&self) -> Result<()> {
-        let Some(id) = self.digest() else {
-            return Ok(());
+        let destroyed = self.lock().destroyed;
+        let id = || {
+            let state = self.lock();
+            state.digest().filter(|_| state.destroyed == destroyed)
         };
-        let mut ends = self.runtime.ends(id);
-        loop {
-            ends.mark_unchanged();
+        while let Some(watched) = id() {
+            let mut ends = self.runtime.ends(watched);
             let now = self.now();
-            let Loaded::Live(snapshot) = self.runtime.store.load(id, Select::Nothing, now).await?
-            else {
-                return Ok(());
-            };
-            let lease = snapshot.meta.lease;
-            let lease = self
+            let live = match self
                 .runtime
-                .expiry
-                .lease(lease.started, lease.seen)
-                .earlier(lease);
-            if !lease.is_live(now) {
-                return Ok(());
-            }
+                .store
+                .load(watched, Select::Nothing, now)
+                .await?
+            {
+                Loaded::Live(snapshot) => Some(snapshot.meta.lease),
+                Loaded::Ended(_) | Loaded::Missing => None,
+            };
+            let lease = live.map(|lease| {
+                let today = self.runtime.expiry.lease(lease.started, lease.seen);
+                today.earlier(lease)
+            });
+            let Some(lease) = lease.filter(|lease| lease.is_live(now)) else {
+                self.commit_ended().await;
+                match id() {
+                    Some(id) if id != watched => continue,
+                    _ => break,
+                }
+            };
             let mut ended = pin!(ends.changed());
             let look_again = lease.deadline().min(now.after(LOOK_AGAIN));
             let mut expired = pin!(self.runtime.clock.sleep_until(look_again));
@@ -162,5 +188,6 @@ impl UnitOfWork {
             })
             .await;
         }
+        Ok(())
     }
 }

@@ -1,0 +1,180 @@
+//! A store whose calls can be held, before they are made or before their answer arrives: for what happens meanwhile.
+
+use level_session::{
+    Error, Result, Timestamp,
+    store::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept},
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// Where a call is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// Before the store hears of it.
+    Call,
+    /// When the store has done it, before the answer arrives.
+    Answer,
+}
+
+/// How a commit ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fate {
+    #[default]
+    Stored,
+    /// With an error, and nothing is stored.
+    Failed,
+    /// With an error, though it is stored.
+    Lost,
+}
+
+/// Holds the next call, once.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<Option<Holding>>>);
+
+struct Holding {
+    at: At,
+    reached: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
+}
+
+/// A call that is held, or will be.
+pub(crate) struct Held {
+    reached: oneshot::Receiver<()>,
+    release: oneshot::Sender<()>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Gates {
+    pub(crate) loads: Gate,
+    pub(crate) commits: Gate,
+    fate: Arc<Mutex<Fate>>,
+}
+
+pub(crate) struct HeldStore {
+    inner: Arc<dyn Store>,
+    gates: Gates,
+}
+
+impl HeldStore {
+    pub(crate) fn over(inner: Arc<dyn Store>) -> (Arc<dyn Store>, Gates) {
+        let gates = Gates::default();
+        let store = Self {
+            inner,
+            gates: gates.clone(),
+        };
+        (Arc::new(store), gates)
+    }
+}
+
+impl Gates {
+    /// How commits end from now on.
+    pub(crate) fn set(&self, fate: Fate) {
+        *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = fate;
+    }
+
+    fn fate(&self) -> Fate {
+        *self.fate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gate {
+    /// Holds the next call there.
+    pub(crate) fn hold(&self, at: At) -> Held {
+        let (reached, is_reached) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Holding {
+            at,
+            reached,
+            released,
+        });
+        Held {
+            reached: is_reached,
+            release,
+        }
+    }
+
+    async fn pass<T>(&self, call: impl Future<Output = T>) -> T {
+        let holding = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(holding) = holding else {
+            return call.await;
+        };
+        let hold = async {
+            let _ = holding.reached.send(());
+            let _ = holding.released.await;
+        };
+        match holding.at {
+            At::Call => {
+                hold.await;
+                call.await
+            }
+            At::Answer => {
+                let answer = call.await;
+                hold.await;
+                answer
+            }
+        }
+    }
+}
+
+impl Held {
+    /// Until the call is held.
+    pub(crate) async fn reached(&mut self) {
+        (&mut self.reached).await.expect("a call");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn release(self) {
+        let _ = self.release.send(());
+    }
+}
+
+impl Store for HeldStore {
+    fn load<'a>(
+        &'a self,
+        id: Digest,
+        select: Select<'a>,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Loaded> {
+        let call = async move { self.inner.load(id, select, now).await };
+        StoreFuture::boxed(self.gates.loads.pass(call))
+    }
+
+    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        let lost = || Error::store("storing a session", "a fault that a test asked for");
+        let call = async move {
+            let outcome: Result<_> = match self.gates.fate() {
+                Fate::Stored => return self.inner.commit(commit).await,
+                Fate::Failed => Err(lost()),
+                Fate::Lost => self.inner.commit(commit).await.and(Err(lost())),
+            };
+            outcome
+        };
+        StoreFuture::boxed(self.gates.commits.pass(call))
+    }
+
+    fn find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        now: Timestamp,
+    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
+        self.inner.find(field, entry, now)
+    }
+
+    fn page(
+        &self,
+        after: Option<Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Digest>> {
+        self.inner.page(after, limit, now)
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+        self.inner.sweep(now, limit)
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.inner.close()
+    }
+}
