@@ -149,7 +149,9 @@ impl Change {
         Write {
             field: field.clone(),
             op: self.op(),
-            index: self.setting().and_then(|setting| setting.index.as_deref().cloned()),
+            index: self
+                .setting()
+                .and_then(|setting| setting.index.as_deref().cloned()),
         }
     }
 

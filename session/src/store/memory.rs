@@ -5,12 +5,12 @@ use super::{
     StoreFuture, Swept,
     by_digest::ByDigest,
     rules::{self, Life, Verdict},
-    table::Table,
+    table::{Field, Table},
     watch::{ExpiredWatch, Watchers},
 };
 use crate::{clock::Timestamp, error::Result};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError, Weak,
@@ -105,25 +105,21 @@ impl MemoryStore {
     fn create(&self, commit: &Commit<'_>, created: Timestamp) -> Result<Outcome> {
         let lease = rules::required_lease(commit)?;
         let mut shard = self.shard(commit.id)?;
-        if shard.contains_key(&commit.id) {
+        let Entry::Vacant(place) = shard.entry(commit.id) else {
             return Ok(Outcome::Exists);
-        }
-        let mut session = Session {
-            life: Life {
-                created,
-                lease,
-                former: None,
-            },
-            fields: Table::default(),
         };
-        match session.judge(commit)? {
-            Verdict::Conflict(found) => Ok(Outcome::Conflict(found)),
-            Verdict::Apply(values) => {
-                session.apply(commit, values);
-                shard.insert(commit.id, Record::Live(session));
-                Ok(Outcome::Done)
-            }
-        }
+        let values = match rules::judge(commit, |_| Ok(None))? {
+            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
+            Verdict::Apply(values) => values,
+        };
+        let life = Life {
+            created,
+            lease,
+            former: None,
+        };
+        let fields = Session::fields_of(commit, values);
+        place.insert(Record::Live(Session { life, fields }));
+        Ok(Outcome::Done)
     }
 
     fn change(&self, commit: &Commit<'_>) -> Result<Outcome> {
@@ -370,6 +366,18 @@ impl Session {
 
     fn judge(&self, commit: &Commit<'_>) -> Result<Verdict> {
         rules::judge(commit, |name| Ok(self.value(name)))
+    }
+
+    /// What a new session begins with.
+    fn fields_of(commit: &Commit<'_>, values: Vec<Option<Bytes>>) -> Table {
+        let mut fields = Vec::with_capacity(values.len());
+        fields.extend(
+            (commit.writes.iter().zip(values)).filter_map(|(write, bytes)| {
+                let index = rules::index_after(write, || None);
+                Some(Field::new(write.field.clone(), index, Some(bytes?)))
+            }),
+        );
+        Table::of(fields)
     }
 
     fn apply(&mut self, commit: &Commit<'_>, values: Vec<Option<Bytes>>) {

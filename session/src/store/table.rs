@@ -64,6 +64,15 @@ impl Field {
 }
 
 impl Table {
+    /// The table of a session that begins with these fields.
+    pub(super) fn of(mut fields: Vec<Field>) -> Self {
+        fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Self(Arc::new(Inner {
+            fields,
+            outdated: AtomicBool::new(false),
+        }))
+    }
+
     pub(super) fn fields(&self) -> &[Field] {
         &self.0.fields
     }

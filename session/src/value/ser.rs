@@ -19,10 +19,7 @@ pub(super) const PAIRS: &str = "$level_session::pairs";
 /// # Errors
 /// [`ErrorKind::Encode`] if the `Serialize` of a type fails, or the value is larger than [`MAX_VALUE_BYTES`] or nested
 /// deeper than [`MAX_DEPTH`].
-pub(crate) fn encode<T: Serialize + ?Sized>(
-    value: &T,
-    out: &mut Buffer,
-) -> Result<(), ValueError> {
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), ValueError> {
     let start = out.len();
     let mut writer = Writer::new(out);
     let result = value.serialize(&mut writer).and_then(|()| writer.finish());
