@@ -371,12 +371,12 @@ impl Session {
     /// What a new session begins with.
     fn fields_of(commit: &Commit<'_>, values: Vec<Option<Bytes>>) -> Table {
         let mut fields = Vec::with_capacity(values.len());
-        fields.extend(
-            (commit.writes.iter().zip(values)).filter_map(|(write, bytes)| {
+        for (write, bytes) in commit.writes.iter().zip(values) {
+            if bytes.is_some() {
                 let index = rules::index_after(write, || None);
-                Some(Field::new(write.field.clone(), index, Some(bytes?)))
-            }),
-        );
+                fields.push(Field::new(write.field.clone(), index, bytes));
+            }
+        }
         Table::of(fields)
     }
 

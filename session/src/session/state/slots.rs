@@ -51,14 +51,14 @@ impl Slots {
     /// The slot of a field; if it was not touched yet, one that knows what was read in the view and nothing else.
     pub(super) fn slot(&mut self, name: &FieldName) -> &mut Slot {
         let at = self.place(name).unwrap_or_else(|at| {
-            let mut slot = Slot::default();
-            if let Some(bytes) = self.viewed(name) {
-                slot.read(Some(bytes.clone()));
-            }
             if self.slots.is_empty() {
                 self.slots.reserve_exact(FEW);
             }
-            self.slots.insert(at, (name.clone(), slot));
+            let seen = self.viewed(name).cloned();
+            self.slots.insert(at, (name.clone(), Slot::default()));
+            if seen.is_some() {
+                self.slots[at].1.read(seen);
+            }
             at
         });
         &mut self.slots[at].1

@@ -133,8 +133,8 @@ impl UnitOfWork {
         // Another task of the request that is about to change something is waited for.
         let stores = state.used
             && commits
-            && (self.serial.try_lock().is_err()
-                || state.wants_commit(&self.runtime.expiry, || self.now()));
+            && (state.wants_commit(&self.runtime.expiry, || self.now())
+                || self.serial.try_lock().is_err());
         (!stores).then(|| state.close())
     }
 
