@@ -370,14 +370,11 @@ impl Session {
 
     /// What a new session begins with.
     fn fields_of(commit: &Commit<'_>, values: Vec<Option<Bytes>>) -> Table {
-        let mut fields = Vec::with_capacity(values.len());
-        for (write, bytes) in commit.writes.iter().zip(values) {
-            if bytes.is_some() {
-                let index = rules::index_after(write, || None);
-                fields.push(Field::new(write.field.clone(), index, bytes));
-            }
-        }
-        Table::of(fields)
+        let values = commit.writes.iter().zip(values);
+        Table::of(values.filter_map(|(write, bytes)| {
+            let index = rules::index_after(write, || None);
+            Some(Field::new(write.field.clone(), index, Some(bytes?)))
+        }))
     }
 
     fn apply(&mut self, commit: &Commit<'_>, values: Vec<Option<Bytes>>) {

@@ -64,8 +64,10 @@ impl Field {
 }
 
 impl Table {
-    /// The table of a session that begins with these fields.
-    pub(super) fn of(mut fields: Vec<Field>) -> Self {
+    /// The table of a session that begins with these fields, in any order.
+    pub(super) fn of(iter: impl Iterator<Item = Field>) -> Self {
+        let mut fields = Vec::with_capacity(iter.size_hint().1.unwrap_or_default());
+        iter.for_each(|field| fields.push(field));
         fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Self(Arc::new(Inner {
             fields,
