@@ -267,6 +267,13 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_fields_in_any_order_is_by_name() {
+        let names = ["c", "a", "d", "b"];
+        let fields = names.map(|name| Field::new(name.into(), None, Some(bytes(name))));
+        assert_eq!(Table::of(fields.into_iter()), table(&["a", "b", "c", "d"]));
+    }
+
+    #[test]
     fn a_view_of_a_session_that_is_dropped_is_outdated() {
         let table = table(&["a"]);
         let view = table.view();

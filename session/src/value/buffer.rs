@@ -79,3 +79,40 @@ impl Deref for Buffer {
         self.stack.get(..self.len).unwrap_or(&self.heap)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents: bytes that are lost, doubled or out of place where they move from the stack to the heap.
+    #[test]
+    fn it_holds_what_a_vector_does_on_either_side_of_the_stack_s_end() {
+        for len in (0..4).chain(ON_STACK - 4..ON_STACK + 5) {
+            let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
+            let cut = len / 2;
+            for (from, to) in [(0, 0), (0, len), (cut, len), (cut, cut), (len, len)] {
+                for put in [&b""[..], b"x", b"xyz", &bytes[..to - from]] {
+                    let (mut buffer, mut vector) = (Buffer::new(), Vec::new());
+                    for half in [&bytes[..cut], &bytes[cut..], b"ab"] {
+                        buffer.extend_from_slice(half);
+                        vector.extend_from_slice(half);
+                    }
+                    buffer.splice(from..to, put);
+                    vector.splice(from..to, put.iter().copied());
+                    assert_eq!(*buffer, *vector, "{put:?} for {from}..{to} of {len}");
+                    buffer.push(b'c');
+                    vector.push(b'c');
+                    assert_eq!(*buffer, *vector);
+                    for shorter in [len + 9, len, cut] {
+                        buffer.truncate(shorter);
+                        vector.truncate(shorter);
+                        assert_eq!(*buffer, *vector);
+                        buffer.push(b'd');
+                        vector.push(b'd');
+                        assert_eq!(*buffer, *vector);
+                    }
+                }
+            }
+        }
+    }
+}
