@@ -21,7 +21,7 @@ pub(crate) fn token(keyring: &Keyring, id: &SessionId) -> Result<String> {
         let problem = "the operating system gave no random bytes for a CSRF token";
         Error::new(ErrorKind::Random, problem).because(cause)
     })?;
-    let tag = keyring.sign(&[PURPOSE, id.to_text().as_bytes()]);
+    let tag = keyring.sign(&[PURPOSE, id.as_text().as_bytes()]);
     for ((masked, mask), tag) in masked.iter_mut().zip(mask).zip(tag) {
         *masked = *mask ^ tag;
     }
@@ -40,7 +40,7 @@ pub(crate) fn matches(keyring: &Keyring, id: &SessionId, token: &str) -> bool {
         *tag = mask ^ masked;
     }
     keyring
-        .verify(&[PURPOSE, id.to_text().as_bytes()], &tag)
+        .verify(&[PURPOSE, id.as_text().as_bytes()], &tag)
         .is_some()
 }
 
@@ -86,7 +86,7 @@ mod tests {
             &good[1..],
             &format!("{good}A"),
             &format!(" {good}"),
-            &id.to_text(),
+            id.as_text(),
         ] {
             assert!(!matches(&keys, &id, bad), "{bad:?}");
         }
@@ -97,6 +97,6 @@ mod tests {
         let (keys, id) = (Keyring::generate().unwrap(), SessionId::from_bytes([1; 24]));
         let (one, two) = (token(&keys, &id).unwrap(), token(&keys, &id).unwrap());
         assert_ne!(one, two);
-        assert!(!one.contains(&id.to_text()));
+        assert!(!one.contains(id.as_text()));
     }
 }

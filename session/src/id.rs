@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use std::{fmt, sync::Arc};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Bytes of an id: 192 bits, all of them random (ASVS 7.2.3 asks for 128). A multiple of three, so that its base64
 /// has one spelling.
@@ -12,30 +12,38 @@ pub(crate) const ID_BYTES: usize = 24;
 /// Characters of an id in a cookie.
 pub(crate) const ID_CHARS: usize = 32;
 
-/// A session id. There is no public way to make one from text: it comes from the system's generator or from a cookie
-/// whose signature was verified.
+/// A session id, as the text that it is in the cookie: 32 characters of base64url. There is no public way to make one
+/// from text: it comes from the system's generator or from a cookie whose signature was verified.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SessionId([u8; ID_BYTES]);
+pub(crate) struct SessionId([u8; ID_CHARS]);
 
 impl SessionId {
-    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
-        Self(bytes)
+        let mut text = [0; ID_CHARS];
+        let length = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+        debug_assert_eq!(length, Ok(ID_CHARS));
+        Self(text)
     }
 
-    /// The id of a cookie; only for the signer, after the signature was verified.
-    pub(crate) fn from_verified(bytes: [u8; ID_BYTES]) -> Self {
-        Self(bytes)
+    /// The id of a cookie, of which every character [is one of an id's](Self::is_char); only for the signer, after the
+    /// signature was verified.
+    pub(crate) fn from_verified(text: [u8; ID_CHARS]) -> Self {
+        Self(text)
     }
 
-    /// The text that goes into the cookie: 32 characters of base64url.
-    pub(crate) fn to_text(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
+    /// Whether it is a character of base64url.
+    pub(crate) fn is_char(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+    }
+
+    /// The text that goes into the cookie.
+    pub(crate) fn as_text(&self) -> &str {
+        str::from_utf8(&self.0).expect("base64url is ASCII")
     }
 
     /// The key of the session in a store.
     pub(crate) fn digest(&self) -> Digest {
-        Digest(hash("level-session/id/1", &self.0))
+        Digest(hash("level-session/id/2", &self.0))
     }
 }
 
@@ -60,7 +68,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The key of a session in a store: SHA-256 of its id with a purpose in front. A copy of the store reveals no id
+/// The key of a session in a store: SHA-256 of its id's text with a purpose in front. A copy of the store reveals no id
 /// (requirement S05), and a look-up by digest is no timing oracle (S06).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -105,22 +113,22 @@ impl IdSource {
     pub(crate) fn next(&self) -> Result<SessionId> {
         match self {
             Self::System => draw(getrandom::fill),
-            Self::Given(source) => source().map(SessionId),
+            Self::Given(source) => source().map(SessionId::from_bytes),
         }
     }
 }
 
 /// An id of which every byte is from this generator.
 fn draw(fill: impl FnOnce(&mut [u8]) -> Result<(), getrandom::Error>) -> Result<SessionId> {
-    let mut bytes = [0; ID_BYTES];
-    fill(&mut bytes).map_err(|cause| {
+    let mut bytes = Zeroizing::new([0; ID_BYTES]);
+    fill(&mut *bytes).map_err(|cause| {
         Error::new(
             ErrorKind::Random,
             "the operating system gave no random bytes for a session id",
         )
         .because(cause)
     })?;
-    Ok(SessionId(bytes))
+    Ok(SessionId::from_bytes(*bytes))
 }
 
 impl fmt::Debug for IdSource {
@@ -149,7 +157,8 @@ mod tests {
     fn every_bit_of_an_id_is_drawn() {
         let mut ones = [0; 8 * ID_BYTES];
         for _ in 0..1_000 {
-            let id = IdSource::System.next().unwrap().0;
+            let id = IdSource::System.next().unwrap();
+            let id = URL_SAFE_NO_PAD.decode(id.as_text()).unwrap();
             for (at, ones) in ones.iter_mut().enumerate() {
                 *ones += u32::from(id[at / 8] >> (at % 8) & 1);
             }
@@ -171,6 +180,6 @@ mod tests {
     #[test]
     fn debug_shows_no_id() {
         let id = IdSource::System.next().unwrap();
-        assert!(!format!("{id:?}").contains(&id.to_text()));
+        assert!(!format!("{id:?}").contains(id.as_text()));
     }
 }

@@ -28,9 +28,10 @@ pub struct App {
     _dir: Option<tempfile::TempDir>,
 }
 
-/// The applications by name: `bare`, `fjall`, `memory`, and the peers that were built in.
+/// The applications by name: `bare`, the same behind `a layer` that does next to nothing, `fjall`, `memory`, and the peers that were built in.
 pub const NAMES: &[&str] = &[
     "bare",
+    "a layer",
     "fjall",
     "memory",
     #[cfg(feature = "peers")]
@@ -51,6 +52,7 @@ impl App {
     pub async fn named(name: &str) -> Self {
         match name {
             "bare" => Self::new("bare", bare::router(), None).await,
+            "a layer" => Self::new("a layer", bare::layered(), None).await,
             "fjall" => {
                 let dir = tempfile::tempdir().expect("a temporary directory");
                 let router = ours::router(ours::fjall(dir.path()));
@@ -120,7 +122,7 @@ impl App {
                 answer.status()
             );
         }
-        if name != "bare" {
+        if !["bare", "a layer"].contains(&name) {
             let proof = prove(&made, &self.show().await);
             assert_eq!(proof, Ok(()), "{name}");
         }

@@ -1,17 +1,21 @@
 //! Instructions per request, application by application, and the guard against creeping ones.
 //!
 //! - without arguments: a table of all applications and workloads;
-//! - `check`: compares three paths with `instructions.txt`, and fails if one has moved by more than 3 %;
-//! - `bless`: writes that file anew for this compiler;
+//! - `check`: compares three paths, as far as they are above bare axum, with `instructions.txt`. Counted by the same
+//!   compiler and valgrind, none may have moved by more than 3 %; by others, none may have grown by more than 10 %;
+//! - `bless`: writes that file anew, by this compiler and valgrind;
 //! - `run <application> <workload> <requests>`: what is counted.
 
 use level_session_benches::{apps, callgrind, machine, table::Table, workload::Workload};
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
 const GUARDED: [Workload; 3] = [Workload::Ignored, Workload::ReadOne, Workload::WriteOne];
-/// In percent.
+/// In percent, either way: what has become less is to be blessed, or it may creep back unseen.
 const ALLOWED: f64 = 3.0;
+/// In percent, upwards, where the compiler or valgrind is another than the one that counted: those move the counts as
+/// well.
+const ALLOWED_ELSEWHERE: f64 = 10.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -60,68 +64,60 @@ fn table() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the guard counts: the whole request, bare axum included.
+/// What the guard counts: the instructions above bare axum, which a release of axum does not move.
 fn counted() -> Result<Vec<(Workload, u64)>, Box<dyn Error>> {
     GUARDED
         .into_iter()
-        .map(|workload| Ok((workload, callgrind::instructions("fjall", workload)?)))
+        .map(|workload| {
+            let all = callgrind::instructions("fjall", workload)?;
+            let bare = callgrind::instructions("bare", workload)?;
+            Ok((workload, all.saturating_sub(bare)))
+        })
         .collect()
 }
 
 /// What the counts depend on beside our code.
-fn toolchain() -> Option<String> {
+fn toolchain() -> Result<String, Box<dyn Error>> {
     let rustc = machine::rustc();
-    let version = rustc.split(' ').nth(1)?.to_owned();
-    Some(format!(
-        "{version} {} {}",
-        env::consts::ARCH,
-        callgrind::valgrind()?
-    ))
+    let version = rustc.split(' ').nth(1).ok_or("rustc tells no version")?;
+    let valgrind = callgrind::valgrind().ok_or("valgrind is not installed")?;
+    Ok(format!("{version} {} {valgrind}", env::consts::ARCH))
 }
 
 fn check() -> Result<(), Box<dyn Error>> {
-    let Some(toolchain) = toolchain() else {
-        println!("skipped: valgrind is not installed");
-        return Ok(());
-    };
+    let toolchain = toolchain()?;
     let file = fs::read_to_string(FILE)?;
-    let known: Vec<(&str, f64)> = file
-        .lines()
-        .filter_map(|line| line.strip_prefix(&toolchain)?.trim().split_once(' '))
-        .filter_map(|(workload, count)| Some((workload, count.parse().ok()?)))
-        .collect();
-    if known.is_empty() {
-        println!("skipped: {FILE} has no counts for `{toolchain}`; `bless` adds them");
-        return Ok(());
-    }
+    let counted_by = file.lines().next().unwrap_or_default();
+    let same = counted_by == toolchain;
+    println!("instructions.txt was counted by {counted_by}; this is {toolchain}");
     let mut moved = false;
     for (workload, now) in counted()? {
-        let Some((_, before)) = known.iter().find(|(name, _)| *name == workload.name()) else {
-            return Err(format!("{FILE} has no count of {}", workload.name()).into());
-        };
-        let percent = (now as f64 / before - 1.0) * 100.0;
+        let percent = (now as f64 / known(&file, workload)? - 1.0) * 100.0;
         println!("{}: {now} instructions, {percent:+.1} %", workload.name());
-        moved |= percent.abs() > ALLOWED;
+        moved |= match same {
+            true => percent.abs() > ALLOWED,
+            false => percent > ALLOWED_ELSEWHERE,
+        };
     }
     if moved {
-        return Err(format!(
-            "a path has moved by more than {ALLOWED} %: if it had to, `bless` it and say why in the commit"
-        )
-        .into());
+        return Err("a path has moved by more than is allowed: if it had to, `bless` it and say why in the commit".into());
     }
     Ok(())
 }
 
+/// A count in the file: what counted is the first line, and each after it a workload and its count.
+fn known(file: &str, workload: Workload) -> Result<f64, Box<dyn Error>> {
+    let mut counts = file.lines().filter_map(|line| line.split_once(' '));
+    let (_, count) = counts
+        .find(|(name, _)| *name == workload.name())
+        .ok_or_else(|| format!("instructions.txt has no count of {}", workload.name()))?;
+    Ok(count.parse()?)
+}
+
 fn bless() -> Result<(), Box<dyn Error>> {
-    let toolchain = toolchain().ok_or("valgrind is not installed")?;
-    let file = fs::read_to_string(Path::new(FILE)).unwrap_or_default();
-    let mut lines: Vec<String> = file
-        .lines()
-        .filter(|line| !line.starts_with(&toolchain))
-        .map(str::to_owned)
-        .collect();
+    let mut lines = vec![toolchain()?];
     for (workload, count) in counted()? {
-        lines.push(format!("{toolchain} {} {count}", workload.name()));
+        lines.push(format!("{} {count}", workload.name()));
     }
     fs::write(FILE, lines.join("\n") + "\n")?;
     Ok(())

@@ -60,7 +60,7 @@ impl SessionCookie {
 
     #[cfg(any(test, fuzzing))]
     pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
-        self.signer.find(&Lines::of(request))
+        self.signer.find(&Lines::of(request)?)
     }
 
     /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.
@@ -91,6 +91,9 @@ impl SessionCookie {
     /// Where the session has nothing to say, and the application (or a layer within) has set a cookie of our name
     /// several times, the last one stays (requirement C08).
     pub(crate) fn at_most_one(&self, response: &mut HeaderMap) {
+        if !response.contains_key(SET_COOKIE) {
+            return;
+        }
         let names = [Some(self.config.name()), self.config.signature_name()];
         for name in names.into_iter().flatten() {
             let all = response.get_all(SET_COOKIE).iter();
@@ -113,7 +116,7 @@ impl SessionCookie {
 
 /// Whether a header sets a cookie of this name.
 fn sets(header: &HeaderValue, name: &str) -> bool {
-    read::pair(header.as_bytes()).is_some_and(|(other, _)| other == name.as_bytes())
+    read::value_of(header.as_bytes(), name.as_bytes()).is_some()
 }
 
 /// Adds the header in place of any other that sets a cookie of this name: a response has one at most, whatever the

@@ -5,32 +5,29 @@
 //! nothing of the rest. Reading borrows from the headers and allocates nothing.
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
+use std::iter;
 
 /// The Cookie headers of a request, to be read when somebody asks for the session. They share the request's bytes.
-#[derive(Default)]
 pub(crate) struct Lines {
-    first: Option<HeaderValue>,
+    first: HeaderValue,
     /// HTTP/2 may bring each cookie in a line of its own.
     others: Vec<HeaderValue>,
 }
 
 impl Lines {
-    pub(crate) fn of(request: &HeaderMap) -> Self {
+    /// Those of a request, if it has any.
+    pub(crate) fn of(request: &HeaderMap) -> Option<Self> {
         let mut lines = request.get_all(COOKIE).iter().cloned();
-        Self {
-            first: lines.next(),
+        Some(Self {
+            first: lines.next()?,
             others: lines.collect(),
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        })
     }
 }
 
 /// The values of all cookies with this name, in the order in which they were sent, in however many header lines.
 pub(super) fn candidates<'a>(lines: &'a Lines, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    let lines = lines.first.iter().chain(&lines.others);
+    let lines = iter::once(&lines.first).chain(&lines.others);
     candidates_in(lines.map(HeaderValue::as_bytes), name)
 }
 
@@ -40,17 +37,27 @@ pub(crate) fn candidates_in<'a>(
     name: &'a [u8],
 ) -> impl Iterator<Item = &'a [u8]> {
     lines
-        // Quotes do not protect a semicolon (RFC 6265bis, section 5.8.3 puts a value in as it was stored).
-        .flat_map(|line| line.split(|byte| *byte == b';'))
-        .filter_map(pair)
-        .filter(move |(found, _)| *found == name)
-        .map(|(_, value)| value)
+        .flat_map(parts)
+        .filter_map(move |part| value_of(part, name))
 }
 
-/// Name and value of one cookie. A part without `=` is a cookie without a name: never ours.
-pub(super) fn pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = part.iter().position(|byte| *byte == b'=')?;
-    Some((trim(&part[..at]), trim(&part[at + 1..])))
+/// A header line's cookies, as they stand between the semicolons: quotes do not protect one (RFC 6265bis, section
+/// 5.8.3 puts a value in as it was stored).
+fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr::memchr(b';', line);
+        rest = end.map(|at| &line[at + 1..]);
+        Some(&line[..end.unwrap_or(line.len())])
+    })
+}
+
+/// The value of a cookie, if it has this name, which holds no `=` and no space. A part without `=` is a cookie without
+/// a name: never ours.
+pub(super) fn value_of<'a>(part: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let behind = trim(part).strip_prefix(name)?;
+    Some(trim(trim(behind).strip_prefix(b"=")?))
 }
 
 /// Without the spaces and tabs round it. Other white space is not white space here: a browser would keep it, so a

@@ -5,7 +5,7 @@ use super::{
     read::{Lines, candidates},
 };
 use crate::{
-    id::{ID_BYTES, ID_CHARS, SessionId},
+    id::{ID_CHARS, SessionId},
     keyring::{BLOCK_BYTES, Keyring, TAG_BYTES},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -79,7 +79,7 @@ impl Signer {
     /// The cookie for this id, signed with the first key.
     pub(super) fn sign(&self, id: &SessionId) -> Signed {
         let mut value = String::with_capacity(SIGNED_CHARS);
-        value.push_str(&id.to_text());
+        value.push_str(id.as_text());
         let tag = self.keyring.sign(&[value.as_bytes()]);
         if self.signature_name.is_some() {
             let apart = Some(URL_SAFE_NO_PAD.encode(tag));
@@ -101,11 +101,9 @@ impl Signer {
                 claims.find_map(|claim| self.verify(&claim))
             }
             Some(name) => {
-                let ids = ours.filter_map(|text| Some((text, id(text)?)));
+                let ids = ours.filter_map(id).take(MAX_HALVES);
                 let tags = || candidates(request, name).filter_map(tag).take(MAX_HALVES);
-                let mut claims = ids
-                    .take(MAX_HALVES)
-                    .flat_map(|(text, id)| tags().map(move |tag| Claim { text, id, tag }));
+                let mut claims = ids.flat_map(|id| tags().map(move |tag| Claim { id, tag }));
                 claims.find_map(|claim| self.verify(&claim))
             }
         }
@@ -120,8 +118,8 @@ impl Signer {
     }
 
     fn verify(&self, claim: &Claim<'_>) -> Option<Verified> {
-        let key_age = self.keyring.verify(&[claim.text], &claim.tag)?;
-        let id = SessionId::from_verified(claim.id);
+        let key_age = self.keyring.verify(&[claim.id], &claim.tag)?;
+        let id = SessionId::from_verified(*claim.id);
         Some(Verified { id, key_age })
     }
 }
@@ -160,11 +158,10 @@ impl Verified {
 
 /// An id and what claims to be its signature. Nothing is known of them but their shape.
 ///
-/// One id with one signature has one spelling: the lengths are fixed, the id's characters fill whole bytes, and the
-/// decoder refuses a signature whose last character has surplus bits.
+/// One id with one signature has one spelling: an id is its text, and the decoder refuses a signature whose last
+/// character has surplus bits.
 struct Claim<'a> {
-    text: &'a [u8],
-    id: [u8; ID_BYTES],
+    id: &'a [u8; ID_CHARS],
     tag: [u8; TAG_BYTES],
 }
 
@@ -173,19 +170,15 @@ impl<'a> Claim<'a> {
         let (text, rest) = value.split_at_checked(ID_CHARS)?;
         let tag = tag(rest.strip_prefix(b".")?)?;
         let id = id(text)?;
-        Some(Self { text, id, tag })
+        Some(Self { id, tag })
     }
 }
 
-fn id(text: &[u8]) -> Option<[u8; ID_BYTES]> {
-    if text.len() != ID_CHARS {
-        return None;
-    }
-    let mut id = [0; ID_BYTES];
-    match URL_SAFE_NO_PAD.decode_slice(text, &mut id) {
-        Ok(ID_BYTES) => Some(id),
-        _ => None,
-    }
+fn id(text: &[u8]) -> Option<&[u8; ID_CHARS]> {
+    let text: &[u8; ID_CHARS] = text.try_into().ok()?;
+    // Without an early exit, so that the compiler looks at many at once.
+    let shaped = |ok, byte: &u8| ok & SessionId::is_char(*byte);
+    text.iter().fold(true, shaped).then_some(text)
 }
 
 fn tag(text: &[u8]) -> Option<[u8; TAG_BYTES]> {

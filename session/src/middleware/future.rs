@@ -99,7 +99,8 @@ impl Closing {
     /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
     fn end_or_commit<B>(&mut self, response: &mut Response<B>) -> Option<Commit> {
         let unit = self.session.unit();
-        match unit.close_unless_it_stores(self.policy.commits(response.status())) {
+        let commits = self.policy.commits(response.status());
+        match unit.close_unless_it_stores(commits, self.session.is_the_only_handle()) {
             Some(end) => {
                 self.closed = true;
                 sessions::end(&self.session, end, response.headers_mut());

@@ -30,6 +30,16 @@ impl Untyped {
         &self.0
     }
 
+    /// Whether nobody else can use the session in this unit of work: there is no way to another handle but cloning
+    /// one.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_the_only_handle(&self) -> bool {
+        use std::sync::atomic;
+        let only = Arc::strong_count(&self.0) == 1;
+        atomic::fence(atomic::Ordering::Acquire); // what others did before they dropped theirs is done
+        only
+    }
+
     // ---- fields by key
 
     /// Reads a field: `None` where nothing is stored.

@@ -4,7 +4,7 @@ use super::runtime::Runtime;
 use crate::session::CookieAction;
 use http::{
     HeaderMap, HeaderValue,
-    header::{CACHE_CONTROL, VARY},
+    header::{CACHE_CONTROL, Entry, VARY},
 };
 
 /// Adds what the client and every cache between must know.
@@ -51,13 +51,21 @@ fn forbid_shared_caching(headers: &mut HeaderMap) {
 
 /// A response that depended on the session depends on the cookie (requirement C12).
 fn vary_by_cookie(headers: &mut HeaderMap) {
-    let says_so = headers.get_all(VARY).iter().any(|value| {
-        value.as_bytes().split(|&b| b == b',').any(|name| {
-            let name = name.trim_ascii();
-            name == b"*" || name.eq_ignore_ascii_case(b"cookie")
-        })
-    });
-    if !says_so {
-        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    let cookie = HeaderValue::from_static("Cookie");
+    match headers.entry(VARY) {
+        Entry::Vacant(none) => {
+            none.insert(cookie);
+        }
+        Entry::Occupied(mut some) => {
+            let says_so = some.iter().any(|value| {
+                value.as_bytes().split(|&b| b == b',').any(|name| {
+                    let name = name.trim_ascii();
+                    name == b"*" || name.eq_ignore_ascii_case(b"cookie")
+                })
+            });
+            if !says_so {
+                some.append(cookie);
+            }
+        }
     }
 }

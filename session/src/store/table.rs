@@ -207,12 +207,16 @@ impl TableView {
     }
 }
 
-/// Where a field is, or would be. Names differ in their length more often than not, so of a few fields the one is
-/// found by looking at all of them.
+/// Where a field is, or would be. Names differ in their length or their last byte more often than not, so of a few
+/// fields the one is found by looking at all of them.
 fn place(fields: &[Field], name: &str) -> Result<usize, usize> {
     const FEW: usize = 16;
+    let is_it = |field: &Field| {
+        let (one, other) = (field.name.as_bytes(), name.as_bytes());
+        one.len() == other.len() && one.last() == other.last() && one == other
+    };
     if fields.len() <= FEW
-        && let Some(at) = fields.iter().position(|field| *field.name == *name)
+        && let Some(at) = fields.iter().position(is_it)
     {
         return Ok(at);
     }

@@ -8,7 +8,10 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use level_session::{ErrorKind, Result, Session, SessionLayer, store::testing::Call};
+use level_session::{
+    ErrorKind, Result, Session, SessionLayer,
+    store::testing::{Call, Faults},
+};
 use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
@@ -20,6 +23,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tower::{Layer as _, Service, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -280,7 +284,7 @@ async fn a_4xx_and_every_other_status_below_500_stores() {
 /// Prevents: a task that writes into a session after its response, and believes that it is stored (F06).
 #[tokio::test]
 async fn a_task_that_comes_to_the_session_after_the_response_is_told() {
-    type Outcomes = tokio::sync::mpsc::UnboundedSender<ErrorKind>;
+    type Outcomes = UnboundedSender<ErrorKind>;
     async fn spawn(Extension(outcomes): Extension<Outcomes>, session: Session<Site>) {
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -297,7 +301,7 @@ async fn a_task_that_comes_to_the_session_after_the_response_is_told() {
         });
     }
     let app = App::new();
-    let (sender, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut outcomes) = unbounded_channel();
     let router = pages()
         .route("/spawn", post(spawn))
         .layer(Extension(sender))
@@ -310,6 +314,53 @@ async fn a_task_that_comes_to_the_session_after_the_response_is_told() {
         assert_eq!(outcomes.recv().await, Some(ErrorKind::Closed));
     }
     assert_eq!(app.faults.calls(), []);
+}
+
+/// Prevents: a change that a task of the handler had begun, and that is lost because the response was faster.
+#[tokio::test]
+async fn a_task_that_is_changing_the_session_is_waited_for() {
+    async fn spawn(
+        Extension(faults): Extension<Faults>,
+        Extension(outcomes): Extension<UnboundedSender<Result<()>>>,
+        session: Session<Site>,
+    ) {
+        session.visits().await.unwrap(); // so that it is known
+        let _ = faults.calls();
+        faults.hang(true);
+        let task = tokio::spawn(async move {
+            let outcome = session.user().update(|user| *user = Some(8)).await;
+            outcomes.send(outcome).unwrap();
+        });
+        // Until the task waits for the store, or needs it no more.
+        while faults.calls().is_empty() && !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let (sender, mut outcomes) = unbounded_channel::<Result<()>>();
+        let router = pages()
+            .route("/spawn", post(spawn))
+            .layer(Extension(app.faults.clone()))
+            .layer(Extension(sender))
+            .layer(layer(&app));
+        let mut visitor = signed_in(&router).await;
+        let answering = async {
+            let answer = post_page(&router, &mut visitor, "/spawn").await;
+            assert_eq!(answer.status, StatusCode::OK);
+        };
+        let store_answers = async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            app.faults.hang(false);
+        };
+        tokio::join!(answering, store_answers);
+        outcomes.recv().await.unwrap().unwrap();
+        let answer = get_page(&router, &mut visitor, "/user").await;
+        assert_eq!(answer.text(), "Some(8)");
+    })
+    .await;
 }
 
 /// Prevents: a service error (no response at all) that has stored what its request wanted.

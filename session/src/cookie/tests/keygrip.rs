@@ -1,7 +1,8 @@
 //! The pair of cookies that Node's `cookies` and `keygrip` make.
 
 use super::*;
-use crate::id::IdSource;
+use crate::{id::IdSource, keyring::Keyring};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 fn pairs(keys: &[&str], name: &'static str) -> SessionCookie {
     let config = CookieConfig::builder()
@@ -107,6 +108,25 @@ fn a_half_or_the_other_form_is_nobody() {
 }
 
 #[test]
+fn what_the_application_itself_has_signed_is_an_id_only_if_it_looks_like_one() {
+    let keyring = Keyring::new([NEW_KEY]).unwrap();
+    let like_one = "A".repeat(32);
+    let with = |byte: &str| format!("{byte}{}", &like_one[1..]);
+    let find = |value: &str| {
+        let tag = URL_SAFE_NO_PAD.encode(keyring.sign(&[b"s=", value.as_bytes()]));
+        let line = format!("s={value}; s.sig={tag}");
+        pairs(&[NEW_KEY], "s").find(&request([line])).is_some()
+    };
+    for value in [&like_one, &with("-"), &with("_"), &with("9"), &with("z")] {
+        assert!(find(value), "{value}");
+    }
+    for byte in ["+", "/", "=", ".", "\"", " ", "@", "[", "`", "{", ":"] {
+        assert!(!find(&with(byte)), "{byte}");
+    }
+    assert!(!find(&with("")) && !find(&with("AA")));
+}
+
+#[test]
 fn work_is_bounded() {
     // Sixteen of each half: a thousand ids do not cost a thousand passes over the header.
     let (cookie, id) = (pairs(&[NEW_KEY], "s"), IdSource::System.next().unwrap());
@@ -152,7 +172,11 @@ fn a_signature_is_bad_where_there_is_a_pair_that_fits_nothing() {
     let id = IdSource::System.next().unwrap();
     let [name, signature] = parts(&cookie, &id);
     let forged = format!("s.sig={}", "A".repeat(43));
-    let read = |headers: &[&str]| cookie.read(&Lines::of(&request(headers.iter().copied())));
+    let read_by = |cookie: &SessionCookie, headers: &[&str]| {
+        let lines = Lines::of(&request(headers.iter().copied()));
+        lines.map_or(Presented::Nothing, |lines| cookie.read(&lines))
+    };
+    let read = |headers: &[&str]| read_by(&cookie, headers);
     assert!(matches!(read(&[&name, &signature]), Presented::Id(_)));
     assert!(matches!(read(&[&name, &forged]), Presented::BadSignature));
     for nothing in [&[][..], &[&*name], &[&*signature], &["other=1"]] {
@@ -160,7 +184,7 @@ fn a_signature_is_bad_where_there_is_a_pair_that_fits_nothing() {
     }
     // A cookie with its signature within has none to take away.
     let ours = session_cookie(&[NEW_KEY], named("s"));
-    let bad = ours.read(&Lines::of(&request([&*name, &*forged])));
+    let bad = read_by(&ours, &[&name, &forged]);
     assert!(matches!(bad, Presented::Nothing));
 }
 

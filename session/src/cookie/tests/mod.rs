@@ -37,7 +37,8 @@ fn value_of(cookie: &SessionCookie, id: &SessionId) -> String {
     let [header] = &given(cookie, id)[..] else {
         panic!("one cookie")
     };
-    let (_, value) = read::pair(header.as_bytes().split(|b| *b == b';').next().unwrap()).unwrap();
+    let pair = header.as_bytes().split(|b| *b == b';').next().unwrap();
+    let value = read::value_of(pair, cookie.config.name().as_bytes()).unwrap();
     String::from_utf8(value.to_vec()).unwrap()
 }
 

@@ -43,7 +43,7 @@ fn the_cookie_holds_the_id_and_its_signature_and_nothing_else() {
         let value = value_of(&cookie, &id);
         assert_eq!(value.len(), SIGNED_CHARS);
         assert_eq!(value, value_of(&cookie, &id));
-        assert!(value.starts_with(&format!("{}.", id.to_text())));
+        assert!(value.starts_with(&format!("{}.", id.as_text())));
     }
 }
 
@@ -88,7 +88,7 @@ fn an_id_without_our_signature_is_nobody() {
     // Requirements R09 and S03, S05: unsigned, signed by another, a digest out of the store.
     let (cookie, other) = (ours(&[NEW_KEY]), ours(&[OLD_KEY]));
     let id = IdSource::System.next().unwrap();
-    let text = id.to_text();
+    let text = id.as_text();
     let digest: String = id
         .digest()
         .as_bytes()
@@ -97,7 +97,7 @@ fn an_id_without_our_signature_is_nobody() {
         .collect();
     for value in [
         String::new(),
-        text.clone(),
+        text.to_owned(),
         format!("{text}."),
         format!("{text}.{}", "A".repeat(43)),
         format!("s:{text}.{}", "A".repeat(43)),
@@ -114,7 +114,7 @@ fn a_cookie_of_another_name_is_not_ours_though_the_key_is() {
     // Requirement R11: names of the same length, of another, in another case, and one that ends in the id's first
     // character.
     let (cookie, id) = (ours(&[NEW_KEY]), IdSource::System.next().unwrap());
-    let longer = format!("s{}", &id.to_text()[..1]);
+    let longer = format!("s{}", &id.as_text()[..1]);
     for name in ["t", "S", "s2", "__Host-s", &longer] {
         let config = CookieConfig::builder()
             .name(name.to_owned())

@@ -47,9 +47,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(who: Who, create: bool) -> Self {
+    /// What is known when a unit of work begins: whose session it is, or cookies that will tell.
+    #[inline] // so that it is made in its place
+    pub(crate) fn new(unread: Option<Lines>, who: Who, create: bool) -> Self {
         Self {
-            unread: None,
+            unread,
             who,
             slots: Slots::default(),
             all_read: false,

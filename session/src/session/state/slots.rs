@@ -77,16 +77,15 @@ impl Slots {
         name: &FieldName,
         now: Timestamp,
     ) -> Option<Option<Bytes>> {
-        let view = self.view.as_ref()?;
+        let view = self.view.as_mut()?;
         let (at, bytes) = view.table.find(name)?;
-        let bytes = bytes.cloned();
         if !view.is_read(at) {
             if !view.shows_what_is_stored(now) {
                 return None;
             }
-            self.note(name, at, bytes.clone());
+            note(&mut self.slots, &mut view.read, name, at, bytes);
         }
-        Some(bytes)
+        Some(bytes.cloned())
     }
 
     /// Reads several fields in the view, all of one moment, or none of them; whether it did.
@@ -113,16 +112,12 @@ impl Slots {
         asked: &'n [FieldName],
     ) -> Result<(), &'n FieldName> {
         self.hide();
-        let view = self.view.insert(View {
-            table,
-            until,
-            read: 0,
-        });
-        let table = view.table.clone();
+        let mut read = 0;
         for name in asked {
             let (at, bytes) = table.find(name).ok_or(name)?;
-            self.note(name, at, bytes.cloned());
+            note(&mut self.slots, &mut read, name, at, bytes);
         }
+        self.view = Some(View { table, until, read });
         Ok(())
     }
 
@@ -136,15 +131,6 @@ impl Slots {
                 let bytes = view.table.get(name).flatten();
                 self.slot(name).read(bytes);
             }
-        }
-    }
-
-    /// Notes what was read in the view at this place.
-    fn note(&mut self, name: &FieldName, at: usize, bytes: Option<Bytes>) {
-        match (self.place(name), bit(at), &mut self.view) {
-            (Ok(at), ..) => self.slots[at].1.read(bytes),
-            (Err(_), Some(bit), Some(view)) => view.read |= bit,
-            _ => self.slot(name).read(bytes),
         }
     }
 
@@ -186,14 +172,37 @@ impl Slots {
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {
-        // Fields are often written in the order of their names.
-        if let Some((last, _)) = self.slots.last()
-            && **last < *name
-        {
-            return Err(self.slots.len());
+        place(&self.slots, name)
+    }
+}
+
+fn place(slots: &[(FieldName, Slot)], name: &str) -> Result<usize, usize> {
+    // Fields are often written in the order of their names.
+    if let Some((last, _)) = slots.last()
+        && **last < *name
+    {
+        return Err(slots.len());
+    }
+    slots.binary_search_by(|(other, _)| str::cmp(other, name))
+}
+
+/// Notes what was read in a view at this place: in the field's slot, if it has one or its place is beyond those that
+/// `read` has a bit for.
+fn note(
+    slots: &mut Vec<(FieldName, Slot)>,
+    read: &mut u64,
+    name: &FieldName,
+    at: usize,
+    bytes: Option<&Bytes>,
+) {
+    match (place(slots, name), bit(at)) {
+        (Ok(slot), _) => slots[slot].1.read(bytes.cloned()),
+        (Err(_), Some(bit)) => *read |= bit,
+        (Err(slot), None) => {
+            let mut new = Slot::default();
+            new.read(bytes.cloned());
+            slots.insert(slot, (name.clone(), new));
         }
-        self.slots
-            .binary_search_by(|(other, _)| str::cmp(other, name))
     }
 }
 

@@ -37,13 +37,12 @@ pub(crate) struct UnitOfWork {
 
 impl UnitOfWork {
     /// The unit of work of a request with these cookies, which are read when the session is used.
-    pub(crate) fn new(runtime: Arc<Runtime>, cookies: Lines) -> Self {
-        let mut state = State::new(Who::Nobody, runtime.create_at_once);
-        state.unread = Some(cookies).filter(|lines| !lines.is_empty());
+    #[inline] // so that it is made in its place
+    pub(crate) fn new(runtime: Arc<Runtime>, cookies: Option<Lines>) -> Self {
         Self {
             began: runtime.begin(),
+            state: Mutex::new(State::new(cookies, Who::Nobody, runtime.create_at_once)),
             runtime,
-            state: Mutex::new(state),
             serial: tokio::sync::Mutex::new(()),
             detached: false,
         }
@@ -67,7 +66,7 @@ impl UnitOfWork {
         Ok(Self {
             runtime: self.runtime.clone(),
             began: self.runtime.begin(),
-            state: Mutex::new(State::new(who, false)),
+            state: Mutex::new(State::new(None, who, false)),
             serial: tokio::sync::Mutex::new(()),
             detached: true,
         })
@@ -127,14 +126,19 @@ impl UnitOfWork {
     }
 
     /// As [`close`](Self::close), unless there is something to store first, which is wanted if the response `commits`.
+    /// Whoever is `alone` has the only handle.
     #[cfg(feature = "tower")]
-    pub(crate) fn close_unless_it_stores(&self, commits: bool) -> Option<(CookieAction, bool)> {
+    pub(crate) fn close_unless_it_stores(
+        &self,
+        commits: bool,
+        alone: bool,
+    ) -> Option<(CookieAction, bool)> {
         let mut state = self.used();
         // Another task of the request that is about to change something is waited for.
+        let others_change = || !alone && self.serial.try_lock().is_err();
         let stores = state.used
             && commits
-            && (state.wants_commit(&self.runtime.expiry, || self.now())
-                || self.serial.try_lock().is_err());
+            && (others_change() || state.wants_commit(&self.runtime.expiry, || self.now()));
         (!stores).then(|| state.close())
     }
 
