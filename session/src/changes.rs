@@ -16,7 +16,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) bytes: Bytes,
-    pub(crate) index: Option<Bytes>,
+    /// Boxed: few fields have one, and a slot that is small is moved at less cost.
+    pub(crate) index: Option<Box<Bytes>>,
 }
 
 /// One step of an `update`: from what is there to what shall be there. It runs again if another request got there
@@ -148,7 +149,9 @@ impl Change {
         Write {
             field: field.clone(),
             op: self.op(),
-            index: self.setting().and_then(|setting| setting.index.clone()),
+            index: self
+                .setting()
+                .and_then(|setting| setting.index.as_deref().cloned()),
         }
     }
 

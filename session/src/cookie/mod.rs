@@ -19,6 +19,7 @@ use crate::{id::SessionId, keyring::Keyring};
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 use signer::{Signed, Signer};
 use std::time::Duration;
+use write::Attributes;
 
 /// What the cookies of a request come to.
 pub(crate) enum Presented {
@@ -32,13 +33,19 @@ pub(crate) enum Presented {
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookie {
     config: CookieConfig,
+    attributes: Attributes,
     signer: Signer,
 }
 
 impl SessionCookie {
     pub(crate) fn new(keyring: &Keyring, config: CookieConfig) -> Self {
         let signer = Signer::new(keyring, &config);
-        Self { config, signer }
+        let attributes = Attributes::of(&config);
+        Self {
+            config,
+            attributes,
+            signer,
+        }
     }
 
     /// What a request brings: an id, if one was signed here. It is taken from the Cookie header and from nowhere else
@@ -65,11 +72,8 @@ impl SessionCookie {
     ) {
         let Signed { value, apart } = self.signer.sign(id);
         let mut put = |name, value: &str| {
-            put(
-                response,
-                name,
-                write::set(&self.config, name, value, remaining),
-            );
+            let header = write::set(&self.config, &self.attributes, name, value, remaining);
+            put(response, name, header);
         };
         put(self.config.name(), &value);
         if let (Some(name), Some(signature)) = (self.config.signature_name(), apart) {

@@ -12,6 +12,19 @@ use std::{fmt::Write as _, time::Duration};
 /// shortened there.
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
+/// What stands behind the name and value of a cookie that is set, but for its lifetime: the same for all, and so
+/// written once.
+#[derive(Clone, Debug)]
+pub(super) struct Attributes(String);
+
+impl Attributes {
+    pub(super) fn of(config: &CookieConfig) -> Self {
+        let mut cookie = bare(config, "", "").to_string();
+        cookie.replace_range(.."=".len(), ""); // between a name and a value of nothing
+        Self(cookie)
+    }
+}
+
 /// The header that gives a visitor a cookie of this name and value, for as long as the session will live if it is not used.
 ///
 /// `Max-Age` is in whole seconds, rounded down: the browser forgets the cookie no later than the server forgets the
@@ -20,15 +33,22 @@ const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// cookie until it is closed, and the server ends the session when its own time is over (requirement C10).
 pub(super) fn set(
     config: &CookieConfig,
+    attributes: &Attributes,
     name: &str,
     value: &str,
     remaining: Option<Duration>,
 ) -> HeaderValue {
-    let mut cookie = bare(config, name, value);
-    if let Some(remaining) = remaining.filter(|_| config.is_persistent()) {
-        cookie.set_max_age(max_age(remaining));
+    const MOST: usize = "=; Max-Age=34560000".len();
+    let Attributes(attributes) = attributes;
+    let mut text = String::with_capacity(name.len() + value.len() + attributes.len() + MOST);
+    for part in [name, "=", value, attributes] {
+        text.push_str(part);
     }
-    header(&cookie)
+    if let Some(remaining) = remaining.filter(|_| config.is_persistent()) {
+        let seconds = remaining.clamp(Duration::from_secs(1), MAX_AGE).as_secs();
+        write!(text, "; Max-Age={seconds}").expect("a string takes what is written");
+    }
+    header(text)
 }
 
 /// The header that makes a browser forget the cookie: everything that tells one cookie from another is the same
@@ -38,7 +58,7 @@ pub(super) fn remove(config: &CookieConfig, name: &str) -> HeaderValue {
     cookie.set_max_age(CookieDuration::ZERO);
     // For clients that do not know `Max-Age`.
     cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
-    header(&cookie)
+    header(cookie.to_string())
 }
 
 /// The cookie with everything but a lifetime.
@@ -59,15 +79,7 @@ fn bare<'a>(config: &'a CookieConfig, name: &'a str, value: &'a str) -> Cookie<'
     cookie
 }
 
-fn max_age(remaining: Duration) -> CookieDuration {
-    let seconds = remaining.clamp(Duration::from_secs(1), MAX_AGE).as_secs();
-    CookieDuration::seconds(seconds.try_into().expect("at most 400 days"))
-}
-
-fn header(cookie: &Cookie<'_>) -> HeaderValue {
-    // More than name, value and attributes take with an ordinary path and domain: one allocation.
-    let mut text = String::with_capacity(256);
-    write!(text, "{cookie}").expect("a string takes what is written, and the year 1970 has a date");
+fn header(text: String) -> HeaderValue {
     let mut value = HeaderValue::try_from(text).expect(
         "a configuration that was built holds visible ASCII alone, and so does a signed id",
     );

@@ -1,7 +1,7 @@
 //! What a struct declares of one field.
 
 use super::{CounterValue, Range};
-use crate::value::{self, Body, ValueError};
+use crate::value::{self, Body, Buffer, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
@@ -68,7 +68,7 @@ impl fmt::Debug for FieldDef {
 pub struct Def<T> {
     pub(crate) erased: FieldDef,
     pub(crate) default: Option<fn() -> T>,
-    pub(crate) encode: fn(&T, &mut Vec<u8>) -> Result<(), ValueError>,
+    pub(crate) encode: fn(&T, &mut Buffer) -> Result<(), ValueError>,
     pub(crate) decode: fn(&Body<'_>) -> Result<T, ValueError>,
 }
 

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     field::{FieldName, Key, Schema},
     store::Bytes,
-    value::{self, Body},
+    value::{self, Body, Buffer},
 };
 use std::{
     collections::BTreeMap,
@@ -108,8 +108,8 @@ impl Diff<'_> {
     /// As [`optional`](Self::optional), and [`ErrorKind::Decode`] if a counter's stored value is no number.
     pub fn required<T>(&mut self, key: Key<T>, value: &T) -> Result<()> {
         let seen = self.body(key)?.map(<[u8]>::to_vec);
-        let mut held = Vec::new();
-        let mut default = Vec::new();
+        let mut held = Buffer::new();
+        let mut default = Buffer::new();
         let fail = |cause: value::ValueError| cause.on_field(key.name());
         (key.def.encode)(value, &mut held).map_err(fail)?;
         if let Some(make) = key.def.default {
@@ -139,7 +139,7 @@ impl Diff<'_> {
             }
             return Ok(());
         }
-        if seen.is_none() && !default.is_empty() && held == default {
+        if seen.is_none() && !default.is_empty() && *held == *default {
             return Ok(());
         }
         self.optional(key, Some(value))

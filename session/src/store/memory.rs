@@ -5,12 +5,12 @@ use super::{
     StoreFuture, Swept,
     by_digest::ByDigest,
     rules::{self, Life, Verdict},
-    table::Table,
+    table::{Field, Table},
     watch::{ExpiredWatch, Watchers},
 };
 use crate::{clock::Timestamp, error::Result};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError, Weak,
@@ -40,16 +40,18 @@ pub struct MemoryStore {
 
 type Shard = HashMap<Digest, Record, ByDigest>;
 
+/// Boxed, so that a shard that grows has little to move.
 enum Record {
-    Live(Session),
-    /// Renewed to another id at this time. Works until then as long as the other one says so too: see
-    /// [`Life::former`].
-    Moved {
-        to: Digest,
-        at: Timestamp,
-        until: Timestamp,
-    },
+    Live(Box<Session>),
+    Moved(Box<Moved>),
     Ended(Timestamp),
+}
+
+/// Renewed to another id at this time. Works until then as long as the other one says so too: see [`Life::former`].
+struct Moved {
+    to: Digest,
+    at: Timestamp,
+    until: Timestamp,
 }
 
 struct Session {
@@ -79,14 +81,15 @@ impl MemoryStore {
                     return Ok(Loaded::Live(session.snapshot(select, now, false)));
                 }
                 Some(Record::Live(_)) => return Ok(Loaded::Missing),
-                Some(Record::Moved { to, at, .. }) => (*to, *at),
+                Some(Record::Moved(moved)) => (moved.to, moved.at),
             }
         };
         Ok(match self.shard(to)?.get(&to) {
             Some(Record::Live(session)) if session.life.works_by(id, now) => {
                 Loaded::Live(session.snapshot(select, now, true))
             }
-            Some(Record::Ended(end) | Record::Moved { at: end, .. }) => Loaded::Ended(at.max(*end)),
+            Some(Record::Ended(end)) => Loaded::Ended(at.max(*end)),
+            Some(Record::Moved(moved)) => Loaded::Ended(at.max(moved.at)),
             _ => Loaded::Ended(at),
         })
     }
@@ -105,34 +108,34 @@ impl MemoryStore {
     fn create(&self, commit: &Commit<'_>, created: Timestamp) -> Result<Outcome> {
         let lease = rules::required_lease(commit)?;
         let mut shard = self.shard(commit.id)?;
-        if shard.contains_key(&commit.id) {
+        let Entry::Vacant(place) = shard.entry(commit.id) else {
             return Ok(Outcome::Exists);
-        }
-        let mut session = Session {
-            life: Life {
-                created,
-                lease,
-                former: None,
-            },
-            fields: Table::default(),
         };
-        match session.judge(commit)? {
-            Verdict::Conflict(found) => Ok(Outcome::Conflict(found)),
-            Verdict::Apply(values) => {
-                session.apply(commit, values);
-                shard.insert(commit.id, Record::Live(session));
-                Ok(Outcome::Done)
-            }
-        }
+        let values = match rules::judge(commit, |_| Ok(None))? {
+            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
+            Verdict::Apply(values) => values,
+        };
+        let life = Life {
+            created,
+            lease,
+            former: None,
+        };
+        let fields = Session::fields_of(commit, values);
+        place.insert(Record::Live(Box::new(Session { life, fields })));
+        Ok(Outcome::Done)
     }
 
     fn change(&self, commit: &Commit<'_>) -> Result<Outcome> {
-        let moved = match self.shard(commit.id)?.get(&commit.id) {
-            Some(Record::Moved { to, .. }) => Some(*to),
+        let mut shard = self.shard(commit.id)?;
+        let moved = match shard.get(&commit.id) {
+            Some(Record::Moved(moved)) => Some(moved.to),
             _ => None,
         };
+        if let Some(to) = moved {
+            drop(shard);
+            shard = self.shard(to)?;
+        }
         let current = moved.unwrap_or(commit.id);
-        let mut shard = self.shard(current)?;
         let Some(record) = shard.get_mut(&current) else {
             return Ok(Outcome::Gone);
         };
@@ -185,11 +188,11 @@ impl MemoryStore {
         session.fields.outdate_views();
         let left = match session.life.renew(commit, former_works_until) {
             None => Record::Ended(commit.ended_at),
-            Some(until) => Record::Moved {
+            Some(until) => Record::Moved(Box::new(Moved {
                 to,
                 at: commit.ended_at,
                 until,
-            },
+            })),
         };
         pair.first().insert(commit.id, left);
         pair.second().insert(to, Record::Live(session));
@@ -340,7 +343,7 @@ impl Record {
     fn is_dead(&self, now: Timestamp) -> bool {
         match self {
             Self::Live(session) => !session.life.is_live(now),
-            Self::Moved { until, .. } => rules::remembered_until(*until) <= now,
+            Self::Moved(moved) => rules::remembered_until(moved.until) <= now,
             Self::Ended(at) => rules::remembered_until(*at) <= now,
         }
     }
@@ -370,6 +373,15 @@ impl Session {
 
     fn judge(&self, commit: &Commit<'_>) -> Result<Verdict> {
         rules::judge(commit, |name| Ok(self.value(name)))
+    }
+
+    /// What a new session begins with.
+    fn fields_of(commit: &Commit<'_>, values: Vec<Option<Bytes>>) -> Table {
+        let values = commit.writes.iter().zip(values);
+        Table::of(values.filter_map(|(write, bytes)| {
+            let index = rules::index_after(write, || None);
+            Some(Field::new(write.field.clone(), index, Some(bytes?)))
+        }))
     }
 
     fn apply(&mut self, commit: &Commit<'_>, values: Vec<Option<Bytes>>) {

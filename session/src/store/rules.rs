@@ -72,21 +72,23 @@ pub(super) fn judge(
     if let Some(found) = conflict(commit.guards, &mut stored)? {
         return Ok(Verdict::Conflict(found));
     }
-    let result = commit.writes.iter().map(|write| match &write.op {
-        Op::Set(bytes) => Ok(Some(Bytes::clone(bytes))),
-        Op::Remove => Ok(None),
-        Op::Add(add) => {
-            let before = if commit.clear {
-                None
-            } else {
-                stored(&write.field)?
-            };
-            add.apply(before.as_deref(), commit.now)
-                .map(Some)
-                .map_err(|cause| cause.on_field(write.field.clone()))
-        }
-    });
-    result.collect::<Result<_>>().map(Verdict::Apply)
+    let mut result = Vec::with_capacity(commit.writes.len());
+    for write in commit.writes {
+        result.push(match &write.op {
+            Op::Set(bytes) => Some(Bytes::clone(bytes)),
+            Op::Remove => None,
+            Op::Add(add) => {
+                let before = if commit.clear {
+                    None
+                } else {
+                    stored(&write.field)?
+                };
+                let sum = add.apply(before.as_deref(), commit.now);
+                Some(sum.map_err(|cause| cause.on_field(write.field.clone()))?)
+            }
+        });
+    }
+    Ok(Verdict::Apply(result))
 }
 
 fn conflict(

@@ -64,6 +64,17 @@ impl Field {
 }
 
 impl Table {
+    /// The table of a session that begins with these fields, in any order.
+    pub(super) fn of(iter: impl Iterator<Item = Field>) -> Self {
+        let mut fields = Vec::with_capacity(iter.size_hint().1.unwrap_or_default());
+        iter.for_each(|field| fields.push(field));
+        fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Self(Arc::new(Inner {
+            fields,
+            outdated: AtomicBool::new(false),
+        }))
+    }
+
     pub(super) fn fields(&self) -> &[Field] {
         &self.0.fields
     }
@@ -257,6 +268,13 @@ mod tests {
             );
             assert!(table.view().is_current(), "{change}");
         }
+    }
+
+    #[test]
+    fn a_table_of_fields_in_any_order_is_by_name() {
+        let names = ["c", "a", "d", "b"];
+        let fields = names.map(|name| Field::new(name.into(), None, Some(bytes(name))));
+        assert_eq!(Table::of(fields.into_iter()), table(&["a", "b", "c", "d"]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What stands before a body: the version of the format, flags, and when the value's own time is up.
 
 use super::{
-    MAX_VALUE_BYTES,
+    Buffer, MAX_VALUE_BYTES,
     error::ValueError,
     reader::{Head, Reader},
 };
@@ -26,9 +26,9 @@ const INDEX_DIGEST: u8 = 0xFF;
 /// What `body` answers.
 pub(crate) fn seal(
     expires: Option<Timestamp>,
-    body: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
+    body: impl FnOnce(&mut Buffer) -> Result<(), ValueError>,
 ) -> Result<Bytes, ValueError> {
-    let mut out = Vec::with_capacity(64);
+    let mut out = Buffer::new();
     match expires {
         None => out.push(VERSION),
         Some(expires) => {
@@ -37,7 +37,7 @@ pub(crate) fn seal(
         }
     }
     body(&mut out)?;
-    Ok(out.into())
+    Ok((*out).into())
 }
 
 /// Reads the head of stored bytes.

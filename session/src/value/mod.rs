@@ -78,6 +78,7 @@ mod tree_serde;
 mod counter;
 mod head;
 
+mod buffer;
 mod items;
 mod ser;
 mod writer;
@@ -97,6 +98,7 @@ pub use error::ValueError;
 pub use head::{Body, Stored};
 pub use tree::Value;
 
+pub(crate) use buffer::Buffer;
 pub(crate) use head::{index_entry, open, seal};
 pub(crate) use ser::encode;
 

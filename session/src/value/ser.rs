@@ -1,7 +1,7 @@
 //! `T` -> bytes, in one pass and without a tree between.
 
 use super::{
-    MAX_DEPTH,
+    Buffer, MAX_DEPTH,
     error::ValueError,
     items::Items,
     wire::{put, put_bytes, put_len, replace_len, tag},
@@ -19,10 +19,7 @@ pub(super) const PAIRS: &str = "$level_session::pairs";
 /// # Errors
 /// [`ErrorKind::Encode`] if the `Serialize` of a type fails, or the value is larger than [`MAX_VALUE_BYTES`] or nested
 /// deeper than [`MAX_DEPTH`].
-pub(crate) fn encode<T: Serialize + ?Sized>(
-    value: &T,
-    out: &mut Vec<u8>,
-) -> Result<(), ValueError> {
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), ValueError> {
     let start = out.len();
     let mut writer = Writer::new(out);
     let result = value.serialize(&mut writer).and_then(|()| writer.finish());
@@ -155,7 +152,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         value.serialize(&mut *self)?;
         if let Some(&(tag::NULL | tag::SOME)) = self.out.get(at) {
             // What is moved is short: a null with as many marks before it as there are options around it.
-            self.out.insert(at, tag::SOME);
+            self.out.splice(at..at, &[tag::SOME]);
             if self.out.len() - at > MAX_DEPTH - self.depth + 1 {
                 return Err(too_deep());
             }

@@ -1,6 +1,7 @@
 //! Any value, as a tree.
 
 use super::{
+    Buffer,
     error::ValueError,
     head::{Body, Stored, seal},
     ser::encode,
@@ -63,7 +64,7 @@ impl Value {
     /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if it cannot be stored: its `Serialize` fails, or it is too
     /// large or too deep.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
-        let mut body = Vec::new();
+        let mut body = Buffer::new();
         encode(value, &mut body)?;
         Body(&body).decode()
     }
@@ -83,7 +84,7 @@ impl Value {
     /// # Ok::<(), level_session::value::ValueError>(())
     /// ```
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
-        let mut body = Vec::new();
+        let mut body = Buffer::new();
         encode(self, &mut body)?;
         Body(&body).decode()
     }

@@ -4,7 +4,7 @@
 //! and the deserializer ask this file for the parts of it: a tag (bincode's variant index, which takes one byte while
 //! it is at most 250), integers, floats, lengths. A successor of bincode that writes the same bytes is a change here.
 
-use super::error::ValueError;
+use super::{Buffer, error::ValueError};
 use bincode::{
     Decode, Encode,
     config::{Configuration, standard},
@@ -32,7 +32,7 @@ const CONFIG: Configuration = standard();
 
 /// Appends a primitive as bincode writes it.
 #[inline]
-pub(super) fn put<T: Encode>(out: &mut Vec<u8>, value: T) {
+pub(super) fn put<T: Encode>(out: &mut Buffer, value: T) {
     value
         .encode(&mut EncoderImpl::new(Out(out), CONFIG))
         .expect("a vector takes every byte, and a primitive has no error of its own");
@@ -40,22 +40,22 @@ pub(super) fn put<T: Encode>(out: &mut Vec<u8>, value: T) {
 
 /// Appends a length: of a string in bytes, of a list in elements, of a map in entries.
 #[inline]
-pub(super) fn put_len(out: &mut Vec<u8>, len: usize) {
+pub(super) fn put_len(out: &mut Buffer, len: usize) {
     put(out, len as u64);
 }
 
 /// Appends a length and these bytes.
 #[inline]
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut Buffer, bytes: &[u8]) {
     put_len(out, bytes.len());
     out.extend_from_slice(bytes);
 }
 
 /// Puts another length where one was written; what follows moves if they differ in size.
-pub(super) fn replace_len(out: &mut Vec<u8>, at: usize, old: usize, new: usize) {
-    let mut bytes = Vec::with_capacity(varint_len(new as u128));
+pub(super) fn replace_len(out: &mut Buffer, at: usize, old: usize, new: usize) {
+    let mut bytes = Buffer::new();
     put_len(&mut bytes, new);
-    out.splice(at..at + varint_len(old as u128), bytes);
+    out.splice(at..at + varint_len(old as u128), &bytes);
 }
 
 /// Takes a primitive of fixed size (`u8`, `f32`, `f64`) off the front.
@@ -142,7 +142,7 @@ fn malformed(error: &DecodeError) -> ValueError {
     })
 }
 
-struct Out<'a>(&'a mut Vec<u8>);
+struct Out<'a>(&'a mut Buffer);
 
 impl Writer for Out<'_> {
     #[inline]

@@ -1,7 +1,7 @@
 //! What has been written of a value, for the serializer.
 
 use super::{
-    MAX_DEPTH, MAX_VALUE_BYTES,
+    Buffer, MAX_DEPTH, MAX_VALUE_BYTES,
     error::ValueError,
     items::Items,
     wire::{put_bytes, put_len, tag},
@@ -11,7 +11,7 @@ use std::fmt;
 
 /// The bytes so far, and what keeps them within the limits.
 pub(super) struct Writer<'a> {
-    pub(super) out: &'a mut Vec<u8>,
+    pub(super) out: &'a mut Buffer,
     start: usize,
     pub(super) depth: usize,
     /// An element failed. Whoever ignores the error of an element has written half of it, so the whole fails then.
@@ -30,7 +30,7 @@ pub(super) enum Pairs {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(super) fn new(out: &'a mut Buffer) -> Self {
         Self {
             start: out.len(),
             out,

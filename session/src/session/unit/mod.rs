@@ -159,13 +159,13 @@ impl UnitOfWork {
         def: Option<&FieldDef>,
         field: &FieldName,
         now: impl FnOnce() -> Timestamp,
-        body: impl FnOnce(&mut Vec<u8>) -> Result<(), crate::value::ValueError>,
+        body: impl FnOnce(&mut crate::value::Buffer) -> Result<(), crate::value::ValueError>,
     ) -> Result<Setting> {
         let expires = def.and_then(|def| def.ttl).map(|ttl| now().after(ttl));
         let make = || {
             let bytes = crate::value::seal(expires, body)?;
             let index = match def {
-                Some(def) if def.index => Some(crate::value::index_entry(&bytes)?),
+                Some(def) if def.index => Some(Box::new(crate::value::index_entry(&bytes)?)),
                 _ => None,
             };
             Ok(Setting { bytes, index })

@@ -1,7 +1,7 @@
 //! Damaged and hostile bytes: an error, without a panic, without memory on their word, without another value
 //! (requirement S10).
 
-use super::{super::Value, as_type, bytes, encode, read};
+use super::{super::Value, Buffer, as_type, bytes, encode, read};
 use crate::{
     ErrorKind,
     value::{MAX_DEPTH, MAX_VALUE_BYTES},
@@ -164,7 +164,7 @@ fn what_can_be_written_deep_can_be_read() {
     for make in kinds {
         let deepest = make(MAX_DEPTH);
         assert!(read::<Value>(&bytes(&deepest)).unwrap() == deepest);
-        let error = encode(&make(MAX_DEPTH + 1), &mut Vec::new()).unwrap_err();
+        let error = encode(&make(MAX_DEPTH + 1), &mut Buffer::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Encode);
         assert_eq!(
             error.to_string(),
@@ -182,7 +182,7 @@ fn what_can_be_written_deep_can_be_read() {
     ];
     for (most, make) in kinds {
         assert_eq!(as_type::<Tree>(&make(most)).unwrap(), make(most));
-        assert!(encode(&make(most + 1), &mut Vec::new()).is_err());
+        assert!(encode(&make(most + 1), &mut Buffer::new()).is_err());
     }
 }
 
@@ -236,7 +236,8 @@ fn a_megabyte_and_no_more() {
             to.collect_str(self.0)
         }
     }
-    let mut out = vec![1, 2, 3];
+    let mut out = Buffer::new();
+    out.extend_from_slice(&[1, 2, 3]);
     let results = [
         encode(&more, &mut out),
         encode(&serde_bytes::Bytes::new(more.as_bytes()), &mut out),
@@ -254,7 +255,7 @@ fn a_megabyte_and_no_more() {
             "{error}"
         );
     }
-    assert_eq!(out, [1, 2, 3]);
+    assert_eq!(*out, [1, 2, 3]);
     encode(&Text(&largest), &mut out).unwrap();
     assert_eq!(
         out.len(),
@@ -286,8 +287,8 @@ fn a_part_that_fails_is_not_passed_over() {
             map.end()
         }
     }
-    assert!(encode(&Careless, &mut Vec::new()).is_err());
-    assert!(encode(&Keys, &mut Vec::new()).is_err());
+    assert!(encode(&Careless, &mut Buffer::new()).is_err());
+    assert!(encode(&Keys, &mut Buffer::new()).is_err());
 }
 
 proptest! {

@@ -9,13 +9,13 @@ mod same_bytes;
 mod secrecy;
 mod stored;
 
-use super::{Body, ValueError, encode};
+use super::{Body, Buffer, ValueError, encode};
 use serde::{Serialize, de::DeserializeOwned};
 
 fn bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Buffer::new();
     encode(value, &mut out).unwrap();
-    out
+    out.to_vec()
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {

@@ -1,6 +1,6 @@
 //! What is in a session must not get into a log by way of an error (requirement S08). serde's own messages quote it.
 
-use super::{super::Value, as_type, bytes, encode};
+use super::{super::Value, Buffer, as_type, bytes, encode};
 use crate::{ErrorKind, Timestamp, value::Stored};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -125,7 +125,8 @@ fn writing_says_nothing_of_the_value() {
             Err(S::Error::custom(format!("cannot take {SECRET}")))
         }
     }
-    let mut out = vec![9];
+    let mut out = Buffer::new();
+    out.extend_from_slice(&[9]);
     let error = encode(&[Refuses], &mut out).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
     assert_eq!(
@@ -133,7 +134,7 @@ fn writing_says_nothing_of_the_value() {
         "cannot be stored: the `Serialize` of its type failed"
     );
     assert!(!format!("{error:?}").contains(SECRET));
-    assert_eq!(out, [9], "what was there stays, half a value does not");
+    assert_eq!(*out, [9], "what was there stays, half a value does not");
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn serde_s_own_sentences_are_kept_where_they_name_types_alone() {
     enum Wrong {
         A(u8),
     }
-    let error = encode(&Wrong::A(1), &mut Vec::new()).unwrap_err();
+    let error = encode(&Wrong::A(1), &mut Buffer::new()).unwrap_err();
     assert!(
         error.to_string().contains("Wrong::A containing an integer"),
         "{error}"
