@@ -36,14 +36,14 @@ impl Engine {
         };
         let mut batch = self.disk.batch();
         let number = self.numbers.take(&self.disk.meta, &mut batch);
-        let mut session = Box::new(Session::new(
+        let mut session = Session::new(
             *number,
             Life {
                 created,
                 lease,
                 former: None,
             },
-        ));
+        );
         self.disk
             .stage_fields(&mut batch, &mut session, commit, values);
         self.disk
