@@ -6,10 +6,14 @@
 //! moment when it is asked for.
 
 use super::{Bytes, FieldName};
+use smallvec::SmallVec;
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
+
+/// As many fields as most sessions have.
+const FEW: usize = 8;
 
 /// A field that is present.
 #[derive(Clone)]
@@ -28,10 +32,16 @@ pub(super) struct Table(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// By name.
-    fields: Vec<Field>,
+    /// By name. Those of most sessions lie here and not elsewhere: what is waited for when there are many sessions
+    /// is memory that is not in the processor's cache, one piece after the other.
+    fields: SmallVec<[Field; FEW]>,
+    marks: Marks,
     outdated: AtomicBool,
 }
+
+/// A byte of each name, of the first ones: most of those that are not meant are told by it, without a look at them.
+#[derive(Clone, Copy, Default)]
+struct Marks([u8; Self::MANY]);
 
 /// The fields of a session as they are in the memory of a store of this process: see [`Fields::View`](super::Fields::View).
 #[derive(Clone)]
@@ -65,11 +75,11 @@ impl Field {
 
 impl Table {
     /// The table of a session that begins with these fields, in any order.
-    pub(super) fn of(iter: impl Iterator<Item = Field>) -> Self {
-        let mut fields = Vec::with_capacity(iter.size_hint().1.unwrap_or_default());
-        iter.for_each(|field| fields.push(field));
+    pub(super) fn of(fields: impl Iterator<Item = Field>) -> Self {
+        let mut fields: SmallVec<[Field; FEW]> = fields.collect();
         fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Self(Arc::new(Inner {
+            marks: Marks::of(&fields),
             fields,
             outdated: AtomicBool::new(false),
         }))
@@ -89,27 +99,32 @@ impl Table {
 
     /// Puts a value into a field; whether the field was not there before.
     pub(super) fn set(&mut self, name: &FieldName, index: Option<Bytes>, value: Bytes) -> bool {
-        let fields = self.fields_mut();
-        match place(fields, name) {
-            Ok(at) => {
-                fields[at].index = index;
-                fields[at].value = OnceLock::from(value);
-                false
-            }
-            Err(at) => {
-                fields.insert(at, Field::new(name.clone(), index, Some(value)));
-                true
-            }
+        let inner = self.inner_mut();
+        if let Some(at) = inner.find(name) {
+            inner.fields[at].index = index;
+            inner.fields[at].value = OnceLock::from(value);
+            return false;
         }
+        let at = inner.fields.partition_point(|field| *field.name < **name);
+        inner.marks.insert(at, name);
+        inner
+            .fields
+            .insert(at, Field::new(name.clone(), index, Some(value)));
+        true
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<Field> {
-        let at = place(self.fields(), name).ok()?;
-        Some(self.fields_mut().remove(at))
+        let at = self.0.find(name)?;
+        let inner = self.inner_mut();
+        let removed = inner.fields.remove(at);
+        inner.marks = Marks::of(&inner.fields);
+        Some(removed)
     }
 
     pub(super) fn retain(&mut self, keep: impl FnMut(&mut Field) -> bool) {
-        self.fields_mut().retain_mut(keep);
+        let inner = self.inner_mut();
+        inner.fields.retain_mut(keep);
+        inner.marks = Marks::of(&inner.fields);
     }
 
     /// Puts a field behind all others; gives it back if that is not its place.
@@ -118,26 +133,42 @@ impl Table {
         match self.fields().last() {
             Some(last) if *last.name >= *field.name => Err(field),
             _ => {
-                self.fields_mut().push(field);
+                let inner = self.inner_mut();
+                inner.marks.insert(inner.fields.len(), &field.name);
+                inner.fields.push(field);
                 Ok(())
             }
         }
     }
 
+    /// How many bytes of memory it takes, however many of its names are shared with others.
+    #[cfg(feature = "fjall")]
+    pub(super) fn size(&self) -> usize {
+        let elsewhere = match self.0.fields.spilled() {
+            true => self.0.fields.capacity() * size_of::<Field>(),
+            false => 0,
+        };
+        let field = |field: &Field| {
+            let index = field.index.as_ref().map_or(0, |entry| entry.len());
+            field.name.len() + index + field.value().map_or(0, |bytes| bytes.len())
+        };
+        size_of::<Inner>() + elsewhere + self.fields().iter().map(field).sum::<usize>()
+    }
+
     /// From now on no view shows what is stored, though no field has changed: the session is another's, or by another
     /// id.
     pub(super) fn outdate_views(&mut self) {
-        self.fields_mut();
+        self.inner_mut();
     }
 
     /// The fields, to be changed: views that are out keep what they show, and know that it is of the past.
-    fn fields_mut(&mut self) -> &mut Vec<Field> {
+    fn inner_mut(&mut self) -> &mut Inner {
         if Arc::strong_count(&self.0) > 1 {
             self.0.outdated.store(true, Ordering::Release);
         }
         let inner = Arc::make_mut(&mut self.0);
         *inner.outdated.get_mut() = false;
-        &mut inner.fields
+        inner
     }
 }
 
@@ -149,11 +180,46 @@ impl Drop for Table {
 
 impl Inner {
     fn get(&self, name: &str) -> Option<&Field> {
-        self.place(name).ok().map(|at| &self.fields[at])
+        self.find(name).map(|at| &self.fields[at])
     }
 
-    fn place(&self, name: &str) -> Result<usize, usize> {
-        place(&self.fields, name)
+    /// Where a field is.
+    fn find(&self, name: &str) -> Option<usize> {
+        let mark = Marks::mark(name);
+        let is_it = |at: &usize| self.marks.0[*at] == mark && *self.fields[*at].name == *name;
+        let marked = self.fields.len().min(Marks::MANY);
+        (0..marked).find(is_it).or_else(|| {
+            let rest = &self.fields[marked..];
+            let at = rest.binary_search_by(|field| str::cmp(&field.name, name));
+            at.ok().map(|at| marked + at)
+        })
+    }
+}
+
+impl Marks {
+    const MANY: usize = 16;
+
+    fn of(fields: &[Field]) -> Self {
+        let mut marks = Self::default();
+        for (mark, field) in marks.0.iter_mut().zip(fields) {
+            *mark = Self::mark(&field.name);
+        }
+        marks
+    }
+
+    /// Makes room for a name.
+    fn insert(&mut self, at: usize, name: &str) {
+        if at < Self::MANY {
+            self.0.copy_within(at..Self::MANY - 1, at + 1);
+            self.0[at] = Self::mark(name);
+        }
+    }
+
+    fn mark(name: &str) -> u8 {
+        let name = name.as_bytes();
+        let first = name.first().copied().unwrap_or_default();
+        let last = name.last().copied().unwrap_or_default();
+        (name.len() as u8).rotate_left(4) ^ first.rotate_left(2) ^ last
     }
 }
 
@@ -161,6 +227,7 @@ impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
             fields: self.fields.clone(),
+            marks: self.marks,
             outdated: AtomicBool::new(false),
         }
     }
@@ -195,9 +262,9 @@ impl TableView {
 
     /// As [`get`](Self::get), with the field's place, or a place that no field has.
     pub(crate) fn find(&self, name: &str) -> Option<(usize, Option<&Bytes>)> {
-        match self.0.place(name) {
-            Err(_) => Some((usize::MAX, None)),
-            Ok(at) => Some((at, Some(self.0.fields[at].value()?))),
+        match self.0.find(name) {
+            None => Some((usize::MAX, None)),
+            Some(at) => Some((at, Some(self.0.fields[at].value()?))),
         }
     }
 
@@ -205,22 +272,6 @@ impl TableView {
     pub fn names(&self) -> impl Iterator<Item = &FieldName> {
         self.0.fields.iter().map(|field| &field.name)
     }
-}
-
-/// Where a field is, or would be. Names differ in their length or their last byte more often than not, so of a few
-/// fields the one is found by looking at all of them.
-fn place(fields: &[Field], name: &str) -> Result<usize, usize> {
-    const FEW: usize = 16;
-    let is_it = |field: &Field| {
-        let (one, other) = (field.name.as_bytes(), name.as_bytes());
-        one.len() == other.len() && one.last() == other.last() && one == other
-    };
-    if fields.len() <= FEW
-        && let Some(at) = fields.iter().position(is_it)
-    {
-        return Ok(at);
-    }
-    fields.binary_search_by(|field| str::cmp(&field.name, name))
 }
 
 #[cfg(test)]
@@ -295,11 +346,54 @@ mod tests {
         assert_eq!(before, Arc::as_ptr(&table.0));
     }
 
+    /// More fields than there are marks, and names with the same mark, in any order.
+    #[test]
+    fn every_field_is_found_and_no_other() {
+        let names: Vec<String> = (0..40).map(|n| format!("{}", n * 7 % 40)).collect();
+        let alike = ["abc", "aXc", "aac"];
+        assert_eq!(Marks::mark(alike[0]), Marks::mark(alike[1]));
+        let names: Vec<&str> = names.iter().map(String::as_str).chain(alike).collect();
+        let mut table = Table::default();
+        for (n, name) in names.iter().enumerate() {
+            assert!(table.set(&FieldName::Shared((*name).into()), None, bytes(name)));
+            for (m, other) in names.iter().enumerate() {
+                let found = table.get(other).and_then(Field::value);
+                assert_eq!(found.is_some(), m <= n, "{other} beside {} others", n + 1);
+                assert!(found.is_none_or(|value| *value == bytes(other)));
+            }
+        }
+        assert!(table.fields().is_sorted_by(|a, b| *a.name < *b.name));
+        table.retain(|field| field.name.len() > 1);
+        for (n, name) in names.iter().enumerate() {
+            assert_eq!(table.get(name).is_some(), name.len() > 1, "{name}");
+            assert_eq!(table.remove(name).is_some(), name.len() > 1, "{name}");
+            for other in &names[n + 1..] {
+                assert_eq!(table.get(other).is_some(), other.len() > 1, "{other}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "fjall")]
+    fn its_size_is_that_of_all_it_holds() {
+        let mut table = Table::default();
+        let empty = table.size();
+        table.set(&"name".into(), Some(bytes("entry")), bytes("value"));
+        assert_eq!(table.size(), empty + 4 + 5 + 5);
+        for n in 10..30 {
+            table.set(&FieldName::Shared(n.to_string().into()), None, bytes(""));
+        }
+        let spilled = table.size() - empty - 14 - 20 * 2;
+        assert!(spilled >= 21 * size_of::<Field>(), "{spilled}");
+    }
+
     #[test]
     fn what_is_not_in_memory_is_told_apart_from_what_is_not_there() {
         let mut table = table(&["b"]);
+        let fields: SmallVec<_> = [Field::new("b".into(), None, None)].into_iter().collect();
         table.0 = Arc::new(Inner {
-            fields: vec![Field::new("b".into(), None, None)],
+            marks: Marks::of(&fields),
+            fields,
             outdated: AtomicBool::default(),
         });
         let view = table.view();

@@ -124,7 +124,7 @@ impl Engine {
         &self,
         cache: &mut Cache,
         id: Digest,
-        session: Box<Session>,
+        session: Session,
         select: Select<'_>,
         now: Timestamp,
         by_former_id: bool,

@@ -16,6 +16,7 @@ mod fault;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod keys;
+mod names;
 mod numbers;
 mod record;
 mod recovery;

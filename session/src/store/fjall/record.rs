@@ -31,7 +31,7 @@ const HAS_FORMER: u8 = 2;
 /// What is known of a digest.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) enum Record {
-    Live(Box<Session>),
+    Live(Session),
     /// Renewed to another id at this time. Works until then as long as the other one says so too: see
     /// [`Life::former`].
     Moved {
@@ -89,7 +89,7 @@ impl Record {
             return Err("it is of a format that this version does not know");
         }
         let record = match input.byte()? {
-            LIVE => Self::Live(Box::new(input.session()?)),
+            LIVE => Self::Live(input.session()?),
             MOVED => Self::Moved {
                 to: input.digest()?,
                 at: input.time()?,
@@ -215,13 +215,13 @@ mod tests {
     #[test]
     fn a_record_comes_back_from_its_bytes() {
         let records = [
-            Record::Live(Box::new(without_values(session()))),
-            Record::Live(Box::new(Session::new(u64::MAX, {
+            Record::Live(without_values(session())),
+            Record::Live(Session::new(u64::MAX, {
                 let mut life = session().life;
                 life.former = None;
                 life.lease.absolute_deadline = None;
                 life
-            }))),
+            })),
             Record::Moved {
                 to: Digest::from_bytes([8; 32]),
                 at: at(1),
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn damaged_bytes_are_told_apart_from_a_record() {
-        let good = Record::Live(Box::new(session())).encode();
+        let good = Record::Live(session()).encode();
         for cut in 0..good.len() {
             // A cut between two fields leaves a whole record: that is what checksums of the database are for.
             if let Ok(Record::Live(shorter)) = Record::decode(&good[..cut]) {

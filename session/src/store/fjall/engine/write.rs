@@ -36,14 +36,14 @@ impl Engine {
         };
         let mut batch = self.disk.batch();
         let number = self.numbers.take(&self.disk.meta, &mut batch);
-        let mut session = Box::new(Session::new(
+        let mut session = Session::new(
             *number,
             Life {
                 created,
                 lease,
                 former: None,
             },
-        ));
+        );
         self.disk
             .stage_fields(&mut batch, &mut session, commit, values);
         self.disk
@@ -90,12 +90,14 @@ impl Engine {
         }
         let (life, entries) = (session.life, session.index_entries());
         session.life.keep(commit, by_current_id);
-        let changed = self
+        let mut changed = self
             .disk
-            .stage_fields(&mut batch, &mut session, commit, values)
-            | self
+            .stage_fields(&mut batch, &mut session, commit, values);
+        if !entries.is_empty() || commit.writes.iter().any(|write| write.index.is_some()) {
+            changed |= self
                 .disk
                 .stage_index(&mut batch, &entries, Some(id), &session, id);
+        }
         if changed || session.life != life {
             batch.insert(&self.disk.meta, *id.as_bytes(), session.encode());
         }

@@ -3,10 +3,8 @@
 use super::{HAS_ABSOLUTE, HAS_FORMER, Session};
 use crate::{
     clock::Timestamp,
-    store::{Bytes, Digest, FieldName, Lease, rules::Life, table::Field},
+    store::{Bytes, Digest, Lease, fjall::names, rules::Life, table::Field},
 };
-use std::sync::Arc;
-
 /// What is left to read of a record.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
@@ -101,7 +99,6 @@ impl<'a> Input<'a> {
             0 => None,
             more => Some(Bytes::from(self.take(more - 1)?)),
         };
-        let name = FieldName::Shared(Arc::from(name));
-        Ok(Field::new(name, index, None))
+        Ok(Field::new(names::shared(name), index, None))
     }
 }

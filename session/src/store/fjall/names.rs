@@ -1,0 +1,82 @@
+//! The names of fields that came out of records: in memory once, however many sessions have them.
+//!
+//! An application has few of them, and each of its sessions most. A name of its own for each session would be memory
+//! to allocate at every read of a record, and to wait for at every look at a field.
+
+use crate::store::FieldName;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// How many names are kept for good at most, and how long they are: some applications have fields for what comes by.
+const MOST: usize = 1024;
+const LONGEST: usize = 64;
+
+/// Kept for as long as the process runs, so that whoever has one of them counts no references.
+static NAMES: RwLock<BTreeSet<&'static str>> = RwLock::new(BTreeSet::new());
+
+/// A name that is equal to this one.
+pub(super) fn shared(name: &str) -> FieldName {
+    let known = NAMES.read().unwrap_or_else(PoisonError::into_inner);
+    let (kept, has_room) = (known.get(name).copied(), has_room(&known, name));
+    drop(known);
+    let kept = kept.or_else(|| {
+        has_room
+            .then(|| NAMES.write().unwrap_or_else(PoisonError::into_inner))
+            .and_then(|mut names| keep(&mut names, name))
+    });
+    match kept {
+        Some(name) => FieldName::Static(name),
+        None => FieldName::Shared(Arc::from(name)),
+    }
+}
+
+fn has_room(names: &BTreeSet<&'static str>, name: &str) -> bool {
+    names.len() < MOST && name.len() <= LONGEST
+}
+
+/// The name as it is kept, if it is: another may have been faster.
+fn keep(names: &mut BTreeSet<&'static str>, name: &str) -> Option<&'static str> {
+    if let Some(known) = names.get(name) {
+        return Some(known);
+    }
+    has_room(names, name).then(|| {
+        let name: &'static str = Box::leak(Box::from(name));
+        names.insert(name);
+        name
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_in_memory_once_and_long_ones_are_not_kept() {
+        let mut names = BTreeSet::new();
+        for (name, is_kept) in [
+            ("", true),
+            ("user", true),
+            (&"x".repeat(LONGEST), true),
+            (&"x".repeat(LONGEST + 1), false),
+        ] {
+            let (one, other) = (keep(&mut names, name), keep(&mut names, name));
+            assert_eq!(one, is_kept.then_some(name));
+            assert!(one.is_none_or(|one| other.is_some_and(|other| std::ptr::eq(one, other))));
+            assert_eq!(&*shared(name), name);
+        }
+    }
+
+    /// Where the names come from whoever sends requests, memory must not grow for good.
+    #[test]
+    fn so_many_are_kept_and_no_more() {
+        let mut names = BTreeSet::new();
+        for n in 0..MOST + 10 {
+            let kept = keep(&mut names, &n.to_string()).is_some();
+            assert_eq!(kept, n < MOST);
+        }
+        assert_eq!(names.len(), MOST);
+        assert_eq!(keep(&mut names, "7"), Some("7"), "those are still known");
+    }
+}
