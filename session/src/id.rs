@@ -43,7 +43,7 @@ impl SessionId {
 
     /// The key of the session in a store.
     pub(crate) fn digest(&self) -> Digest {
-        Digest(hash("level-session/id/2", &self.0))
+        Digest(hash("level-session/id/1", &self.0))
     }
 }
 
