@@ -176,6 +176,7 @@ impl Slots {
     }
 }
 
+#[inline]
 fn place(slots: &[(FieldName, Slot)], name: &str) -> Result<usize, usize> {
     // Fields are often written in the order of their names.
     if let Some((last, _)) = slots.last()

@@ -17,6 +17,7 @@ impl State {
     /// Whether a commit is under way that keeps what the store says from being understood: of a field that it adds to
     /// nobody could tell whether that is in it already, and the id may be another one by now. Once the commit is over
     /// it is known; of one that was interrupted it never will be.
+    #[inline] // most know at a glance that there is no commit
     fn must_wait(&self, adds: impl FnOnce(&Slots) -> bool) -> Result<bool> {
         let waits = |state: &Self| state.moving || adds(&state.slots);
         match self.phase {
@@ -27,6 +28,7 @@ impl State {
     }
 
     /// As [`must_wait`](Self::must_wait), for whoever asks for these fields.
+    #[inline]
     pub(super) fn must_wait_for(&self, fields: &[FieldName]) -> Result<bool> {
         let adds = |slot: Option<&Slot>| slot.is_some_and(Slot::is_adding_blindly);
         self.must_wait(|slots| fields.iter().any(|field| adds(slots.get(field))))
