@@ -18,9 +18,9 @@ const WITH_REDIS: &[&str] = &["tower-sessions-redis", "actix", "actix-session-re
 const IN_NODE: &[&str] = &["express", "express-session", "node-level-session"];
 const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
 
-/// Whether it is a framework without sessions.
+/// Whether it is a framework without sessions, or with a layer that is none.
 pub fn is_bare(name: &str) -> bool {
-    matches!(name, "bare" | "actix" | "express")
+    matches!(name, "bare" | "a layer" | "actix" | "express")
 }
 
 /// Whether it keeps its sessions in Redis.
