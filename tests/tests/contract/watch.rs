@@ -256,6 +256,45 @@ async fn a_csrf_token_is_bound_to_its_session_and_changed_by_a_renewal() {
     .await;
 }
 
+/// Prevents: a form that is refused, or one that is accepted from a visitor without a session, because the request has
+/// renewed or made its session before it looked at the token.
+#[tokio::test]
+async fn a_csrf_token_is_held_against_the_session_that_the_request_came_with() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let mut ann = Visitor::new();
+        let token = app
+            .request(&mut ann, async |s: Shopping| s.csrf_token().await)
+            .await
+            .unwrap();
+        app.request(&mut ann, async |s: Shopping| {
+            s.renew()?;
+            s.commit().await?;
+            assert!(s.verify_csrf(&token).await?, "the form's");
+            let next = s.csrf_token().await?;
+            assert!(!s.verify_csrf(&next).await?, "no form has it yet");
+            s.renew()?;
+            s.commit().await?;
+            assert!(s.verify_csrf(&token).await?, "renewed twice");
+            s.destroy()?;
+            s.commit().await?;
+            assert!(s.verify_csrf(&token).await?, "the sign-out's");
+            Ok(())
+        })
+        .await
+        .unwrap();
+        app.request(&mut Visitor::new(), async |s: Shopping| {
+            let own = s.csrf_token().await?;
+            s.commit().await?;
+            assert!(!s.verify_csrf(&own).await?, "it came without a session");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    })
+    .await;
+}
+
 /// Prevents: a token that costs the page its own cookie.
 #[tokio::test]
 async fn a_token_for_a_known_session_changes_nothing() -> Result<()> {

@@ -22,6 +22,7 @@ use crate::{
 };
 use slots::Slots;
 use std::task::Waker;
+use terms::Came;
 
 /// A unit of work: what is known, what is wanted, and what the response will say.
 pub(crate) struct State {
@@ -55,6 +56,7 @@ pub(crate) struct State {
     clears: u64,
     /// The id of the session that this unit will make, if a token was bound to it already.
     next: Option<SessionId>,
+    came: Came,
 }
 
 impl State {
@@ -76,6 +78,7 @@ impl State {
             phase: Phase::Open,
             cookie: CookieAction::Leave,
             epoch: 0,
+            came: Came::default(),
             moving: false,
             waiting: Vec::new(),
             destroyed: 0,
@@ -375,12 +378,21 @@ impl State {
         Ok(next)
     }
 
-    /// The id that the request came with, if its session lives.
+    /// The id that the request came with, if its session lived.
     pub(crate) fn id_that_came(&self) -> Option<&SessionId> {
-        match &self.who {
-            Who::Known(known) => Some(&known.named.id),
-            Who::Nobody | Who::Presented(_) => None,
+        match (&self.came, &self.who) {
+            (Came::With(id), _) => Some(id),
+            (Came::AsItIs, Who::Known(known)) => Some(&known.named.id),
+            (Came::AsItIs, Who::Nobody | Who::Presented(_)) | (Came::Without, _) => None,
         }
+    }
+
+    /// The session gets another id, or ends: notes the one that the request came with.
+    fn leaves_its_id(&mut self) {
+        self.came = match self.id_that_came() {
+            Some(id) => Came::With(Box::new(id.clone())),
+            None => Came::Without,
+        };
     }
 
     pub(crate) fn reread(&mut self, field: &FieldName, bytes: Option<Bytes>) {

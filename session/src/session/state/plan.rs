@@ -266,6 +266,9 @@ impl State {
         if self.phase != Phase::Closed {
             self.phase = Phase::Open;
         }
+        if plan.step != Step::Keep {
+            self.leaves_its_id();
+        }
         match (plan.step, plan.new, plan.lease) {
             (Step::Destroy, ..) => {
                 self.who = Who::Nobody;

@@ -48,6 +48,17 @@ pub(crate) struct Known {
     pub(crate) named_here: Option<Timestamp>,
 }
 
+/// The id that the request came with.
+#[derive(Default)]
+pub(super) enum Came {
+    /// It is the one that the session has, if there is a session.
+    #[default]
+    AsItIs,
+    Without,
+    /// The session has another one by now, or has ended.
+    With(Box<SessionId>),
+}
+
 /// What shall happen to the session itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Intent {
