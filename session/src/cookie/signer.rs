@@ -23,7 +23,7 @@ pub(super) const SIGNED_CHARS: usize = ID_CHARS + 1 + TAG_CHARS;
 ///
 /// A request may hold several, planted by a neighbouring subdomain or left over under another path, and a bad one
 /// must not hide ours (requirement R02). The bound keeps a request from buying more than a fraction of a millisecond
-/// of work per key (a verification takes about 0.6 us), and it is larger than the number of cookies that Chromium and Firefox keep for a site (180):
+/// of work per key, and it is larger than the number of cookies that Chromium and Firefox keep for a site (180):
 /// whoever plants cookies in a browser drives ours out of the browser itself before it drives it beyond the bound.
 /// Against both there is the `__Host-` prefix: nobody else can plant a cookie of such a name.
 const MAX_CANDIDATES: usize = 200;

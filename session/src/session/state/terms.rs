@@ -119,8 +119,8 @@ pub(crate) enum LookAt {
 pub(crate) enum Taking {
     /// It was the request's own: done.
     Own,
-    /// It is stored: whoever removes exactly these bytes has it. What the request made of them goes with it, until
-    /// [`end_take`](super::State::end_take).
+    /// It is stored: whoever removes exactly these bytes has it. What the request made of them goes with it, until it is
+    /// [`taken`](super::State::taken) or [not](super::State::not_taken).
     Claim { id: Digest, stored: Bytes },
 }
 

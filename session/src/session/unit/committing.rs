@@ -18,13 +18,7 @@ struct UnderWay<'a>(&'a UnitOfWork);
 impl UnderWay<'_> {
     /// The outcome is known: this is what it does to the state.
     fn ends<T>(self, with: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.0.lock();
-        let done = with(&mut state);
-        let waiting = state.take_waiting();
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
-        std::mem::forget(self);
-        done
+        with(&mut self.0.lock())
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     clock::Timestamp,
     store::{Bytes, Digest, Lease, fjall::names, rules::Life, table::Field},
 };
+
 /// What is left to read of a record.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
