@@ -1,0 +1,187 @@
+//! The time, and the one place where it is read.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::watch;
+
+/// A moment: milliseconds since the Unix epoch, UTC.
+///
+/// Arithmetic saturates: no duration can panic or wrap round.
+///
+/// ```
+/// use level_session_store::Timestamp;
+/// use std::time::Duration;
+///
+/// let t = Timestamp::from_millis(1_000);
+/// assert_eq!(t.after(Duration::from_secs(2)).as_millis(), 3_000);
+/// assert_eq!(t.after(Duration::MAX), Timestamp::MAX);
+/// assert_eq!(t.since(Timestamp::MAX), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The latest moment there is; as a deadline it means "never".
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// A moment from milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `duration` later, at most [`Timestamp::MAX`].
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// The moment after this one.
+    #[must_use]
+    #[doc(hidden)]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The time that has passed since `earlier`; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, millis))
+    }
+}
+
+/// Whole milliseconds of a duration; what does not fit is the largest number.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where a session takes the time from: the system, or a hand that a test moves.
+///
+/// ```
+/// use level_session_store::{Clock, Timestamp};
+/// use std::time::Duration;
+///
+/// let clock = Clock::manual(Timestamp::from_millis(0));
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now(), Timestamp::from_millis(60_000));
+/// ```
+#[derive(Clone, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Default)]
+enum Source {
+    #[default]
+    System,
+    /// Its time, with those who sleep until it has come.
+    Manual(Arc<watch::Sender<Timestamp>>),
+}
+
+impl Clock {
+    /// The system's clock: the default. On Linux it is the time of the kernel's last tick, some milliseconds old at
+    /// most, which takes a few nanoseconds to read.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `start` until it is moved. Clones are the same clock.
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => system_time(),
+            Source::Manual(at) => *at.borrow(),
+        }
+    }
+
+    /// Moves a manual clock forward. The system's clock is not ours to move: there it does nothing.
+    pub fn advance(&self, duration: Duration) {
+        if let Source::Manual(at) = &self.0 {
+            at.send_modify(|now| *now = now.after(duration));
+        }
+    }
+
+    /// Returns when the moment has come. On the system's clock that needs a tokio runtime with its timer on.
+    #[doc(hidden)]
+    pub async fn sleep_until(&self, moment: Timestamp) {
+        /// Looks at the time again after this long: the system's clock may have been set.
+        const AT_MOST: Duration = Duration::from_secs(3600);
+        match &self.0 {
+            Source::System => loop {
+                match moment.since(self.now()) {
+                    Duration::ZERO => return,
+                    left => tokio::time::sleep(left.min(AT_MOST)).await,
+                }
+            },
+            Source::Manual(at) => {
+                // The sender lives as long as `self`.
+                let _ = at.subscribe().wait_for(|now| *now >= moment).await;
+            }
+        }
+    }
+}
+
+/// The one reading of the system's clock in this crate.
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods)]
+fn system_time() -> Timestamp {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Timestamp(seconds.saturating_mul(1_000) + nanos / 1_000_000)
+}
+
+/// The one reading of the system's clock in this crate.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::disallowed_methods)]
+fn system_time() -> Timestamp {
+    SystemTime::now().into()
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::System => f.write_str("Clock::System"),
+            Source::Manual(_) => write!(f, "Clock::Manual({})", self.now().as_millis()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_time_is_that_of_today_and_runs_on() {
+        #[allow(clippy::disallowed_methods)]
+        let before: Timestamp = SystemTime::now().into();
+        let clock = Clock::system();
+        let read = clock.now();
+        let apart = before.since(read).max(read.since(before));
+        assert!(apart < Duration::from_secs(60), "{apart:?}");
+        while clock.now() == read {
+            std::hint::spin_loop(); // a tick of the kernel's
+        }
+        assert!(clock.now() > read);
+    }
+}

@@ -1,0 +1,172 @@
+//! What a struct declares of one field.
+
+use super::{CounterValue, Range};
+use crate::value::{self, Body, Buffer, ValueError};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, time::Duration};
+
+/// What a struct declares of one field, without its type.
+#[derive(Clone, Copy)]
+pub struct FieldDef {
+    pub(crate) key: &'static str,
+    pub(crate) type_name: &'static str,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) flash: bool,
+    pub(crate) index: bool,
+    pub(crate) counter: Option<Range>,
+    pub(crate) check: fn(&Body<'_>) -> Result<(), ValueError>,
+}
+
+impl FieldDef {
+    /// The key that the field is stored under, its struct's namespace included.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+    /// The field's type, as it was written.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+    /// How long a value of the field lives after it was set, if not as long as the session.
+    #[must_use]
+    pub const fn ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
+    /// Whether reading the field takes it.
+    #[must_use]
+    pub const fn is_flash(&self) -> bool {
+        self.flash
+    }
+    /// Whether sessions can be found by the field's value.
+    #[must_use]
+    pub const fn is_index(&self) -> bool {
+        self.index
+    }
+    /// The range of the field's type, if it is a counter.
+    #[must_use]
+    pub const fn range(&self) -> Option<Range> {
+        self.counter
+    }
+    /// Refuses a body that the field's type cannot read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode).
+    pub fn check(&self, body: &Body<'_>) -> Result<(), ValueError> {
+        (self.check)(body)
+    }
+    /// Whether changes of the field add up.
+    #[must_use]
+    pub const fn is_counter(&self) -> bool {
+        self.counter.is_some()
+    }
+}
+
+impl fmt::Debug for FieldDef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldDef")
+            .field("key", &self.key)
+            .field("type_name", &self.type_name)
+            .field("ttl", &self.ttl)
+            .field("flash", &self.flash)
+            .field("index", &self.index)
+            .field("counter", &self.counter.is_some())
+            .finish()
+    }
+}
+
+/// What a struct declares of one field, with its type. Made by the derive; the one place that asks anything of `T`.
+#[doc(hidden)]
+pub struct Def<T> {
+    pub erased: FieldDef,
+    pub default: Option<fn() -> T>,
+    pub encode: fn(&T, &mut Buffer) -> Result<(), ValueError>,
+    pub decode: fn(&Body<'_>) -> Result<T, ValueError>,
+}
+
+impl<T> Def<T> {
+    /// A field without any attribute. The bound is the method's, not the block's: so it is the bound that is reported.
+    #[must_use]
+    pub const fn new(key: &'static str, type_name: &'static str) -> Self
+    where
+        T: Storable,
+    {
+        Self {
+            erased: FieldDef {
+                key,
+                type_name,
+                ttl: None,
+                flash: false,
+                index: false,
+                counter: None,
+                check: |body| body.decode::<T>().map(drop),
+            },
+            default: None,
+            encode: |value, out| value::encode(value, out),
+            decode: |body| body.decode(),
+        }
+    }
+}
+
+impl<T> Def<T> {
+    /// `#[session(default)]`.
+    #[must_use]
+    pub const fn with_default(mut self, default: fn() -> T) -> Self {
+        self.default = Some(default);
+        self
+    }
+    /// `#[session(ttl = "..")]`, in milliseconds.
+    #[must_use]
+    pub const fn with_ttl(mut self, millis: u64) -> Self {
+        self.erased.ttl = Some(Duration::from_millis(millis));
+        self
+    }
+    /// `#[session(flash)]`.
+    #[must_use]
+    pub const fn flash(mut self) -> Self {
+        self.erased.flash = true;
+        self
+    }
+    /// `#[session(index)]`.
+    #[must_use]
+    pub const fn index(mut self) -> Self {
+        self.erased.index = true;
+        self
+    }
+}
+
+impl<T> Def<T> {
+    /// `#[session(counter)]`; 0 by default, if there is no default yet.
+    #[must_use]
+    pub const fn counter(mut self) -> Self
+    where
+        T: CounterValue,
+    {
+        self.erased.counter = Some(T::RANGE);
+        if self.default.is_none() {
+            self.default = Some(|| T::ZERO);
+        }
+        self
+    }
+}
+
+/// What can be kept in a session. It exists for the sake of its message: one error for a type, instead of one for each
+/// trait that the type lacks.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a session",
+    label = "not `Serialize + DeserializeOwned + Send + Sync + 'static`",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on the type",
+    note = "what stays on its thread, as an `Rc` or a `Cell`, cannot be in a session, which does not",
+    note = "leave the field out of the session with `#[session(skip)]`"
+)]
+pub trait Storable: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Storable for T {}
+
+impl<T> fmt::Debug for Def<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.erased.fmt(f)
+    }
+}

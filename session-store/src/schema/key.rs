@@ -1,0 +1,96 @@
+//! What names a field: a typed key, or a string.
+
+use super::{Def, FieldDef};
+use crate::name::FieldName;
+use std::{fmt, sync::Arc};
+
+/// A typed key: a field's name and type as a constant, `Shop::USER_ID`, for everything without an accessor at hand.
+///
+/// The derive makes one for each field; it has the name of the field in capitals and the field's visibility.
+pub struct Key<T: 'static> {
+    def: &'static Def<T>,
+}
+
+impl<T> Key<T> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(def: &'static Def<T>) -> Self {
+        Self { def }
+    }
+
+    /// The key that the field is stored under, its struct's namespace included.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.def.erased.key
+    }
+
+    /// The key as a slice of one, as a store is asked.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn name_slice(self) -> &'static [&'static str; 1] {
+        std::array::from_ref(&self.def.erased.key)
+    }
+
+    /// What is declared of the field.
+    #[must_use]
+    pub const fn def(self) -> FieldDef {
+        self.def.erased
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn typed_def(self) -> &'static Def<T> {
+        self.def
+    }
+}
+
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Key<T> {}
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Key({:?}: {})",
+            self.def.erased.key, self.def.erased.type_name
+        )
+    }
+}
+
+/// What can name a field in the untyped API: a string, or a typed key.
+pub trait FieldKey {
+    /// The key.
+    fn name(&self) -> FieldName;
+}
+
+/// A [`FieldKey`] of a field that holds a `T`: a string names a field of any type, a typed key brings the type along.
+pub trait AsKey<T>: FieldKey {}
+
+impl<T> FieldKey for Key<T> {
+    fn name(&self) -> FieldName {
+        FieldName::from_static(self.def.erased.key)
+    }
+}
+impl<T> AsKey<T> for Key<T> {}
+
+macro_rules! string_keys {
+    ($($string:ty)*) => {$(
+        impl FieldKey for $string {
+            fn name(&self) -> FieldName {
+                FieldName::from(Arc::<str>::from(&self[..]))
+            }
+        }
+        impl<T> AsKey<T> for $string {}
+    )*};
+}
+string_keys!(&str String &String std::borrow::Cow<'_, str>);
+
+impl FieldKey for FieldName {
+    fn name(&self) -> FieldName {
+        self.clone()
+    }
+}
+impl<T> AsKey<T> for FieldName {}

@@ -1,0 +1,12 @@
+//! What an application declares of its fields: names, typed keys, and definitions.
+
+mod counter;
+mod def;
+mod key;
+#[expect(clippy::module_inception, reason = "the module's own subject")]
+mod schema;
+
+pub use counter::{CounterValue, Range};
+pub use def::{Def, FieldDef};
+pub use key::{AsKey, FieldKey, Key};
+pub use schema::{Schema, schema};

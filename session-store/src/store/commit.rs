@@ -1,0 +1,389 @@
+//! What is to be stored, and what became of it.
+
+use super::lease::{Lease, Use};
+use crate::{bytes::Bytes, clock::Timestamp, digest::Digest, name::FieldName, value::Add};
+
+/// What is to be stored, all at once.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Commit<'a> {
+    /// The session.
+    pub id: Digest,
+    /// The time.
+    pub now: Timestamp,
+    /// For [`Step::Destroy`] and [`Step::Renew`]: the time of the end that [`Loaded::Ended`](crate::Loaded::Ended)
+    /// tells later. It may lie a little after [`now`](Self::now): the core makes sure that a request that began before
+    /// an end can be told from one that began after it, also within one millisecond.
+    pub ended_at: Timestamp,
+    /// What happens to the session itself.
+    pub step: Step,
+    /// Which stored fields are removed before [`writes`](Self::writes) are applied.
+    pub clear: Clear,
+    /// What must still be stored for the commit to apply: compared byte by byte with what is stored before it
+    /// ([`clear`](Self::clear) included), also if its TTL has passed.
+    pub guards: &'a [Guard],
+    /// What changes. No field occurs twice.
+    pub writes: &'a [Write],
+    /// How many sessions may have an entry that this commit sets.
+    pub limits: &'a [Limit],
+}
+
+impl<'a> Commit<'a> {
+    /// A commit that does this to the session and nothing to its fields.
+    #[must_use]
+    pub const fn new(id: Digest, now: Timestamp, step: Step) -> Self {
+        Self {
+            id,
+            now,
+            ended_at: now,
+            step,
+            clear: Clear::Nothing,
+            guards: &[],
+            writes: &[],
+            limits: &[],
+        }
+    }
+
+    /// The same, with another time of the end.
+    #[must_use]
+    pub const fn with_ended_at(mut self, at: Timestamp) -> Self {
+        self.ended_at = at;
+        self
+    }
+
+    /// The same, with these fields removed first.
+    #[must_use]
+    pub const fn with_clear(mut self, clear: Clear) -> Self {
+        self.clear = clear;
+        self
+    }
+
+    /// The same, with these guards.
+    #[must_use]
+    pub const fn with_guards(mut self, guards: &'a [Guard]) -> Self {
+        self.guards = guards;
+        self
+    }
+
+    /// The same, with these changes.
+    #[must_use]
+    pub const fn with_writes(mut self, writes: &'a [Write]) -> Self {
+        self.writes = writes;
+        self
+    }
+
+    /// The same, within these limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: &'a [Limit]) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// What a commit does to the session itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Makes it.
+    #[non_exhaustive]
+    Create {
+        /// When it was made: [`Commit::now`], except for a session that is copied from another store.
+        created: Timestamp,
+        /// Its deadlines.
+        lease: Lease,
+    },
+    /// Changes fields, or notes that the session was used.
+    #[non_exhaustive]
+    Keep {
+        /// Notes a use, if it is due: see [`Lease::after_use`]. A use by the current id that is noted, or would be if
+        /// it were due, ends the former id. `None` notes nothing and leaves a former id as it is.
+        usage: Option<Use>,
+    },
+    /// Gives it another id, with all its fields. The old one is dead in the same step, or works on until
+    /// `former_works_until`: for reading, [`Keep`](Self::Keep) and [`Destroy`](Self::Destroy), not for another renewal.
+    /// There is one former id at most: the next renewal ends it.
+    #[non_exhaustive]
+    Renew {
+        /// The new id: never one that is known to the store already ([`Outcome::Exists`]), and of the same
+        /// [home](crate::Store::home) as the old one.
+        to: Digest,
+        /// Its deadlines: they start anew.
+        lease: Lease,
+        /// How long the old id works on, if at all.
+        former_works_until: Option<Timestamp>,
+    },
+    /// Ends it and removes every field; `writes` is empty.
+    Destroy,
+}
+
+impl Step {
+    /// Makes a session at `created`.
+    #[must_use]
+    pub const fn create(created: Timestamp, lease: Lease) -> Self {
+        Self::Create { created, lease }
+    }
+
+    /// Changes fields, and notes a use if one is given.
+    #[must_use]
+    pub const fn keep(usage: Option<Use>) -> Self {
+        Self::Keep { usage }
+    }
+
+    /// Gives the session another id.
+    #[must_use]
+    pub const fn renew(to: Digest, lease: Lease, former_works_until: Option<Timestamp>) -> Self {
+        Self::Renew {
+            to,
+            lease,
+            former_works_until,
+        }
+    }
+}
+
+/// Which stored fields a commit removes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Clear {
+    /// None.
+    #[default]
+    Nothing,
+    /// All but the library's own: see [`FieldName::is_reserved`].
+    Fields,
+    /// All.
+    Everything,
+}
+
+impl Clear {
+    /// Whether it removes this field.
+    #[must_use]
+    pub fn removes(self, field: &FieldName) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Fields => !field.is_reserved(),
+            Self::Everything => true,
+        }
+    }
+}
+
+/// What must still be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Guard {
+    /// The field.
+    pub field: FieldName,
+    /// Its bytes; `None` for not there.
+    pub expected: Option<Bytes>,
+}
+
+impl Guard {
+    /// A guard that holds if the field has these bytes, or is not there.
+    #[must_use]
+    pub const fn new(field: FieldName, expected: Option<Bytes>) -> Self {
+        Self { field, expected }
+    }
+}
+
+/// A change of one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Write {
+    /// The field.
+    pub field: FieldName,
+    /// What happens to it.
+    pub op: Op,
+    /// For [`Op::Set`] of an indexed field, what the session is found by: it replaces the field's former entry.
+    /// Without it a field that is set or removed has no entry. [`Op::Add`] leaves the entry as it is.
+    pub index: Option<Bytes>,
+}
+
+impl Write {
+    /// Puts these bytes into a field.
+    #[must_use]
+    pub const fn set(field: FieldName, value: Bytes) -> Self {
+        Self::new(field, Op::Set(value))
+    }
+
+    /// Removes a field.
+    #[must_use]
+    pub const fn remove(field: FieldName) -> Self {
+        Self::new(field, Op::Remove)
+    }
+
+    /// Adds to a counter.
+    #[must_use]
+    pub const fn add(field: FieldName, add: Add) -> Self {
+        Self::new(field, Op::Add { add, seen: None })
+    }
+
+    /// A change of a field that is not found by its value.
+    #[must_use]
+    pub const fn new(field: FieldName, op: Op) -> Self {
+        Self {
+            field,
+            op,
+            index: None,
+        }
+    }
+
+    /// The same, with this entry in the index.
+    #[must_use]
+    pub fn with_index(mut self, entry: Option<Bytes>) -> Self {
+        self.index = entry;
+        self
+    }
+}
+
+/// What happens to a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Op {
+    /// It holds these bytes from now on.
+    Set(Bytes),
+    /// It is no longer there; no error if it was not.
+    Remove,
+    /// A number is added to what is there when the commit is applied.
+    #[non_exhaustive]
+    Add {
+        /// The addition.
+        add: Add,
+        /// What the core has seen of the field, if it has read it: `Some(None)` for nothing. It is a hint, for a store
+        /// that cannot calculate: it can apply the addition to this and compare and set in one step.
+        seen: Option<Option<Bytes>>,
+    },
+}
+
+/// How many sessions may have one index entry.
+///
+/// Of the sessions that live at [`Commit::now`] at most `most` have the entry once the commit is applied, this one
+/// included. A session that has the entry already is never refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limit {
+    /// The indexed field: one that the commit sets.
+    pub field: FieldName,
+    /// The entry.
+    pub entry: Bytes,
+    /// How many sessions may have it: at least 1.
+    pub most: usize,
+    /// What happens if there were more.
+    pub when_full: WhenFull,
+}
+
+impl Limit {
+    /// At most this many sessions with this entry.
+    #[must_use]
+    pub const fn new(field: FieldName, entry: Bytes, most: usize, when_full: WhenFull) -> Self {
+        Self {
+            field,
+            entry,
+            most,
+            when_full,
+        }
+    }
+}
+
+/// What a [`Limit`] does where it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Refuse the commit: [`Outcome::Full`].
+    Refuse,
+    /// End those that signed in first ([`Lease::started`]), in the same step. They leave the mark of
+    /// [`Commit::ended_at`].
+    EndOldest,
+}
+
+/// What became of a commit. Where several are true, the first of `Gone`, `Exists`, `Conflict` and `Full` is answered;
+/// an error of [`Add::apply`] comes after all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is stored.
+    Done(Done),
+    /// The session does not live. Nothing is changed.
+    Gone,
+    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, be it of a session that has expired and
+    /// was not removed yet. Nothing is changed.
+    Exists,
+    /// A guard does not hold. Nothing is changed. What is stored under each guard's field, in the guards' order.
+    Conflict(Vec<Option<Bytes>>),
+    /// The limit at this place in [`Commit::limits`] is reached. Nothing is changed.
+    Full(usize),
+}
+
+impl Outcome {
+    /// Whether the commit was stored.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+}
+
+/// What is known of a session once a commit is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Done {
+    /// Its times; `None` after [`Step::Destroy`].
+    pub meta: Option<Meta>,
+    /// Whether the commit came by the former id of a session that was renewed.
+    pub by_former_id: bool,
+    /// The sessions that a [`Limit`] has ended.
+    pub ended: Vec<Digest>,
+}
+
+impl Done {
+    /// The session has these times now, or has ended.
+    #[must_use]
+    pub const fn new(meta: Option<Meta>) -> Self {
+        Self {
+            meta,
+            by_former_id: false,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Whether the commit came by a former id.
+    #[must_use]
+    pub fn with_by_former_id(mut self, by_former_id: bool) -> Self {
+        self.by_former_id = by_former_id;
+        self
+    }
+
+    /// The sessions that a limit has ended.
+    #[must_use]
+    pub fn with_ended(mut self, ended: Vec<Digest>) -> Self {
+        self.ended = ended;
+        self
+    }
+}
+
+/// The times of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Meta {
+    /// When it was made; kept when the id is renewed.
+    pub created: Timestamp,
+    /// Its last recorded use, and its deadlines.
+    pub lease: Lease,
+    /// Whether a former id of it still works: the next use by the current id should end that.
+    pub former_id_works: bool,
+}
+
+impl Meta {
+    /// The times of a session without a former id.
+    #[must_use]
+    pub const fn new(created: Timestamp, lease: Lease) -> Self {
+        Self {
+            created,
+            lease,
+            former_id_works: false,
+        }
+    }
+
+    /// Whether a former id of it still works.
+    #[must_use]
+    pub const fn with_former_id_works(mut self, works: bool) -> Self {
+        self.former_id_works = works;
+        self
+    }
+}

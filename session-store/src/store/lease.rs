@@ -1,0 +1,305 @@
+//! How long a session lives: timeouts, the deadlines that follow from them, and when a use is written down.
+
+use crate::clock::Timestamp;
+use std::time::Duration;
+
+/// How long a session lives after a use, and after its sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// The session ends this long after its last use.
+    pub idle: Duration,
+    /// The session ends this long after its sign-in, however busy it is; `None` for never.
+    pub absolute: Option<Duration>,
+}
+
+impl Timeouts {
+    /// An idle timeout, and no absolute one.
+    #[must_use]
+    pub const fn new(idle: Duration) -> Self {
+        Self {
+            idle,
+            absolute: None,
+        }
+    }
+
+    /// The same with this absolute timeout.
+    #[must_use]
+    pub const fn with_absolute(mut self, absolute: Option<Duration>) -> Self {
+        self.absolute = absolute;
+        self
+    }
+
+    /// The deadlines of a session that signed in at `started` and was used at `now`, in a request whose response tells
+    /// the client.
+    #[must_use]
+    pub fn lease(self, started: Timestamp, now: Timestamp) -> Lease {
+        Lease::new(
+            started,
+            now,
+            now.after(self.idle),
+            self.absolute.map(|absolute| started.after(absolute)),
+        )
+    }
+}
+
+/// A lifetime that was chosen for one session, in place of the deployment's timeouts ("remember me").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lifetime {
+    /// Its timeouts.
+    pub timeouts: Timeouts,
+    /// Whether the client forgets the session when the browser ends. It is of no concern to a store.
+    pub transient: bool,
+}
+
+impl Lifetime {
+    /// A lifetime with these timeouts, whose cookie outlives the browser.
+    #[must_use]
+    pub const fn new(timeouts: Timeouts) -> Self {
+        Self {
+            timeouts,
+            transient: false,
+        }
+    }
+
+    /// Whether the client forgets the session when the browser ends.
+    #[must_use]
+    pub const fn with_transient(mut self, transient: bool) -> Self {
+        self.transient = transient;
+        self
+    }
+}
+
+/// The times of a session that a use changes: what was used when, and the deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lease {
+    /// The sign-in that the absolute timeout counts from: when the session was made, or last renewed.
+    pub started: Timestamp,
+    /// The last use that was written down.
+    pub seen: Timestamp,
+    /// The last use that was written down and of which the response told the client, by a cookie. A use without a
+    /// response, on a WebSocket for example, changes [`seen`](Self::seen) alone.
+    pub told: Timestamp,
+    /// The session is dead from this moment on unless it is used before.
+    pub idle_deadline: Timestamp,
+    /// The session is dead from this moment on whatever happens; `None` for no absolute timeout.
+    pub absolute_deadline: Option<Timestamp>,
+    /// The lifetime that was chosen for this session, if one was.
+    pub lifetime: Option<Lifetime>,
+}
+
+impl Lease {
+    /// A lease without a lifetime of its own, of a use that the client was told of.
+    #[must_use]
+    pub const fn new(
+        started: Timestamp,
+        seen: Timestamp,
+        idle_deadline: Timestamp,
+        absolute_deadline: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            started,
+            seen,
+            told: seen,
+            idle_deadline,
+            absolute_deadline,
+            lifetime: None,
+        }
+    }
+
+    /// The earlier of both deadlines.
+    #[must_use]
+    pub fn deadline(&self) -> Timestamp {
+        match self.absolute_deadline {
+            Some(absolute) => self.idle_deadline.min(absolute),
+            None => self.idle_deadline,
+        }
+    }
+
+    /// Whether a session with these deadlines lives at `now`: strictly before the deadline.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.deadline()
+    }
+
+    /// The timeouts that hold for the session: its own, or else those of the deployment.
+    #[must_use]
+    pub fn timeouts(&self, deployment: Timeouts) -> Timeouts {
+        self.lifetime
+            .map_or(deployment, |lifetime| lifetime.timeouts)
+    }
+
+    /// The lease after a use at `now`, if that is to be written down: the one rule, for the core and for every store.
+    ///
+    /// A use is due if
+    /// - it is later than the last one that was written, by at least [`Use::due_after`];
+    /// - or the timeouts have changed since: lengthened ones hold from the next use on (requirement L15);
+    /// - or it is [forced](Use::forced).
+    ///
+    /// A use that tells the client counts from the last one that did, so that uses without a response do not keep the
+    /// client from its cookie. A use that is not later than the last one is never due, unless the timeouts have
+    /// changed: the clock of another machine may be behind.
+    #[must_use]
+    pub fn after_use(&self, usage: &Use, now: Timestamp) -> Option<Self> {
+        let timeouts = self.timeouts(usage.timeouts);
+        let last = if usage.tells_client {
+            self.told
+        } else {
+            self.seen
+        };
+        let seen = self.seen.max(now);
+        let mut lease = timeouts.lease(self.started, seen);
+        lease.lifetime = self.lifetime;
+        lease.told = if usage.tells_client { seen } else { self.told };
+        let is_later = now > last && (usage.forced || now.since(last) >= usage.due_after);
+        let of_other_timeouts = self.idle_deadline != self.seen.after(timeouts.idle)
+            || self.absolute_deadline != lease.absolute_deadline;
+        (is_later || of_other_timeouts).then_some(lease)
+    }
+}
+
+/// How a commit notes that the session was used: see [`Lease::after_use`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Use {
+    /// The timeouts of the deployment.
+    pub timeouts: Timeouts,
+    /// How long after the last use that was written down this one is due.
+    pub due_after: Duration,
+    /// Write it down even if it is not due.
+    pub forced: bool,
+    /// Whether the client is told of the new deadline.
+    pub tells_client: bool,
+}
+
+impl Use {
+    /// A use under these timeouts that is written down if it is due, and of which the client is told.
+    #[must_use]
+    pub const fn new(timeouts: Timeouts, due_after: Duration) -> Self {
+        Self {
+            timeouts,
+            due_after,
+            forced: false,
+            tells_client: true,
+        }
+    }
+
+    /// Whether it is written down even if it is not due.
+    #[must_use]
+    pub const fn with_forced(mut self, forced: bool) -> Self {
+        self.forced = forced;
+        self
+    }
+
+    /// Whether the client is told of the new deadline.
+    #[must_use]
+    pub const fn with_tells_client(mut self, tells_client: bool) -> Self {
+        self.tells_client = tells_client;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Duration = Duration::from_millis(1_000);
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    fn usage() -> Use {
+        Use::new(Timeouts::new(IDLE), IDLE / 100)
+    }
+
+    /// A session that would live on at its deadline, or end before it.
+    #[test]
+    fn the_boundary_is_exact() {
+        let lease = Timeouts::new(Duration::from_millis(100)).lease(at(0), at(50));
+        assert!(lease.is_live(at(149)));
+        assert!(!lease.is_live(at(150)));
+    }
+
+    #[test]
+    fn activity_does_not_extend_the_absolute_timeout() {
+        let timeouts = Timeouts::new(Duration::from_millis(100))
+            .with_absolute(Some(Duration::from_millis(120)));
+        assert_eq!(timeouts.lease(at(0), at(100)).deadline(), at(120));
+    }
+
+    #[test]
+    fn a_use_is_due_after_a_while_and_not_before() {
+        let lease = usage().timeouts.lease(at(0), at(0));
+        assert_eq!(lease.after_use(&usage(), at(9)), None);
+        let later = lease.after_use(&usage(), at(10)).expect("it is due");
+        assert_eq!((later.seen, later.told), (at(10), at(10)));
+        assert_eq!(later.idle_deadline, at(1_010));
+        let forced = usage().with_forced(true);
+        assert!(lease.after_use(&forced, at(1)).is_some());
+        assert_eq!(lease.after_use(&forced, at(0)), None, "the same moment");
+    }
+
+    /// A clock that is behind would shorten the session's life.
+    #[test]
+    fn a_use_of_the_past_changes_nothing() {
+        let lease = usage().timeouts.lease(at(0), at(500));
+        assert_eq!(lease.after_use(&usage().with_forced(true), at(400)), None);
+        let longer = Use::new(Timeouts::new(2 * IDLE), IDLE);
+        let lease = lease
+            .after_use(&longer, at(400))
+            .expect("the timeouts changed");
+        assert_eq!((lease.seen, lease.idle_deadline), (at(500), at(2_500)));
+    }
+
+    /// Sessions of a deployment whose idle timeout was one hour would end after an hour although they are used every
+    /// five minutes, since 1 % of the new timeout is longer than that.
+    #[test]
+    fn timeouts_that_changed_hold_from_the_next_use_on() {
+        let lease = usage().timeouts.lease(at(0), at(0));
+        let longer = Timeouts::new(300 * IDLE).with_absolute(Some(400 * IDLE));
+        let lease = lease
+            .after_use(&Use::new(longer, 3 * IDLE), at(1))
+            .expect("it is due at once");
+        assert_eq!(lease.idle_deadline, at(300_001));
+        assert_eq!(lease.absolute_deadline, Some(at(400_000)));
+        assert_eq!(
+            lease.after_use(&Use::new(longer, 3 * IDLE), at(2)),
+            None,
+            "once"
+        );
+    }
+
+    /// A socket that uses the session all the time would keep the browser from ever getting its cookie anew.
+    #[test]
+    fn a_use_without_a_response_does_not_count_for_the_client() {
+        let lease = usage().timeouts.lease(at(0), at(0));
+        let silent = usage().with_tells_client(false);
+        let lease = lease.after_use(&silent, at(10)).expect("it is due");
+        assert_eq!((lease.seen, lease.told), (at(10), at(0)));
+        assert_eq!(lease.after_use(&silent, at(11)), None);
+        let lease = lease.after_use(&usage(), at(11)).expect("the client's is");
+        assert_eq!((lease.seen, lease.told), (at(11), at(11)));
+    }
+
+    #[test]
+    fn a_chosen_lifetime_stays_and_counts() {
+        let mut lease = usage().timeouts.lease(at(0), at(0));
+        let chosen = Lifetime::new(Timeouts::new(5 * IDLE)).with_transient(true);
+        lease.lifetime = Some(chosen);
+        let lease = lease.after_use(&usage(), at(1)).expect("it has changed");
+        assert_eq!(lease.idle_deadline, at(5_001));
+        assert_eq!(lease.lifetime, Some(chosen));
+    }
+
+    #[test]
+    fn no_duration_overflows() {
+        let timeouts = Timeouts::new(Duration::MAX).with_absolute(Some(Duration::MAX));
+        let lease = timeouts.lease(Timestamp::MAX, Timestamp::MAX);
+        assert_eq!(lease.deadline(), Timestamp::MAX);
+        let usage = Use::new(timeouts, Duration::MAX).with_forced(true);
+        assert_eq!(lease.after_use(&usage, Timestamp::MAX), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! Building blocks for stores that keep sessions in the memory of this process. Other stores need none of it.
+
+mod by_digest;
+mod striped;
+mod table;
+
+pub use by_digest::{ByDigest, DigestHasher};
+pub use striped::Striped;
+pub use table::{Field, Table, View};

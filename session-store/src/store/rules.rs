@@ -1,0 +1,156 @@
+//! What a commit does to one session, as pure functions: for stores that read, decide and write in one place.
+
+use super::{Commit, Guard, Lease, Meta, Op, Use, Write};
+use crate::{
+    bytes::Bytes,
+    clock::Timestamp,
+    digest::Digest,
+    error::{Error, ErrorKind, Result},
+};
+
+/// When a session lives, and by which ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store writes all of it down")]
+pub struct Life {
+    /// When it was made.
+    pub created: Timestamp,
+    /// Its deadlines.
+    pub lease: Lease,
+    /// The id it had before, and until when that works. To end a former id is to forget it here: what stays under the
+    /// former id only says where to look.
+    pub former: Option<(Digest, Timestamp)>,
+}
+
+impl Life {
+    /// Whether it lives at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.lease.is_live(now)
+    }
+
+    /// Whether it lives and `former` works as an id of it.
+    #[must_use]
+    pub fn works_by(&self, former: Digest, now: Timestamp) -> bool {
+        let works = |(id, until)| id == former && now < until;
+        self.is_live(now) && self.former.is_some_and(works)
+    }
+
+    /// Its times, as [`Loaded`](crate::Loaded) and [`Done`](crate::Done) tell them.
+    #[must_use]
+    pub fn meta(&self, now: Timestamp) -> Meta {
+        let former_id_works = self.former.is_some_and(|(_, until)| now < until);
+        Meta::new(self.created, self.lease).with_former_id_works(former_id_works)
+    }
+
+    /// Does what a [`Step::Keep`](crate::Step::Keep) says. A use by the current id ends the former one.
+    pub fn keep(&mut self, usage: Option<&Use>, now: Timestamp, by_current_id: bool) {
+        let Some(usage) = usage else { return };
+        if by_current_id {
+            self.former = None;
+        }
+        if let Some(lease) = self.lease.after_use(usage, now) {
+            self.lease = lease;
+        }
+    }
+
+    /// Does what a [`Step::Renew`](crate::Step::Renew) says of a session that has the id `from`. Returns until when
+    /// that works on, if it does.
+    pub fn renew(
+        &mut self,
+        from: Digest,
+        lease: Lease,
+        former_works_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        self.lease = lease;
+        let until = former_works_until.filter(|until| now < *until);
+        self.former = until.map(|until| (from, until));
+        until
+    }
+}
+
+/// What a commit's guards and writes come to, given what is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+pub enum Verdict {
+    /// The bytes that each write leaves, in the writes' order; `None` for none.
+    Apply(Vec<Option<Bytes>>),
+    /// A guard does not hold: what is stored under each guard's field.
+    Conflict(Vec<Option<Bytes>>),
+}
+
+/// Compares the guards and calculates the additions. `stored` reads a field as it was before the commit.
+///
+/// # Errors
+/// Those of `stored`, and those of [`Add::apply`](crate::Add::apply).
+pub fn judge(
+    commit: &Commit<'_>,
+    mut stored: impl FnMut(&str) -> Result<Option<Bytes>>,
+) -> Result<Verdict> {
+    if let Some(found) = conflict(commit.guards, &mut stored)? {
+        return Ok(Verdict::Conflict(found));
+    }
+    let mut result = Vec::with_capacity(commit.writes.len());
+    for write in commit.writes {
+        result.push(match &write.op {
+            Op::Set(bytes) => Some(Bytes::clone(bytes)),
+            Op::Remove => None,
+            Op::Add { add, .. } => {
+                let before = match commit.clear.removes(&write.field) {
+                    true => None,
+                    false => stored(&write.field)?,
+                };
+                let sum = add.apply(before.as_deref(), commit.now);
+                Some(sum.map_err(|cause| cause.on_field(write.field.clone()))?)
+            }
+        });
+    }
+    Ok(Verdict::Apply(result))
+}
+
+fn conflict(
+    guards: &[Guard],
+    stored: &mut impl FnMut(&str) -> Result<Option<Bytes>>,
+) -> Result<Option<Vec<Option<Bytes>>>> {
+    let mut found = Vec::with_capacity(guards.len());
+    let mut holds = true;
+    for guard in guards {
+        let bytes = stored(&guard.field)?;
+        holds &= bytes == guard.expected;
+        found.push(bytes);
+    }
+    Ok((!holds).then_some(found))
+}
+
+/// The index entry of a field that is there after the write; `stored` tells the one before. An addition leaves it.
+#[must_use]
+pub fn index_after(write: &Write, stored: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {
+    match write.op {
+        Op::Add { .. } => stored(),
+        Op::Set(_) | Op::Remove => write.index.clone(),
+    }
+}
+
+/// Until when the mark of a session that ended at `at` is kept.
+#[must_use]
+pub fn remembered_until(at: Timestamp) -> Timestamp {
+    at.after(super::ENDED_IS_REMEMBERED)
+}
+
+/// The answer to every call of a store that was closed.
+#[must_use]
+pub fn closed() -> Error {
+    Error::new(
+        ErrorKind::Store,
+        "the store is closed: this call came after `close`",
+    )
+}
+
+/// The answer to a listing that begins after a cursor of another store.
+#[must_use]
+pub fn foreign_cursor() -> Error {
+    Error::new(
+        ErrorKind::Store,
+        "the cursor was not made by this store: begin the listing anew",
+    )
+}

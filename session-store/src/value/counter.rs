@@ -1,0 +1,83 @@
+//! Additions that merge: the one thing that a store has to calculate.
+
+use super::{
+    error::ValueError,
+    head::{Body, open, seal},
+    ser::encode,
+};
+use crate::{bytes::Bytes, clock::Timestamp, error::ErrorKind, schema::Range};
+use std::fmt;
+
+/// An addition to a counter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Add {
+    /// What is added.
+    pub delta: i128,
+    /// What the sum must stay in.
+    pub range: Range,
+    /// What is added to where nothing is stored, or its TTL has passed.
+    pub base: i128,
+    /// When a counter that starts with this addition ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// Shows no amount: it is what the field holds, or the difference (requirement S08).
+impl fmt::Debug for Add {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Add")
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Add {
+    /// The bytes to store, given what is stored. A counter that lives keeps its own expiry; one that does not exist, or
+    /// whose TTL has passed at `now`, starts anew from [`base`](Self::base).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`] if the sum leaves the range, [`ErrorKind::Decode`] if no integer is stored. Nothing is
+    /// to be stored then.
+    ///
+    /// ```
+    /// use level_session_store::{Add, Timestamp, Value, schema::Range};
+    ///
+    /// let now = Timestamp::from_millis(0);
+    /// let one = Add { delta: 1, range: Range { min: 0, max: 255 }, base: 0, expires: None };
+    /// let first = one.apply(None, now)?;
+    /// let second = one.apply(Some(&first), now)?;
+    /// assert_eq!(Value::from_stored(&second)?, (None, Value::from(2u8)));
+    /// # Ok::<(), level_session_store::value::ValueError>(())
+    /// ```
+    pub fn apply(&self, stored: Option<&[u8]>, now: Timestamp) -> Result<Bytes, ValueError> {
+        let stored = stored.map(open).transpose()?;
+        let alive = stored.and_then(|stored| Some((stored.expires, stored.live(now)?)));
+        let (expires, current) = match alive {
+            Some((expires, body)) => (expires, read(body)?),
+            None => (self.expires, self.base),
+        };
+        let sum = current.checked_add(self.delta);
+        match sum.filter(|sum| (self.range.min..=self.range.max).contains(sum)) {
+            Some(sum) => seal(expires, |out| encode(&sum, out)),
+            None => Err(self.overflow()),
+        }
+    }
+
+    #[cold]
+    fn overflow(&self) -> ValueError {
+        let Range { min, max } = self.range;
+        ValueError::new(
+            ErrorKind::Overflow,
+            format!(
+                "would leave its range, {min} to {max}: nothing was added, and nothing of the request is stored"
+            ),
+        )
+    }
+}
+
+/// The number that is stored. One beyond 127 bits is no counter's, but an integer all the same.
+fn read(body: Body<'_>) -> Result<i128, ValueError> {
+    match body.integer() {
+        Some(n) => Ok(n),
+        None => body.decode(),
+    }
+}
