@@ -5,11 +5,11 @@
 //! the top layer. No layer knows types: values are bytes here, and an `update` is a closure over bytes.
 
 use crate::{
-    clock::Timestamp,
     error::Result,
-    field::FieldName,
+    store::Add,
+    store::FieldName,
+    store::Timestamp,
     store::{Bytes, Guard, Op, Write},
-    value::Add,
 };
 
 /// A value to store, with what its session is found by if the field is an index.
@@ -126,7 +126,7 @@ impl Change {
     fn op(&self) -> Op {
         match (self.setting(), self) {
             (Some(setting), _) => Op::Set(setting.bytes.clone()),
-            (None, Self::Add(add)) => Op::Add(**add),
+            (None, Self::Add(add)) => Op::add(**add, None),
             (None, _) => Op::Remove,
         }
     }
@@ -146,21 +146,13 @@ impl Change {
     }
 
     pub(crate) fn write(&self, field: &FieldName) -> Write {
-        Write {
-            field: field.clone(),
-            op: self.op(),
-            index: self
-                .setting()
-                .and_then(|setting| setting.index.as_deref().cloned()),
-        }
+        let index = self.setting().and_then(|it| it.index.as_deref().cloned());
+        Write::new(field.clone(), self.op()).with_index(index)
     }
 
     pub(crate) fn guard(&self, field: &FieldName) -> Option<Guard> {
         match self {
-            Self::Update(update) => Some(Guard {
-                field: field.clone(),
-                expected: update.base.clone(),
-            }),
+            Self::Update(update) => Some(Guard::new(field.clone(), update.base.clone())),
             _ => None,
         }
     }

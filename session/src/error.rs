@@ -1,6 +1,6 @@
 //! What can go wrong at run time, and what a caller can do about it.
 
-use crate::field::FieldName;
+use crate::store::{self, FieldName, ValueError};
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
 /// The result of every fallible operation on a session.
@@ -14,13 +14,15 @@ pub struct Error {
     field: Option<FieldName>,
     message: Cow<'static, str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    may_be_stored: bool,
 }
 
 /// What sort of thing went wrong: match on this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The store could not be reached, read or written. Nothing of this request is stored.
+    /// The store could not be reached, read or written. Nothing of the failed call is stored, unless
+    /// [`Error::may_be_stored`] says otherwise.
     Store,
     /// The session ended while this request was at work: destroyed, renewed, or expired. Nothing of this request is
     /// stored; the visitor starts anew with the next request.
@@ -42,10 +44,13 @@ pub enum ErrorKind {
     Contended,
     /// Two session structs claim one key.
     Clash,
-    /// The operating system gave no random bytes for an id.
+    /// The operating system's random generator failed.
     Random,
     /// A setting cannot be used.
     Config,
+    /// The library was called in a way that cannot work: a handler without the middleware, a detached handle that
+    /// would need a response, a key that belongs to the library.
+    Misuse,
 }
 
 impl Error {
@@ -55,16 +60,8 @@ impl Error {
             field: None,
             message: message.into(),
             source: None,
+            may_be_stored: false,
         }
-    }
-
-    /// An error of a store: what it was doing, and the cause. For implementations of
-    /// [`Store`](crate::store::Store).
-    pub fn store(
-        doing: impl Into<Cow<'static, str>>,
-        cause: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        Self::new(ErrorKind::Store, doing).because(cause)
     }
 
     pub(crate) fn gone() -> Self {
@@ -81,6 +78,11 @@ impl Error {
             "the request that this session belongs to is over: call `detach()` while the request is at work to go on \
              with the session afterwards",
         )
+    }
+
+    /// What is wrong with the value of a field.
+    pub(crate) fn of_value(cause: ValueError, field: impl Into<FieldName>) -> Self {
+        cause.on_field(field).into()
     }
 
     #[must_use]
@@ -106,6 +108,42 @@ impl Error {
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
+
+    /// Whether the commit that failed may have been stored, whole, all the same: the connection to the store broke
+    /// before the answer came, or an fsync failed (requirement F11). The library does not repeat such a commit; the
+    /// application decides.
+    #[must_use]
+    pub fn may_be_stored(&self) -> bool {
+        self.may_be_stored
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        let kind = match error.kind() {
+            store::ErrorKind::Decode => ErrorKind::Decode,
+            store::ErrorKind::Encode => ErrorKind::Encode,
+            store::ErrorKind::Type => ErrorKind::Type,
+            store::ErrorKind::Overflow => ErrorKind::Overflow,
+            store::ErrorKind::Config => ErrorKind::Config,
+            _ => ErrorKind::Store,
+        };
+        let may_be_stored = error.may_be_stored();
+        let (field, message, source) = error.into_parts();
+        Self {
+            kind,
+            field,
+            message,
+            source,
+            may_be_stored,
+        }
+    }
+}
+
+impl From<store::ConfigError> for Error {
+    fn from(refused: store::ConfigError) -> Self {
+        store::Error::from(refused).into()
+    }
 }
 
 impl fmt::Display for Error {
@@ -125,6 +163,9 @@ impl fmt::Debug for Error {
             out.field("field", field);
         }
         out.field("message", &self.message);
+        if self.may_be_stored {
+            out.field("may_be_stored", &true);
+        }
         if let Some(source) = &self.source {
             out.field("source", source);
         }
@@ -135,5 +176,31 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|e| e as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ConfigError;
+
+    #[test]
+    fn a_refused_setting_becomes_an_error_and_keeps_its_cause() {
+        let cause = std::io::Error::other("the disk is gone");
+        let error: Error = ConfigError::new("keys", "cannot be read")
+            .because(cause)
+            .into();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.to_string(), "keys: cannot be read");
+        assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
+    }
+
+    /// A lost answer that looked like a failure would be repeated, and doubled.
+    #[test]
+    fn a_commit_that_may_be_stored_says_so() {
+        let error = store::Error::uncertain("waiting for the server", "end of file");
+        assert!(Error::from(error).may_be_stored());
+        let error = store::Error::store("reaching the server", "refused");
+        assert!(!Error::from(error).may_be_stored());
     }
 }

@@ -1,6 +1,6 @@
 //! How long a session lives.
 
-use crate::clock::Timestamp;
+use crate::store::{Lease, Timeouts, Timestamp, Use};
 use std::time::Duration;
 
 const MINUTE: u64 = 60;
@@ -101,62 +101,26 @@ impl Expiry {
         self.absolute
     }
 
-    /// The deadlines of a session used at `now` whose absolute timeout counts from `started`.
-    pub(crate) fn lease(&self, started: Timestamp, now: Timestamp) -> Lease {
-        Lease {
-            started,
-            seen: now,
-            idle_deadline: now.after(self.idle),
-            absolute_deadline: self.absolute.map(|d| started.after(d)),
-        }
+    /// The timeouts, as a store judges by them.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts::new(self.idle).with_absolute(self.absolute)
     }
 
-    /// Whether a use at `now` is to be written down, given the use that was written down last.
-    pub(crate) fn refresh_due(&self, seen: Timestamp, now: Timestamp) -> bool {
-        match self.refresh {
-            Refresh::EveryRequest => now > seen,
-            Refresh::Throttled => now > seen && now.since(seen) >= self.idle / 100,
-        }
-    }
-}
-
-/// The deadlines that a use gives a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The sign-in that the absolute timeout counts from.
-    pub started: Timestamp,
-    /// The use itself.
-    pub seen: Timestamp,
-    /// The session is dead from this moment on unless it is used before.
-    pub idle_deadline: Timestamp,
-    /// The session is dead from this moment on whatever happens; `None` for no absolute timeout.
-    pub absolute_deadline: Option<Timestamp>,
-}
-
-impl Lease {
-    /// The earlier of both deadlines.
-    #[must_use]
-    pub fn deadline(&self) -> Timestamp {
-        match self.absolute_deadline {
-            Some(absolute) => self.idle_deadline.min(absolute),
-            None => self.idle_deadline,
-        }
-    }
-
-    /// The same with each deadline no later than that of `other`.
-    pub(crate) fn earlier(mut self, other: Self) -> Self {
-        self.idle_deadline = self.idle_deadline.min(other.idle_deadline);
-        self.absolute_deadline = match (self.absolute_deadline, other.absolute_deadline) {
-            (Some(one), Some(two)) => Some(one.min(two)),
-            (one, two) => one.or(two),
+    /// A use that is written down if it is due.
+    pub(crate) fn usage(&self) -> Use {
+        let due_after = match self.refresh {
+            Refresh::EveryRequest => Duration::ZERO,
+            Refresh::Throttled => self.idle / 100,
         };
-        self
+        Use::new(self.timeouts(), due_after)
     }
 
-    /// Whether a session with these deadlines lives at `now`: strictly before the deadline.
-    #[must_use]
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.deadline()
+    /// Until when a session lives if it is not used: by the deadlines that are stored, and by today's timeouts. So
+    /// timeouts that were shortened hold at once.
+    pub(crate) fn deadline(&self, lease: &Lease) -> Timestamp {
+        let timeouts = lease.timeouts(self.timeouts());
+        let today = timeouts.lease(lease.started, lease.seen);
+        today.deadline().min(lease.deadline())
     }
 }
 
@@ -169,40 +133,22 @@ mod tests {
     }
 
     #[test]
-    fn the_boundary_is_exact() {
-        let lease = Expiry::idle(Duration::from_millis(100)).lease(at(0), at(50));
-        assert!(lease.is_live(at(149)));
-        assert!(!lease.is_live(at(150)));
-    }
-
-    #[test]
-    fn activity_does_not_extend_the_absolute_timeout() {
-        let expiry =
-            Expiry::idle(Duration::from_millis(100)).with_absolute(Duration::from_millis(120));
-        assert_eq!(expiry.lease(at(0), at(100)).deadline(), at(120));
-    }
-
-    #[test]
-    fn refresh_is_throttled_to_a_hundredth_of_the_idle_timeout() {
+    fn a_use_is_due_in_a_hundredth_of_the_idle_timeout() {
         let expiry = Expiry::idle(Duration::from_millis(1_000));
-        assert!(!expiry.refresh_due(at(0), at(9)));
-        assert!(expiry.refresh_due(at(0), at(10)));
+        assert_eq!(expiry.usage().due_after, Duration::from_millis(10));
         let every = expiry.with_refresh(Refresh::EveryRequest);
-        assert!(every.refresh_due(at(0), at(1)));
-        assert!(
-            !every.refresh_due(at(1), at(1)),
-            "the same moment twice writes once"
-        );
-        let short = Expiry::idle(Duration::from_millis(50));
-        assert!(!short.refresh_due(at(1), at(1)) && short.refresh_due(at(1), at(2)));
+        assert_eq!(every.usage().due_after, Duration::ZERO);
     }
 
     #[test]
-    fn no_duration_overflows() {
-        let lease = Expiry::idle(Duration::MAX)
-            .with_absolute(Duration::MAX)
-            .lease(Timestamp::MAX, Timestamp::MAX);
-        assert_eq!(lease.deadline(), Timestamp::MAX);
+    fn a_timeout_that_was_shortened_holds_at_once() {
+        let lease = Expiry::idle(Duration::from_secs(100))
+            .timeouts()
+            .lease(at(0), at(0));
+        let shorter = Expiry::idle(Duration::from_secs(10));
+        assert_eq!(shorter.deadline(&lease), at(10_000));
+        let longer = Expiry::idle(Duration::from_secs(1_000));
+        assert_eq!(longer.deadline(&lease), at(100_000));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The session id: made here, shown in the cookie alone, and stored as a digest.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    store::Digest,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest as _, Sha256};
 use std::{fmt, sync::Arc};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -43,17 +45,8 @@ impl SessionId {
 
     /// The key of the session in a store.
     pub(crate) fn digest(&self) -> Digest {
-        Digest(hash("level-session/id/1", &self.0))
+        Digest::of("level-session/id/1", &self.0)
     }
-}
-
-/// SHA-256 of these bytes with a purpose in front, so that no digest can stand for one made for another purpose.
-pub(crate) fn hash(purpose: &'static str, bytes: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(purpose);
-    hash.update([0]);
-    hash.update(bytes);
-    hash.finalize().into()
 }
 
 impl Drop for SessionId {
@@ -65,38 +58,6 @@ impl Drop for SessionId {
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionId({})", self.digest().short())
-    }
-}
-
-/// The key of a session in a store: SHA-256 of its id's text with a purpose in front. A copy of the store reveals no id
-/// (requirement S05), and a look-up by digest is no timing oracle (S06).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// A digest from its bytes, as a store keeps them.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, as a store keeps them.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The first four bytes in hexadecimal: enough to follow a session through a log, of no use for anything else.
-    #[must_use]
-    pub fn short(&self) -> String {
-        let [a, b, c, d, ..] = self.0;
-        format!("{a:02x}{b:02x}{c:02x}{d:02x}")
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest({}..)", self.short())
     }
 }
 
@@ -124,7 +85,7 @@ fn draw(fill: impl FnOnce(&mut [u8]) -> Result<(), getrandom::Error>) -> Result<
     fill(&mut *bytes).map_err(|cause| {
         Error::new(
             ErrorKind::Random,
-            "the operating system gave no random bytes for a session id",
+            "the operating system's random generator failed while drawing a session id",
         )
         .because(cause)
     })?;

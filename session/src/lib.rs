@@ -80,32 +80,30 @@
 //! The crate needs tokio for its timer and its locks; there is no other runtime requirement.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// The vocabulary: imports nothing of ours.
-mod clock;
-mod config_error;
+// Vocabulary: the store crate has most of it.
 mod error;
 mod expiry;
-mod field;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
 mod id;
-// Mechanisms: no I/O.
-mod changes;
+pub use level_session_store as store;
+// Signatures, and the cookie on the wire.
+mod cookie;
 mod csrf;
 mod keyring;
-mod lanes;
-pub mod value;
-// Contracts.
-mod cookie;
-pub mod store;
-// The handle, and what is behind it.
+// What all units of work share.
+mod runtime;
+// The handle.
+mod changes;
 mod session;
+// Headers in, a session, headers out.
 mod sessions;
 // Transport.
 #[cfg(feature = "axum")]
 mod extract;
 #[cfg(feature = "tower")]
 mod middleware;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod private;
 /// The book of the derive.
 ///
@@ -120,23 +118,25 @@ pub mod derive_guide {}
 pub mod security {}
 
 pub use self::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
-pub use clock::{Clock, Timestamp};
-pub use config_error::ConfigError;
 pub use error::{Error, ErrorKind, Result};
 pub use expiry::{Expiry, Refresh};
-pub use field::{AsKey, CounterValue, FieldDef, FieldKey, FieldName, Key, Schema};
 pub use keyring::Keyring;
+#[cfg(feature = "fjall")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
+pub use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};
+pub use level_session_store::{
+    Clock, ConfigError, FieldName, MemoryStore, Timestamp, Value,
+    schema::{AsKey, CounterValue, FieldDef, FieldKey, Key, Schema},
+    value,
+};
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
+pub use runtime::Event;
 pub use session::{
     All, Counter, Field, Flash, Loading, NoFields, OptField, Session, SessionData, Storing, Untyped,
 };
-pub use sessions::{Event, Sessions};
-#[cfg(feature = "fjall")]
-#[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
-pub use store::FjallStore;
-pub use value::Value;
+pub use sessions::Sessions;
 
 #[cfg(feature = "derive")]
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]

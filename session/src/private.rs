@@ -2,11 +2,11 @@
 
 pub use crate::{
     Result,
-    field::{CounterValue, Def, FieldDef, Key, Schema, schema},
     session::{
         Counter, Diff, Field, Flash, Loading, Of, OptField, SessionData, Storing, Untyped, View,
         load, store,
     },
+    store::schema::{CounterValue, Def, FieldDef, Key, Schema, schema},
 };
 
 /// An expression of a user's, of which the compiler has to say whether it is one.

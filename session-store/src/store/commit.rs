@@ -252,6 +252,14 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// Adds to a counter, of which the core has seen this.
+    #[must_use]
+    pub const fn add(add: Add, seen: Option<Option<Bytes>>) -> Self {
+        Self::Add { add, seen }
+    }
+}
+
 /// How many sessions may have one index entry.
 ///
 /// Of the sessions that live at [`Commit::now`] at most `most` have the entry once the commit is applied, this one

@@ -146,6 +146,16 @@ pub fn closed() -> Error {
     )
 }
 
+/// The answer to a call with something that this version of a store does not know, such as a step: the contract may
+/// grow.
+#[must_use]
+pub fn unknown(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Store,
+        format!("the store does not know this {what}: use a newer version of it"),
+    )
+}
+
 /// The answer to a listing that begins after a cursor of another store.
 #[must_use]
 pub fn foreign_cursor() -> Error {

@@ -101,8 +101,8 @@ pub fn index_entry(stored: &[u8]) -> Result<Bytes, ValueError> {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Stored<'a> {
-    pub(crate) expires: Option<Timestamp>,
-    pub(crate) body: Body<'a>,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) body: Body<'a>,
 }
 
 impl<'a> Stored<'a> {
@@ -146,9 +146,22 @@ impl fmt::Debug for Stored<'_> {
 
 /// The body of a stored value.
 #[derive(Clone, Copy)]
-pub struct Body<'a>(pub(crate) &'a [u8]);
+pub struct Body<'a>(pub(super) &'a [u8]);
 
-impl Body<'_> {
+impl<'a> Body<'a> {
+    /// The body that these bytes are, without a head in front.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, without the head.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Reads it as a `T`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What the cookie looks like.
 
 use super::rules;
-use crate::config_error::ConfigError;
+use crate::store::ConfigError;
 use std::borrow::Cow;
 
 const DEFAULT_NAME: &str = "__Host-s";

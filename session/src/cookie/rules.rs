@@ -4,7 +4,7 @@ use super::{
     config::{CookieConfig, SameSite},
     signer::SIGNED_CHARS,
 };
-use crate::config_error::ConfigError;
+use crate::store::ConfigError;
 use std::borrow::Cow;
 
 type Checked = Result<(), ConfigError>;

@@ -1,7 +1,6 @@
 //! Whole requests: any headers in, any operations, any headers of the handler's out.
 
 use crate::{
-    clock::{Clock, Timestamp},
     cookie::CookieConfig,
     error::ErrorKind,
     expiry::Expiry,
@@ -9,6 +8,7 @@ use crate::{
     session::Untyped,
     sessions::Sessions,
     store::MemoryStore,
+    store::{Clock, Timestamp},
     value::Value,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -1,7 +1,7 @@
 //! A key that is kept in a file.
 
 use super::Keyring;
-use crate::config_error::ConfigError;
+use crate::store::ConfigError;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write as _},

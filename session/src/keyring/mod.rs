@@ -3,7 +3,7 @@
 mod file;
 mod text;
 
-use crate::config_error::ConfigError;
+use crate::store::ConfigError;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::{fmt, sync::Arc};

@@ -1,7 +1,7 @@
 //! Keys as text: in an environment variable or a file.
 
 use super::{Keyring, MIN_KEY_BYTES, random_key};
-use crate::config_error::ConfigError;
+use crate::store::ConfigError;
 use base64::{
     Engine as _,
     alphabet::{STANDARD, URL_SAFE},

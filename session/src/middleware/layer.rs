@@ -2,8 +2,8 @@
 
 use super::{Policy, SessionService};
 use crate::{
-    clock::Clock, cookie::CookieConfig, error::Result, expiry::Expiry, keyring::Keyring,
-    session::SessionData, sessions::Sessions, store::Store,
+    cookie::CookieConfig, error::Result, expiry::Expiry, keyring::Keyring, session::SessionData,
+    sessions::Sessions, store::Clock, store::Store,
 };
 use std::time::Duration;
 use tower_layer::Layer;

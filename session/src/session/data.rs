@@ -3,10 +3,12 @@
 use super::{Of, SessionData, handles, untyped::Untyped};
 use crate::{
     changes::Change,
-    clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    field::{FieldName, Key, Schema},
-    store::Bytes,
+    store::Timestamp,
+    store::{
+        Bytes, FieldName,
+        schema::{FieldDef, Key, Schema},
+    },
     value::{self, Body, Buffer},
 };
 use std::{
@@ -30,7 +32,7 @@ impl View<'_> {
     /// # Errors
     /// [`ErrorKind::Decode`] if what is stored is no `T`.
     pub fn optional<T>(&self, key: Key<T>) -> Result<Option<T>> {
-        handles::decode(key.def, self.fields.get(key.name()), self.now)
+        handles::decode(key.typed_def(), self.fields.get(key.name()), self.now)
     }
 
     /// Any other field: what is stored, else its default.
@@ -39,7 +41,7 @@ impl View<'_> {
     /// [`ErrorKind::Decode`] if what is stored is no `T`; [`ErrorKind::Missing`] if nothing is stored and there is no
     /// default.
     pub fn required<T>(&self, key: Key<T>) -> Result<T> {
-        match (self.optional(key)?, key.def.default) {
+        match (self.optional(key)?, key.typed_def().default) {
             (Some(value), _) => Ok(value),
             (None, Some(default)) => Ok(default()),
             (None, None) => Err(Error::new(
@@ -69,7 +71,7 @@ enum Difference {
     Change(Change),
     Add {
         delta: i128,
-        def: &'static crate::field::FieldDef,
+        def: &'static FieldDef,
         base: i128,
     },
 }
@@ -80,7 +82,7 @@ impl Diff<'_> {
     /// # Errors
     /// [`ErrorKind::Encode`] if the value cannot be stored.
     pub fn optional<T>(&mut self, key: Key<T>, value: Option<&T>) -> Result<()> {
-        let name = FieldName::Static(key.name());
+        let name = FieldName::from_static(key.name());
         let seen = self.body(key)?;
         match value {
             None if seen.is_some() => self
@@ -88,11 +90,11 @@ impl Diff<'_> {
                 .push((name, Difference::Change(Change::Remove))),
             None => {}
             Some(value) => {
-                let setting = handles::setting(key.def, value, || self.view.now)?;
+                let setting = handles::setting(key.typed_def(), value, || self.view.now)?;
                 let body = value::open(&setting.bytes)
                     .map_err(|cause| cause.on_field(key.name()))?
-                    .body;
-                if seen != Some(body.0) {
+                    .body();
+                if seen != Some(body.as_bytes()) {
                     self.changes
                         .push((name, Difference::Change(Change::Set(setting))));
                 }
@@ -110,15 +112,15 @@ impl Diff<'_> {
         let seen = self.body(key)?.map(<[u8]>::to_vec);
         let mut held = Buffer::new();
         let mut default = Buffer::new();
-        let fail = |cause: value::ValueError| cause.on_field(key.name());
-        (key.def.encode)(value, &mut held).map_err(fail)?;
-        if let Some(make) = key.def.default {
-            (key.def.encode)(&make(), &mut default).map_err(fail)?;
+        let fail = |cause: value::ValueError| Error::of_value(cause, key.name());
+        (key.typed_def().encode)(value, &mut held).map_err(fail)?;
+        if let Some(make) = key.typed_def().default {
+            (key.typed_def().encode)(&make(), &mut default).map_err(fail)?;
         }
-        if key.def.erased.is_counter() {
-            let base = Body(&default).integer().unwrap_or(0);
+        if key.typed_def().erased.is_counter() {
+            let base = Body::of(&default).integer().unwrap_or(0);
             let before = match &seen {
-                Some(body) => Body(body).integer().ok_or_else(|| {
+                Some(body) => Body::of(body).integer().ok_or_else(|| {
                     Error::new(
                         ErrorKind::Decode,
                         "holds no number, but is declared a counter",
@@ -127,15 +129,15 @@ impl Diff<'_> {
                 })?,
                 None => base,
             };
-            let delta = Body(&held).integer().unwrap_or(base) - before;
+            let delta = Body::of(&held).integer().unwrap_or(base) - before;
             if delta != 0 {
                 let difference = Difference::Add {
                     delta,
-                    def: &key.def.erased,
+                    def: &key.typed_def().erased,
                     base,
                 };
                 self.changes
-                    .push((FieldName::Static(key.name()), difference));
+                    .push((FieldName::from_static(key.name()), difference));
             }
             return Ok(());
         }
@@ -151,7 +153,7 @@ impl Diff<'_> {
             return Ok(None);
         };
         let stored = value::open(bytes).map_err(|cause| cause.on_field(key.name()))?;
-        Ok(stored.live(self.view.now).map(|body| body.0))
+        Ok(stored.live(self.view.now).map(|body| body.as_bytes()))
     }
 }
 
@@ -271,7 +273,7 @@ fn apply(session: &Untyped, changes: Vec<(FieldName, Difference)>, now: Timestam
 fn fields<'a>(session: &'a Untyped, schema: &'static Schema) -> Reading<'a> {
     Box::pin(async move {
         let mut names = Vec::new();
-        schema.for_each(&mut |_, field| names.push(FieldName::Static(field.key())));
+        schema.for_each(&mut |_, field| names.push(FieldName::from_static(field.key())));
         let values = session.unit().read_many(&names).await?;
         Ok(names
             .into_iter()

@@ -3,10 +3,12 @@
 use super::{read::Read, unit::UnitOfWork, untyped::Untyped};
 use crate::{
     changes::{Change, Setting},
-    clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    field::{CounterValue, Def, FieldName, Key},
-    store::Bytes,
+    store::Timestamp,
+    store::{
+        Bytes, FieldName,
+        schema::{CounterValue, Def, Key},
+    },
     value,
 };
 use std::{
@@ -32,17 +34,17 @@ impl<'a, T> Handle<'a, T> {
     }
 
     fn name(&self) -> FieldName {
-        FieldName::Static(self.key.name())
+        FieldName::from_static(self.key.name())
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
         let now = self.unit.now();
         let bytes = ready!(self.read.poll(self.unit, cx, now))?;
-        Poll::Ready(decode(self.key.def, bytes.as_ref(), now))
+        Poll::Ready(decode(self.key.typed_def(), bytes.as_ref(), now))
     }
 
     fn set(&self, value: &T) -> Result<()> {
-        let setting = setting(self.key.def, value, || self.unit.now())?;
+        let setting = setting(self.key.typed_def(), value, || self.unit.now())?;
         self.unit.lock().change(&self.name(), Change::Set(setting))
     }
 
@@ -52,22 +54,24 @@ impl<'a, T> Handle<'a, T> {
 
     async fn take(self) -> Result<Option<T>> {
         let Self { unit, key, .. } = self;
-        let check = |bytes: &Bytes| decode(key.def, Some(bytes), unit.now()).map(drop);
-        let bytes = unit.take(&FieldName::Static(key.name()), check).await?;
-        decode(key.def, bytes.as_ref(), unit.now())
+        let check = |bytes: &Bytes| decode(key.typed_def(), Some(bytes), unit.now()).map(drop);
+        let bytes = unit
+            .take(&FieldName::from_static(key.name()), check)
+            .await?;
+        decode(key.typed_def(), bytes.as_ref(), unit.now())
     }
 
     /// `change` gets what is there and leaves what shall be there.
     async fn update(self, mut change: impl FnMut(&mut Option<T>) + Send + 'static) -> Result<()> {
         let Self { unit, key, .. } = self;
         let step = move |bytes: Option<&Bytes>, now| {
-            let mut value = decode(key.def, bytes, now)?;
+            let mut value = decode(key.typed_def(), bytes, now)?;
             change(&mut value);
             value
-                .map(|value| setting(key.def, &value, || now))
+                .map(|value| setting(key.typed_def(), &value, || now))
                 .transpose()
         };
-        unit.update(&FieldName::Static(key.name()), Box::new(step))
+        unit.update(&FieldName::from_static(key.name()), Box::new(step))
             .await
     }
 }
@@ -79,7 +83,7 @@ pub(super) fn decode<T>(def: &Def<T>, bytes: Option<&Bytes>, now: Timestamp) -> 
         Some(body) => (def.decode)(&body).map(Some),
         None => Ok(None),
     };
-    read().map_err(|cause| cause.on_field(def.erased.key))
+    read().map_err(|cause| Error::of_value(cause, def.erased.key()))
 }
 
 pub(super) fn setting<T>(
@@ -87,7 +91,7 @@ pub(super) fn setting<T>(
     value: &T,
     now: impl FnOnce() -> Timestamp,
 ) -> Result<Setting> {
-    let name = FieldName::Static(def.erased.key);
+    let name = FieldName::from_static(def.erased.key());
     UnitOfWork::setting(Some(&def.erased), &name, now, |out| {
         (def.encode)(value, out)
     })
@@ -100,7 +104,7 @@ fn default<T>(def: &Def<T>) -> Result<T> {
             ErrorKind::Missing,
             "nothing is stored, and the field has no default",
         )
-        .on(def.erased.key)),
+        .on(def.erased.key())),
     }
 }
 
@@ -167,7 +171,7 @@ handle! {
     ///
     /// `.await` reads; [`set`](Self::set), [`update`](Self::update), [`remove`](Self::remove) and
     /// [`take`](Self::take) change.
-    Field -> T, |handle, value| value.map_or_else(|| default(handle.key.def), Ok)
+    Field -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok)
 }
 
 handle! {
@@ -177,7 +181,7 @@ handle! {
 
 handle! {
     /// A number whose changes add up: of any number of concurrent [`add`](Self::add)s none is lost.
-    Counter -> T, |handle, value| value.map_or_else(|| default(handle.key.def), Ok)
+    Counter -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok)
 }
 
 impl<T: Send> Field<'_, T> {
@@ -187,7 +191,7 @@ impl<T: Send> Field<'_, T> {
     /// # Errors
     /// Those of reading and of [`set`](Self::set).
     pub async fn update(self, mut change: impl FnMut(&mut T) + Send + 'static) -> Result<()> {
-        let def = self.0.key.def;
+        let def = self.0.key.typed_def();
         default_exists(def)?;
         self.0
             .update(move |value| {
@@ -270,10 +274,12 @@ impl<T: CounterValue> Counter<'_, T> {
 
     fn add_wide(self, delta: i128) -> Result<()> {
         let Handle { unit, key, .. } = self.0;
-        let base = default(key.def)?.widen();
+        let base = default(key.typed_def())?.widen();
         let now = unit.now();
-        match UnitOfWork::adding(&key.def.erased, delta, base, now) {
-            Some(add) => unit.lock().add(&FieldName::Static(key.name()), add, now),
+        match UnitOfWork::adding(&key.typed_def().erased, delta, base, now) {
+            Some(add) => unit
+                .lock()
+                .add(&FieldName::from_static(key.name()), add, now),
             None => Err(
                 Error::new(ErrorKind::Type, "is not declared `#[session(counter)]`").on(key.name()),
             ),

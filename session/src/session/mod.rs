@@ -12,7 +12,7 @@ pub use handles::{Counter, Field, Flash, OptField};
 pub use untyped::{All, Untyped};
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
-use crate::field::Schema;
+use crate::store::schema::Schema;
 use std::{fmt, marker::PhantomData, ops::Deref};
 
 /// A struct whose fields are kept in a session: made by `#[derive(SessionData)]`.
@@ -60,7 +60,7 @@ impl<T: SessionData> Session<T> {
 /// No declared fields: `Session` alone.
 impl SessionData for () {
     type Fields = NoFields;
-    const SCHEMA: &'static Schema = &crate::field::schema("()", &[], &[]);
+    const SCHEMA: &'static Schema = &crate::store::schema::schema("()", &[], &[]);
     const FIELDS: fn(Untyped, Of<Self>) -> NoFields = NoFields;
     fn read(_: &View<'_>) -> crate::Result<Self> {
         Ok(())

@@ -5,9 +5,9 @@ use super::{
     unit::UnitOfWork,
 };
 use crate::{
-    clock::Timestamp,
     error::Result,
-    field::FieldName,
+    store::FieldName,
+    store::Timestamp,
     store::{Bytes, Loaded, Select, StoreFuture},
 };
 use std::{
@@ -39,7 +39,7 @@ impl<'a> Read<'a> {
         cx: &mut Context<'_>,
         now: Timestamp,
     ) -> Poll<Result<Option<Bytes>>> {
-        let field = FieldName::Static(self.name[0]);
+        let field = FieldName::from_static(self.name[0]);
         loop {
             let look = match &mut self.asked {
                 None => unit.look(&field, now)?,

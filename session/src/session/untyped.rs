@@ -3,10 +3,12 @@
 use super::{SessionData, unit::UnitOfWork};
 use crate::{
     changes::Change,
-    clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    field::{AsKey, FieldDef, FieldKey, FieldName, Schema},
-    store::Bytes,
+    store::Timestamp,
+    store::{
+        Bytes, FieldName,
+        schema::{AsKey, FieldDef, FieldKey, Schema},
+    },
     value::{self, Value},
 };
 use serde::{Serialize, de::DeserializeOwned, ser::SerializeMap};
@@ -361,19 +363,20 @@ fn decode<T: DeserializeOwned>(
             .map(|body| body.decode())
             .transpose()
     };
-    read().map_err(|cause: value::ValueError| cause.on_field(name.clone()))
+    read().map_err(|cause: value::ValueError| Error::of_value(cause, name.clone()))
 }
 
 /// Refuses a value that the field's declaration could not read.
 fn check(schema: &Schema, def: &FieldDef, bytes: &Bytes) -> Result<()> {
-    let read = || value::open(bytes).and_then(|stored| (def.check)(&stored.body));
+    let read = || value::open(bytes).and_then(|stored| def.check(&stored.body()));
     read().map_err(|cause| {
         let declared = format!(
             "is declared as `{}` in `{}`",
-            def.type_name, schema.type_name
+            def.type_name(),
+            schema.type_name()
         );
         let cause = cause.of_given();
-        Error::new(ErrorKind::Type, format!("{declared}, and {cause}")).on(def.key)
+        Error::new(ErrorKind::Type, format!("{declared}, and {cause}")).on(def.key())
     })
 }
 

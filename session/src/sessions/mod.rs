@@ -1,21 +1,16 @@
 //! Sessions without a framework: a request's headers in, a session, a response's headers out.
 
-mod observe;
 mod response;
-mod runtime;
-mod times;
-
-pub use observe::Event;
-pub(crate) use runtime::Runtime;
 
 use crate::{
-    clock::Clock,
     cookie::{CookieConfig, Lines, SessionCookie},
     error::Result,
     expiry::Expiry,
     id::IdSource,
     keyring::Keyring,
+    runtime::{Event, Observer, Runtime},
     session::{CookieAction, Session, SessionData, UnitOfWork, Untyped},
+    store::Clock,
     store::Store,
 };
 use http::HeaderMap;
@@ -107,7 +102,7 @@ impl Sessions {
     #[must_use]
     pub fn with_observer(self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.with(|runtime| {
-            runtime.observer = observe::Observer::new(observe);
+            runtime.observer = Observer::new(observe);
             runtime.observer.watch(&*runtime.store);
         })
     }

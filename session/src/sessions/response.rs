@@ -1,7 +1,6 @@
 //! What a session does to a response's headers.
 
-use super::runtime::Runtime;
-use crate::session::CookieAction;
+use crate::{runtime::Runtime, session::CookieAction};
 use http::{
     HeaderMap, HeaderValue,
     header::{CACHE_CONTROL, Entry, VARY},

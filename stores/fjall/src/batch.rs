@@ -1,7 +1,7 @@
 //! What a change writes: all of it at once.
 
-use crate::clock::Timestamp;
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, UserKey, UserValue};
+use level_session_store::Timestamp;
 
 /// A batch that is handed to the operating system when it is committed.
 ///

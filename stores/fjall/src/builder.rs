@@ -8,10 +8,7 @@ use super::{
     recovery::Recovery,
     shared::{Shared, Workers},
 };
-use crate::{
-    clock::Clock,
-    error::{Error, ErrorKind, Result},
-};
+use level_session_store::{Clock, Error, ErrorKind, Result};
 use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -36,10 +33,10 @@ pub enum Durability {
 /// The settings of a [`FjallStore`].
 ///
 /// ```
-/// # fn main() -> level_session::Result<()> {
+/// # fn main() -> level_session_store::Result<()> {
 /// # let dir = tempfile::tempdir().unwrap();
 /// # let path = dir.path().join("sessions.db");
-/// use level_session::store::{Durability, FjallStore};
+/// use level_session_fjall::{Durability, FjallStore};
 ///
 /// let store = FjallStore::builder()
 ///     .durability(Durability::Sync)
@@ -113,7 +110,7 @@ impl FjallStoreBuilder {
     }
 
     /// How often dead sessions are removed in the background; `None` leaves it to those who call
-    /// [`sweep`](crate::store::Store::sweep). A session that has expired is dead whether it was removed or not.
+    /// [`sweep`](Store::sweep). A session that has expired is dead whether it was removed or not.
     /// Default: every minute.
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;

@@ -4,7 +4,7 @@
 //! since what is waited for is memory that is not in the processor's cache.
 
 use super::record::Session;
-use crate::store::{Digest, by_digest::ByDigest};
+use level_session_store::{Digest, local::ByDigest};
 use std::collections::{
     HashMap, VecDeque,
     hash_map::Entry::{Occupied, Vacant},
@@ -112,11 +112,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        clock::Timestamp,
-        expiry::Lease,
-        store::{Bytes, FieldName, rules::Life},
-    };
+    use level_session_store::{Bytes, FieldName, Lease, Timestamp, rules::Life};
 
     fn id(n: u8) -> Digest {
         Digest::from_bytes([n; 32])
@@ -138,9 +134,11 @@ mod tests {
                 former: None,
             },
         );
-        session
-            .fields
-            .set(&FieldName::Static("f"), None, Bytes::from(vec![0; bytes]));
+        session.fields.set(
+            &FieldName::from_static("f"),
+            None,
+            Bytes::from(vec![0; bytes]),
+        );
         session
     }
 

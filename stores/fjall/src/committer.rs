@@ -1,10 +1,9 @@
 //! Commits that are on disk when they are answered: all that wait share one fsync.
 
 use super::shared::Shared;
-use crate::{
-    clock::Timestamp,
-    error::{Error, ErrorKind, Result},
-    store::{Commit, Digest, Guard, Lease, Outcome, Step, StoreFuture, Write, rules},
+use level_session_store::{
+    Clear, Commit, Digest, Error, ErrorKind, Guard, Limit, Outcome, Result, Step, StoreFuture,
+    Timestamp, Write, rules,
 };
 use std::{
     sync::{
@@ -38,10 +37,10 @@ struct Owned {
     now: Timestamp,
     ended_at: Timestamp,
     step: Step,
-    clear: bool,
-    lease: Option<Lease>,
+    clear: Clear,
     guards: Vec<Guard>,
     writes: Vec<Write>,
+    limits: Vec<Limit>,
 }
 
 impl Committer {
@@ -102,8 +101,8 @@ fn run(shared: &Shared, jobs: &Receiver<Job>) {
         let outcomes: Vec<_> = jobs
             .iter()
             .map(|job| {
-                let outcome = shared.with(|engine| engine.write(&job.commit.borrow()));
-                written |= matches!(outcome, Ok(Outcome::Done));
+                let outcome = shared.write(&job.commit.borrow());
+                written |= matches!(&outcome, Ok((outcome, _)) if outcome.is_done());
                 outcome
             })
             .collect();
@@ -115,8 +114,12 @@ fn run(shared: &Shared, jobs: &Receiver<Job>) {
         let failed = failed.map(Arc::new);
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             let outcome = match (&failed, outcome) {
-                (Some(cause), Ok(Outcome::Done)) => Err(undurable(cause)),
-                (_, outcome) => outcome,
+                (Some(cause), Ok((outcome, _))) if outcome.is_done() => Err(undurable(cause)),
+                (_, Ok((outcome, current))) => {
+                    shared.tell_ended(job.commit.step, current, &outcome);
+                    Ok(outcome)
+                }
+                (_, Err(error)) => Err(error),
             };
             let _ = job.answer.send(outcome); // nobody waits any more: it is stored all the same
         }
@@ -124,7 +127,7 @@ fn run(shared: &Shared, jobs: &Receiver<Job>) {
 }
 
 fn undurable(cause: &Arc<Error>) -> Error {
-    Error::store(
+    Error::uncertain(
         "the commit was written, but it is not known to be on disk",
         Arc::clone(cause) as Arc<dyn std::error::Error + Send + Sync>,
     )
@@ -145,24 +148,20 @@ impl From<&Commit<'_>> for Owned {
             ended_at: commit.ended_at,
             step: commit.step,
             clear: commit.clear,
-            lease: commit.lease,
             guards: commit.guards.to_vec(),
             writes: commit.writes.to_vec(),
+            limits: commit.limits.to_vec(),
         }
     }
 }
 
 impl Owned {
     fn borrow(&self) -> Commit<'_> {
-        Commit {
-            id: self.id,
-            now: self.now,
-            ended_at: self.ended_at,
-            step: self.step,
-            clear: self.clear,
-            lease: self.lease,
-            guards: &self.guards,
-            writes: &self.writes,
-        }
+        Commit::new(self.id, self.now, self.step)
+            .with_ended_at(self.ended_at)
+            .with_clear(self.clear)
+            .with_guards(&self.guards)
+            .with_writes(&self.writes)
+            .with_limits(&self.limits)
     }
 }

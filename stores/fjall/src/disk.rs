@@ -7,12 +7,8 @@ use super::{
     keys,
     record::{Record, Session},
 };
-use crate::{
-    clock::Timestamp,
-    error::Result,
-    store::{Bytes, Commit, Digest, FieldName, rules},
-};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use level_session_store::{Bytes, Clear, Commit, Digest, FieldName, Result, Timestamp, rules};
 use std::{
     collections::HashSet,
     path::Path,
@@ -86,7 +82,7 @@ impl Disk {
             .get(&*keys::data(number, name))
             .map_err(|cause| self.place.error("read a field from", cause))?;
         let bytes = bytes.ok_or_else(|| {
-            let field = FieldName::Shared(name.into());
+            let field = FieldName::from(name.to_owned());
             self.place
                 .damaged(
                     "a field's value".to_owned(),
@@ -119,9 +115,12 @@ impl Disk {
     ) -> bool {
         let number = session.number;
         let mut changed = false;
-        if commit.clear {
+        if commit.clear != Clear::Nothing {
             let overwritten: HashSet<&str> = commit.writes.iter().map(|w| &*w.field).collect();
             session.fields.retain(|field| {
+                if !commit.clear.removes(&field.name) {
+                    return true;
+                }
                 field.index = None;
                 let stays = overwritten.contains(&*field.name);
                 if !stays {

@@ -3,7 +3,7 @@
 //! The database keeps a mark of everything that was removed for a while. A sweeper that began at the beginning each
 //! time would step over the marks of all its former rounds.
 
-use crate::clock::Timestamp;
+use level_session_store::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is known of `due` since it was opened: nothing at first.

@@ -10,12 +10,10 @@ use super::{
     numbers::Numbers,
     record::{Record, Session},
 };
-use crate::{
-    clock::Timestamp,
-    error::Result,
-    store::{Bytes, Digest, Fields, Loaded, Select, Snapshot, table::Field},
-};
 use fjall::Database;
+use level_session_store::{
+    Bytes, Digest, Fields, Loaded, Result, Select, Snapshot, Timestamp, local::Field,
+};
 use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering};
 
 const STRIPES: usize = 128;
@@ -50,38 +48,35 @@ impl Engine {
     }
 
     pub(super) fn read(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
-        let mut cache = self.stripe(id);
-        if let Some(session) = cache.get(&id)
+        let mut stripes = self.stripe(id);
+        if let Some(session) = stripes.of(id).get(&id)
             && session.life.is_live(now)
             && let Some(fields) = in_memory(session, select)
         {
-            return Ok(Loaded::Live(Snapshot {
-                meta: session.life.meta(now),
-                by_former_id: false,
-                fields,
-            }));
+            let meta = session.life.meta(now);
+            return Ok(Loaded::Live(Snapshot::new(meta, fields)));
         }
-        let (to, at) = match self.fetch(&mut cache, id)? {
+        let (to, at) = match self.fetch(&mut stripes, id)? {
             None => return Ok(Loaded::Missing),
             Some(Record::Ended(at)) => return Ok(Loaded::Ended(at)),
             Some(Record::Live(session)) => {
                 if !session.life.is_live(now) {
                     return Ok(Loaded::Missing);
                 }
-                let snapshot = self.snapshot(&mut cache, id, session, select, now, false)?;
+                let snapshot = self.snapshot(stripes.of(id), id, session, select, now, false)?;
                 return Ok(Loaded::Live(snapshot));
             }
             Some(Record::Moved { to, at, .. }) => (to, at),
         };
-        drop(cache);
+        drop(stripes);
         // What stays under a former id never changes until it is swept: the other record tells whether it works.
-        let mut cache = self.stripe(to);
-        match self.fetch(&mut cache, to)? {
+        let mut stripes = self.stripe(to);
+        match self.fetch(&mut stripes, to)? {
             Some(Record::Live(session)) if session.life.works_by(id, now) => self
-                .snapshot(&mut cache, to, session, select, now, true)
+                .snapshot(stripes.of(to), to, session, select, now, true)
                 .map(Loaded::Live),
             Some(Record::Live(session)) => {
-                cache.put(to, session);
+                stripes.of(to).put(to, session);
                 Ok(Loaded::Ended(at))
             }
             Some(Record::Ended(end) | Record::Moved { at: end, .. }) => {
@@ -92,18 +87,18 @@ impl Engine {
     }
 
     /// What is known of a digest. A session is taken out of the cache: put it back when it is stored as it is.
-    fn fetch(&self, cache: &mut Cache, id: Digest) -> Result<Option<Record>> {
-        if let Some(session) = cache.take(&id) {
+    fn fetch(&self, stripes: &mut Locked<'_>, id: Digest) -> Result<Option<Record>> {
+        if let Some(session) = stripes.of(id).take(&id) {
             return Ok(Some(Record::Live(session)));
         }
         self.disk.record(id)
     }
 
-    fn is_known(&self, cache: &mut Cache, id: Digest) -> Result<bool> {
-        let record = self.fetch(cache, id)?;
+    fn is_known(&self, stripes: &mut Locked<'_>, id: Digest) -> Result<bool> {
+        let record = self.fetch(stripes, id)?;
         let known = record.is_some();
         if let Some(Record::Live(session)) = record {
-            cache.put(id, session);
+            stripes.of(id).put(id, session);
         }
         Ok(known)
     }
@@ -130,26 +125,22 @@ impl Engine {
         by_former_id: bool,
     ) -> Result<Snapshot> {
         let fields = match select {
-            Select::Nothing => Fields::Nothing,
+            Select::Nothing => Fields::nothing(),
             Select::Names(names) => {
                 let values = names.iter().map(|name| self.value(&session, name));
-                Fields::Named(values.collect::<Result<_>>()?)
+                Fields::named(values.collect::<Result<_>>()?)
             }
-            Select::All => {
+            _ => {
                 let all = session.fields.fields().iter().map(|field| {
                     let value = self.bytes(&session, field)?;
                     Ok((field.name.clone(), Bytes::clone(value)))
                 });
-                Fields::All(all.collect::<Result<_>>()?)
+                Fields::all(all.collect::<Result<_>>()?)
             }
         };
         let meta = session.life.meta(now);
         cache.put(id, session);
-        Ok(Snapshot {
-            meta,
-            by_former_id,
-            fields,
-        })
+        Ok(Snapshot::new(meta, fields).with_by_former_id(by_former_id))
     }
 
     /// Makes everything that was written so far durable: it survives a power cut.
@@ -167,34 +158,51 @@ impl Engine {
         &self.disk
     }
 
-    fn stripe(&self, id: Digest) -> MutexGuard<'_, Cache> {
-        lock(&self.stripes[place(id)])
+    fn stripe(&self, id: Digest) -> Locked<'_> {
+        Locked::One(lock(&self.stripes[place(id)]))
     }
 
     /// Two stripes, locked in the order of their places so that two renewals cannot wait for each other.
-    fn pair(&self, first: Digest, second: Digest) -> Pair<'_> {
+    fn pair(&self, first: Digest, second: Digest) -> Locked<'_> {
         let (a, b) = (place(first), place(second));
         if a == b {
-            return Pair(lock(&self.stripes[a]), None);
+            return self.stripe(first);
         }
         let low = lock(&self.stripes[a.min(b)]);
         let high = lock(&self.stripes[a.max(b)]);
-        match a < b {
-            true => Pair(low, Some(high)),
-            false => Pair(high, Some(low)),
+        Locked::Two(a.min(b), low, high)
+    }
+
+    /// Lets go of one stripe and locks that of another session, if not all of them are locked.
+    fn lock_instead<'s>(&'s self, stripes: &mut Locked<'s>, id: Digest) {
+        if let Locked::One(_) = stripes {
+            *stripes = Locked::All(Vec::new()); // lets go
+            *stripes = self.stripe(id);
         }
+    }
+
+    /// All stripes, in their order.
+    fn all(&self) -> Locked<'_> {
+        Locked::All(self.stripes.iter().map(lock).collect())
     }
 }
 
-/// Two stripes, which may be one and the same.
-struct Pair<'s>(MutexGuard<'s, Cache>, Option<MutexGuard<'s, Cache>>);
+/// The stripes that a call looks at, locked.
+enum Locked<'s> {
+    One(MutexGuard<'s, Cache>),
+    /// The first of them has this place.
+    Two(usize, MutexGuard<'s, Cache>, MutexGuard<'s, Cache>),
+    All(Vec<MutexGuard<'s, Cache>>),
+}
 
-impl Pair<'_> {
-    fn first(&mut self) -> &mut Cache {
-        &mut self.0
-    }
-    fn second(&mut self) -> &mut Cache {
-        self.1.as_deref_mut().unwrap_or(&mut self.0)
+impl Locked<'_> {
+    fn of(&mut self, id: Digest) -> &mut Cache {
+        match self {
+            Self::One(stripe) => stripe,
+            Self::Two(low, stripe, _) if place(id) == *low => stripe,
+            Self::Two(_, _, stripe) => stripe,
+            Self::All(stripes) => &mut stripes[place(id)],
+        }
     }
 }
 
@@ -211,12 +219,12 @@ fn lock(stripe: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
 fn in_memory(session: &Session, select: Select<'_>) -> Option<Fields> {
     let here = |field: &Field| field.value().is_some();
     match select {
-        Select::Nothing => Some(Fields::Nothing),
+        Select::Nothing => Some(Fields::nothing()),
         Select::Names(names) => names
             .iter()
             .all(|name| session.fields.get(name).is_none_or(here))
-            .then(|| Fields::View(session.fields.view())),
-        Select::All => {
+            .then(|| session.fields.view().into()),
+        _ => {
             let field = |field: &Field| Some((field.name.clone(), field.value()?.clone()));
             session
                 .fields
@@ -224,7 +232,7 @@ fn in_memory(session: &Session, select: Select<'_>) -> Option<Fields> {
                 .iter()
                 .map(field)
                 .collect::<Option<_>>()
-                .map(Fields::All)
+                .map(Fields::all)
         }
     }
 }

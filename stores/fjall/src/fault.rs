@@ -1,6 +1,6 @@
 //! What goes wrong, in words that say where and what to do; and the claim that one store has on its keyspaces.
 
-use crate::error::{Error, ErrorKind, Result};
+use level_session_store::{Error, ErrorKind, Result};
 use std::{
     collections::HashSet,
     io,

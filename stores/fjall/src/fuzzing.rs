@@ -1,16 +1,13 @@
 //! What the fuzz target of the records calls.
 
 use super::record::{Record, Session};
-use crate::{
-    clock::Timestamp,
-    expiry::Lease,
-    store::{Bytes, FieldName, rules::Life},
-};
+use level_session_store::{Bytes, FieldName, Lease, Timestamp, rules::Life};
 use std::sync::Arc;
 
 /// Bytes of the `meta` keyspace, of any kind: an error or a record, which is written as it is read. Then the same
 /// bytes as the fields of a session, changed one by one: what is encoded comes back.
-pub(crate) fn records(data: &[u8]) {
+#[doc(hidden)]
+pub fn records(data: &[u8]) {
     match Record::decode(data) {
         Err(problem) => assert!(!problem.is_empty()),
         Ok(record) => {
@@ -24,12 +21,7 @@ pub(crate) fn records(data: &[u8]) {
     let at = Timestamp::from_millis(data.len() as u64);
     let life = Life {
         created: at,
-        lease: Lease {
-            started: at,
-            seen: at,
-            idle_deadline: at,
-            absolute_deadline: data.first().map(|_| at),
-        },
+        lease: Lease::new(at, at, at, data.first().map(|_| at)),
         former: None,
     };
     let mut session = Session::new(7, life);

@@ -1,6 +1,6 @@
 //! The keys of the keyspaces other than `meta`, whose keys are the digests themselves.
 
-use crate::{clock::Timestamp, id, store::Digest};
+use level_session_store::{Digest, Timestamp};
 use std::ops::Deref;
 
 /// Longer names and entries are replaced by their hash: fjall's keys end at 64 KiB, a field's name does not.
@@ -20,7 +20,7 @@ pub(super) fn data(number: u64, field: &str) -> DataKey {
         key.push(field.as_bytes());
     } else {
         key.push(&[HASHED]);
-        key.push(&id::hash(HASH_PURPOSE, field.as_bytes()));
+        key.push(Digest::of(HASH_PURPOSE, field.as_bytes()).as_bytes());
     }
     key
 }
@@ -89,7 +89,7 @@ pub(super) fn index_prefix(field: &str, entry: &[u8]) -> Vec<u8> {
             }
             _ => {
                 key.push(HASHED);
-                key.extend(id::hash(HASH_PURPOSE, part));
+                key.extend(Digest::of(HASH_PURPOSE, part).as_bytes());
             }
         }
     }

@@ -5,6 +5,8 @@
 //! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
 //! `keys` know the bytes, `due` knows how far the sweeper has come.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod batch;
 mod builder;
 mod cache;
@@ -26,18 +28,16 @@ mod tests;
 
 pub use builder::{Durability, FjallStoreBuilder};
 #[cfg(any(test, fuzzing))]
-pub(crate) use fuzzing::records;
+#[doc(hidden)]
+pub use fuzzing::records;
 
 use self::{
     committer::Committer,
     shared::{Shared, Workers},
 };
-use super::{
-    Commit, Digest, ExpiredWatch, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
-};
-use crate::{
-    clock::Timestamp,
-    error::{Error, Result},
+use level_session_store::{
+    Abilities, Commit, Cursor, Digest, Error, Found, Home, Loaded, Outcome, Page, Result, Select,
+    Store, StoreFuture, Swept, Timestamp, Watch,
 };
 use std::{
     fmt,
@@ -51,10 +51,10 @@ use std::{
 /// closed; [`close`](Store::close) does the same and tells what went wrong.
 ///
 /// ```
-/// # fn main() -> level_session::Result<()> {
+/// # fn main() -> level_session_store::Result<()> {
 /// # let dir = tempfile::tempdir().unwrap();
 /// # let path = dir.path().join("sessions.db");
-/// use level_session::store::FjallStore;
+/// use level_session_fjall::FjallStore;
 ///
 /// let store = FjallStore::open(path)?;
 /// # Ok(()) }
@@ -89,7 +89,7 @@ impl FjallStore {
     /// owner alone (requirement S09), if they are not there. A directory that is there keeps its mode.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store): another process has it open, it cannot be read or written, or
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store): another process has it open, it cannot be read or written, or
     /// it is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path)
@@ -99,7 +99,7 @@ impl FjallStore {
     /// `session.`.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store): it cannot be read or written, or a session store has it already.
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store): it cannot be read or written, or a session store has it already.
     pub fn new(database: fjall::Database) -> Result<Self> {
         Self::builder().build(database)
     }
@@ -153,27 +153,43 @@ impl Store for FjallStore {
     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         match &self.0.committer {
             Some(committer) => committer.commit(&commit),
-            None => StoreFuture::ready(self.0.shared.with(|engine| engine.write(&commit))),
+            None => StoreFuture::ready(self.0.shared.write(&commit).map(|(outcome, current)| {
+                self.0.shared.tell_ended(commit.step, current, &outcome);
+                outcome
+            })),
         }
+    }
+
+    fn home(&self, _: Digest) -> Home {
+        Home::ONLY
     }
 
     fn find<'a>(
         &'a self,
         field: &'a str,
         entry: &'a [u8],
-        now: Timestamp,
-    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
-        let (field, entry) = (field.to_owned(), entry.to_owned());
-        self.offload(move |this| this.shared.with(|engine| engine.find(&field, &entry, now)))
-    }
-
-    fn page(
-        &self,
-        after: Option<Digest>,
+        after: Option<&'a Cursor>,
         limit: usize,
         now: Timestamp,
-    ) -> StoreFuture<'_, Vec<Digest>> {
-        self.offload(move |this| this.shared.with(|engine| engine.page(after, limit, now)))
+    ) -> StoreFuture<'a, Page<Found>> {
+        let (field, entry, after) = (field.to_owned(), entry.to_owned(), after.cloned());
+        self.offload(move |this| {
+            this.shared
+                .with(|engine| engine.find(&field, &entry, after.as_ref(), limit, now))
+        })
+    }
+
+    fn page<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Page<Digest>> {
+        let after = after.cloned();
+        self.offload(move |this| {
+            this.shared
+                .with(|engine| engine.page(after.as_ref(), limit, now))
+        })
     }
 
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
@@ -184,8 +200,16 @@ impl Store for FjallStore {
         self.offload(Handle::close)
     }
 
-    fn watch_expired(&self, watch: Weak<ExpiredWatch>) {
-        self.0.shared.watchers().add(watch);
+    fn abilities(&self) -> Abilities {
+        Abilities::all()
+    }
+
+    fn watch_expired(&self, watch: Weak<Watch>) {
+        self.0.shared.expired().add(watch);
+    }
+
+    fn watch_ended(&self, watch: Weak<Watch>) {
+        self.0.shared.ended().add(watch);
     }
 }
 

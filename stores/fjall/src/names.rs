@@ -3,7 +3,7 @@
 //! An application has few of them, and each of its sessions most. A name of its own for each session would be memory
 //! to allocate at every read of a record, and to wait for at every look at a field.
 
-use crate::store::FieldName;
+use level_session_store::FieldName;
 use std::{
     collections::BTreeSet,
     sync::{Arc, PoisonError, RwLock},
@@ -27,8 +27,8 @@ pub(super) fn shared(name: &str) -> FieldName {
             .and_then(|mut names| keep(&mut names, name))
     });
     match kept {
-        Some(name) => FieldName::Static(name),
-        None => FieldName::Shared(Arc::from(name)),
+        Some(name) => FieldName::from_static(name),
+        None => FieldName::from(Arc::<str>::from(name)),
     }
 }
 

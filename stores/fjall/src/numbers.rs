@@ -1,8 +1,8 @@
 //! The numbers of sessions: each is used once, whatever becomes of the session, the process or the batch.
 
 use super::{batch::Batch, fault::Place};
-use crate::error::Result;
 use fjall::Keyspace;
+use level_session_store::Result;
 use std::{
     ops::Deref,
     sync::{Mutex, MutexGuard, PoisonError},

@@ -1,25 +1,24 @@
 //! The meta record: what the store keeps under a session's digest, and its bytes.
 //!
 //! ```text
-//! live   01 01 number created started seen idle flags [absolute] [former until] fields*
+//! live   01 01 number created started seen idle flags [absolute] [former until] [told] [lifetime] fields*
 //! moved  01 02 to at until
 //! ended  01 03 at
 //! field  length name (00 | 1 + length, index entry)
+//! lifetime  idle (00 | 01 absolute)
 //! ```
-//! The first byte is the version of this format. Numbers and times are big-endian `u64`, digests 32 bytes, lengths
-//! LEB128. A record is read whole or not at all.
+//! The first byte is the version of this format. Numbers and times are big-endian `u64`, durations milliseconds in one,
+//! digests 32 bytes, lengths LEB128. `told` is there if it is not `seen`. A record is read whole or not at all.
 
 mod input;
 
 use self::input::Input;
-use crate::{
-    clock::Timestamp,
-    store::{
-        Bytes, Digest, FieldName, rules,
-        rules::Life,
-        table::{Field, Table},
-    },
+use level_session_store::{
+    Bytes, Digest, FieldName, Timestamp,
+    local::{Field, Table},
+    rules::{self, Life},
 };
+use std::time::Duration;
 
 const FORMAT: u8 = 1;
 const LIVE: u8 = 1;
@@ -27,6 +26,11 @@ const MOVED: u8 = 2;
 const ENDED: u8 = 3;
 const HAS_ABSOLUTE: u8 = 1;
 const HAS_FORMER: u8 = 2;
+const HAS_TOLD: u8 = 4;
+const HAS_LIFETIME: u8 = 8;
+/// Of a lifetime.
+const IS_TRANSIENT: u8 = 16;
+const KNOWN_FLAGS: u8 = HAS_ABSOLUTE | HAS_FORMER | HAS_TOLD | HAS_LIFETIME | IS_TRANSIENT;
 
 /// What is known of a digest.
 #[cfg_attr(test, derive(Debug, PartialEq))]
@@ -133,9 +137,15 @@ impl Session {
             put_time(&mut out, time);
         }
         let absolute = lease.absolute_deadline;
+        let told = (lease.told != lease.seen).then_some(lease.told);
+        let transient = lease.lifetime.is_some_and(|lifetime| lifetime.transient);
+        let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         out.push(
-            if absolute.is_some() { HAS_ABSOLUTE } else { 0 }
-                | if former.is_some() { HAS_FORMER } else { 0 },
+            flag(absolute.is_some(), HAS_ABSOLUTE)
+                | flag(former.is_some(), HAS_FORMER)
+                | flag(told.is_some(), HAS_TOLD)
+                | flag(lease.lifetime.is_some(), HAS_LIFETIME)
+                | flag(transient, IS_TRANSIENT),
         );
         if let Some(absolute) = absolute {
             put_time(&mut out, absolute);
@@ -143,6 +153,16 @@ impl Session {
         if let Some((id, until)) = former {
             out.extend_from_slice(id.as_bytes());
             put_time(&mut out, until);
+        }
+        if let Some(told) = told {
+            put_time(&mut out, told);
+        }
+        if let Some(lifetime) = lease.lifetime {
+            put_duration(&mut out, lifetime.timeouts.idle);
+            out.push(u8::from(lifetime.timeouts.absolute.is_some()));
+            if let Some(absolute) = lifetime.timeouts.absolute {
+                put_duration(&mut out, absolute);
+            }
         }
         for field in self.fields.fields() {
             put_length(&mut out, field.name.len());
@@ -163,6 +183,12 @@ fn put_time(out: &mut Vec<u8>, time: Timestamp) {
     out.extend(time.as_millis().to_be_bytes());
 }
 
+/// A duration that is too long for milliseconds in 64 bits is the longest there is.
+fn put_duration(out: &mut Vec<u8>, duration: Duration) {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    out.extend(millis.to_be_bytes());
+}
+
 fn put_length(out: &mut Vec<u8>, mut length: usize) {
     while length >= 0x80 {
         out.push(length as u8 | 0x80);
@@ -174,19 +200,14 @@ fn put_length(out: &mut Vec<u8>, mut length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Lease;
+    use level_session_store::{Lease, Lifetime, Timeouts};
 
     fn at(ms: u64) -> Timestamp {
         Timestamp::from_millis(ms)
     }
 
     fn session() -> Session {
-        let lease = Lease {
-            started: at(2),
-            seen: at(3),
-            idle_deadline: at(4),
-            absolute_deadline: Some(at(5)),
-        };
+        let lease = Lease::new(at(2), at(3), at(4), Some(at(5)));
         let life = Life {
             created: at(1),
             lease,
@@ -195,7 +216,7 @@ mod tests {
         let mut session = Session::new(9, life);
         for (name, index) in [("b", None), ("", Some(&b""[..])), ("a\0", Some(b"entry"))] {
             session.fields.set(
-                &FieldName::Static(name),
+                &FieldName::from_static(name),
                 index.map(Bytes::from),
                 Bytes::from(*b"v"),
             );
@@ -220,6 +241,20 @@ mod tests {
                 let mut life = session().life;
                 life.former = None;
                 life.lease.absolute_deadline = None;
+                life
+            })),
+            Record::Live(Session::new(7, {
+                let mut life = session().life;
+                life.lease.told = at(2);
+                let timeouts = Timeouts::new(Duration::from_secs(60));
+                life.lease.lifetime = Some(Lifetime::new(timeouts).with_transient(true));
+                life
+            })),
+            Record::Live(Session::new(7, {
+                let mut life = session().life;
+                let absolute = Some(Duration::from_secs(3_600));
+                let timeouts = Timeouts::new(Duration::from_secs(60)).with_absolute(absolute);
+                life.lease.lifetime = Some(Lifetime::new(timeouts));
                 life
             })),
             Record::Moved {

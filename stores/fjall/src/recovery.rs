@@ -8,7 +8,7 @@
 //! be stored all the same, whole: what was in fjall's buffer then goes to the disk when the database is let go of.
 
 use super::{engine::Engine, fault};
-use crate::error::{Error, ErrorKind, Result};
+use level_session_store::{Error, ErrorKind, Result};
 use std::{
     fs::{self, File},
     io::{self, Write as _},

@@ -1,11 +1,9 @@
 //! The engine, for as long as the store is open, and the threads that look after it.
 
 use super::{engine::Engine, recovery::Recovery};
-use crate::{
-    clock::{Clock, Timestamp},
-    error::{Error, ErrorKind, Result},
-    lanes::Lanes,
-    store::{Swept, rules, watch::Watchers},
+use level_session_store::{
+    Clock, Commit, Digest, Error, ErrorKind, Outcome, Result, Step, Swept, Timestamp, WatchList,
+    local::Striped, rules,
 };
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard},
@@ -19,8 +17,9 @@ const SWEEP_AT_ONCE: usize = 256;
 /// What the store and its threads share. Whoever works with the engine holds the lock of its thread's lane for
 /// reading, so that closing, which takes all of them for writing, waits for what is in flight.
 pub(super) struct Shared {
-    engine: Lanes<RwLock<State>>,
-    watchers: Watchers,
+    engine: Striped<RwLock<State>>,
+    expired: WatchList,
+    ended: WatchList,
     recovery: Recovery,
 }
 
@@ -36,8 +35,9 @@ impl Shared {
     pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
         let state = State::Open(Arc::new(engine));
         Self {
-            engine: Lanes::new(|| RwLock::new(state.clone())),
-            watchers: Watchers::default(),
+            engine: Striped::new(|| RwLock::new(state.clone())),
+            expired: WatchList::default(),
+            ended: WatchList::default(),
             recovery,
         }
     }
@@ -76,11 +76,31 @@ impl Shared {
 
     /// Removes up to `limit` dead sessions, and tells whoever watches.
     pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
-        self.with(|engine| engine.sweep(now, limit, |id| self.watchers.tell(id)))
+        self.with(|engine| engine.sweep(now, limit, |id| self.expired.tell(id)))
     }
 
-    pub(super) fn watchers(&self) -> &Watchers {
-        &self.watchers
+    /// Applies a commit, which then survives the end of the process; gives the present id of its session as well.
+    pub(super) fn write(&self, commit: &Commit<'_>) -> Result<(Outcome, Digest)> {
+        self.with(|engine| engine.write(commit))
+    }
+
+    /// Tells those who watch of the sessions that a commit has ended, once it is as durable as it shall be.
+    pub(super) fn tell_ended(&self, step: Step, current: Digest, outcome: &Outcome) {
+        let Outcome::Done(done) = outcome else { return };
+        if matches!(step, Step::Destroy | Step::Renew { .. }) {
+            self.ended.tell(current);
+        }
+        done.ended.iter().for_each(|id| self.ended.tell(*id));
+    }
+
+    /// Those who want to know of sessions that had expired and were removed.
+    pub(super) fn expired(&self) -> &WatchList {
+        &self.expired
+    }
+
+    /// Those who want to know of sessions that were ended.
+    pub(super) fn ended(&self) -> &WatchList {
+        &self.ended
     }
 
     /// Makes everything durable and lets go of the database.

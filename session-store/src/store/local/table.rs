@@ -17,7 +17,6 @@ const FEW: usize = 8;
 
 /// A field that is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a store changes its entry")]
 pub struct Field {
     /// Its key.
     pub name: FieldName,

@@ -13,12 +13,13 @@ pub(crate) use terms::{
 
 use crate::{
     changes::{Change, Cleared, Seen, Setting, Slot, Step as UpdateStep},
-    clock::Timestamp,
     cookie::{Lines, Presented},
     error::{Error, ErrorKind, Result},
-    field::FieldName,
-    id::{Digest, SessionId},
-    store::{Bytes, Fields, Loaded, Meta, Snapshot},
+    id::SessionId,
+    store::Digest,
+    store::FieldName,
+    store::Timestamp,
+    store::{Answer, Bytes, Fields, Loaded, Meta, Snapshot},
 };
 use slots::Slots;
 use std::task::Waker;
@@ -57,6 +58,8 @@ pub(crate) struct State {
     /// The id of the session that this unit will make, if a token was bound to it already.
     next: Option<SessionId>,
     came: Came,
+    /// Without a response of its own: it cannot send a cookie.
+    pub(crate) detached: bool,
 }
 
 impl State {
@@ -84,6 +87,7 @@ impl State {
             destroyed: 0,
             clears: 0,
             next: None,
+            detached: false,
         }
     }
 
@@ -233,6 +237,7 @@ impl State {
                     meta,
                     by_former_id,
                     fields,
+                    ..
                 } = snapshot;
                 self.who = Who::Known(match std::mem::replace(&mut self.who, Who::Nobody) {
                     Who::Nobody => return Ok(()),
@@ -244,10 +249,10 @@ impl State {
                         named_here: None,
                     },
                 });
-                self.note(names, fields, deadline(&meta, rules))
+                self.note(names, fields, rules.expiry.deadline(&meta.lease))
             }
             Loaded::Ended(at) if at >= began => self.is_gone(),
-            Loaded::Live(_) | Loaded::Ended(_) | Loaded::Missing => match self.who {
+            _ => match self.who {
                 Who::Known(_) => self.is_gone(),
                 Who::Presented(_) | Who::Nobody => {
                     self.who = Who::Nobody;
@@ -259,7 +264,7 @@ impl State {
 
     /// The store holds to the deadlines that it was given; timeouts that were shortened since hold as well.
     fn accepts(&self, meta: &Meta, rules: &Rules) -> bool {
-        rules.now < deadline(meta, rules)
+        rules.now < rules.expiry.deadline(&meta.lease)
     }
 
     pub(crate) fn is_gone<T>(&mut self) -> Result<T> {
@@ -272,18 +277,18 @@ impl State {
         if self.all_read {
             return Ok(()); // by another task of the request meanwhile: what was read before stays
         }
-        match fields {
-            Fields::Nothing => {}
-            Fields::Named(values) => {
+        match fields.into_answer() {
+            Answer::Nothing => {}
+            Answer::Named(values) => {
                 for (name, bytes) in names.iter().zip(values) {
                     self.slots.slot(name).read(bytes);
                 }
             }
-            Fields::View(view) => self.slots.show(view, until, names).map_err(|name| {
+            Answer::View(view) => self.slots.show(view, until, names).map_err(|name| {
                 let what = "the store has answered with a view that does not show this field";
                 Error::new(ErrorKind::Store, what).on(name.clone())
             })?,
-            Fields::All(all) => {
+            Answer::All(all) => {
                 self.slots.read_all(all);
                 self.all_read = true;
             }
@@ -421,11 +426,4 @@ impl State {
             action => action,
         }
     }
-}
-
-/// Until when a session lives if it is not used: by the deadlines that are stored, and by today's timeouts.
-fn deadline(meta: &Meta, rules: &Rules) -> Timestamp {
-    let Meta { lease, .. } = meta;
-    let today = rules.expiry.lease(lease.started, lease.seen);
-    today.deadline().min(lease.deadline())
 }

@@ -3,13 +3,13 @@
 use super::{CookieAction, Intent, Known, Named, Phase, Rules, State, Who};
 use crate::{
     changes::{Change, Cleared, Update},
-    clock::Timestamp,
     error::{Error, ErrorKind, Result},
     expiry::Expiry,
-    field::FieldName,
-    id::{Digest, SessionId},
-    sessions::Event,
-    store::{Guard, Lease, Meta, Step, Write},
+    id::SessionId,
+    runtime::Event,
+    store::FieldName,
+    store::Timestamp,
+    store::{Clear, Digest, Done, Guard, Step, Use, Write},
 };
 
 /// A commit, ready to be handed to the store.
@@ -19,8 +19,7 @@ pub(crate) struct Plan {
     /// For a session that is made or renewed.
     pub(crate) new: Option<Named>,
     pub(crate) step: Step,
-    pub(crate) clear: bool,
-    pub(crate) lease: Option<Lease>,
+    pub(crate) clear: Clear,
     pub(crate) guards: Vec<Guard>,
     pub(crate) writes: Vec<Write>,
     intent: Intent,
@@ -30,20 +29,23 @@ pub(crate) struct Plan {
 impl Plan {
     /// Whether all it does is to note that the session was read.
     pub(crate) fn is_refresh(&self) -> bool {
-        self.step == Step::Keep && !self.clear && !self.touch && self.writes.is_empty()
+        matches!(self.step, Step::Keep { .. })
+            && self.clear == Clear::Nothing
+            && !self.touch
+            && self.writes.is_empty()
     }
 
     /// What has happened when it is stored.
     pub(crate) fn events(&self) -> impl Iterator<Item = Event> + use<> {
         let (from, to) = (self.id, self.new.as_ref().map_or(self.id, |new| new.digest));
         let (first, second) = match (self.step, self.intent) {
-            (Step::Keep, _) => (None, None),
             (Step::Create { .. }, _) => (Some(Event::Created(from)), None),
             (Step::Destroy, _) => (Some(Event::Destroyed(from)), None),
             (Step::Renew { .. }, Intent::Destroy) => {
                 (Some(Event::Destroyed(from)), Some(Event::Created(to)))
             }
             (Step::Renew { .. }, _) => (Some(Event::Renewed { from, to }), None),
+            _ => (None, None),
         };
         first.into_iter().chain(second)
     }
@@ -98,19 +100,28 @@ impl State {
         }
     }
 
-    /// Whether the deadlines of a session that is kept are to be written.
-    fn refreshes(&self, known: &Known, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
+    /// The use that a commit by which the session is kept notes, if it is due.
+    fn usage(&self, known: &Known, expiry: &Expiry, now: Timestamp) -> Option<Use> {
+        // To note it ends the former id, which the client may still come with until it has shown the new one.
         let former_id_works = known.meta.former_id_works && !known.by_former_id;
-        self.touch
-            || match known.named_here.filter(|_| former_id_works) {
-                // Writing them down ends the former id, which the client may still come with.
-                Some(until) => {
-                    let now = now();
-                    until <= now && expiry.refresh_due(known.meta.lease.seen, now)
-                }
-                // If it works, the client has shown the new id: it needs the former one no longer.
-                None => former_id_works || expiry.refresh_due(known.meta.lease.seen, now()),
-            }
+        let client_knows = known
+            .named_here
+            .is_none_or(|until| !former_id_works || until <= now);
+        (self.touch || client_knows).then(|| {
+            expiry
+                .usage()
+                .with_forced(self.touch)
+                .with_tells_client(!self.detached)
+        })
+    }
+
+    /// Whether a use of a session that is kept is to be noted even if nothing else is stored.
+    fn refreshes(&self, known: &Known, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
+        let now = now();
+        let ends_former_id = known.meta.former_id_works && !known.by_former_id;
+        self.usage(known, expiry, now).is_some_and(|usage| {
+            self.touch || ends_former_id || known.meta.lease.after_use(&usage, now).is_some()
+        })
     }
 
     /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `draw` draws
@@ -130,47 +141,35 @@ impl State {
         // The commit will outdate the view, and one that nobody holds need not be kept as it was.
         self.slots.hide();
         let leaves_something = self.leaves_something();
-        let (id, step, lease, new) = match &self.who {
+        let (id, step, new) = match &self.who {
             Who::Presented(_) => return Ok(None), // never used, or it would have been identified
             Who::Nobody if !leaves_something => return Ok(None),
             Who::Nobody => {
                 let new = Named::from(self.next.take().map_or_else(draw, Ok)?);
-                let lease = rules.expiry.lease(rules.now, rules.now);
-                (
-                    new.digest,
-                    Step::Create { created: rules.now },
-                    Some(lease),
-                    Some(new),
-                )
+                let lease = rules.expiry.timeouts().lease(rules.now, rules.now);
+                (new.digest, Step::create(rules.now, lease), Some(new))
             }
             Who::Known(known) => {
                 let digest = known.named.digest;
-                let kept = rules.expiry.lease(known.meta.lease.started, rules.now);
                 match self.intent {
-                    Intent::Destroy if !leaves_something => (digest, Step::Destroy, None, None),
+                    Intent::Destroy if !leaves_something => (digest, Step::Destroy, None),
                     // What is written after a `destroy` begins a new session, and the old one ends in the same step.
                     Intent::Destroy | Intent::Renew => {
                         let new = Named::from(self.next.take().map_or_else(draw, Ok)?);
                         let former_works_until = (self.intent == Intent::Renew
                             && !rules.grace.is_zero())
                         .then(|| rules.now.after(rules.grace));
-                        let lease = rules.expiry.lease(rules.now, rules.now);
-                        (
-                            digest,
-                            Step::Renew {
-                                to: new.digest,
-                                former_works_until,
-                            },
-                            Some(lease),
-                            Some(new),
-                        )
+                        let lease = rules.expiry.timeouts().lease(rules.now, rules.now);
+                        let step = Step::renew(new.digest, lease, former_works_until);
+                        (digest, step, Some(new))
                     }
                     Intent::Keep => {
                         let refresh = self.refreshes(known, &rules.expiry, || rules.now);
                         if !self.is_changed() && !self.cleared.asked && !refresh {
                             return Ok(None);
                         }
-                        (digest, Step::Keep, refresh.then_some(kept), None)
+                        let usage = self.usage(known, &rules.expiry, rules.now);
+                        (digest, Step::keep(usage), None)
                     }
                 }
             }
@@ -179,8 +178,11 @@ impl State {
             id,
             new,
             step,
-            clear: self.cleared.asked && matches!(step, Step::Keep | Step::Renew { .. }),
-            lease,
+            clear: match (step, self.intent) {
+                (Step::Renew { .. }, Intent::Destroy) => Clear::Everything,
+                (Step::Keep { .. } | Step::Renew { .. }, _) if self.cleared.asked => Clear::Fields,
+                _ => Clear::Nothing,
+            },
             guards: Vec::new(),
             writes: Vec::with_capacity(self.slots.len()),
             intent: std::mem::take(&mut self.intent),
@@ -198,7 +200,7 @@ impl State {
             }
         }
         self.phase = Phase::Committing;
-        self.moving = step != Step::Keep;
+        self.moving = !matches!(step, Step::Keep { .. });
         self.epoch += 1;
         Ok(Some(plan))
     }
@@ -206,10 +208,14 @@ impl State {
     /// Another id for a plan whose id is taken already.
     pub(crate) fn replan(plan: &mut Plan, id: SessionId) {
         let new = Named::from(id);
-        match &mut plan.step {
+        match plan.step {
             Step::Create { .. } => plan.id = new.digest,
-            Step::Renew { to, .. } => *to = new.digest,
-            Step::Keep | Step::Destroy => {}
+            Step::Renew {
+                lease,
+                former_works_until,
+                ..
+            } => plan.step = Step::renew(new.digest, lease, former_works_until),
+            _ => {}
         }
         plan.new = Some(new);
     }
@@ -243,10 +249,10 @@ impl State {
         }
     }
 
-    /// The plan is stored. Gives whether the session was known by its former id.
-    pub(crate) fn settle(&mut self, plan: Plan, now: Timestamp) -> bool {
-        let by_former_id = matches!(&self.who, Who::Known(known) if known.by_former_id);
-        let cleared = plan.clear || matches!(plan.step, Step::Destroy);
+    /// The plan is stored.
+    pub(crate) fn settle(&mut self, plan: Plan, done: Done, rules: &Rules) {
+        let is_kept = matches!(plan.step, Step::Keep { .. });
+        let cleared = plan.clear != Clear::Nothing || plan.step == Step::Destroy;
         self.slots.hide(); // another task may have been shown one meanwhile
         let mut all_known = true;
         for (_, slot) in self.slots.iter_mut() {
@@ -266,51 +272,39 @@ impl State {
         if self.phase != Phase::Closed {
             self.phase = Phase::Open;
         }
-        if plan.step != Step::Keep {
+        if !is_kept {
             self.leaves_its_id();
         }
-        match (plan.step, plan.new, plan.lease) {
-            (Step::Destroy, ..) => {
-                self.who = Who::Nobody;
-                self.resign = false;
-                self.cookie = CookieAction::Remove;
+        let Some(meta) = done.meta else {
+            self.who = Who::Nobody;
+            self.resign = false;
+            self.cookie = CookieAction::Remove;
+            return;
+        };
+        if let Some(named) = plan.new {
+            self.resign = false;
+            self.cookie = CookieAction::Set(named.id.clone(), meta.lease.deadline());
+            let former_works_until = match plan.step {
+                Step::Renew {
+                    former_works_until, ..
+                } => former_works_until,
+                _ => None,
+            };
+            self.who = Who::Known(Known {
+                named,
+                meta,
+                by_former_id: false,
+                named_here: former_works_until,
+            });
+        } else if let Who::Known(known) = &mut self.who {
+            known.meta = meta;
+            known.by_former_id = done.by_former_id;
+            let tells =
+                matches!(plan.step, Step::Keep { usage: Some(usage), .. } if usage.tells_client);
+            if tells && !done.by_former_id && meta.lease.told >= rules.now {
+                self.cookie = CookieAction::Set(known.named.id.clone(), meta.lease.deadline());
             }
-            (Step::Create { .. } | Step::Renew { .. }, Some(named), Some(lease)) => {
-                let former_works_until = match plan.step {
-                    Step::Renew {
-                        former_works_until, ..
-                    } => former_works_until,
-                    _ => None,
-                };
-                let created = match (&self.who, plan.intent) {
-                    (Who::Known(known), Intent::Renew) => known.meta.created,
-                    _ => now,
-                };
-                self.resign = false;
-                self.cookie = CookieAction::Set(named.id.clone(), lease.deadline());
-                self.who = Who::Known(Known {
-                    named,
-                    meta: Meta {
-                        created,
-                        lease,
-                        former_id_works: former_works_until.is_some(),
-                    },
-                    by_former_id: false,
-                    named_here: former_works_until,
-                });
-            }
-            (_, _, Some(lease)) => {
-                if let Who::Known(known) = &mut self.who {
-                    known.meta.lease = lease;
-                    if !known.by_former_id {
-                        known.meta.former_id_works = false;
-                        self.cookie = CookieAction::Set(known.named.id.clone(), lease.deadline());
-                    }
-                }
-            }
-            _ => {}
         }
-        by_former_id
     }
 
     /// The plan is not stored: everything is wanted as before.

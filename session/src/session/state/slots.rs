@@ -2,9 +2,9 @@
 
 use crate::{
     changes::Slot,
-    clock::Timestamp,
-    field::FieldName,
-    store::{Bytes, TableView},
+    store::FieldName,
+    store::Timestamp,
+    store::{Bytes, local},
 };
 
 /// A map from names to slots, by name, beside what was read in a view of all fields. A request touches a few fields:
@@ -21,7 +21,7 @@ pub(super) struct Slots {
 const FEW: usize = 8;
 
 struct View {
-    table: TableView,
+    table: local::View,
     /// The session lives until then.
     until: Timestamp,
     /// Which fields were read, by their place: those are read for good, whatever is stored by now. A field at a place
@@ -107,7 +107,7 @@ impl Slots {
     /// whatever is by now. Gives a field that it does not show.
     pub(super) fn show<'n>(
         &mut self,
-        table: TableView,
+        table: local::View,
         until: Timestamp,
         asked: &'n [FieldName],
     ) -> Result<(), &'n FieldName> {

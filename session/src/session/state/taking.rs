@@ -3,9 +3,9 @@
 use super::{Phase, State, Taking};
 use crate::{
     changes::{Change, Cleared, Update},
-    clock::Timestamp,
     error::Result,
-    field::FieldName,
+    store::FieldName,
+    store::Timestamp,
 };
 
 impl State {

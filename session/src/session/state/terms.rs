@@ -1,10 +1,11 @@
 //! The terms that a unit of work is described in.
 
 use crate::{
-    clock::Timestamp,
     expiry::Expiry,
-    field::FieldName,
-    id::{Digest, SessionId},
+    id::SessionId,
+    store::Digest,
+    store::FieldName,
+    store::Timestamp,
     store::{Bytes, Meta},
 };
 use std::time::Duration;

@@ -9,7 +9,7 @@ use super::{Phase, State, slots::Slots};
 use crate::{
     changes::Slot,
     error::{Error, ErrorKind, Result},
-    field::FieldName,
+    store::FieldName,
 };
 use std::task::{Context, Poll, Waker};
 

@@ -3,11 +3,11 @@
 use super::UnitOfWork;
 use crate::{
     changes::Step,
-    clock::Timestamp,
     error::Result,
-    field::FieldName,
     session::state::Taking,
-    store::{Bytes, Commit, Guard, Op, Outcome, Step as CommitStep, Write},
+    store::FieldName,
+    store::Timestamp,
+    store::{Bytes, Commit, Guard, Outcome, Step as CommitStep, Write},
 };
 
 impl UnitOfWork {
@@ -52,32 +52,20 @@ impl UnitOfWork {
             };
             let claim = Claim { unit: self, field };
             let now = self.now();
-            let commit = Commit {
-                id,
-                now,
-                ended_at: now,
-                step: CommitStep::Keep,
-                clear: false,
-                lease: None,
-                guards: &[Guard {
-                    field: field.clone(),
-                    expected: Some(stored),
-                }],
-                writes: &[Write {
-                    field: field.clone(),
-                    op: Op::Remove,
-                    index: None,
-                }],
-            };
+            let guards = [Guard::new(field.clone(), Some(stored))];
+            let writes = [Write::remove(field.clone())];
+            let commit = Commit::new(id, now, CommitStep::keep(None))
+                .with_guards(&guards)
+                .with_writes(&writes);
             match self.runtime.store.commit(commit).await? {
-                Outcome::Done => {
+                Outcome::Done(_) => {
                     claim.stored();
                     return Ok(Some(seen));
                 }
                 Outcome::Conflict(current) => {
                     self.overtaken(field, current.into_iter().next().flatten(), now)?;
                 }
-                Outcome::Gone | Outcome::Exists => {
+                _ => {
                     drop(claim);
                     return self.lock().is_gone();
                 }

@@ -4,13 +4,20 @@ use super::UnitOfWork;
 use crate::{
     error::{Error, ErrorKind, Result},
     session::state::{Phase, Plan, Rules, State},
-    store::{Bytes, Commit, Outcome, Step as CommitStep},
+    store::{Bytes, Commit, Done, Outcome, Step as CommitStep},
 };
 use std::task::Waker;
 
 /// How often a commit is tried again because another request changed a field that it updates. A turn per session
 /// makes one retry the rule; only another process can cause more.
 const TRIES: usize = 64;
+
+fn unknown_outcome() -> Error {
+    Error::new(
+        ErrorKind::Store,
+        "the store has answered what this version of the library does not know: use a newer one",
+    )
+}
 
 /// A commit that is under way; if it is dropped before its outcome is known, it was interrupted.
 struct UnderWay<'a>(&'a UnitOfWork);
@@ -60,9 +67,10 @@ impl UnitOfWork {
         };
         let under_way = UnderWay(self);
         match self.carry_out(&mut plan, &rules).await {
-            Ok(()) => {
+            Ok(done) => {
                 let events = plan.events();
-                let by_former_id = under_way.ends(|state| state.settle(plan, rules.now));
+                let by_former_id = done.by_former_id;
+                under_way.ends(|state| state.settle(plan, done, &rules));
                 events.for_each(|event| self.runtime.tell(event, by_former_id));
                 Ok(())
             }
@@ -87,7 +95,7 @@ impl UnitOfWork {
         }
     }
 
-    async fn carry_out(&self, plan: &mut Plan, rules: &Rules) -> Result<()> {
+    async fn carry_out(&self, plan: &mut Plan, rules: &Rules) -> Result<Done> {
         let _turn = match plan.guards.is_empty() {
             true => None,
             false => Some(self.runtime.turn(plan.id).lock().await),
@@ -95,23 +103,19 @@ impl UnitOfWork {
         for _ in 0..TRIES {
             let ending = match plan.step {
                 CommitStep::Destroy | CommitStep::Renew { .. } => Some(self.runtime.end(rules.now)),
-                CommitStep::Create { .. } | CommitStep::Keep => None,
+                _ => None,
             };
-            let commit = Commit {
-                id: plan.id,
-                now: rules.now,
-                ended_at: ending.as_ref().map_or(rules.now, |ending| ending.at),
-                step: plan.step,
-                clear: plan.clear,
-                lease: plan.lease,
-                guards: &plan.guards,
-                writes: &plan.writes,
-            };
+            let commit = Commit::new(plan.id, rules.now, plan.step)
+                .with_ended_at(ending.as_ref().map_or(rules.now, |ending| ending.at))
+                .with_clear(plan.clear)
+                .with_guards(&plan.guards)
+                .with_writes(&plan.writes);
             match self.runtime.store.commit(commit).await? {
-                Outcome::Done => return Ok(()),
+                Outcome::Done(done) => return Ok(done),
                 Outcome::Gone => return Err(Error::gone()),
                 Outcome::Exists => State::replan(plan, self.runtime.ids.next()?),
                 Outcome::Conflict(current) => self.rerun(plan, current)?,
+                _ => return Err(unknown_outcome()),
             }
         }
         Err(Error::new(

@@ -10,14 +10,14 @@ mod reading;
 use super::state::{CookieAction, Rules, State, Who};
 use crate::{
     changes::Setting,
-    clock::Timestamp,
     cookie::Lines,
     csrf,
     error::{Error, ErrorKind, Result},
-    field::{FieldDef, FieldName},
-    id::Digest,
-    sessions::Runtime,
+    runtime::Runtime,
     store::Add,
+    store::Digest,
+    store::Timestamp,
+    store::{FieldName, schema::FieldDef},
 };
 use std::{
     fmt,
@@ -59,10 +59,12 @@ impl UnitOfWork {
             }
             who => who.clone(),
         };
+        let mut state = State::new(None, who, false);
+        state.detached = true;
         Ok(Self {
             runtime: self.runtime.clone(),
             began: self.runtime.begin(),
-            state: Mutex::new(State::new(None, who, false)),
+            state: Mutex::new(state),
             serial: tokio::sync::Mutex::new(()),
             detached: true,
         })
@@ -161,22 +163,22 @@ impl UnitOfWork {
         now: impl FnOnce() -> Timestamp,
         body: impl FnOnce(&mut crate::value::Buffer) -> Result<(), crate::value::ValueError>,
     ) -> Result<Setting> {
-        let expires = def.and_then(|def| def.ttl).map(|ttl| now().after(ttl));
+        let expires = def.and_then(FieldDef::ttl).map(|ttl| now().after(ttl));
         let make = || {
             let bytes = crate::value::seal(expires, body)?;
             let index = match def {
-                Some(def) if def.index => Some(Box::new(crate::value::index_entry(&bytes)?)),
+                Some(def) if def.is_index() => Some(Box::new(crate::value::index_entry(&bytes)?)),
                 _ => None,
             };
             Ok(Setting { bytes, index })
         };
-        make().map_err(|cause: crate::value::ValueError| cause.on_field(field.clone()))
+        make().map_err(|cause: crate::value::ValueError| Error::of_value(cause, field.clone()))
     }
 
     /// An addition to a counter.
     pub(crate) fn adding(def: &FieldDef, delta: i128, base: i128, now: Timestamp) -> Option<Add> {
-        let expires = def.ttl.map(|ttl| now.after(ttl));
-        def.counter.map(|range| Add {
+        let expires = def.ttl().map(|ttl| now.after(ttl));
+        def.range().map(|range| Add {
             delta,
             range,
             base,

@@ -2,10 +2,10 @@
 
 use super::UnitOfWork;
 use crate::{
-    clock::Timestamp,
     error::Result,
-    field::FieldName,
     session::state::{Epoch, Look, LookAt, Who},
+    store::FieldName,
+    store::Timestamp,
     store::{Bytes, Loaded, Select},
 };
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
@@ -159,20 +159,16 @@ impl UnitOfWork {
         while let Some(watched) = id() {
             let mut ends = self.runtime.ends(watched);
             let now = self.now();
-            let live = match self
+            let deadline = match self
                 .runtime
                 .store
                 .load(watched, Select::Nothing, now)
                 .await?
             {
-                Loaded::Live(snapshot) => Some(snapshot.meta.lease),
-                Loaded::Ended(_) | Loaded::Missing => None,
+                Loaded::Live(snapshot) => Some(self.runtime.expiry.deadline(&snapshot.meta.lease)),
+                _ => None,
             };
-            let lease = live.map(|lease| {
-                let today = self.runtime.expiry.lease(lease.started, lease.seen);
-                today.earlier(lease)
-            });
-            let Some(lease) = lease.filter(|lease| lease.is_live(now)) else {
+            let Some(deadline) = deadline.filter(|deadline| now < *deadline) else {
                 self.commit_ended().await;
                 match id() {
                     Some(id) if id != watched => continue,
@@ -180,7 +176,7 @@ impl UnitOfWork {
                 }
             };
             let mut ended = pin!(ends.changed());
-            let look_again = lease.deadline().min(now.after(LOOK_AGAIN));
+            let look_again = deadline.min(now.after(LOOK_AGAIN));
             let mut expired = pin!(self.runtime.clock.sleep_until(look_again));
             poll_fn(|cx| match ended.as_mut().poll(cx) {
                 Poll::Ready(_) => Poll::Ready(()),

@@ -2,63 +2,48 @@
 
 use super::Engine;
 use crate::{
-    clock::Timestamp,
-    error::Result,
-    store::{
-        Digest, Meta,
-        fjall::{
-            keys,
-            record::{Record, Session},
-        },
-    },
+    keys,
+    record::{Record, Session},
 };
+use level_session_store::{Cursor, Digest, Found, Meta, Page, Result, Timestamp, rules};
 use std::ops::Bound;
 
-/// How often the index is looked at anew because sessions were renewed or ended in between.
-const TRIES: usize = 3;
-
 impl Engine {
-    /// Sessions by index entry, oldest first. The scan and the look at each session are two moments: where one has
-    /// changed in between, it is looked up anew, for it may live on under another id.
-    pub(in super::super) fn find(
+    /// A page of the sessions with an index entry. The scan and the look at each session are two moments: a session
+    /// that was renewed in between is listed under its new id, if that comes later, or not at all.
+    pub(crate) fn find(
         &self,
         field: &str,
         entry: &[u8],
-        now: Timestamp,
-    ) -> Result<Vec<(Digest, Meta)>> {
-        let mut found = Vec::new();
-        for _ in 0..TRIES {
-            found.clear();
-            let mut stable = true;
-            for id in self.indexed(field, entry)? {
-                match self.look_up(id, field, entry, now)? {
-                    Found::Live(meta) => found.push((id, meta)),
-                    Found::Expired => {}
-                    Found::Changed => stable = false,
-                }
-            }
-            if stable {
-                break;
-            }
-        }
-        found.sort_unstable_by_key(|(id, meta)| (meta.created, *id));
-        Ok(found)
-    }
-
-    pub(in super::super) fn page(
-        &self,
-        after: Option<Digest>,
+        after: Option<&Cursor>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<Digest>> {
-        let mut page = Vec::new();
-        if limit == 0 {
-            return Ok(page);
+    ) -> Result<Page<Found>> {
+        let prefix = keys::index_prefix(field, entry);
+        let after = after.map(digest_of).transpose()?;
+        let (ids, next) = self.indexed_page(&prefix, after, limit.max(1))?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            if let Some(meta) = self.look_up(id, field, entry, now)? {
+                found.push(Found::new(id, meta));
+            }
         }
+        Ok(Page::new(found, next))
+    }
+
+    pub(crate) fn page(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Digest>> {
+        let limit = limit.max(1);
+        let after = after.map(digest_of).transpose()?;
         let start = match &after {
             Some(id) => Bound::Excluded(&id.as_bytes()[..]),
             None => Bound::Unbounded,
         };
+        let mut page = Vec::new();
         for record in self.disk.meta.range::<&[u8], _>((start, Bound::Unbounded)) {
             let (key, bytes) = record
                 .into_inner()
@@ -66,32 +51,65 @@ impl Engine {
             let Some(id) = keys::digest(&key) else {
                 continue; // not a session, but the numbers' mark
             };
+            if page.len() == limit {
+                let next = page.last().map(cursor);
+                return Ok(Page::new(page, next));
+            }
             if let Record::Live(session) = self.disk.decode(id, &bytes)?
                 && session.life.is_live(now)
             {
                 page.push(id);
-                if page.len() == limit {
-                    break;
-                }
             }
         }
-        Ok(page)
+        Ok(Page::new(page, None))
     }
 
-    fn indexed(&self, field: &str, entry: &[u8]) -> Result<Vec<Digest>> {
+    /// All digests with an index entry.
+    pub(super) fn indexed(&self, field: &str, entry: &[u8]) -> Result<Vec<Digest>> {
         let prefix = keys::index_prefix(field, entry);
+        self.indexed_page(&prefix, None, usize::MAX)
+            .map(|(ids, _)| ids)
+    }
+
+    fn indexed_page(
+        &self,
+        prefix: &[u8],
+        after: Option<Digest>,
+        limit: usize,
+    ) -> Result<(Vec<Digest>, Option<Cursor>)> {
+        let mut start = prefix.to_vec();
+        if let Some(after) = after {
+            start.extend_from_slice(after.as_bytes());
+        }
         let mut ids = Vec::new();
-        for key in self.disk.index.prefix(&prefix) {
+        for key in self.disk.index.range(start..) {
             let key = key
                 .key()
                 .map_err(|cause| self.disk.place.error("look into the index of", cause))?;
-            ids.extend(keys::index_digest(&key, &prefix));
+            if !key.starts_with(prefix) {
+                break;
+            }
+            let Some(id) = keys::index_digest(&key, prefix).filter(|id| Some(*id) != after) else {
+                continue;
+            };
+            if ids.len() == limit {
+                let next = ids.last().map(cursor);
+                return Ok((ids, next));
+            }
+            ids.push(id);
         }
-        Ok(ids)
+        Ok((ids, None))
     }
 
-    fn look_up(&self, id: Digest, field: &str, entry: &[u8], now: Timestamp) -> Result<Found> {
-        let mut cache = self.stripe(id);
+    /// The times of a session, if it lives and has this entry.
+    fn look_up(
+        &self,
+        id: Digest,
+        field: &str,
+        entry: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Meta>> {
+        let mut stripes = self.stripe(id);
         let has = |session: &Session| {
             let index = session
                 .fields
@@ -99,30 +117,29 @@ impl Engine {
                 .and_then(|field| field.index.as_deref());
             index == Some(entry)
         };
-        match self.fetch(&mut cache, id)? {
+        match self.fetch(&mut stripes, id)? {
             Some(Record::Live(session)) => {
-                let found = match (has(&session), session.life.is_live(now)) {
-                    (false, _) => Found::Changed,
-                    (true, false) => Found::Expired,
-                    (true, true) => Found::Live(session.life.meta(now)),
-                };
-                cache.put(id, session);
-                Ok(found)
+                let lives = has(&session) && session.life.is_live(now);
+                let meta = lives.then(|| session.life.meta(now));
+                stripes.of(id).put(id, session);
+                Ok(meta)
             }
-            Some(_) => Ok(Found::Changed),
+            Some(_) => Ok(None),
             None => {
                 // Swept in between, or an orphan: gone either way.
                 let mut batch = self.disk.batch();
                 batch.remove(&self.disk.index, keys::index(field, entry, id));
                 self.disk.apply(batch)?;
-                Ok(Found::Expired)
+                Ok(None)
             }
         }
     }
 }
 
-enum Found {
-    Live(Meta),
-    Expired,
-    Changed,
+fn cursor(id: &Digest) -> Cursor {
+    Cursor::new(*id.as_bytes())
+}
+
+fn digest_of(cursor: &Cursor) -> Result<Digest> {
+    keys::digest(cursor.as_bytes()).ok_or_else(rules::foreign_cursor)
 }

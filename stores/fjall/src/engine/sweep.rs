@@ -1,14 +1,8 @@
 //! Removing what is dead.
 
 use super::Engine;
-use crate::{
-    clock::Timestamp,
-    error::Result,
-    store::{
-        Digest, Swept,
-        fjall::{keys, record::Record},
-    },
-};
+use crate::{keys, record::Record};
+use level_session_store::{Digest, Result, Swept, Timestamp};
 use std::{ops::Bound, time::Duration};
 
 /// When to look again at a record that cannot be read: it is left for somebody to look into.
@@ -20,7 +14,7 @@ impl Engine {
     /// A refresh does not touch `due`, so what is found there may be long past: the record is the truth, and is
     /// looked at under the session's lock. What lives on is filed anew under its present deadline. `expired` is told
     /// of every session that was removed, under no lock.
-    pub(in super::super) fn sweep(
+    pub(crate) fn sweep(
         &self,
         now: Timestamp,
         limit: usize,
@@ -28,10 +22,7 @@ impl Engine {
     ) -> Result<Swept> {
         let look = self.disk.swept.begin(now);
         let due = self.due_at(look.from, now, limit)?;
-        let mut swept = Swept {
-            sessions: 0,
-            more: limit > 0 && due.len() == limit,
-        };
+        let mut swept = Swept::new(0, limit > 0 && due.len() == limit);
         let last = due.last().map(|(deadline, _)| *deadline);
         for (deadline, id) in due {
             if self.sweep_one(deadline, id, now)? {
@@ -82,8 +73,8 @@ impl Engine {
 
     /// Whether an expired session was removed.
     fn sweep_one(&self, filed: Timestamp, id: Digest, now: Timestamp) -> Result<bool> {
-        let mut cache = self.stripe(id);
-        let record = match self.fetch(&mut cache, id) {
+        let mut stripes = self.stripe(id);
+        let record = match self.fetch(&mut stripes, id) {
             Ok(record) => record,
             Err(error) => {
                 tracing::warn!(
@@ -107,7 +98,7 @@ impl Engine {
                 self.disk.stage_due(&mut batch, record.deadline(), id);
                 self.disk.apply(batch)?;
                 if let Record::Live(session) = record {
-                    cache.put(id, session);
+                    stripes.of(id).put(id, session);
                 }
                 Ok(false)
             }

@@ -1,95 +1,100 @@
 //! Applying a commit: read, judge, one batch.
 
-use super::Engine;
-use crate::{
-    clock::Timestamp,
-    error::Result,
-    store::{
-        Commit, Digest, Outcome, Step,
-        fjall::record::{Record, Session},
-        rules::{self, Life, Verdict},
-    },
+use super::{Engine, Locked};
+use crate::record::{Record, Session};
+use level_session_store::{
+    Bytes, Commit, Digest, Done, Lease, Limit, Outcome, Result, Step, Timestamp, Use, WhenFull,
+    rules::{self, Life, Verdict},
 };
 
+/// Why a commit does not apply, or what it comes to.
+type Judged<T> = Result<std::result::Result<T, Outcome>>;
+
+/// Sessions that end so that a commit keeps its limits.
+type Ending = Vec<(Digest, Session)>;
+
 impl Engine {
-    /// Applies a commit. It then survives the end of the process, but not yet that of the machine.
-    pub(in super::super) fn write(&self, commit: &Commit<'_>) -> Result<Outcome> {
+    /// Applies a commit. It then survives the end of the process, but not yet that of the machine. Gives the present id
+    /// of its session as well.
+    pub(crate) fn write(&self, commit: &Commit<'_>) -> Result<(Outcome, Digest)> {
+        let mut stripes = match commit.step {
+            // A limit looks at the sessions of one entry, wherever they are: such a commit is rare (a sign-in), and has
+            // all stripes to itself.
+            _ if !commit.limits.is_empty() => self.all(),
+            Step::Renew { to, .. } => self.pair(commit.id, to),
+            _ => self.stripe(commit.id),
+        };
         match commit.step {
-            Step::Create { created } => self.create(commit, created),
+            Step::Create { created, lease, .. } => {
+                let life = Life {
+                    created,
+                    lease,
+                    former: None,
+                };
+                let outcome = self.create(&mut stripes, commit, life)?;
+                Ok((outcome, commit.id))
+            }
+            Step::Keep { usage, .. } => self.keep(&mut stripes, commit, usage),
+            Step::Destroy => self.destroy(&mut stripes, commit),
             Step::Renew {
                 to,
+                lease,
                 former_works_until,
-            } => self.renew(commit, to, former_works_until),
-            Step::Keep | Step::Destroy => self.change(commit),
+                ..
+            } => {
+                let outcome = self.renew(&mut stripes, commit, to, lease, former_works_until)?;
+                Ok((outcome, commit.id))
+            }
+            _ => Err(rules::unknown("step")),
         }
     }
 
-    fn create(&self, commit: &Commit<'_>, created: Timestamp) -> Result<Outcome> {
-        let lease = rules::required_lease(commit)?;
-        let mut cache = self.stripe(commit.id);
-        if self.is_known(&mut cache, commit.id)? {
+    fn create(&self, stripes: &mut Locked<'_>, commit: &Commit<'_>, life: Life) -> Result<Outcome> {
+        if self.is_known(stripes, commit.id)? {
             return Ok(Outcome::Exists);
         }
         let values = match rules::judge(commit, |_| Ok(None))? {
             Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
             Verdict::Apply(values) => values,
         };
+        let ending = match self.over_limits(stripes, commit, commit.id)? {
+            Err(full) => return Ok(full),
+            Ok(ending) => ending,
+        };
         let mut batch = self.disk.batch();
         let number = self.numbers.take(&self.disk.meta, &mut batch);
-        let mut session = Session::new(
-            *number,
-            Life {
-                created,
-                lease,
-                former: None,
-            },
-        );
+        let mut session = Session::new(*number, life);
         self.disk
             .stage_fields(&mut batch, &mut session, commit, values);
         self.disk
             .stage_index(&mut batch, &[], None, &session, commit.id);
         batch.insert(&self.disk.meta, *commit.id.as_bytes(), session.encode());
-        self.disk.stage_due(&mut batch, lease.deadline(), commit.id);
+        self.disk
+            .stage_due(&mut batch, life.lease.deadline(), commit.id);
+        let ended = self.stage_ending(&mut batch, ending, commit.ended_at);
         self.disk.apply(batch)?;
         number.stored();
-        cache.put(commit.id, session);
-        Ok(Outcome::Done)
+        stripes.of(commit.id).put(commit.id, session);
+        Ok(Outcome::Done(
+            Done::new(Some(life.meta(commit.now))).with_ended(ended),
+        ))
     }
 
-    fn change(&self, commit: &Commit<'_>) -> Result<Outcome> {
-        let mut id = commit.id;
-        let mut cache = self.stripe(id);
-        let mut record = self.fetch(&mut cache, id)?;
-        if let Some(Record::Moved { to, .. }) = record {
-            drop(cache);
-            id = to;
-            cache = self.stripe(id);
-            record = self.fetch(&mut cache, id)?;
-        }
+    fn keep<'s>(
+        &'s self,
+        stripes: &mut Locked<'s>,
+        commit: &Commit<'_>,
+        usage: Option<Use>,
+    ) -> Result<(Outcome, Digest)> {
+        let (id, judged) = self.judge(stripes, commit)?;
+        let (mut session, values, ending) = match judged {
+            Err(refused) => return Ok((refused, id)),
+            Ok(judged) => judged,
+        };
         let by_current_id = id == commit.id;
-        let mut session = match record {
-            Some(Record::Live(session)) if by_current_id && session.life.is_live(commit.now) => {
-                session
-            }
-            Some(Record::Live(session)) if session.life.works_by(commit.id, commit.now) => session,
-            _ => return Ok(Outcome::Gone),
-        };
-        let values = match rules::judge(commit, |name| self.value(&session, name))? {
-            Verdict::Conflict(found) => {
-                cache.put(id, session);
-                return Ok(Outcome::Conflict(found));
-            }
-            Verdict::Apply(values) => values,
-        };
         let mut batch = self.disk.batch();
-        if commit.step == Step::Destroy {
-            self.disk
-                .stage_end(&mut batch, &session, id, commit.ended_at);
-            self.disk.apply(batch)?;
-            return Ok(Outcome::Done);
-        }
         let (life, entries) = (session.life, session.index_entries());
-        session.life.keep(commit, by_current_id);
+        session.life.keep(usage.as_ref(), commit.now, by_current_id);
         let mut changed = self
             .disk
             .stage_fields(&mut batch, &mut session, commit, values);
@@ -106,38 +111,52 @@ impl Engine {
         if deadline < life.lease.deadline() {
             self.disk.stage_due(&mut batch, deadline, id);
         }
+        let ended = self.stage_ending(&mut batch, ending, commit.ended_at);
         self.disk.apply(batch)?;
-        cache.put(id, session);
-        Ok(Outcome::Done)
+        let done = Done::new(Some(session.life.meta(commit.now)))
+            .with_by_former_id(!by_current_id)
+            .with_ended(ended);
+        stripes.of(id).put(id, session);
+        Ok((Outcome::Done(done), id))
     }
 
-    fn renew(
-        &self,
+    fn destroy<'s>(
+        &'s self,
+        stripes: &mut Locked<'s>,
+        commit: &Commit<'_>,
+    ) -> Result<(Outcome, Digest)> {
+        let (id, judged) = self.judge(stripes, commit)?;
+        let session = match judged {
+            Err(refused) => return Ok((refused, id)),
+            Ok((session, ..)) => session,
+        };
+        let mut batch = self.disk.batch();
+        self.disk
+            .stage_end(&mut batch, &session, id, commit.ended_at);
+        self.disk.apply(batch)?;
+        let done = Done::new(None).with_by_former_id(id != commit.id);
+        Ok((Outcome::Done(done), id))
+    }
+
+    fn renew<'s>(
+        &'s self,
+        stripes: &mut Locked<'s>,
         commit: &Commit<'_>,
         to: Digest,
+        lease: Lease,
         former_works_until: Option<Timestamp>,
     ) -> Result<Outcome> {
-        rules::required_lease(commit)?;
-        let mut pair = self.pair(commit.id, to);
-        let mut session = match self.fetch(pair.first(), commit.id)? {
-            Some(Record::Live(session)) if session.life.is_live(commit.now) => session,
-            _ => return Ok(Outcome::Gone),
-        };
-        if self.is_known(pair.second(), to)? {
-            pair.first().put(commit.id, session);
-            return Ok(Outcome::Exists);
-        }
-        let values = match rules::judge(commit, |name| self.value(&session, name))? {
-            Verdict::Conflict(found) => {
-                pair.first().put(commit.id, session);
-                return Ok(Outcome::Conflict(found));
-            }
-            Verdict::Apply(values) => values,
+        let (mut session, values, ending) = match self.judge(stripes, commit)?.1 {
+            Err(refused) => return Ok(refused),
+            Ok(judged) => judged,
         };
         let mut batch = self.disk.batch();
         let entries = session.index_entries();
         session.fields.outdate_views();
-        let left = match session.life.renew(commit, former_works_until) {
+        let until = session
+            .life
+            .renew(commit.id, lease, former_works_until, commit.now);
+        let left = match until {
             None => Record::Ended(commit.ended_at),
             Some(until) => Record::Moved {
                 to,
@@ -156,8 +175,139 @@ impl Engine {
             batch.insert(&self.disk.meta, *id.as_bytes(), bytes);
             self.disk.stage_due(&mut batch, deadline, id);
         }
+        let ended = self.stage_ending(&mut batch, ending, commit.ended_at);
         self.disk.apply(batch)?;
-        pair.second().put(to, session);
-        Ok(Outcome::Done)
+        let done = Done::new(Some(session.life.meta(commit.now))).with_ended(ended);
+        stripes.of(to).put(to, session);
+        Ok(Outcome::Done(done))
+    }
+
+    /// The session of a commit that changes one, out of the cache, with the bytes that the writes leave and the sessions
+    /// that have to end for it; or why the commit does not apply. Gives the session's present id as well.
+    #[expect(clippy::type_complexity, reason = "said in words above")]
+    fn judge<'s>(
+        &'s self,
+        stripes: &mut Locked<'s>,
+        commit: &Commit<'_>,
+    ) -> Result<(
+        Digest,
+        std::result::Result<(Session, Vec<Option<Bytes>>, Ending), Outcome>,
+    )> {
+        let mut id = commit.id;
+        let mut record = self.fetch(stripes, id)?;
+        if let Some(Record::Moved { to, .. }) = record
+            && !matches!(commit.step, Step::Renew { .. })
+        {
+            // What stays under a former id never changes until it is swept: the other record tells whether it works.
+            id = to;
+            self.lock_instead(stripes, id);
+            record = self.fetch(stripes, id)?;
+        }
+        let by_current_id = id == commit.id;
+        let lives = |session: &Session| match by_current_id {
+            true => session.life.is_live(commit.now),
+            false => session.life.works_by(commit.id, commit.now),
+        };
+        let session = match record {
+            Some(Record::Live(session)) if lives(&session) => session,
+            Some(Record::Live(session)) => {
+                stripes.of(id).put(id, session);
+                return Ok((id, Err(Outcome::Gone)));
+            }
+            _ => return Ok((id, Err(Outcome::Gone))),
+        };
+        let refused = match commit.step {
+            Step::Renew { to, .. } if self.is_known(stripes, to)? => Some(Outcome::Exists),
+            _ => None,
+        };
+        let refused = match refused {
+            Some(refused) => refused,
+            None => match rules::judge(commit, |name| self.value(&session, name))? {
+                Verdict::Conflict(found) => Outcome::Conflict(found),
+                Verdict::Apply(values) => match self.over_limits(stripes, commit, id)? {
+                    Ok(ending) => return Ok((id, Ok((session, values, ending)))),
+                    Err(full) => full,
+                },
+            },
+        };
+        stripes.of(id).put(id, session);
+        Ok((id, Err(refused)))
+    }
+
+    /// The sessions that have to end for a commit to keep its limits, out of the cache; or which limit refuses it.
+    fn over_limits(
+        &self,
+        stripes: &mut Locked<'_>,
+        commit: &Commit<'_>,
+        current: Digest,
+    ) -> Judged<Ending> {
+        let mut ending: Ending = Vec::new();
+        for (at, limit) in commit.limits.iter().enumerate() {
+            let mut others = Vec::new();
+            let mut has_it = false;
+            for id in self.indexed(&limit.field, &limit.entry)? {
+                if id == current {
+                    has_it = true;
+                } else if let Some(started) = self.found_by(stripes, id, limit, commit.now)? {
+                    others.push((started, id));
+                }
+            }
+            let over = (others.len() + 1).saturating_sub(limit.most.max(1));
+            match limit.when_full {
+                WhenFull::EndOldest => {
+                    others.sort_unstable();
+                    for (_, id) in others.into_iter().take(over) {
+                        let known = ending.iter().any(|(other, _)| *other == id);
+                        if let (false, Some(Record::Live(session))) =
+                            (known, self.fetch(stripes, id)?)
+                        {
+                            ending.push((id, session));
+                        }
+                    }
+                }
+                _ if over > 0 && !has_it => {
+                    for (id, session) in ending {
+                        stripes.of(id).put(id, session);
+                    }
+                    return Ok(Err(Outcome::Full(at)));
+                }
+                _ => {}
+            }
+        }
+        Ok(Ok(ending))
+    }
+
+    /// When a session with this entry signed in, if it lives.
+    fn found_by(
+        &self,
+        stripes: &mut Locked<'_>,
+        id: Digest,
+        limit: &Limit,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let Some(Record::Live(session)) = self.fetch(stripes, id)? else {
+            return Ok(None);
+        };
+        let entry = session
+            .fields
+            .get(&limit.field)
+            .and_then(|field| field.index.as_ref());
+        let started = (entry == Some(&limit.entry) && session.life.is_live(now))
+            .then_some(session.life.lease.started);
+        stripes.of(id).put(id, session);
+        Ok(started)
+    }
+
+    fn stage_ending<'d>(
+        &'d self,
+        batch: &mut crate::batch::Batch<'d>,
+        ending: Ending,
+        at: Timestamp,
+    ) -> Vec<Digest> {
+        let end = |(id, session): (Digest, Session)| {
+            self.disk.stage_end(batch, &session, id, at);
+            id
+        };
+        ending.into_iter().map(end).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! Reading a record, field by field, without trusting a byte of it.
 
-use super::{HAS_ABSOLUTE, HAS_FORMER, Session};
-use crate::{
-    clock::Timestamp,
-    store::{Bytes, Digest, Lease, fjall::names, rules::Life, table::Field},
+use super::{HAS_ABSOLUTE, HAS_FORMER, HAS_LIFETIME, HAS_TOLD, IS_TRANSIENT, KNOWN_FLAGS, Session};
+use crate::names;
+use level_session_store::{
+    Bytes, Digest, Lease, Lifetime, Timeouts, Timestamp, local::Field, rules::Life,
 };
+use std::time::Duration;
 
 /// What is left to read of a record.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
@@ -61,7 +62,7 @@ impl<'a> Input<'a> {
         let created = self.time()?;
         let (started, seen, idle_deadline) = (self.time()?, self.time()?, self.time()?);
         let flags = self.byte()?;
-        if flags & !(HAS_ABSOLUTE | HAS_FORMER) != 0 {
+        if flags & !KNOWN_FLAGS != 0 {
             return Err("it has flags that this version does not know");
         }
         let absolute_deadline = match flags & HAS_ABSOLUTE {
@@ -72,12 +73,13 @@ impl<'a> Input<'a> {
             0 => None,
             _ => Some((self.digest()?, self.time()?)),
         };
-        let lease = Lease {
-            started,
-            seen,
-            idle_deadline,
-            absolute_deadline,
-        };
+        let mut lease = Lease::new(started, seen, idle_deadline, absolute_deadline);
+        if flags & HAS_TOLD != 0 {
+            lease.told = self.time()?;
+        }
+        if flags & HAS_LIFETIME != 0 {
+            lease.lifetime = Some(self.lifetime(flags & IS_TRANSIENT != 0)?);
+        }
         let life = Life {
             created,
             lease,
@@ -90,6 +92,17 @@ impl<'a> Input<'a> {
             }
         }
         Ok(session)
+    }
+
+    fn lifetime(&mut self, transient: bool) -> Result<Lifetime, &'static str> {
+        let idle = Duration::from_millis(self.number()?);
+        let absolute = match self.byte()? {
+            0 => None,
+            1 => Some(Duration::from_millis(self.number()?)),
+            _ => return Err("its lifetime is of a kind that does not exist"),
+        };
+        let timeouts = Timeouts::new(idle).with_absolute(absolute);
+        Ok(Lifetime::new(timeouts).with_transient(transient))
     }
 
     fn field(&mut self) -> Result<Field, &'static str> {

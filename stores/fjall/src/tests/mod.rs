@@ -44,7 +44,7 @@ fn lease(seen: u64) -> Lease {
 
 fn set(field: &'static str, value: &str) -> Write {
     Write {
-        field: FieldName::Static(field),
+        field: FieldName::from_static(field),
         op: Op::Set(Bytes::from(value.as_bytes())),
         index: None,
     }

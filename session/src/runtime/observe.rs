@@ -1,9 +1,6 @@
 //! What an application can watch: sessions that begin and end.
 
-use crate::{
-    id::Digest,
-    store::{ExpiredWatch, Store},
-};
+use crate::store::{Digest, Store, Watch};
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -36,13 +33,13 @@ pub enum Event {
 pub(crate) struct Observer {
     observe: Option<Arc<Observe>>,
     /// What the store calls, for as long as it is held here.
-    expired: Option<Arc<ExpiredWatch>>,
+    expired: Option<Arc<Watch>>,
 }
 
 type Observe = dyn Fn(Event) + Send + Sync;
 
 impl Observer {
-    pub(super) fn new(observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
         let observe: Arc<Observe> = Arc::new(observe);
         let watch = observe.clone();
         Self {
@@ -52,7 +49,7 @@ impl Observer {
     }
 
     /// Asks a store to tell of what it removes.
-    pub(super) fn watch(&self, store: &dyn Store) {
+    pub(crate) fn watch(&self, store: &dyn Store) {
         if let Some(expired) = &self.expired {
             store.watch_expired(Arc::downgrade(expired));
         }

@@ -10,8 +10,8 @@
 //! looks at the lanes afterwards. So one of the two sees the other.
 
 use crate::{
-    clock::{Clock, Timestamp},
-    lanes::Lanes,
+    store::local::Striped,
+    store::{Clock, Timestamp},
 };
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -21,7 +21,7 @@ use std::sync::{
 #[derive(Default)]
 pub(super) struct Times {
     /// The latest beginning, in milliseconds.
-    begun: Lanes<AtomicU64>,
+    begun: Striped<AtomicU64>,
     /// The latest end, in milliseconds.
     ended: AtomicU64,
     /// How many ends were given a time and may not be stored yet.

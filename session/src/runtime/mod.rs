@@ -1,18 +1,22 @@
 //! What every unit of work shares: the store, the keys, the settings, the clock.
 
-use super::{
-    observe::{Event, Observer},
-    times::{Ending, Times},
-};
+mod observe;
+mod times;
+
+pub use observe::Event;
+pub(crate) use observe::Observer;
+
+use self::times::{Ending, Times};
 use crate::{
-    clock::{Clock, Timestamp},
     cookie::{CookieConfig, SessionCookie},
     error::{Error, ErrorKind, Result},
     expiry::Expiry,
-    field::{FieldDef, Schema},
-    id::{Digest, IdSource},
+    id::IdSource,
     keyring::Keyring,
-    store::Store,
+    store::{
+        Clock, Digest, Store, Timestamp,
+        schema::{FieldDef, Schema},
+    },
 };
 use std::{
     fmt,
