@@ -51,7 +51,7 @@ pub fn writes(fields: usize) -> Vec<Write> {
     FIELDS[..fields]
         .iter()
         .map(|name| Write {
-            field: FieldName::Static(name),
+            field: FieldName::from_static(name),
             op: Op::Set(bytes()),
             index: None,
         })

@@ -2,7 +2,7 @@
 //! input alone, and one spelling for every value.
 #![no_main]
 
-use level_session::value::{Stored, Value};
+use level_session::store::value::{Stored, Value};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize, de::DeserializeOwned, de::IgnoredAny};
 use std::collections::BTreeMap;

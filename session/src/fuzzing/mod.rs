@@ -28,12 +28,6 @@ pub fn cookie_header(data: &[u8]) {
     assert_eq!(found.last(), Some(&&b"ours"[..]));
 }
 
-/// Records as the embedded store keeps them: any bytes are an error or a record, and what is encoded comes back.
-#[cfg(feature = "fjall")]
-pub fn commit(data: &[u8]) {
-    crate::store::records(data);
-}
-
 /// The rules of the reader once more, in another way: byte by byte, and with copies.
 fn model(lines: &[&[u8]], name: &[u8]) -> Vec<Vec<u8>> {
     let blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
@@ -149,11 +143,5 @@ mod tests {
     #[test]
     fn request() {
         replay("request", super::request);
-    }
-
-    #[cfg(feature = "fjall")]
-    #[test]
-    fn commit() {
-        replay("commit", super::commit);
     }
 }

@@ -52,3 +52,22 @@ pub fn records(data: &[u8]) {
     };
     assert_eq!(names(&again), names(&session));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// The corpus that the fuzzer has found. A package that was published comes without it.
+    #[test]
+    fn the_corpus_is_replayed() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/commit");
+        if !corpus.exists() {
+            return;
+        }
+        let inputs: Vec<_> = fs::read_dir(corpus).unwrap().collect();
+        assert!(!inputs.is_empty(), "the corpus is empty");
+        for input in inputs {
+            super::records(&fs::read(input.unwrap().path()).unwrap());
+        }
+    }
+}

@@ -9,7 +9,7 @@ use super::{
 use level_session::{
     Timestamp,
     store::{
-        Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept,
+        Commit, Digest, Loaded, Outcome, Select, Store, StoreFuture, Wrapper,
         testing::{Faults, FaultyStore},
     },
 };
@@ -42,7 +42,11 @@ impl Fault {
     }
 }
 
-impl Store for UnreliableStore {
+impl Wrapper for UnreliableStore {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
     fn load<'a>(
         &'a self,
         id: Digest,
@@ -99,29 +103,4 @@ impl Store for UnreliableStore {
         })
     }
 
-    fn find<'a>(
-        &'a self,
-        field: &'a str,
-        entry: &'a [u8],
-        now: Timestamp,
-    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
-        self.inner.find(field, entry, now)
-    }
-
-    fn page(
-        &self,
-        after: Option<Digest>,
-        limit: usize,
-        now: Timestamp,
-    ) -> StoreFuture<'_, Vec<Digest>> {
-        self.inner.page(after, limit, now)
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.inner.sweep(now, limit)
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        self.inner.close()
-    }
 }

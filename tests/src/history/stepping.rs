@@ -6,7 +6,7 @@ use super::{
 };
 use level_session::{
     Result, Timestamp,
-    store::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept},
+    store::{Commit, Digest, Loaded, Outcome, Select, Store, StoreFuture, Wrapper},
 };
 use std::{
     future::poll_fn,
@@ -42,7 +42,11 @@ impl WatchedStore {
     }
 }
 
-impl Store for WatchedStore {
+impl Wrapper for WatchedStore {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
     fn load<'a>(
         &'a self,
         id: Digest,
@@ -82,31 +86,6 @@ impl Store for WatchedStore {
         )
     }
 
-    fn find<'a>(
-        &'a self,
-        field: &'a str,
-        entry: &'a [u8],
-        now: Timestamp,
-    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
-        self.inner.find(field, entry, now)
-    }
-
-    fn page(
-        &self,
-        after: Option<Digest>,
-        limit: usize,
-        now: Timestamp,
-    ) -> StoreFuture<'_, Vec<Digest>> {
-        self.inner.page(after, limit, now)
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.inner.sweep(now, limit)
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        self.inner.close()
-    }
 }
 
 /// Ends the turn, once.

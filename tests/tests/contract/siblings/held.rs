@@ -2,7 +2,7 @@
 
 use level_session::{
     Error, Result, Timestamp,
-    store::{Commit, Digest, Loaded, Meta, Outcome, Select, Store, StoreFuture, Swept},
+    store::{Commit, Digest, Loaded, Outcome, Select, Store, StoreFuture, Wrapper},
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -128,7 +128,11 @@ impl Held {
     }
 }
 
-impl Store for HeldStore {
+impl Wrapper for HeldStore {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
     fn load<'a>(
         &'a self,
         id: Digest,
@@ -152,29 +156,4 @@ impl Store for HeldStore {
         StoreFuture::boxed(self.gates.commits.pass(call))
     }
 
-    fn find<'a>(
-        &'a self,
-        field: &'a str,
-        entry: &'a [u8],
-        now: Timestamp,
-    ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
-        self.inner.find(field, entry, now)
-    }
-
-    fn page(
-        &self,
-        after: Option<Digest>,
-        limit: usize,
-        now: Timestamp,
-    ) -> StoreFuture<'_, Vec<Digest>> {
-        self.inner.page(after, limit, now)
-    }
-
-    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-        self.inner.sweep(now, limit)
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        self.inner.close()
-    }
 }
