@@ -1,6 +1,6 @@
 //! The response: the handler's, and then the commit before its head leaves.
 
-use super::{Policy, status};
+use super::status;
 use crate::{
     error::{Error, ErrorKind, Result},
     session::Untyped,
@@ -32,7 +32,6 @@ type Commit = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 /// The session's side of a request. Dropping it closes the session's handles.
 pub(super) struct Closing {
     session: Untyped,
-    policy: Policy,
     closed: bool,
 }
 
@@ -88,10 +87,9 @@ where
 }
 
 impl Closing {
-    pub(super) fn new(session: Untyped, policy: Policy) -> Self {
+    pub(super) fn new(session: Untyped) -> Self {
         Self {
             session,
-            policy,
             closed: false,
         }
     }
@@ -99,7 +97,8 @@ impl Closing {
     /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
     fn end_or_commit<B>(&mut self, response: &mut Response<B>) -> Option<Commit> {
         let unit = self.session.unit();
-        let commits = self.policy.commits(response.status());
+        let policy = unit.runtime.policy;
+        let commits = policy.commits(response.status(), response.headers());
         match unit.close_unless_it_stores(commits, self.session.is_the_only_handle()) {
             Some(end) => {
                 self.closed = true;

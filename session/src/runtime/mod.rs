@@ -1,10 +1,11 @@
 //! What every unit of work shares: the store, the keys, the settings, the clock.
 
 mod observe;
+mod policy;
 mod times;
 
 pub use observe::Event;
-pub(crate) use observe::Observer;
+pub(crate) use {observe::Observer, policy::Policy};
 
 use self::times::{Ending, Times};
 use crate::{
@@ -39,6 +40,7 @@ pub(crate) struct Runtime {
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
     pub(crate) observer: Observer,
+    pub(crate) policy: Policy,
     shared: Arc<Shared>,
 }
 
@@ -67,6 +69,7 @@ impl Runtime {
             clock: Clock::system(),
             ids: IdSource::System,
             observer: Observer::default(),
+            policy: Policy::default(),
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
                 first_schema: OnceLock::new(),
