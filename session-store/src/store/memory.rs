@@ -101,9 +101,11 @@ impl MemoryStore {
 
     fn write(&self, commit: &Commit<'_>) -> Result<Outcome> {
         let (mut shards, current) = self.lock_for(commit)?;
-        let values = match shards.judge(commit, current)? {
-            Ok(values) => values,
-            Err(refused) => return Ok(refused),
+        // An addition that fails comes after a limit that refuses.
+        let values = match shards.judge(commit, current) {
+            Ok(Err(refused)) => return Ok(refused),
+            Ok(Ok(values)) => Ok(values),
+            Err(error) => Err(error),
         };
         let mut over = Vec::new();
         for (at, limit) in commit.limits.iter().enumerate() {
@@ -112,6 +114,7 @@ impl MemoryStore {
                 None => return Ok(Outcome::Full(at)),
             }
         }
+        let values = values?;
         over.sort_unstable();
         over.dedup();
         for id in &over {
