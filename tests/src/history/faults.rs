@@ -102,5 +102,4 @@ impl Wrapper for UnreliableStore {
             answer
         })
     }
-
 }
