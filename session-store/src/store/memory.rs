@@ -103,7 +103,8 @@ impl MemoryStore {
         let (mut shards, current) = self.lock_for(commit)?;
         let session = match shards.session(commit, current) {
             Ok(session) => session,
-            Err(refused) => return Ok(refused),
+            Err(Refused::Gone) => return Ok(Outcome::Gone),
+            Err(Refused::Exists) => return Ok(Outcome::Exists),
         };
         let stored = |name: &str| Ok(session.and_then(|session| session.value(name)));
         if let Some(found) = rules::conflict(commit, stored)? {
@@ -386,6 +387,12 @@ impl Session {
     }
 }
 
+/// Why a commit does not apply to what is known of its session.
+enum Refused {
+    Gone,
+    Exists,
+}
+
 /// The shards that a commit looks at, locked.
 enum Locked<'s> {
     One(MutexGuard<'s, Shard>),
@@ -423,24 +430,24 @@ impl Locked<'_> {
     }
 
     /// The session that the commit changes, none if it makes one, or why it does not apply.
-    fn session(&self, commit: &Commit<'_>, current: Digest) -> Result<Option<&Session>, Outcome> {
+    fn session(&self, commit: &Commit<'_>, current: Digest) -> Result<Option<&Session>, Refused> {
         let by_current_id = current == commit.id;
         let session = match (commit.step, self.get(current)) {
             (Step::Create { .. }, None) if by_current_id => None,
-            (Step::Create { .. }, _) => return Err(Outcome::Exists),
-            (Step::Renew { .. }, _) if !by_current_id => return Err(Outcome::Gone),
+            (Step::Create { .. }, _) => return Err(Refused::Exists),
+            (Step::Renew { .. }, _) if !by_current_id => return Err(Refused::Gone),
             (_, Some(Record::Live(session)))
                 if by_current_id && session.life.is_live(commit.now)
                     || session.life.works_by(commit.id, commit.now) =>
             {
                 Some(&**session)
             }
-            _ => return Err(Outcome::Gone),
+            _ => return Err(Refused::Gone),
         };
         if let Step::Renew { to, .. } = commit.step
             && self.get(to).is_some()
         {
-            return Err(Outcome::Exists);
+            return Err(Refused::Exists);
         }
         Ok(session)
     }

@@ -15,6 +15,7 @@ pub async fn a_commit_changes_only_the_fields_it_names(store: Subject) {
         .session(&[set("a", "1"), set("b", "2"), set("c", "3")])
         .await;
     let neighbour = case.session(&[set("a", "n")]).await;
+    case.warm(id).await;
     let writes = [
         set("a", "x"),
         remove("b"),
@@ -146,6 +147,7 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
         let id = case
             .session(&[set("a", "1"), set("b", "2"), set_indexed("c", "3", &entry)])
             .await;
+        case.warm(id).await;
         let writes = [set("b", "x"), remove("c"), set("d", "4")];
         let keep = case.commit(id, Step::keep(None)).with_clear(clear);
         case.done(keep.with_writes(&writes), "a commit that clears")

@@ -92,6 +92,8 @@ pub async fn a_former_id_ends_when_the_new_one_was_used(store: Subject) {
     for (seconds, is_due) in [(1, true), (0, false)] {
         let (old, new) = with_grace(&case, 30).await;
         let now = case.at(seconds);
+        case.warm(old).await;
+        case.warm(new).await;
         let writes = [set("b", "2")];
         let commit = case.commit_at(seconds, new, Step::keep(None));
         let kept = case

@@ -265,6 +265,7 @@ pub async fn destroy_ends_a_session_for_good(store: Subject) {
     let id = case
         .session(&[set("a", "1"), set_indexed("b", "2", &entry)])
         .await;
+    case.warm(id).await;
     let ended = case
         .done(
             case.commit_at(5, id, Step::Destroy),

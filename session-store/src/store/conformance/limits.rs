@@ -28,13 +28,17 @@ impl SignIn {
     /// Makes a session of the user that signed in at that second.
     async fn create(&self, case: &Case, second: u64) -> (Digest, Outcome) {
         let id = fresh();
+        (id, self.create_as(id, case, second).await)
+    }
+
+    async fn create_as(&self, id: Digest, case: &Case, second: u64) -> Outcome {
         let lease = Lease {
             started: case.at(second),
             ..case.lease(0)
         };
         let commit = case.commit(id, Step::create(case.start, lease));
         let commit = commit.with_writes(&self.writes).with_limits(&self.limits);
-        (id, case.apply(commit).await)
+        case.apply(commit).await
     }
 
     async fn found(&self, case: &Case) -> Vec<Digest> {
@@ -186,6 +190,7 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     case.done(case.commit_at(90, ten, used()), "a use of the oldest")
         .await;
 
+    case.warm(ten).await;
     let ended_at = case.at(100).after(TICK);
     let id = fresh();
     let lease = Lease {
@@ -238,6 +243,36 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
             .await;
     }
     assert_eq!(user.found(&case).await, [id], "one of one is left");
+}
+
+/// Prevents a store from ending whichever session its index lists first: the order is that of the sign-ins, and neither
+/// that of the digests nor that in which the sessions were stored.
+pub async fn a_limit_ends_in_the_order_of_the_sign_ins(store: Subject) {
+    let case = Case::new(store);
+    for (ascending, backwards) in [(true, true), (true, false), (false, true), (false, false)] {
+        let user = SignIn::new(&case, 4, WhenFull::EndOldest);
+        let mut ids = [(); 4].map(|()| fresh());
+        ids.sort_unstable();
+        if !ascending {
+            ids.reverse();
+        }
+        // They signed in in the order of `ids`.
+        let mut stored: Vec<_> = ids.iter().zip(10..).collect();
+        if backwards {
+            stored.reverse();
+        }
+        for (id, second) in stored {
+            done(user.create_as(*id, &case, second).await, "one of four");
+        }
+        for id in ids {
+            let (_, outcome) = user.create(&case, 20).await;
+            assert_eq!(
+                done(outcome, "a fifth of four").ended,
+                [id],
+                "a limit ends those that signed in first"
+            );
+        }
+    }
 }
 
 /// Prevents a limit of one user from touching another's sessions, and one of two limits from being skipped.

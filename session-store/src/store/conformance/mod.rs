@@ -219,6 +219,7 @@ macro_rules! __for_each_promise {
             a_full_limit_refuses
             a_session_within_a_limit_is_never_refused
             a_full_limit_ends_those_that_signed_in_first
+            a_limit_ends_in_the_order_of_the_sign_ins
             limits_count_their_own_entries
             what_a_limit_ends_is_atomic_with_the_commit
             the_first_of_several_answers_is_given

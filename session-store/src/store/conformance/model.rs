@@ -410,7 +410,11 @@ impl Model {
                 }
                 _ => continue,
             };
-            let entry = dice.one_in(2).then(|| &self.entries[dice.roll(2) as usize]);
+            let entry = match field {
+                // Many have this one, so that limits are reached.
+                "a" => (!dice.one_in(4)).then_some(&self.entries[0]),
+                _ => dice.one_in(2).then(|| &self.entries[dice.roll(2) as usize]),
+            };
             let entry = entry.filter(|_| matches!(write.op, Op::Set(_)));
             if let Some(entry) = entry
                 && dice.one_in(2)

@@ -14,6 +14,7 @@ pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
     let new = case.renewed(old);
     let writes = [set("a", "x"), remove("c"), set("d", "4")];
     let lease = case.lease(5);
+    case.warm(old).await;
     let renewal = case.commit_at(5, old, Step::renew(new, lease, None));
     case.done(renewal.with_writes(&writes), "a session can be renewed")
         .await;

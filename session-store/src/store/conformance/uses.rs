@@ -82,6 +82,7 @@ pub async fn a_commit_without_a_use_moves_no_deadline(store: Subject) {
 pub async fn changed_timeouts_are_noted_at_once(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
+    case.warm(id).await;
     let seldom = |timeouts| Use::new(timeouts, 10 * LIFE);
     for timeouts in [
         Timeouts::new(LIFE * 2),

@@ -1,5 +1,7 @@
 //! The store of this crate under the conformance suite, and the suite itself.
 
+mod broken;
+
 use super::MemoryStore;
 use crate::{
     Commit, Digest, Op, Step, Store, Timeouts, Timestamp, Write,
@@ -12,6 +14,9 @@ crate::conformance_tests!(memory, MemoryStore::new(), pair: {
     let store = Arc::new(MemoryStore::new());
     (Arc::clone(&store), store)
 });
+
+// Homes, waiting, and all fields where some are asked for: what a remote store may do.
+crate::conformance_tests!(remote, broken::Remote::new());
 
 // A promise that looks at the sessions of others would fail here, or take its time.
 crate::conformance_tests!(among_many_others, crowded().await);
