@@ -77,6 +77,9 @@ fn default(model: &Model<'_>, context: &Context, field: &Field<'_>) -> Option<To
         }),
         // Without any, a counter's 0 comes with `counter`.
         None => match &model.attrs.default {
+            _ if kind == Kind::FlashList => {
+                Some(quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default))
+            }
             Some(given) if matches!(kind, Kind::Field | Kind::Counter) => {
                 let default = of_struct(given);
                 Some(quote!(|| #default.#ident))

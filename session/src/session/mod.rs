@@ -3,13 +3,17 @@
 mod data;
 mod handles;
 mod read;
+mod set_from;
 mod state;
 mod unit;
 mod untyped;
+mod updated;
 
-pub use data::{Diff, Loading, Storing, View, load, store};
-pub use handles::{Counter, Field, Flash, OptField};
+pub use data::{Diff, Loading, Storing, View, detach, load, store};
+pub use handles::{Counter, Field, Flash, FlashList, OptField};
+pub use set_from::SetFrom;
 pub use untyped::{All, Untyped};
+pub use updated::Updated;
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
 use crate::field::Schema;

@@ -40,7 +40,7 @@ async fn every_beginning_and_end_is_told_once() {
             panic!("created")
         };
         app.request(&mut visitor, async |s: Shopping| {
-            s.theme().set("dark".into())
+            s.theme().set("dark")
         })
         .await
         .unwrap();
@@ -70,7 +70,7 @@ async fn every_beginning_and_end_is_told_once() {
         };
         app.request(&mut visitor, async |s: Shopping| {
             s.destroy()?;
-            s.notice().set("bye".into())
+            s.notice().set("bye")
         })
         .await
         .unwrap();
