@@ -4,7 +4,7 @@ use super::{Context, implementation, local};
 use crate::{
     ast::{Field, Kind, Model},
     check::RESERVED,
-    docs,
+    docs, path,
 };
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -181,6 +181,16 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     let argument = local("data");
     let name = model.name();
     let load_doc = format!(" Reads a whole [`{name}`] at once.");
+    // A session of a struct that nests what cannot be nested is as wrong as the nested field: one error, at its type.
+    let session = match nested(model).next() {
+        Some(field) => {
+            let place = field.ty().span();
+            let session = path::shown_at(quote!(#private::Session), place);
+            let data = path::shown_at(data.clone(), place);
+            quote_spanned!(place=> #session<#data>)
+        }
+        None => quote!(#private::Session<#data>),
+    };
     let store_doc = format!(
         " Writes those fields of the given [`{name}`] that differ from what the session holds; of a counter, the difference."
     );
@@ -210,7 +220,7 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         // Out of a macro by example, the paragraph above is not seen.
         #[allow(clippy::missing_errors_doc)]
         #[inline]
-        #vis fn detach(&self) -> #private::Result<#private::Session<#data>> {
+        #vis fn detach(&self) -> #private::Result<#session> {
             #private::detach(&self.#untyped)
         }
     }

@@ -51,12 +51,16 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// Clones are the same session and the same unit of work.
 pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
+    // For the compiler's message: whether a struct has a size is asked of its last field alone, and where `T` lacks the
+    // derive the answer would be one error more for each place that has a session.
+    _last: (),
 }
 
 impl<T: SessionData> Session<T> {
     pub(crate) fn over(session: Untyped) -> Self {
         Self {
             fields: (T::FIELDS)(session, PhantomData),
+            _last: (),
         }
     }
 }

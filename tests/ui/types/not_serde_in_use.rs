@@ -1,4 +1,4 @@
-//! A type without serde in a struct that is used: still one error for each field.
+//! A type without serde in many fields, which are used: one error for the type, and one for a list of it.
 
 use level_session::{Result, Session, SessionData};
 
@@ -32,8 +32,7 @@ async fn handler(session: Session<Shop>) -> Result<()> {
     session.flashes().push(item.clone()).await?;
     let _ = session.short().await? == Some(item);
     let whole = session.load().await?;
-    session.store(&whole).await?;
-    session.set(Shop::LAST, whole.last)
+    session.store(&whole).await
 }
 
 fn main() {}
