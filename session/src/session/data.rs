@@ -1,6 +1,6 @@
 //! Whole structs: read in one go, and stored as the difference.
 
-use super::{Of, SessionData, handles, untyped::Untyped};
+use super::{Of, Session, SessionData, handles, untyped::Untyped};
 use crate::{
     changes::Change,
     error::{Error, ErrorKind, Result},
@@ -186,6 +186,14 @@ pub struct Storing<'a, T> {
 
 /// The same for all structs, and so compiled here and once.
 type Reading<'a> = Pin<Box<dyn Future<Output = Result<BTreeMap<FieldName, Bytes>>> + Send + 'a>>;
+
+/// The session with a unit of work of its own, with the type it had.
+///
+/// # Errors
+/// Those of [`Untyped::detach`].
+pub fn detach<T: SessionData>(session: &Untyped) -> Result<Session<T>> {
+    session.detach()?.typed()
+}
 
 /// Reads the whole struct: the fields that the request has not read yet are read in one go, of one moment. A flash
 /// value is looked at, not taken.

@@ -161,7 +161,7 @@ async fn a_field_with_a_ttl_expires_by_itself() {
     over_every_store(async |store| {
         let app = App::over(store);
         let mut visitor = sign_in(&app).await;
-        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234".into()))
+        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234"))
             .await
             .unwrap();
         app.sleep(599);

@@ -4,6 +4,7 @@
 mod behaviour;
 mod defaults;
 mod evolution;
+mod friction;
 mod generics;
 mod macros;
 mod places;

@@ -64,7 +64,7 @@ async fn other_fields_are_read_while_a_commit_is_under_way() {
     over_every_scene(&[()], async |scene, ()| {
         let session = scene.begin().await;
         session.visits().add(1).unwrap();
-        session.theme().set("dark".into()).unwrap();
+        session.theme().set("dark").unwrap();
         let (storing, held) = scene.commit(&session, At::Answer).await;
         let user = tokio::spawn({
             let session = session.clone();
