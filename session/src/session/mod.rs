@@ -2,6 +2,7 @@
 
 mod data;
 mod handles;
+mod order;
 mod read;
 mod set_from;
 mod state;

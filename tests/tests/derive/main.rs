@@ -10,3 +10,4 @@ mod macros;
 mod places;
 mod reserved;
 mod shapes;
+mod unordered;
