@@ -5,6 +5,7 @@ pub mod history;
 pub mod http;
 pub mod lints;
 pub mod process;
+pub mod shim;
 pub mod visitor;
 
 use level_session::store::{Durability, FjallStore, MemoryStore, Store};

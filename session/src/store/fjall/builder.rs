@@ -3,8 +3,9 @@
 use super::{
     FjallStore, Handle,
     committer::Committer,
+    creation,
     engine::Engine,
-    fault,
+    fault, folder,
     recovery::Recovery,
     shared::{Shared, Workers},
 };
@@ -198,11 +199,24 @@ impl FjallStoreBuilder {
 }
 
 fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Database> {
+    folder::check(path)?;
+    creation::complete(path)?;
+    match open_complete(path, cache_size) {
+        // Another process began to create it in the moment between, and was cut off or has closed it.
+        Ok(Err(fjall::Error::Io(cause))) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            creation::complete(path)?;
+            open_complete(path, cache_size)
+        }
+        opened => opened,
+    }?
+    .map_err(|cause| fault::error("open", path, cause))
+}
+
+/// An error of fjall's within, and outside where it panicked.
+fn open_complete(path: &Path, cache_size: u64) -> Result<fjall::Result<fjall::Database>> {
     let database = fjall::Database::builder(path).cache_size(cache_size);
     // fjall panics on some damage of its journal where it answers an error on other.
-    catch_unwind(AssertUnwindSafe(|| database.open()))
-        .map_err(|_| fault::unreadable(path))?
-        .map_err(|cause| fault::error("open", path, cause))
+    catch_unwind(AssertUnwindSafe(|| database.open())).map_err(|_| fault::unreadable(path))
 }
 
 /// Makes the directory for the owner alone, and its parents as they come. One that is there stays as it is, and is

@@ -9,10 +9,12 @@ mod batch;
 mod builder;
 mod cache;
 mod committer;
+mod creation;
 mod disk;
 mod due;
 mod engine;
 mod fault;
+mod folder;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod keys;

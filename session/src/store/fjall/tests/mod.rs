@@ -3,6 +3,7 @@
 mod closing;
 mod damage;
 mod disk;
+mod folder;
 mod upkeep;
 mod writes;
 
