@@ -94,6 +94,7 @@ mod changes;
 mod csrf;
 mod keyring;
 mod lanes;
+mod seldom;
 pub mod value;
 // Contracts.
 mod cookie;

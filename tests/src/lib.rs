@@ -1,6 +1,7 @@
 //! Support for the tests.
 
 pub mod crash;
+pub mod disk;
 pub mod history;
 pub mod http;
 pub mod lints;

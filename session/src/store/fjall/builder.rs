@@ -173,7 +173,7 @@ impl FjallStoreBuilder {
         Ok(())
     }
 
-    fn start(self, shared: Shared) -> Result<FjallStore> {
+    pub(super) fn start(self, shared: Shared) -> Result<FjallStore> {
         let shared = Arc::new(shared);
         let committer = match self.durability {
             Durability::Sync => Some(Committer::start(Arc::clone(&shared))?),
@@ -186,6 +186,9 @@ impl FjallStoreBuilder {
             workers: Workers::default(),
             closing: Mutex::default(),
         };
+        if handle.shared.recovery().is_possible() {
+            handle.workers.recover(Arc::clone(&handle.shared))?;
+        }
         if let Durability::Interval(every) = self.durability {
             handle.workers.persist(Arc::clone(&handle.shared), every)?;
         }
@@ -198,7 +201,7 @@ impl FjallStoreBuilder {
     }
 }
 
-fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Database> {
+pub(super) fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Database> {
     folder::check(path)?;
     creation::complete(path)?;
     match open_complete(path, cache_size) {

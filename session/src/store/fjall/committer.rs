@@ -102,13 +102,13 @@ fn run(shared: &Shared, jobs: &Receiver<Job>) {
         let outcomes: Vec<_> = jobs
             .iter()
             .map(|job| {
-                let outcome = shared.with(|engine| engine.write(&job.commit.borrow()));
+                let outcome = shared.write(|engine| engine.write(&job.commit.borrow()));
                 written |= matches!(outcome, Ok(Outcome::Done));
                 outcome
             })
             .collect();
         let failed = match written {
-            true => shared.with(|engine| engine.persist()).err(),
+            true => shared.write(|engine| engine.persist()).err(),
             false => None,
         };
         // What was refused was refused in view of the others' writes, so it waits for them as well.

@@ -9,14 +9,17 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    error::Result,
+    error::{Error, Result},
     store::{Bytes, Commit, Digest, FieldName, rules},
 };
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{
     collections::HashSet,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 /// Entries of `due` and `index` are written once and removed once. A small write buffer hands them to the compaction
@@ -38,7 +41,11 @@ pub(super) struct Disk {
     pub(super) index: Keyspace,
     pub(super) place: Place,
     /// How many fsyncs there were.
-    pub(super) syncs: AtomicU64,
+    pub(super) syncs: Arc<AtomicU64>,
+    /// Whether a write failed, so that the database takes no more. Reads that fail have no part in it.
+    pub(super) has_failed: AtomicBool,
+    #[cfg(test)]
+    pub(super) faults: super::tests::Faults,
 }
 
 impl Disk {
@@ -60,7 +67,10 @@ impl Disk {
             swept: Due::default(),
             db,
             place,
-            syncs: AtomicU64::new(0),
+            syncs: Arc::default(),
+            has_failed: AtomicBool::new(false),
+            #[cfg(test)]
+            faults: super::tests::Faults::default(),
         })
     }
 
@@ -101,9 +111,10 @@ impl Disk {
     ///
     /// fjall sizes a journal and syncs its directory when it makes one, so that the data is all there is to sync.
     pub(super) fn persist(&self) -> Result<()> {
-        self.db
-            .persist(PersistMode::SyncData)
-            .map_err(|cause| self.place.error("make the last writes durable in", cause))?;
+        let persisted = self.db.persist(PersistMode::SyncData);
+        #[cfg(test)]
+        let persisted = persisted.and_then(|()| self.faults.sync());
+        persisted.map_err(|cause| self.failed("make the last writes durable in", cause))?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -216,6 +227,12 @@ impl Disk {
         }
     }
 
+    /// The number of the next entry of the journal.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> u64 {
+        self.db.seqno()
+    }
+
     #[cfg(test)]
     pub(super) fn in_buffers(&self) -> u64 {
         self.db.write_buffer_size()
@@ -227,10 +244,22 @@ impl Disk {
 
     pub(super) fn apply(&self, batch: Batch<'_>) -> Result<()> {
         let files = batch.files;
+        #[cfg(test)]
+        self.faults
+            .write()
+            .map_err(|cause| self.failed("write to", cause))?;
         let committed = batch.commit();
         if let Some(deadline) = files {
             self.swept.filed(deadline);
         }
-        committed.map_err(|cause| self.place.error("write to", cause))
+        committed.map_err(|cause| self.failed("write to", cause))
+    }
+
+    /// A write that failed.
+    fn failed(&self, doing: &str, cause: fjall::Error) -> Error {
+        if fault::is_final(&cause) {
+            self.has_failed.store(true, Ordering::Release);
+        }
+        self.place.error(doing, cause)
     }
 }

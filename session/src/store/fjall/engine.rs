@@ -130,25 +130,26 @@ impl Engine {
         by_former_id: bool,
     ) -> Result<Snapshot> {
         let fields = match select {
-            Select::Nothing => Fields::Nothing,
+            Select::Nothing => Ok(Fields::Nothing),
             Select::Names(names) => {
                 let values = names.iter().map(|name| self.value(&session, name));
-                Fields::Named(values.collect::<Result<_>>()?)
+                values.collect::<Result<_>>().map(Fields::Named)
             }
             Select::All => {
                 let all = session.fields.fields().iter().map(|field| {
                     let value = self.bytes(&session, field)?;
                     Ok((field.name.clone(), Bytes::clone(value)))
                 });
-                Fields::All(all.collect::<Result<_>>()?)
+                all.collect::<Result<_>>().map(Fields::All)
             }
         };
         let meta = session.life.meta(now);
+        // Also where a field could not be read: the others can.
         cache.put(id, session);
         Ok(Snapshot {
             meta,
             by_former_id,
-            fields,
+            fields: fields?,
         })
     }
 
@@ -160,6 +161,18 @@ impl Engine {
     /// How often that was done.
     pub(super) fn syncs(&self) -> u64 {
         self.disk.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Whether a write failed in a way after which the database takes no more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.disk.has_failed.load(Ordering::Acquire)
+    }
+
+    /// Does something while nobody else gets at this session.
+    #[cfg(test)]
+    pub(super) fn hold(&self, id: Digest, work: impl FnOnce()) {
+        let _stripe = self.stripe(id);
+        work();
     }
 
     #[cfg(test)]

@@ -8,8 +8,8 @@ use super::{fault, recovery::TRIAL_NAME};
 use crate::error::{Error, ErrorKind, Result};
 use std::{
     ffi::OsStr,
-    fs::{self, DirEntry},
-    io,
+    fs::{self, DirEntry, File},
+    io::{self, Read as _, Seek as _},
     path::Path,
 };
 
@@ -159,4 +159,59 @@ fn tell(root: &Path, entry: &DirEntry) {
 fn within(root: &Path, entry: &DirEntry) -> String {
     let path = entry.path();
     format!("{:?}", path.strip_prefix(root).unwrap_or(&path))
+}
+
+/// Reads what fjall reads when it opens the database: the journals, the manifests, and the ends of the tables, which
+/// say what is in them. Blocks of tables it reads when they are asked for.
+pub(super) fn read_through(root: &Path) -> Result<()> {
+    check(root)?;
+    let read = |path: &Path, all: bool| match read_end(path, all) {
+        // A table that was compacted away, for example.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        read => read.map_err(|cause| {
+            fault::error(
+                &format!("read {:?} of", path.strip_prefix(root).unwrap_or(path)),
+                root,
+                cause.into(),
+            )
+        }),
+    };
+    for journal in entries(root, root)? {
+        if is_a_journal_by_name(&journal.file_name()) {
+            read(&journal.path(), true)?;
+        }
+    }
+    for keyspace in entries(root, &root.join(KEYSPACES))? {
+        if !keyspace.path().is_dir() {
+            continue;
+        }
+        for entry in entries(root, &keyspace.path())? {
+            if !entry.path().is_dir() && is_of_a_manifest(&entry.file_name()) {
+                read(&entry.path(), true)?;
+            }
+        }
+        for folder in TABLES {
+            for table in entries(root, &keyspace.path().join(folder))? {
+                if is_a_number(&table.file_name()) {
+                    read(&table.path(), false)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file, or the last eighth of it, which is more than a table's indexes take.
+fn read_end(path: &Path, all: bool) -> io::Result<()> {
+    const LEAST: u64 = 64 * 1024;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if !all {
+        file.seek(io::SeekFrom::Start(
+            length - length.min(LEAST.max(length / 8)),
+        ))?;
+    }
+    let mut buffer = vec![0; 64 * 1024];
+    while file.read(&mut buffer)? > 0 {}
+    Ok(())
 }

@@ -155,7 +155,7 @@ impl Store for FjallStore {
     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         match &self.0.committer {
             Some(committer) => committer.commit(&commit),
-            None => StoreFuture::ready(self.0.shared.with(|engine| engine.write(&commit))),
+            None => StoreFuture::ready(self.0.shared.write(|engine| engine.write(&commit))),
         }
     }
 
@@ -199,6 +199,7 @@ impl Handle {
         if let Some(committer) = &self.committer {
             committer.stop();
         }
+        self.shared.recovery().stop();
         self.workers.stop();
         self.shared.close()
     }

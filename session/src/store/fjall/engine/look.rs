@@ -12,7 +12,7 @@ use crate::{
         },
     },
 };
-use std::ops::Bound;
+use std::{ops::Bound, sync::atomic::Ordering};
 
 /// How often the index is looked at anew because sessions were renewed or ended in between.
 const TRIES: usize = 3;
@@ -111,10 +111,13 @@ impl Engine {
             }
             Some(_) => Ok(Found::Changed),
             None => {
-                // Swept in between, or an orphan: gone either way.
+                // Swept in between, or an orphan: gone either way. Where the disk takes nothing the entry stays, and the
+                // look-up is none the worse.
                 let mut batch = self.disk.batch();
                 batch.remove(&self.disk.index, keys::index(field, entry, id));
-                self.disk.apply(batch)?;
+                if !self.disk.has_failed.load(Ordering::Acquire) {
+                    let _ = self.disk.apply(batch);
+                }
                 Ok(Found::Expired)
             }
         }
