@@ -67,3 +67,18 @@ impl Shim {
         command
     }
 }
+
+/// A folder in memory where there is such a place: a process that is killed leaves there what it leaves on a disk, and no
+/// test waits for one.
+///
+/// # Panics
+/// If there is no temporary folder.
+#[must_use]
+pub fn folder_in_memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()),
+        false => tempfile::tempdir(),
+    }
+    .expect("a temporary folder")
+}

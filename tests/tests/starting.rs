@@ -4,7 +4,12 @@ use level_session::{
     Session,
     store::{Durability, Store as _},
 };
-use level_session_tests::{crash, history::Data, shim::Shim, visitor::Visitor};
+use level_session_tests::{
+    crash,
+    history::{Data, Rng},
+    shim::{Shim, folder_in_memory},
+    visitor::Visitor,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -13,16 +18,6 @@ use std::{
 };
 
 const CHILD: &str = env!("CARGO_BIN_EXE_start-child");
-
-/// A folder in memory where there is one: what is killed here is a process, and no test waits for a disk.
-fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    match memory.is_dir() {
-        true => tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()),
-        false => tempfile::tempdir(),
-    }
-    .expect("a temporary folder")
-}
 
 /// Runs a child to its end; the cookies of the sessions whose commit it has told as done.
 fn run(mut child: Command, path: &Path) -> (ExitStatus, Option<Visitor>) {
@@ -70,7 +65,7 @@ fn killed_at_every_step(
     prepare: impl Fn(&Path) + Sync,
     acknowledged: &[Visitor],
 ) -> u32 {
-    let folder = folder();
+    let folder = folder_in_memory();
     let (next, is_over) = (AtomicU32::new(1), AtomicBool::new(false));
     let wrong = std::sync::Mutex::new(Vec::new());
     let work = || {
@@ -106,7 +101,7 @@ fn killed_at_every_step(
 
 #[test]
 fn killed_before_every_file_operation_of_the_first_start() {
-    let tools = folder();
+    let tools = folder_in_memory();
     let Some(shim) = Shim::build(tools.path()) else {
         return;
     };
@@ -129,29 +124,40 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn killed_before_every_file_operation_of_a_later_start() {
-    let tools = folder();
+fn killed_before_every_file_operation_of_a_later_start_and_its_close() {
+    let tools = folder_in_memory();
     let Some(shim) = Shim::build(tools.path()) else {
         return;
     };
-    let path = tools.path().join("sessions");
-    // Twice: the first start prepares a journal of many zeros, which the second one cuts off.
-    let acknowledged: Vec<_> = (0..2)
-        .map(|_| {
-            let (status, told) = run(Command::new(CHILD), &path);
-            assert!(status.success());
-            told.expect("a session")
-        })
-        .collect();
-    let steps = killed_at_every_step(&shim, |to| copy(&path, to), &acknowledged);
+    let (path, killed) = (tools.path().join("sessions"), tools.path().join("killed"));
+    let (status, told) = run(Command::new(CHILD), &path);
+    assert!(status.success());
+    let acknowledged = [told.expect("a session")];
+    // As a kill leaves it, with a journal that the next close empties.
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime").block_on(async {
+        let (app, _store) = crash::open(&path, Durability::Buffer).expect("it opens");
+        // Of random digits: fjall compresses large values.
+        let mut rng = Rng::new(1);
+        let ballast: String = (0..50_000).map(|_| rng.draw().to_string()).collect();
+        for _ in 0..3 {
+            app.request(&mut Visitor::new(), async |s: Session<Data>| {
+                s.set("ballast", ballast.clone())
+            })
+            .await
+            .expect("there is room");
+        }
+        copy(&path, &killed);
+    });
+    let steps = killed_at_every_step(&shim, |to| copy(&killed, to), &acknowledged);
     println!("a later start has {steps} steps");
-    assert!(steps > 4, "the shim saw only {steps} file operations");
+    assert!(steps > 40, "the shim saw only {steps} file operations");
 }
 
 /// Prevents: two processes that complete one creation, and take each other's files.
 #[test]
 fn several_first_starts_at_once() {
-    let tools = folder();
+    let tools = folder_in_memory();
     let Some(shim) = Shim::build(tools.path()) else {
         return;
     };

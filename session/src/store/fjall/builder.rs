@@ -108,6 +108,10 @@ impl FjallStoreBuilder {
     /// before they are sorted into the database's tables: at least 64 KiB. While they are, new ones are filled, so some
     /// times as much may be in use where more is written than the disk takes. A database keeps what it was made with:
     /// on one that is there already this is of no effect. Default: 16 MiB.
+    ///
+    /// Closing sorts in what is left and empties the journal, if there is more than 1 MiB in it, so that the next start
+    /// is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the journal
+    /// instead, 64 MiB at most and what is in these buffers, which may take some seconds.
     pub fn write_buffer_size(mut self, bytes: u64) -> Self {
         self.write_buffer_size = bytes;
         self

@@ -92,7 +92,7 @@ fn is_all_zeros(mut file: File) -> io::Result<bool> {
 }
 
 /// As fjall locks a database.
-fn lock(root: &Path) -> Result<File> {
+pub(super) fn lock(root: &Path) -> Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

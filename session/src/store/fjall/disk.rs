@@ -4,6 +4,7 @@ use super::{
     batch::Batch,
     due::Due,
     fault::{self, Place},
+    journal::{self, Superfluous},
     keys,
     record::{Record, Session},
 };
@@ -20,11 +21,17 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 /// Entries of `due` and `index` are written once and removed once. A small write buffer hands them to the compaction
 /// soon, which is what makes removed ones cheap to step over.
 const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
+
+/// How long a close waits for tables to be written at most.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
+const FLUSH_STEP: Duration = Duration::from_millis(2);
 
 /// The database, and our keyspaces in it.
 pub(super) struct Disk {
@@ -117,6 +124,39 @@ impl Disk {
         persisted.map_err(|cause| self.failed("make the last writes durable in", cause))?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Puts what is in memory into tables, of every keyspace of the database, so that the next start need not take it
+    /// out of the journal, which is superfluous then: nobody may write meanwhile. Where it is short nothing is done.
+    pub(super) fn flush(&self) -> Result<Option<Superfluous>> {
+        let flush = || -> fjall::Result<bool> {
+            let names = self.db.list_keyspace_names();
+            let keyspaces: Vec<_> = names
+                .iter()
+                .map(|name| self.db.keyspace(name, KeyspaceCreateOptions::default))
+                .collect::<fjall::Result<_>>()?;
+            for keyspace in &keyspaces {
+                keyspace.rotate_memtable()?;
+            }
+            let is_at_work = |keyspace: &Keyspace| keyspace.sealed_memtable_count() > 0;
+            let mut waited = Duration::ZERO;
+            while keyspaces.iter().any(is_at_work) {
+                if waited >= FLUSH_PATIENCE {
+                    return Ok(false);
+                }
+                // Where one of fjall's threads has failed, nobody works at it any more, and this says so.
+                self.db.persist(PersistMode::Buffer)?;
+                thread::sleep(FLUSH_STEP);
+                waited += FLUSH_STEP;
+            }
+            Ok(true)
+        };
+        let root = self.place.database();
+        if !journal::is_long(root) {
+            return Ok(None);
+        }
+        let is_flushed = flush().map_err(|cause| self.place.error("write the tables of", cause))?;
+        Ok(is_flushed.then(|| journal::superfluous(root)).flatten())
     }
 
     /// Puts the changed fields into the batch and the session; whether the record lists others than before, or the

@@ -7,6 +7,7 @@ mod write;
 use super::{
     cache::Cache,
     disk::Disk,
+    journal::Superfluous,
     numbers::Numbers,
     record::{Record, Session},
 };
@@ -158,7 +159,12 @@ impl Engine {
         self.disk.persist()
     }
 
-    /// How often that was done.
+    /// Puts what is in memory into tables, where the journal is long.
+    pub(super) fn flush(&self) -> Result<Option<Superfluous>> {
+        self.disk.flush()
+    }
+
+    /// How often everything was made durable.
     pub(super) fn syncs(&self) -> u64 {
         self.disk.syncs.load(Ordering::Relaxed)
     }

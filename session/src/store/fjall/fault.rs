@@ -38,6 +38,11 @@ impl Place {
         })
     }
 
+    /// The folder of the database.
+    pub(super) fn database(&self) -> &Path {
+        &self.database
+    }
+
     /// An error of the database while we were `doing` something.
     pub(super) fn error(&self, doing: &str, cause: fjall::Error) -> Error {
         error(doing, &self.database, cause)

@@ -23,6 +23,10 @@ const MANIFEST: &str = "current";
 /// Refuses a folder that has an entry at which fjall would stumble, or which it would remove as its own. What is only
 /// in nobody's way is told of in the log.
 pub(super) fn check(root: &Path) -> Result<()> {
+    look_through(root, tell)
+}
+
+fn look_through(root: &Path, ignored: impl Fn(&Path, &DirEntry) + Copy) -> Result<()> {
     for entry in entries(root, root)? {
         let name = entry.file_name();
         if is_a_journal_by_name(&name) {
@@ -34,12 +38,12 @@ pub(super) fn check(root: &Path) -> Result<()> {
             .map(OsStr::new)
             .contains(&&*name)
         {
-            tell(root, &entry);
+            ignored(root, &entry);
         }
     }
     for entry in entries(root, &root.join(KEYSPACES))? {
         if is(&entry, fs::FileType::is_file) {
-            tell(root, &entry); // fjall passes over it
+            ignored(root, &entry); // fjall passes over it
             continue;
         }
         require(
@@ -47,12 +51,12 @@ pub(super) fn check(root: &Path) -> Result<()> {
             &entry,
             is_a_number(&entry.file_name()) && entry.path().is_dir(),
         )?;
-        check_keyspace(root, &entry.path())?;
+        check_keyspace(root, &entry.path(), ignored)?;
     }
     Ok(())
 }
 
-fn check_keyspace(root: &Path, keyspace: &Path) -> Result<()> {
+fn check_keyspace(root: &Path, keyspace: &Path, ignored: impl Fn(&Path, &DirEntry)) -> Result<()> {
     let is_made = keyspace.join(MANIFEST).exists();
     for entry in entries(root, keyspace)? {
         let name = entry.file_name();
@@ -72,7 +76,7 @@ fn check_keyspace(root: &Path, keyspace: &Path) -> Result<()> {
             // is named like a former manifest.
             let is_removed = !is_made || name.to_string_lossy().starts_with('v');
             require(root, &entry, !is_removed)?;
-            tell(root, &entry);
+            ignored(root, &entry);
         }
     }
     Ok(())
@@ -164,7 +168,7 @@ fn within(root: &Path, entry: &DirEntry) -> String {
 /// Reads what fjall reads when it opens the database: the journals, the manifests, and the ends of the tables, which
 /// say what is in them. Blocks of tables it reads when they are asked for.
 pub(super) fn read_through(root: &Path) -> Result<()> {
-    check(root)?;
+    look_through(root, |_, _| {})?;
     let read = |path: &Path, all: bool| match read_end(path, all) {
         // A table that was compacted away, for example.
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -17,6 +17,7 @@ mod fault;
 mod folder;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod journal;
 mod keys;
 mod names;
 mod numbers;

@@ -92,6 +92,10 @@ impl Recovery {
         self.open.is_some()
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn is_due(&self) -> bool {
         self.is_due.load(Ordering::Acquire)
     }

@@ -2,6 +2,7 @@
 
 use super::{
     engine::Engine,
+    fault,
     recovery::{self, Recovery},
 };
 use crate::{
@@ -113,16 +114,35 @@ impl Shared {
         &self.watchers
     }
 
-    /// Makes everything durable and lets go of the database.
+    /// Makes everything durable and lets go of the database. One that the store has opened itself it leaves so that the
+    /// next start is short.
     pub(super) fn close(&self) -> Result<()> {
         let mut lanes = self.lock();
         let state = lanes.first().map(|state| (**state).clone());
         set(&mut lanes, &State::Closed);
         drop(lanes);
         match state {
-            Some(State::Open(engine)) => engine.persist(),
+            Some(State::Open(engine)) => {
+                engine.persist()?;
+                if self.recovery.is_possible()
+                    && let Err(error) = self.shorten_the_next_start(engine)
+                {
+                    warn("the next start of the session store takes longer", &error);
+                }
+                Ok(())
+            }
             Some(State::Lost | State::Closed) | None => Ok(()),
         }
+    }
+
+    /// Lets go of the database, and leaves no long journal behind.
+    fn shorten_the_next_start(&self, engine: Arc<Engine>) -> Result<()> {
+        let superfluous = engine.flush()?;
+        drop(engine); // the last one: the lanes have let go of theirs
+        let root = self.recovery.path();
+        superfluous
+            .map_or(Ok(()), |journal| journal.empty(root))
+            .map_err(|cause| fault::error("empty the journal of", root, cause.into()))
     }
 }
 
