@@ -91,6 +91,7 @@ mod csrf;
 mod keyring;
 // What all units of work share.
 mod runtime;
+mod seldom;
 // The handle.
 mod changes;
 mod session;

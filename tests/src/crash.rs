@@ -54,11 +54,7 @@ pub fn open(path: &Path, durability: Durability) -> Result<(App, FjallStore)> {
 ///
 /// # Panics
 /// If nobody listens any more.
-pub fn commit_until_killed(path: &Path, sync: bool, from: u64) -> Result<()> {
-    let durability = match sync {
-        true => Durability::Sync,
-        false => Durability::Buffer,
-    };
+pub fn commit_until_killed(path: &Path, durability: Durability, from: u64) -> Result<()> {
     let (app, _store) = open(path, durability)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(3)

@@ -1,10 +1,12 @@
 //! Support for the tests.
 
 pub mod crash;
+pub mod disk;
 pub mod history;
 pub mod http;
 pub mod lints;
 pub mod process;
+pub mod shim;
 pub mod visitor;
 
 use level_session::{Durability, FjallStore, MemoryStore, store::Store};

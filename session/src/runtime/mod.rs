@@ -14,6 +14,7 @@ use crate::{
     expiry::Expiry,
     id::IdSource,
     keyring::Keyring,
+    seldom::Seldom,
     store::{
         Clock, Digest, Store, Timestamp,
         schema::{FieldDef, Schema},
@@ -55,6 +56,8 @@ struct Shared {
     times: Times,
     /// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
     ends: [watch::Sender<()>; TURNS],
+    /// Uses that could not be noted: where the store takes nothing, one with every request.
+    unnoted: Seldom,
 }
 
 impl Runtime {
@@ -76,6 +79,7 @@ impl Runtime {
                 turns: std::array::from_fn(|_| Mutex::const_new(())),
                 times: Times::default(),
                 ends: std::array::from_fn(|_| watch::Sender::new(())),
+                unnoted: Seldom::default(),
             }),
         }
     }
@@ -88,6 +92,11 @@ impl Runtime {
     /// The time of an end at `now`, which is about to be stored until it is dropped.
     pub(crate) fn end(&self, now: Timestamp) -> Ending<'_> {
         self.shared.times.end(now)
+    }
+
+    /// Counts a use that could not be noted. Gives how many there were since the log last told, if it is to tell now.
+    pub(crate) fn unnoted(&self, now: Timestamp) -> Option<u64> {
+        self.shared.unnoted.happened(now)
     }
 
     pub(crate) fn turn(&self, id: Digest) -> &Mutex<()> {

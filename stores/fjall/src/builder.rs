@@ -3,8 +3,9 @@
 use super::{
     FjallStore, Handle,
     committer::Committer,
+    creation,
     engine::Engine,
-    fault,
+    fault, folder,
     recovery::Recovery,
     shared::{Shared, Workers},
 };
@@ -104,6 +105,10 @@ impl FjallStoreBuilder {
     /// before they are sorted into the database's tables: at least 64 KiB. While they are, new ones are filled, so some
     /// times as much may be in use where more is written than the disk takes. A database keeps what it was made with:
     /// on one that is there already this is of no effect. Default: 16 MiB.
+    ///
+    /// Closing sorts in what is left and empties the journal, if there is more than 1 MiB in it, so that the next start
+    /// is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the journal
+    /// instead, 64 MiB at most and what is in these buffers, which may take some seconds.
     pub fn write_buffer_size(mut self, bytes: u64) -> Self {
         self.write_buffer_size = bytes;
         self
@@ -169,7 +174,7 @@ impl FjallStoreBuilder {
         Ok(())
     }
 
-    fn start(self, shared: Shared) -> Result<FjallStore> {
+    pub(super) fn start(self, shared: Shared) -> Result<FjallStore> {
         let shared = Arc::new(shared);
         let committer = match self.durability {
             Durability::Sync => Some(Committer::start(Arc::clone(&shared))?),
@@ -182,6 +187,9 @@ impl FjallStoreBuilder {
             workers: Workers::default(),
             closing: Mutex::default(),
         };
+        if handle.shared.recovery().is_possible() {
+            handle.workers.recover(Arc::clone(&handle.shared))?;
+        }
         if let Durability::Interval(every) = self.durability {
             handle.workers.persist(Arc::clone(&handle.shared), every)?;
         }
@@ -194,12 +202,25 @@ impl FjallStoreBuilder {
     }
 }
 
-fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Database> {
+pub(super) fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Database> {
+    folder::check(path)?;
+    creation::complete(path)?;
+    match open_complete(path, cache_size) {
+        // Another process began to create it in the moment between, and was cut off or has closed it.
+        Ok(Err(fjall::Error::Io(cause))) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            creation::complete(path)?;
+            open_complete(path, cache_size)
+        }
+        opened => opened,
+    }?
+    .map_err(|cause| fault::error("open", path, cause))
+}
+
+/// An error of fjall's within, and outside where it panicked.
+fn open_complete(path: &Path, cache_size: u64) -> Result<fjall::Result<fjall::Database>> {
     let database = fjall::Database::builder(path).cache_size(cache_size);
     // fjall panics on some damage of its journal where it answers an error on other.
-    catch_unwind(AssertUnwindSafe(|| database.open()))
-        .map_err(|_| fault::unreadable(path))?
-        .map_err(|cause| fault::error("open", path, cause))
+    catch_unwind(AssertUnwindSafe(|| database.open())).map_err(|_| fault::unreadable(path))
 }
 
 /// Makes the directory for the owner alone, and its parents as they come. One that is there stays as it is, and is

@@ -101,13 +101,13 @@ fn run(shared: &Shared, jobs: &Receiver<Job>) {
         let outcomes: Vec<_> = jobs
             .iter()
             .map(|job| {
-                let outcome = shared.write(&job.commit.borrow());
+                let outcome = shared.write(|engine| engine.write(&job.commit.borrow()));
                 written |= matches!(&outcome, Ok((outcome, _)) if outcome.is_done());
                 outcome
             })
             .collect();
         let failed = match written {
-            true => shared.with(|engine| engine.persist()).err(),
+            true => shared.write(|engine| engine.persist()).err(),
             false => None,
         };
         // What was refused was refused in view of the others' writes, so it waits for them as well.

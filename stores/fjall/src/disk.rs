@@ -4,20 +4,32 @@ use super::{
     batch::Batch,
     due::Due,
     fault::{self, Place},
+    journal::{self, Superfluous},
     keys,
     record::{Record, Session},
 };
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use level_session_store::{Bytes, Clear, Commit, Digest, FieldName, Result, Timestamp, rules};
+use level_session_store::{
+    Bytes, Clear, Commit, Digest, Error, FieldName, Result, Timestamp, rules,
+};
 use std::{
     collections::HashSet,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 /// Entries of `due` and `index` are written once and removed once. A small write buffer hands them to the compaction
 /// soon, which is what makes removed ones cheap to step over.
 const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
+
+/// How long a close waits for tables to be written at most.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
+const FLUSH_STEP: Duration = Duration::from_millis(2);
 
 /// The database, and our keyspaces in it.
 pub(super) struct Disk {
@@ -34,7 +46,11 @@ pub(super) struct Disk {
     pub(super) index: Keyspace,
     pub(super) place: Place,
     /// How many fsyncs there were.
-    pub(super) syncs: AtomicU64,
+    pub(super) syncs: Arc<AtomicU64>,
+    /// Whether a write failed, so that the database takes no more. Reads that fail have no part in it.
+    pub(super) has_failed: AtomicBool,
+    #[cfg(test)]
+    pub(super) faults: super::tests::Faults,
 }
 
 impl Disk {
@@ -56,7 +72,10 @@ impl Disk {
             swept: Due::default(),
             db,
             place,
-            syncs: AtomicU64::new(0),
+            syncs: Arc::default(),
+            has_failed: AtomicBool::new(false),
+            #[cfg(test)]
+            faults: super::tests::Faults::default(),
         })
     }
 
@@ -97,11 +116,45 @@ impl Disk {
     ///
     /// fjall sizes a journal and syncs its directory when it makes one, so that the data is all there is to sync.
     pub(super) fn persist(&self) -> Result<()> {
-        self.db
-            .persist(PersistMode::SyncData)
-            .map_err(|cause| self.place.error("make the last writes durable in", cause))?;
+        let persisted = self.db.persist(PersistMode::SyncData);
+        #[cfg(test)]
+        let persisted = persisted.and_then(|()| self.faults.sync());
+        persisted.map_err(|cause| self.failed("make the last writes durable in", cause))?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Puts what is in memory into tables, of every keyspace of the database, so that the next start need not take it
+    /// out of the journal, which is superfluous then: nobody may write meanwhile. Where it is short nothing is done.
+    pub(super) fn flush(&self) -> Result<Option<Superfluous>> {
+        let flush = || -> fjall::Result<bool> {
+            let names = self.db.list_keyspace_names();
+            let keyspaces: Vec<_> = names
+                .iter()
+                .map(|name| self.db.keyspace(name, KeyspaceCreateOptions::default))
+                .collect::<fjall::Result<_>>()?;
+            for keyspace in &keyspaces {
+                keyspace.rotate_memtable()?;
+            }
+            let is_at_work = |keyspace: &Keyspace| keyspace.sealed_memtable_count() > 0;
+            let mut waited = Duration::ZERO;
+            while keyspaces.iter().any(is_at_work) {
+                if waited >= FLUSH_PATIENCE {
+                    return Ok(false);
+                }
+                // Where one of fjall's threads has failed, nobody works at it any more, and this says so.
+                self.db.persist(PersistMode::Buffer)?;
+                thread::sleep(FLUSH_STEP);
+                waited += FLUSH_STEP;
+            }
+            Ok(true)
+        };
+        let root = self.place.database();
+        if !journal::is_long(root) {
+            return Ok(None);
+        }
+        let is_flushed = flush().map_err(|cause| self.place.error("write the tables of", cause))?;
+        Ok(is_flushed.then(|| journal::superfluous(root)).flatten())
     }
 
     /// Puts the changed fields into the batch and the session; whether the record lists others than before, or the
@@ -215,6 +268,12 @@ impl Disk {
         }
     }
 
+    /// The number of the next entry of the journal.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> u64 {
+        self.db.seqno()
+    }
+
     #[cfg(test)]
     pub(super) fn in_buffers(&self) -> u64 {
         self.db.write_buffer_size()
@@ -226,10 +285,22 @@ impl Disk {
 
     pub(super) fn apply(&self, batch: Batch<'_>) -> Result<()> {
         let files = batch.files;
+        #[cfg(test)]
+        self.faults
+            .write()
+            .map_err(|cause| self.failed("write to", cause))?;
         let committed = batch.commit();
         if let Some(deadline) = files {
             self.swept.filed(deadline);
         }
-        committed.map_err(|cause| self.place.error("write to", cause))
+        committed.map_err(|cause| self.failed("write to", cause))
+    }
+
+    /// A write that failed.
+    fn failed(&self, doing: &str, cause: fjall::Error) -> Error {
+        if fault::is_final(&cause) {
+            self.has_failed.store(true, Ordering::Release);
+        }
+        self.place.error(doing, cause)
     }
 }

@@ -7,6 +7,7 @@ mod write;
 use super::{
     cache::Cache,
     disk::Disk,
+    journal::Superfluous,
     numbers::Numbers,
     record::{Record, Session},
 };
@@ -125,22 +126,23 @@ impl Engine {
         by_former_id: bool,
     ) -> Result<Snapshot> {
         let fields = match select {
-            Select::Nothing => Fields::nothing(),
+            Select::Nothing => Ok(Fields::nothing()),
             Select::Names(names) => {
                 let values = names.iter().map(|name| self.value(&session, name));
-                Fields::named(values.collect::<Result<_>>()?)
+                values.collect::<Result<_>>().map(Fields::named)
             }
             _ => {
                 let all = session.fields.fields().iter().map(|field| {
                     let value = self.bytes(&session, field)?;
                     Ok((field.name.clone(), Bytes::clone(value)))
                 });
-                Fields::all(all.collect::<Result<_>>()?)
+                all.collect::<Result<_>>().map(Fields::all)
             }
         };
         let meta = session.life.meta(now);
+        // Also where a field could not be read: the others can.
         cache.put(id, session);
-        Ok(Snapshot::new(meta, fields).with_by_former_id(by_former_id))
+        Ok(Snapshot::new(meta, fields?).with_by_former_id(by_former_id))
     }
 
     /// Makes everything that was written so far durable: it survives a power cut.
@@ -148,9 +150,26 @@ impl Engine {
         self.disk.persist()
     }
 
-    /// How often that was done.
+    /// Puts what is in memory into tables, where the journal is long.
+    pub(super) fn flush(&self) -> Result<Option<Superfluous>> {
+        self.disk.flush()
+    }
+
+    /// How often everything was made durable.
     pub(super) fn syncs(&self) -> u64 {
         self.disk.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Whether a write failed in a way after which the database takes no more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.disk.has_failed.load(Ordering::Acquire)
+    }
+
+    /// Does something while nobody else gets at this session.
+    #[cfg(test)]
+    pub(super) fn hold(&self, id: Digest, work: impl FnOnce()) {
+        let _stripe = self.stripe(id);
+        work();
     }
 
     #[cfg(test)]

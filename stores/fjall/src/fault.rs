@@ -38,6 +38,11 @@ impl Place {
         })
     }
 
+    /// The folder of the database.
+    pub(super) fn database(&self) -> &Path {
+        &self.database
+    }
+
     /// An error of the database while we were `doing` something.
     pub(super) fn error(&self, doing: &str, cause: fjall::Error) -> Error {
         error(doing, &self.database, cause)
@@ -72,16 +77,13 @@ pub(super) fn error(doing: &str, path: &Path, cause: fjall::Error) -> Error {
     )
 }
 
-/// Whether the database takes no more after this error: it must be opened again.
-pub(super) fn is_final(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+/// Whether the database takes no more after this error of a write: it must be opened again.
+pub(super) fn is_final(cause: &fjall::Error) -> bool {
     matches!(
         cause,
-        Some(
-            fjall::Error::Poisoned
-                | fjall::Error::Io(_)
-                | fjall::Error::Storage(fjall::LsmError::Io(_))
-        )
+        fjall::Error::Poisoned
+            | fjall::Error::Io(_)
+            | fjall::Error::Storage(fjall::LsmError::Io(_))
     )
 }
 

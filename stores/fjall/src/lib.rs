@@ -11,12 +11,15 @@ mod batch;
 mod builder;
 mod cache;
 mod committer;
+mod creation;
 mod disk;
 mod due;
 mod engine;
 mod fault;
+mod folder;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod journal;
 mod keys;
 mod names;
 mod numbers;
@@ -153,10 +156,13 @@ impl Store for FjallStore {
     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         match &self.0.committer {
             Some(committer) => committer.commit(&commit),
-            None => StoreFuture::ready(self.0.shared.write(&commit).map(|(outcome, current)| {
-                self.0.shared.tell_ended(commit.step, current, &outcome);
-                outcome
-            })),
+            None => {
+                let written = self.0.shared.write(|engine| engine.write(&commit));
+                StoreFuture::ready(written.map(|(outcome, current)| {
+                    self.0.shared.tell_ended(commit.step, current, &outcome);
+                    outcome
+                }))
+            }
         }
     }
 
@@ -221,6 +227,7 @@ impl Handle {
         if let Some(committer) = &self.committer {
             committer.stop();
         }
+        self.shared.recovery().stop();
         self.workers.stop();
         self.shared.close()
     }

@@ -1,8 +1,12 @@
 //! The engine, for as long as the store is open, and the threads that look after it.
 
-use super::{engine::Engine, recovery::Recovery};
+use super::{
+    engine::Engine,
+    fault,
+    recovery::{self, Recovery},
+};
 use level_session_store::{
-    Clock, Commit, Digest, Error, ErrorKind, Outcome, Result, Step, Swept, Timestamp, WatchList,
+    Clock, Digest, Error, ErrorKind, Outcome, Result, Step, Swept, Timestamp, WatchList,
     local::Striped, rules,
 };
 use std::{
@@ -42,30 +46,57 @@ impl Shared {
         }
     }
 
+    /// Reads. Whether the database takes writes is no matter, and an error is this read's alone.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
-        if self.recovery.is_due() {
-            self.recover()?;
-        }
         let lane = self.engine.mine();
         let state = lane.read().unwrap_or_else(PoisonError::into_inner);
         match &*state {
-            State::Open(engine) => work(engine).inspect_err(|error| self.recovery.note(error)),
-            State::Lost => Err(Recovery::lost()),
+            State::Open(engine) => work(engine),
+            State::Lost => Err(self.recovery.lost()),
             State::Closed => Err(rules::closed()),
         }
     }
 
-    /// Lets go of a database that takes no more, and opens it again.
-    fn recover(&self) -> Result<()> {
-        let mut lanes = self.lock();
-        let closed = lanes.iter().any(|state| matches!(**state, State::Closed));
-        if closed || !self.recovery.is_due() {
-            return Ok(()); // another was faster
+    /// Writes. While the database takes no more, it is refused before it has touched anything.
+    pub(super) fn write<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
+        if self.recovery.is_due() {
+            return Err(self.recovery.refuse());
         }
-        self.recovery.try_the_disk()?;
-        set(&mut lanes, &State::Lost); // fjall lets one in
-        set(&mut lanes, &State::Open(Arc::new(self.recovery.open()?)));
+        self.with(|engine| {
+            work(engine).inspect_err(|error| {
+                if engine.has_failed() {
+                    self.recovery.begin(error);
+                }
+            })
+        })
+    }
+
+    /// Lets go of a database that takes no more, and opens it again. Nobody waits for it: until it is open, what is
+    /// asked for is refused. What can be known before is looked at before, while reads go on.
+    pub(super) fn reopen(&self) -> Result<()> {
+        self.recovery.rehearse()?;
+        let Some(former) = self.replace(&State::Lost) else {
+            return Ok(());
+        };
+        drop(former); // fjall lets one in, and this may take a while
+        let engine = Arc::new(self.recovery.open()?);
+        self.replace(&State::Open(engine));
         Ok(())
+    }
+
+    /// Puts another state in the place of the present one, which it gives, unless the store is closed.
+    fn replace(&self, by: &State) -> Option<State> {
+        let mut lanes = self.lock();
+        let former = lanes.first().map(|state| (**state).clone())?;
+        if matches!(former, State::Closed) {
+            return None;
+        }
+        set(&mut lanes, by);
+        Some(former)
+    }
+
+    pub(super) fn recovery(&self) -> &Recovery {
+        &self.recovery
     }
 
     /// The engine to oneself, when everybody has left it. The lanes are locked in their order.
@@ -76,12 +107,7 @@ impl Shared {
 
     /// Removes up to `limit` dead sessions, and tells whoever watches.
     pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
-        self.with(|engine| engine.sweep(now, limit, |id| self.expired.tell(id)))
-    }
-
-    /// Applies a commit, which then survives the end of the process; gives the present id of its session as well.
-    pub(super) fn write(&self, commit: &Commit<'_>) -> Result<(Outcome, Digest)> {
-        self.with(|engine| engine.write(commit))
+        self.write(|engine| engine.sweep(now, limit, |id| self.expired.tell(id)))
     }
 
     /// Tells those who watch of the sessions that a commit has ended, once it is as durable as it shall be.
@@ -103,16 +129,35 @@ impl Shared {
         &self.ended
     }
 
-    /// Makes everything durable and lets go of the database.
+    /// Makes everything durable and lets go of the database. One that the store has opened itself it leaves so that the
+    /// next start is short.
     pub(super) fn close(&self) -> Result<()> {
         let mut lanes = self.lock();
         let state = lanes.first().map(|state| (**state).clone());
         set(&mut lanes, &State::Closed);
         drop(lanes);
         match state {
-            Some(State::Open(engine)) => engine.persist(),
+            Some(State::Open(engine)) => {
+                engine.persist()?;
+                if self.recovery.is_possible()
+                    && let Err(error) = self.shorten_the_next_start(engine)
+                {
+                    warn("the next start of the session store takes longer", &error);
+                }
+                Ok(())
+            }
             Some(State::Lost | State::Closed) | None => Ok(()),
         }
+    }
+
+    /// Lets go of the database, and leaves no long journal behind.
+    fn shorten_the_next_start(&self, engine: Arc<Engine>) -> Result<()> {
+        let superfluous = engine.flush()?;
+        drop(engine); // the last one: the lanes have let go of theirs
+        let root = self.recovery.path();
+        superfluous
+            .map_or(Ok(()), |journal| journal.empty(root))
+            .map_err(|cause| fault::error("empty the journal of", root, cause.into()))
     }
 }
 
@@ -139,23 +184,25 @@ impl Workers {
     /// Removes dead sessions at intervals. What fails is tried again at the next one.
     pub(super) fn sweep(&self, shared: Arc<Shared>, clock: Clock, every: Duration) -> Result<()> {
         self.start("session-sweep", every, move |stop| {
-            loop {
-                match shared.sweep(clock.now(), SWEEP_AT_ONCE) {
-                    Ok(swept) if swept.more && !stop.is_told() => {}
-                    Ok(_) => return,
-                    Err(error) => return warn("sweeping the session store failed", &error),
-                }
-            }
+            sweep_round(&shared, &clock, || stop.is_told());
         })
     }
 
     /// Makes what was written durable at intervals.
     pub(super) fn persist(&self, shared: Arc<Shared>, every: Duration) -> Result<()> {
         self.start("session-persist", every, move |_| {
-            if let Err(error) = shared.with(|engine| engine.persist()) {
+            if shared.recovery.is_due() {
+                return; // which the log tells of
+            }
+            if let Err(error) = shared.write(|engine| engine.persist()) {
                 warn("the session store's last writes are not durable", &error);
             }
         })
+    }
+
+    /// Opens a database anew that takes no more.
+    pub(super) fn recover(&self, shared: Arc<Shared>) -> Result<()> {
+        self.spawn("session-recovery", move |_| recovery::attend(&shared))
     }
 
     /// Waits for the threads to end.
@@ -187,20 +234,38 @@ impl Workers {
                 "an interval of the session store is zero: give it at least a millisecond",
             ));
         }
+        self.spawn(name, move |stop| {
+            while !stop.is_told_within(every) {
+                work(stop);
+            }
+        })
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce(&Stop) + Send + 'static) -> Result<()> {
         let stop = Arc::clone(&self.stop);
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || {
-                while !stop.is_told_within(every) {
-                    work(&stop);
-                }
-            })
+            .spawn(move || work(&stop))
             .map_err(|cause| Error::store("cannot start a thread of the session store", cause))?;
         self.threads
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(thread);
         Ok(())
+    }
+}
+
+/// Removes what is dead, some of it at a time, until there is no more of it or the store is closed.
+pub(super) fn sweep_round(shared: &Shared, clock: &Clock, is_told: impl Fn() -> bool) {
+    if shared.recovery.is_due() {
+        return; // which the log tells of
+    }
+    loop {
+        match shared.sweep(clock.now(), SWEEP_AT_ONCE) {
+            Ok(swept) if swept.more && !is_told() => {}
+            Ok(_) => return,
+            Err(error) => return warn("sweeping the session store failed", &error),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Commits to an embedded store as fast as it can, and tells so, until it is killed: see `crash`.
 
+use level_session::store::Durability;
 use level_session_tests::crash;
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -10,10 +11,17 @@ fn main() -> ExitCode {
         arguments.next(),
         arguments.next().and_then(|number| number.parse().ok()),
     ) else {
-        eprintln!("usage: crash-child PATH buffer|sync FIRST_SESSION");
+        eprintln!("usage: crash-child PATH buffer|sync|MILLISECONDS FIRST_SESSION");
         return ExitCode::FAILURE;
     };
-    match crash::commit_until_killed(path.as_ref(), durability == "sync", from) {
+    let durability = match durability.as_str() {
+        "buffer" => Durability::Buffer,
+        "sync" => Durability::Sync,
+        interval => Durability::Interval(Duration::from_millis(
+            interval.parse().expect("milliseconds"),
+        )),
+    };
+    match crash::commit_until_killed(path.as_ref(), durability, from) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:?}");

@@ -77,13 +77,15 @@ impl UnitOfWork {
             // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
             Err(error) if plan.is_refresh() => under_way.ends(|state| {
                 state.unsettle(&plan, rules.now)?;
-                match error.kind() {
-                    ErrorKind::Gone => state.phase = Phase::Gone,
-                    _ => tracing::warn!(
+                if error.kind() == ErrorKind::Gone {
+                    state.phase = Phase::Gone;
+                } else if let Some(times) = self.runtime.unnoted(rules.now) {
+                    tracing::warn!(
+                        times,
                         session = %plan.id.short(),
                         error = &error as &dyn std::error::Error,
-                        "a session's idle timeout could not be restarted"
-                    ),
+                        "a session's idle timeout could not be restarted; this is logged once a minute at most"
+                    );
                 }
                 Ok(())
             }),

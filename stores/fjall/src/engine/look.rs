@@ -6,7 +6,7 @@ use crate::{
     record::{Record, Session},
 };
 use level_session_store::{Cursor, Digest, Found, Meta, Page, Result, Timestamp, rules};
-use std::ops::Bound;
+use std::{ops::Bound, sync::atomic::Ordering};
 
 impl Engine {
     /// A page of the sessions with an index entry. The scan and the look at each session are two moments: a session
@@ -126,10 +126,13 @@ impl Engine {
             }
             Some(_) => Ok(None),
             None => {
-                // Swept in between, or an orphan: gone either way.
+                // Swept in between, or an orphan: gone either way. Where the disk takes nothing the entry stays, and the
+                // look-up succeeds all the same.
                 let mut batch = self.disk.batch();
                 batch.remove(&self.disk.index, keys::index(field, entry, id));
-                self.disk.apply(batch)?;
+                if !self.disk.has_failed.load(Ordering::Acquire) {
+                    let _ = self.disk.apply(batch);
+                }
                 Ok(None)
             }
         }

@@ -67,3 +67,85 @@ fn closing_answers_what_waits_for_an_fsync() {
         assert_eq!(fields(&again, id(n)), [pair("a", "1")]);
     }
 }
+
+/// Text that cannot be compressed much, as fjall compresses large values.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let letters = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(b'0' + (state >> 58) as u8)
+    });
+    letters.take(length).collect()
+}
+
+/// The bytes of the journals below a database, and how many there are.
+fn journals(path: &std::path::Path) -> Vec<u64> {
+    let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+    let journals = entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "jnl"));
+    journals
+        .map(|entry| entry.metadata().unwrap().len())
+        .collect()
+}
+
+/// Prevents: a start that takes seconds because it reads again what a clean close could have put away.
+#[test]
+fn a_clean_close_leaves_an_empty_journal_and_everything_in_tables() {
+    let (_dir, path) = place();
+    let open = || {
+        FjallStore::builder()
+            .cache_sessions(0)
+            .sweep_every(None)
+            .open(&path)
+            .unwrap()
+    };
+    let value = noise(64 * 1024);
+    for round in 0..3 {
+        let store = open();
+        for n in 0..40 {
+            create(
+                &store,
+                id(round * 40 + n),
+                &[set("a", &value), indexed("user", "7", "seven")],
+            );
+        }
+        now(store.close()).unwrap();
+        assert_eq!(journals(&path), [0], "in round {round}");
+    }
+    let store = open();
+    assert_eq!(
+        now(store.find("user", b"seven", None, 1_000, at(1)))
+            .unwrap()
+            .items
+            .len(),
+        120
+    );
+    for n in 0..120 {
+        assert_eq!(
+            fields(&store, id(n)),
+            [pair("a", &value), pair("user", "7")]
+        );
+    }
+    // What is written then is newer than what is in the tables.
+    now(store.commit(commit(id(1), KEEP, &[set("a", "2")]))).unwrap();
+    drop(store);
+    assert_eq!(fields(&open(), id(1))[0], pair("a", "2"));
+}
+
+/// Prevents: what an application keeps beside the sessions, or another store, and loses with the journal.
+#[test]
+fn a_clean_close_puts_every_keyspace_of_the_database_into_tables() {
+    let (_dir, path) = place();
+    let database = ::fjall::Database::builder(&path).open().unwrap();
+    let theirs = database.keyspace("theirs", ::fjall::KeyspaceCreateOptions::default);
+    theirs.unwrap().insert("key", noise(2 << 20)).unwrap();
+    drop(database);
+    let store = FjallStore::builder().sweep_every(None).open(&path).unwrap();
+    create(&store, id(1), &[set("a", "1")]);
+    now(store.close()).unwrap();
+    assert_eq!(journals(&path), [0]);
+    let database = ::fjall::Database::builder(&path).open().unwrap();
+    let theirs = database.keyspace("theirs", ::fjall::KeyspaceCreateOptions::default);
+    assert_eq!(theirs.unwrap().get("key").unwrap().unwrap().len(), 2 << 20);
+}

@@ -3,6 +3,9 @@
 mod closing;
 mod damage;
 mod disk;
+mod folder;
+mod outage;
+mod promises;
 mod upkeep;
 mod writes;
 
@@ -11,8 +14,51 @@ use level_session_store::{
     Bytes, Commit, Digest, FieldName, Lease, Loaded, Result, Select, Step, Store, Timeouts,
     Timestamp, Use, Write,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
+
+/// What goes wrong on purpose in the database of a store that is under test.
+#[derive(Default)]
+pub(super) struct Faults {
+    /// Every write fails like this, and nothing of it is stored.
+    writes: Mutex<Option<Fault>>,
+    /// Every sync is made, and fails like this.
+    syncs: Mutex<Option<Fault>>,
+    /// How many writes have failed so.
+    failed_writes: AtomicUsize,
+}
+
+type Fault = fn() -> ::fjall::Error;
+
+impl Faults {
+    pub(super) fn write(&self) -> ::fjall::Result<()> {
+        let Some(fault) = *self.writes.lock().unwrap() else {
+            return Ok(());
+        };
+        self.failed_writes.fetch_add(1, Ordering::SeqCst);
+        Err(fault())
+    }
+    pub(super) fn sync(&self) -> ::fjall::Result<()> {
+        (*self.syncs.lock().unwrap()).map_or(Ok(()), |fault| Err(fault()))
+    }
+}
+
+/// After this fault of a write the database takes no more.
+fn full_disk() -> ::fjall::Error {
+    ::fjall::Error::Io(std::io::ErrorKind::StorageFull.into())
+}
+
+/// After this one it goes on.
+fn passing() -> ::fjall::Error {
+    ::fjall::Error::KeyspaceDeleted
+}
 
 /// A directory for a database, that is not there yet.
 fn place() -> (TempDir, PathBuf) {
@@ -103,6 +149,16 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl FjallStore {
+    /// From now on every write fails like this, until the database is opened anew.
+    fn fail_writes(&self, fault: Option<Fault>) {
+        self.inside(|disk| *disk.faults.writes.lock().unwrap() = fault);
+    }
+
+    /// From now on every sync fails like this, until the database is opened anew.
+    fn fail_syncs(&self, fault: Option<Fault>) {
+        self.inside(|disk| *disk.faults.syncs.lock().unwrap() = fault);
+    }
+
     /// The database, to look at what is in it.
     fn inside<T>(&self, look: impl FnOnce(&Disk) -> T) -> T {
         self.0

@@ -1,15 +1,9 @@
 //! The failures these prevent: dead sessions that fill the disk, a sweeper that ends with the first error or never,
 //! and a number that two sessions share.
 
-use super::{
-    super::{record::Record, recovery},
-    *,
-};
-use level_session_store::{Clock, Error, StoreFuture, Watch};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use super::{super::record::Record, *};
+use level_session_store::{Clock, StoreFuture, Watch};
+use std::sync::Arc;
 
 #[test]
 fn the_sweeper_removes_what_is_dead_and_survives_errors() {
@@ -48,7 +42,6 @@ fn the_sweeper_removes_what_is_dead_and_survives_errors() {
 }
 
 /// A round that fails as a whole, in a process that runs on for months.
-#[cfg(unix)]
 #[test]
 fn a_round_that_fails_does_not_end_the_sweeper() {
     let (_dir, path) = place();
@@ -56,7 +49,7 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
     let builder = FjallStore::builder()
         .clock(clock.clone())
         .sweep_every(Some(Duration::from_millis(1)));
-    let store = builder.open(&path).unwrap();
+    let store = builder.open(path).unwrap();
     for n in 1..=3 {
         create(&store, id(n), &[set("a", "1")]);
     }
@@ -67,13 +60,12 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
         count.fetch_add(1, Ordering::SeqCst);
     });
     store.watch_expired(Arc::downgrade(&watch));
-    // A trial of the disk follows this link into nowhere, and then removes it: so one round fails, and it is seen to.
-    let trap = path.join(recovery::TRIAL_NAME);
-    std::os::unix::fs::symlink(path.join("nowhere").join("file"), &trap).unwrap();
-    let poisoned = |_: &_| Err::<(), _>(Error::store("writing", ::fjall::Error::Poisoned));
-    store.0.shared.with(poisoned).unwrap_err();
-    eventually("a round fails", || trap.symlink_metadata().is_err());
+    store.fail_writes(Some(passing));
     clock.advance(Duration::from_millis(1_000));
+    eventually("a round fails", || {
+        store.inside(|disk| disk.faults.failed_writes.load(Ordering::SeqCst)) > 0
+    });
+    store.fail_writes(None);
     eventually("the rounds go on", || removed.load(Ordering::SeqCst) == 3);
 }
 

@@ -18,6 +18,11 @@ fn written(store: &FjallStore, work: impl FnOnce()) -> usize {
     keys() - before
 }
 
+/// How many entries the journal has had: fjall numbers them.
+fn batches(store: &FjallStore) -> u64 {
+    store.inside(|disk| disk.entries())
+}
+
 #[test]
 fn a_commit_writes_what_it_changes_and_no_more() {
     for cache in [0, 100] {
@@ -29,10 +34,18 @@ fn a_commit_writes_what_it_changes_and_no_more() {
             .unwrap();
         create(&store, id(0), &[]);
         let write = |commit: Commit<'_>| {
-            written(&store, || {
+            let before = batches(&store);
+            let keys = written(&store, || {
                 let outcome = now(store.commit(commit)).unwrap();
                 assert!(outcome.is_done(), "{outcome:?}");
-            })
+            });
+            // All at once, or a crash leaves half of it.
+            assert_eq!(
+                batches(&store) - before,
+                u64::from(keys > 0),
+                "of {keys} keys"
+            );
+            keys
         };
         let keep = || commit(id(1), KEEP, &[]);
         let with = |change: Write| write(commit(id(1), KEEP, &[change]));

@@ -1,0 +1,139 @@
+//! Completing the creation of a database that was cut off.
+//!
+//! fjall writes the file that says "here is a database" last of all. A process that is killed before leaves a folder
+//! that fjall neither opens, since that file is missing or too short, nor creates anew, since its journal is there.
+//! All that is missing is that one file: with it fjall opens what is there, and makes what is not. So nothing is ever
+//! removed. Where there is anything that no cut-off creation leaves, nothing is written either.
+
+use super::{fault, folder};
+use level_session_store::{Error, ErrorKind, Result};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Write as _},
+    path::Path,
+};
+
+/// What fjall writes into its marker: a test holds it against what fjall does.
+pub(super) const MARK: [u8; 4] = *b"FJL\x03";
+const MARKER: &str = "version";
+
+/// Completes the creation of a database at this path if one was begun, and holds the database's lock meanwhile, as
+/// whoever creates one does.
+pub(super) fn complete(root: &Path) -> Result<()> {
+    if !is_begun(root)? {
+        return Ok(());
+    }
+    let lock = lock(root)?;
+    // Another process may have been faster.
+    if is_begun(root)? {
+        if let Some(doubt) = doubt(root)? {
+            return Err(refusal(root, doubt));
+        }
+        finish(root).map_err(|cause| fault::error("create", root, cause.into()))?;
+        tracing::warn!(
+            path = %root.display(),
+            "the creation of a session store had been cut off and was completed"
+        );
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Whether there is something of a database, and its marker is missing or cut off.
+fn is_begun(root: &Path) -> Result<bool> {
+    match fs::read(root.join(MARKER)) {
+        // After a power cut a file may be there in its length, with zeros for what was not written.
+        Ok(mark) => {
+            let is_empty = mark.len() <= MARK.len() && mark.iter().all(|byte| *byte == 0);
+            Ok(is_empty || (mark.len() < MARK.len() && MARK.starts_with(&mark)))
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(!journals(root)?.is_empty()
+            || !folder::entries(root, &root.join(folder::KEYSPACES))?.is_empty()),
+        Err(cause) => Err(fault::error("open", root, cause.into())),
+    }
+}
+
+/// What is there that no creation leaves which was cut off before it wrote the marker.
+fn doubt(root: &Path) -> Result<Option<&'static str>> {
+    if !folder::entries(root, &root.join(folder::KEYSPACES))?.is_empty() {
+        return Ok(Some("there are tables in it"));
+    }
+    let journals = journals(root)?;
+    if journals.iter().any(|name| name != "0.jnl") {
+        return Ok(Some("it has had several journals"));
+    }
+    for name in journals {
+        let path = root.join(name);
+        let empty = File::open(&path).and_then(is_all_zeros);
+        if !empty.map_err(|cause| fault::error("read the journal of", root, cause.into()))? {
+            return Ok(Some("its journal has entries"));
+        }
+    }
+    Ok(None)
+}
+
+fn journals(root: &Path) -> Result<Vec<std::ffi::OsString>> {
+    let entries = folder::entries(root, root)?.into_iter();
+    let names = entries.map(|entry| entry.file_name());
+    Ok(names
+        .filter(|name| folder::is_a_journal_by_name(name))
+        .collect())
+}
+
+fn is_all_zeros(mut file: File) -> io::Result<bool> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(true),
+            read if buffer[..read].iter().any(|byte| *byte != 0) => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+/// As fjall locks a database.
+pub(super) fn lock(root: &Path) -> Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(root.join(folder::LOCK))
+        .map_err(|cause| fault::error("lock", root, cause.into()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(fault::error("open", root, fjall::Error::Locked)),
+        Err(TryLockError::Error(cause)) => Err(fault::error("lock", root, cause.into())),
+    }
+}
+
+fn finish(root: &Path) -> io::Result<()> {
+    let keyspaces = root.join(folder::KEYSPACES);
+    fs::create_dir_all(&keyspaces)?;
+    sync_directory(&keyspaces)?;
+    let mut marker = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(root.join(MARKER))?;
+    marker.write_all(&MARK)?;
+    marker.sync_all()?;
+    sync_directory(root)
+}
+
+/// So that what was made in it survives a power cut.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(path)?.sync_all(),
+        false => Ok(()),
+    }
+}
+
+fn refusal(root: &Path, doubt: &str) -> Error {
+    let message = format!(
+        "cannot open the session store at {}: its file `{MARKER}` is missing or cut off, and yet {doubt}; nothing was \
+         changed: put that file or a copy of the folder back, or move the folder away and begin anew",
+        root.display()
+    );
+    Error::new(ErrorKind::Store, message)
+}
