@@ -65,6 +65,7 @@
 //! - [`SessionLayer`] for tower and axum, [`Sessions`] for everything else.
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
+//! - [`practice`]: layer order, forms, tests, backups, forks.
 //! - [`security`]: every requirement, how it is met, and the test that holds it.
 //!
 //! # Features
@@ -112,6 +113,11 @@ mod private;
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
 #[doc = include_str!("../docs/derive.md")]
 pub mod derive_guide {}
+
+/// In practice: what applications meet around the library, with the remedy.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/practice.md")]
+pub mod practice {}
 
 /// The security table: what is promised, how it is met, and the test that holds it.
 #[cfg(any(doc, doctest))]

@@ -107,6 +107,15 @@ impl FjallStore {
         Self::builder().build(database)
     }
 
+    /// Waits for commits in flight, makes everything durable and stops what runs in the background: as
+    /// [`Store::close`], without the trait in scope.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the last writes cannot be made durable.
+    pub async fn close(&self) -> Result<()> {
+        Store::close(self).await
+    }
+
     /// Settings: durability, cache, sweeping, prefix.
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
@@ -154,6 +163,9 @@ impl Store for FjallStore {
     }
 
     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        if let Err(fork) = self.0.shared.is_of_this_process() {
+            return StoreFuture::ready(Err(fork));
+        }
         match &self.0.committer {
             Some(committer) => committer.commit(&commit),
             None => {

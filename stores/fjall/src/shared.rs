@@ -10,7 +10,10 @@ use level_session_store::{
     local::Striped, rules,
 };
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -25,6 +28,8 @@ pub(super) struct Shared {
     expired: WatchList,
     ended: WatchList,
     recovery: Recovery,
+    /// The process that has opened the database: a fork of it has neither its threads nor its lock.
+    process: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -43,6 +48,7 @@ impl Shared {
             expired: WatchList::default(),
             ended: WatchList::default(),
             recovery,
+            process: AtomicU32::new(std::process::id()),
         }
     }
 
@@ -57,8 +63,28 @@ impl Shared {
         }
     }
 
+    /// Refuses what a fork of the process would write: into files that the parent writes as well, or, under
+    /// [`Durability::Sync`](crate::Durability::Sync), for a thread that the fork does not have.
+    pub(super) fn is_of_this_process(&self) -> Result<()> {
+        match self.process.load(Ordering::Relaxed) == std::process::id() {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Store,
+                "this process is a fork of the one that opened the session store: nothing is written; \
+                 open the store after the fork, in one process",
+            )),
+        }
+    }
+
+    /// As a fork of this process finds it.
+    #[cfg(test)]
+    pub(super) fn fork(&self) {
+        self.process.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Writes. While the database takes no more, it is refused before it has touched anything.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
+        self.is_of_this_process()?;
         if self.recovery.is_due() {
             return Err(self.recovery.refuse());
         }

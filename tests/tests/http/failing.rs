@@ -25,7 +25,7 @@ use std::{
 };
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tower::{Layer as _, Service, ServiceExt as _};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 /// Prevents: an empty session shown, and then written, in place of one that could not be read (F05).
 #[tokio::test]
@@ -279,6 +279,52 @@ async fn a_4xx_and_every_other_status_below_500_stores() {
     }
     let answer = get_page(&router, &mut visitor, "/visits").await;
     assert_eq!(answer.text(), statuses.len().to_string());
+}
+
+/// Prevents: half of what a handler wanted, stored because a layer inside the session's has cancelled it and answers in
+/// its place (F13).
+#[tokio::test(start_paused = true)]
+async fn a_timeout_in_the_handler_s_place_stores_nothing() {
+    async fn slow(session: Session<Site>) -> Result<()> {
+        session.renew()?;
+        session.user().set(8)?;
+        session.visits().add(1)?;
+        std::future::pending::<()>().await;
+        session.set("second_half", true)
+    }
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let timeout =
+            TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_millis(10));
+        let router = pages()
+            .route("/slow", post(slow))
+            .layer(timeout)
+            .layer(layer(&app));
+        let mut visitor = signed_in(&router).await;
+        let before = visitor.clone();
+        let answer = post_page(&router, &mut visitor, "/slow").await;
+        assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(visitor, before, "the id is the same");
+        let answer = get_page(&router, &mut visitor, "/user").await;
+        assert_eq!(answer.text(), "Some(7)");
+    })
+    .await;
+}
+
+/// Prevents: what a failed remote procedure call wanted, stored because its failure travels as HTTP 200 (F06).
+#[tokio::test]
+async fn a_grpc_error_stores_nothing() {
+    async fn fails(session: Session<Site>) -> Result<impl IntoResponse> {
+        session.user().set(8)?;
+        Ok(([("grpc-status", "13")], ()))
+    }
+    let app = App::new();
+    let router = pages().route("/call", post(fails)).layer(layer(&app));
+    let mut visitor = signed_in(&router).await;
+    let answer = post_page(&router, &mut visitor, "/call").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let answer = get_page(&router, &mut visitor, "/user").await;
+    assert_eq!(answer.text(), "Some(7)");
 }
 
 /// Prevents: a task that writes into a session after its response, and believes that it is stored (F06).

@@ -149,3 +149,20 @@ fn a_clean_close_puts_every_keyspace_of_the_database_into_tables() {
     let theirs = database.keyspace("theirs", ::fjall::KeyspaceCreateOptions::default);
     assert_eq!(theirs.unwrap().get("key").unwrap().unwrap().len(), 2 << 20);
 }
+
+/// A fork of the process would wait for ever for a thread that it does not have, or write into the parent's files.
+#[test]
+fn a_fork_of_the_process_is_refused_and_may_still_read() {
+    for durability in [Durability::Buffer, Durability::Sync] {
+        let (_dir, path) = place();
+        let builder = FjallStore::builder().durability(durability);
+        let store = builder.sweep_every(None).open(path).unwrap();
+        create(&store, id(1), &[set("a", "1")]);
+        store.0.shared.fork();
+        let refused = now(store.commit(commit(id(1), KEEP, &[set("a", "2")])));
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("is a fork"), "{message}");
+        now(store.sweep(at(5_000), 10)).unwrap_err();
+        assert_eq!(fields(&store, id(1)), [pair("a", "1")]);
+    }
+}

@@ -218,5 +218,5 @@ fn without_a_runtime_everything_is_done_where_it_is_called() {
     assert_eq!(found.items.len(), 1);
     assert_eq!(at_once(store.page(None, 9, at(1))).items, [id(1)]);
     assert_eq!(at_once(store.sweep(at(1_000), 9)).sessions, 1);
-    at_once(store.close());
+    at_once(Store::close(&store));
 }
