@@ -89,12 +89,12 @@ fn every_row_of_the_security_table_is_held_by_tests_that_exist() {
         ("L", 1..=14),
         ("C", 1..=13),
         ("R", 1..=12),
-        ("F", 1..=10),
+        ("F", 1..=14),
     ];
     let expected: BTreeSet<_> = expected
         .into_iter()
         .flat_map(|(part, numbers)| numbers.map(move |n| format!("{part}{n:02}")))
-        .filter(|row| !["C04", "C09", "C11"].contains(&&**row)) // never given
+        .filter(|row| !["C04", "C09", "C11", "F11", "F12"].contains(&&**row)) // never given, or not yet
         .collect();
     let found: BTreeSet<_> = held.keys().map(|row| (*row).to_owned()).collect();
     assert_eq!(found, expected);

@@ -13,7 +13,6 @@ use level_session_tests::{
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::fs::FileExt as _,
     path::Path,
     process::Stdio,
     time::{Duration, SystemTime},
@@ -76,11 +75,11 @@ fn may_also_be_there(ledger: &mut Ledger, lines: &[Line]) {
 /// What becomes of the bytes of a journal that no sync has covered.
 #[derive(Clone, Copy, Debug)]
 enum Rest {
-    IsCutOff,
-    IsZeros,
+    CutOff,
+    Zeros,
     /// Some pages of it have come to the disk, others not.
-    IsHalfZeros,
-    IsHalfNoise,
+    HalfZeros,
+    HalfNoise,
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -96,29 +95,38 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The database as a power cut may leave it, of whose journal `synced` bytes were on the disk.
-fn after_a_power_cut(whole: &Path, to: &Path, synced: u64, rest: Rest, rng: &mut Rng) {
-    copy(whole, to);
+/// The journal of a database, up to some of the zeros that were prepared for more.
+fn journal(whole: &Path) -> (Vec<u8>, usize) {
     let mut journal = fs::read(whole.join("0.jnl")).expect("one journal");
-    let end = journal
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |at| at + 1);
+    let end = journal.iter().rposition(|byte| *byte != 0);
+    let end = end.map_or(0, |at| at + 1);
+    journal.truncate(end + 4_096);
+    (journal, end)
+}
+
+/// The database as a power cut may leave it, of whose journal `synced` bytes were on the disk.
+fn after_a_power_cut(
+    (whole, journal): (&Path, &(Vec<u8>, usize)),
+    to: &Path,
+    synced: u64,
+    rest: Rest,
+    rng: &mut Rng,
+) {
+    copy(whole, to);
+    let (mut journal, end) = journal.clone();
     let at = usize::try_from(synced).expect("a length");
     assert!(at <= end, "{at} bytes were synced of {end}");
-    journal.truncate(end + 4_096);
     match rest {
-        Rest::IsCutOff => journal.truncate(at),
-        Rest::IsZeros => journal[at..].fill(0),
-        Rest::IsHalfZeros => journal[at..at + (end - at) / 2].fill(0),
-        Rest::IsHalfNoise => {
+        Rest::CutOff => journal.truncate(at),
+        Rest::Zeros => journal[at..].fill(0),
+        Rest::HalfZeros => journal[at..at + (end - at) / 2].fill(0),
+        Rest::HalfNoise => {
             for byte in &mut journal[at + (end - at) / 2..] {
                 *byte = rng.draw().to_le_bytes()[0];
             }
         }
     }
-    let file = fs::File::create(to.join("0.jnl")).expect("a journal");
-    file.write_all_at(&journal, 0).expect("it can be written");
+    fs::write(to.join("0.jnl"), journal).expect("it can be written");
 }
 
 /// Opens it and looks: what is wrong, or how many acknowledged commits are there.
@@ -149,26 +157,22 @@ fn under_sync_no_power_cut_takes_back_what_was_acknowledged() {
         return;
     };
     let whole = folder.path().join("whole");
-    let lines = lines_of_a_child(&shim, &whole, "sync", 1_500);
+    let lines = lines_of_a_child(&shim, &whole, "sync", 600);
+    let journal = journal(&whole);
     let (mut commits, mut refused, mut cuts) = (0, 0, 0);
     for moment in moments(&lines, &mut rng) {
-        for rest in [
-            Rest::IsCutOff,
-            Rest::IsZeros,
-            Rest::IsHalfZeros,
-            Rest::IsHalfNoise,
-        ] {
+        for rest in [Rest::CutOff, Rest::Zeros, Rest::HalfZeros, Rest::HalfNoise] {
             let (synced, mut ledger) = known_by(&lines[..moment]);
-            if matches!(rest, Rest::IsHalfNoise) {
+            if matches!(rest, Rest::HalfNoise) {
                 may_also_be_there(&mut ledger, &lines[moment..]);
             }
             let path = folder.path().join(format!("{moment} {rest:?}"));
-            after_a_power_cut(&whole, &path, synced, rest, &mut rng);
+            after_a_power_cut((&whole, &journal), &path, synced, rest, &mut rng);
             cuts += 1;
             match found_in(&path, &ledger) {
                 Ok(found) => commits += found,
                 // A batch whose middle is noise cannot be told from one that was damaged later: fjall refuses.
-                Err(error) if matches!(rest, Rest::IsHalfNoise) && is_refusal(&error) => {
+                Err(error) if matches!(rest, Rest::HalfNoise) && is_refusal(&error) => {
                     refused += 1;
                     assert!(
                         error.contains(&*path.to_string_lossy()),
@@ -192,11 +196,12 @@ fn under_buffer_a_power_cut_takes_something_back() {
         return;
     };
     let whole = folder.path().join("whole");
-    let lines = lines_of_a_child(&shim, &whole, "buffer", 500);
+    let lines = lines_of_a_child(&shim, &whole, "buffer", 300);
+    let journal = journal(&whole);
     let (synced, ledger) = known_by(&lines);
     assert!(ledger.commits() > 0, "nothing was acknowledged at all");
     let path = folder.path().join("cut");
-    after_a_power_cut(&whole, &path, synced, Rest::IsCutOff, &mut rng);
+    after_a_power_cut((&whole, &journal), &path, synced, Rest::CutOff, &mut rng);
     let lost = found_in(&path, &ledger).expect_err("nothing is lost");
     assert!(lost.contains("lost"), "{lost}");
 }
@@ -212,7 +217,8 @@ fn under_an_interval_a_power_cut_takes_back_the_last_of_it_alone() {
     };
     let interval = Duration::from_millis(20);
     let whole = folder.path().join("whole");
-    let lines = lines_of_a_child(&shim, &whole, "20", 1_500);
+    let lines = lines_of_a_child(&shim, &whole, "20", 600);
+    let journal = journal(&whole);
     let mut syncs = 0;
     for moment in moments(&lines, &mut rng) {
         let (synced, _) = known_by(&lines[..moment]);
@@ -233,7 +239,7 @@ fn under_an_interval_a_power_cut_takes_back_the_last_of_it_alone() {
         let (_, mut ledger) = known_by(&lines[..before_last]);
         may_also_be_there(&mut ledger, &lines[before_last..moment]);
         let path = folder.path().join(moment.to_string());
-        after_a_power_cut(&whole, &path, synced, Rest::IsCutOff, &mut rng);
+        after_a_power_cut((&whole, &journal), &path, synced, Rest::CutOff, &mut rng);
         found_in(&path, &ledger).unwrap_or_else(|wrong| panic!("cut after line {moment}: {wrong}"));
         let _ = fs::remove_dir_all(&path);
     }

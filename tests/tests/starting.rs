@@ -139,8 +139,8 @@ fn killed_before_every_file_operation_of_a_later_start_and_its_close() {
         let (app, _store) = crash::open(&path, Durability::Buffer).expect("it opens");
         // Of random digits: fjall compresses large values.
         let mut rng = Rng::new(1);
-        let ballast: String = (0..50_000).map(|_| rng.draw().to_string()).collect();
-        for _ in 0..3 {
+        let ballast: String = (0..30_000).map(|_| rng.draw().to_string()).collect();
+        for _ in 0..2 {
             app.request(&mut Visitor::new(), async |s: Session<Data>| {
                 s.set("ballast", ballast.clone())
             })

@@ -3,7 +3,9 @@
 //! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
 //! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
 //! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
-//! `keys` know the bytes, `due` knows how far the sweeper has come.
+//! `keys` know the bytes, `due` knows how far the sweeper has come. Around fjall's files: `folder` looks through them
+//! before they are opened, `creation` completes what was cut off, `recovery` opens them anew after a write that failed,
+//! `journal` empties the journal at a clean close.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

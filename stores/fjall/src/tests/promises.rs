@@ -119,6 +119,7 @@ fn closing_syncs_and_says_if_it_cannot() {
     let syncs = store.inside(|disk| Arc::clone(&disk.syncs));
     drop(store);
     assert_eq!(syncs.load(Ordering::SeqCst), 1, "dropping closes");
+    drop(database);
 }
 
 /// Prevents: two sessions that share a number, and so their fields.
