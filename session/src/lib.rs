@@ -130,8 +130,8 @@ pub use keyring::Keyring;
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
 pub use session::{
-    All, Counter, Field, Flash, FlashList, Loading, NoFields, OptField, Session, SessionData, SetFrom, Storing,
-    Untyped, Updated,
+    All, Counter, Field, Flash, FlashList, Loading, NoFields, OptField, Session, SessionData,
+    SetFrom, Storing, Untyped, Updated,
 };
 pub use sessions::{Event, Sessions};
 #[cfg(feature = "fjall")]

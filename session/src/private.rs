@@ -4,8 +4,8 @@ pub use crate::{
     Result,
     field::{CounterValue, Def, FieldDef, Key, Schema, schema},
     session::{
-        Counter, Diff, Field, Flash, FlashList, Loading, Of, OptField, Session, SessionData, Storing,
-        Untyped, View, detach, load, store,
+        Counter, Diff, Field, Flash, FlashList, Loading, Of, OptField, Session, SessionData,
+        Storing, Untyped, View, detach, load, store,
     },
 };
 

@@ -144,9 +144,7 @@ async fn a_store_that_cannot_be_read_is_an_error_and_never_an_empty_session() ->
         .await;
     assert_eq!(read.unwrap_err().kind(), ErrorKind::Store);
     let blind = app
-        .request(&mut visitor, async |s: Shopping| {
-            s.theme().set("dark")
-        })
+        .request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
         .await;
     assert_eq!(blind.unwrap_err().kind(), ErrorKind::Store);
     assert_eq!(visitor, before);

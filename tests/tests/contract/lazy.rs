@@ -172,11 +172,9 @@ async fn a_field_is_read_as_of_the_moment_when_it_is_asked_for() {
             .unwrap();
         let session: Shopping = app.begin(&visitor);
         assert_eq!(session.user_id().await.unwrap(), Some(7));
-        app.request(&mut visitor, async |s: Shopping| {
-            s.theme().set("dark")
-        })
-        .await
-        .unwrap();
+        app.request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
+            .await
+            .unwrap();
         assert_eq!(session.theme().await.unwrap(), "dark");
         app.request(&mut visitor, async |s: Shopping| s.destroy())
             .await

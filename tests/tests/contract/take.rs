@@ -126,10 +126,8 @@ async fn a_taker_who_was_overtaken_takes_what_is_there_by_then() -> Result<()> {
 async fn a_flash_value_is_read_once_and_peeked_at_as_often_as_one_likes() -> Result<()> {
     let app = App::new();
     let mut visitor = Visitor::new();
-    app.request(&mut visitor, async |s: Shopping| {
-        s.notice().set("hello")
-    })
-    .await?;
+    app.request(&mut visitor, async |s: Shopping| s.notice().set("hello"))
+        .await?;
     app.request(&mut visitor, async |s: Shopping| {
         assert_eq!(s.notice().peek().await?.as_deref(), Some("hello"));
         assert_eq!(

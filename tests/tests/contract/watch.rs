@@ -39,11 +39,9 @@ async fn every_beginning_and_end_is_told_once() {
         let [Event::Created(first)] = told()[..] else {
             panic!("created")
         };
-        app.request(&mut visitor, async |s: Shopping| {
-            s.theme().set("dark")
-        })
-        .await
-        .unwrap();
+        app.request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
+            .await
+            .unwrap();
         assert_eq!(told(), [], "a change is no event");
         app.request(&mut visitor, async |s: Shopping| s.renew())
             .await
