@@ -182,14 +182,25 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     let name = model.name();
     let load_doc = format!(" Reads a whole [`{name}`] at once.");
     // A session of a struct that nests what cannot be nested is as wrong as the nested field: one error, at its type.
-    let session = match nested(model).next() {
+    let argument_of_detach = quote!(&self.#untyped);
+    let (session, detach) = match nested(model).next() {
         Some(field) => {
             let place = field.ty().span();
-            let session = path::shown_at(quote!(#private::Session), place);
-            let data = path::shown_at(data.clone(), place);
-            quote_spanned!(place=> #session<#data>)
+            let shown = |tokens| path::shown_at(tokens, place);
+            let (session, detach) = (
+                shown(quote!(#private::Session)),
+                shown(quote!(#private::detach)),
+            );
+            let data = shown(data.clone());
+            (
+                shown(quote!(#private::Result<#session<#data>>)),
+                quote_spanned!(place=> #detach(#argument_of_detach)),
+            )
         }
-        None => quote!(#private::Session<#data>),
+        None => (
+            quote!(#private::Result<#private::Session<#data>>),
+            quote!(#private::detach(#argument_of_detach)),
+        ),
     };
     let store_doc = format!(
         " Writes those fields of the given [`{name}`] that differ from what the session holds; of a counter, the difference."
@@ -220,8 +231,8 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         // Out of a macro by example, the paragraph above is not seen.
         #[allow(clippy::missing_errors_doc)]
         #[inline]
-        #vis fn detach(&self) -> #private::Result<#session> {
-            #private::detach(&self.#untyped)
+        #vis fn detach(&self) -> #session {
+            #detach
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Account {
     /// Shown once.
     #[session(flash)]
     pub(crate) notice: Option<String>,
+    #[session(flash)]
+    pub(crate) notices: Vec<String>,
 }
 
 pub(crate) const CARD: u64 = 4_929_123_412_341;

@@ -93,6 +93,10 @@ async fn sessions(out: &mut Printed, app: &App, secrets: &Secrets) {
     out.debug("Field", &session.diary());
     out.debug("Counter", &session.balance());
     out.debug("Flash", &session.notice());
+    session.notices().push(DIARY).await.unwrap();
+    out.debug("FlashList", &session.notices());
+    let told = session.diary().update_tracked(|diary| diary.clone());
+    out.debug("Updated", &told.await.unwrap());
     out.debug("All", &session.get_all().await.unwrap());
     let data = Account {
         card: Some(CARD),
