@@ -17,8 +17,8 @@ use crate::{
     visitor::{App, Visitor},
 };
 use level_session::{
-    Result, Session, Timestamp, Value,
-    store::{Durability, Fields, FjallStore, Loaded, Select, Store},
+    Durability, FjallStore, Result, Session, Timestamp, Value,
+    store::{Loaded, Select, Store},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -218,7 +218,7 @@ impl Ledger {
         app.clock.advance(Duration::from_secs(60));
         let store = app.sessions.store();
         let now = app.clock.now();
-        let page = store.page(None, 1_000_000, now).await.map_err(show)?;
+        let page = store.page(None, 1_000_000, now).await.map_err(show)?.items;
         let mut found = Found::default();
         // Sessions whose present cookie was not told: they live under an id that nobody knows.
         let mut unknown = 0;
@@ -299,9 +299,8 @@ async fn index_agrees(
         let Loaded::Live(snapshot) = store.load(*id, Select::All, now).await.map_err(show)? else {
             return Err("a session is listed and does not live".into());
         };
-        let Fields::All(fields) = snapshot.fields else {
-            return Err("not all fields were read".into());
-        };
+        let fields = snapshot.fields.into_all();
+        let fields = fields.ok_or("not all fields were read")?;
         let user = fields
             .iter()
             .find(|(name, _)| &**name == "user")
@@ -314,8 +313,11 @@ async fn index_agrees(
             let stored = Value::Uint(user.into())
                 .to_stored(None)
                 .map_err(|error| error.to_string())?;
-            let by_index = store.find("user", &stored[1..], now).await.map_err(show)?;
-            let is_found = by_index.iter().any(|(found, _)| found == id);
+            let by_index = store
+                .find("user", &stored[1..], None, usize::MAX, now)
+                .await;
+            let by_index = by_index.map_err(show)?.items;
+            let is_found = by_index.iter().any(|found| found.id == *id);
             require(is_found == wanted, || {
                 format!("the index and the data disagree about user {user}")
             })?;
@@ -345,6 +347,6 @@ fn require(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-fn show(error: level_session::Error) -> String {
+fn show(error: impl std::fmt::Debug) -> String {
     format!("{error:?}")
 }

@@ -8,8 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use level_session::{
-    Session, SessionLayer,
-    store::{Durability, FjallStore, MemoryStore, Store as _},
+    Durability, FjallStore, MemoryStore, Session, SessionLayer, store::Store as _,
 };
 use level_session_tests::{
     crash,

@@ -1,10 +1,7 @@
 //! Prevents: sessions that a new version cannot read. `fixtures/` holds databases that earlier versions wrote; they are
 //! never changed, only added to, by `cargo test --test fixtures -- --ignored` when a version is released.
 
-use level_session::{
-    Session, Value,
-    store::{FjallStore, Store as _},
-};
+use level_session::{FjallStore, Session, Value, store::Store as _};
 use level_session_tests::{
     history::Data,
     visitor::{App, Visitor},
@@ -117,10 +114,10 @@ async fn read(app: &App, [mut full, mut renewed, mut old, mut ended]: [Visitor; 
     let store = app.sessions.store();
     let stored = Value::Uint(7).to_stored(None).expect("a number");
     let found = store
-        .find("user", &stored[1..], app.clock.now())
+        .find("user", &stored[1..], None, 10, app.clock.now())
         .await
         .expect("a look-up");
-    assert_eq!(found.len(), 1, "the index of that time");
+    assert_eq!(found.items.len(), 1, "the index of that time");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -3,7 +3,7 @@
 //! `HISTORY_OPS` is how many operations to do on each store (default: some thousand), `HISTORY_SEED` the history to begin
 //! with. A violation is printed as the shortest history that still shows it, with the seed.
 
-use level_session::store::{Durability, FjallStore, MemoryStore};
+use level_session::{Durability, FjallStore, MemoryStore};
 use level_session_tests::{
     history::{Crowd, Episode, Rng, Stage, fresh_seed, shortest},
     over_every_store,

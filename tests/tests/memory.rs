@@ -6,7 +6,7 @@ use axum::{Router, body::Body, routing::get};
 use http::{HeaderValue, Request, StatusCode, header::COOKIE};
 use level_session::{
     ErrorKind, FjallStore, Session, SessionLayer,
-    store::{Commit, Op, Select, Step, Write},
+    store::{Commit, Select, Step, Write},
 };
 use level_session_tests::visitor::{App, Visitor};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -138,7 +138,7 @@ fn a_stored_length_is_not_believed() {
         .unwrap();
     let now = app.clock.now();
     let store = app.sessions.store();
-    let [id] = runtime.block_on(store.page(None, 2, now)).unwrap()[..] else {
+    let [id] = runtime.block_on(store.page(None, 2, now)).unwrap().items[..] else {
         panic!("one session")
     };
     // A string, bytes, a list, a map; of lengths up to more than memory has, alone and before 60,000 bytes of zeros,
@@ -160,21 +160,9 @@ fn a_stored_length_is_not_believed() {
     let whole_list = [&[1, 8, 251, 0x60, 0xEA][..], &[0; 60_001]].concat();
     damage.push(whole_list.clone());
     for bytes in damage {
-        let write = Write {
-            field: "user".into(),
-            op: Op::Set(bytes.clone().into()),
-            index: None,
-        };
-        let commit = Commit {
-            id,
-            now,
-            ended_at: now,
-            step: Step::Keep,
-            clear: false,
-            lease: None,
-            guards: &[],
-            writes: &[write],
-        };
+        let write = Write::set("user".into(), bytes.clone().into());
+        let commit =
+            Commit::new(id, now, Step::keep(None)).with_writes(std::slice::from_ref(&write));
         runtime.block_on(store.commit(commit)).unwrap();
         let most = [
             refused::<u64>(&app, &visitor),
@@ -217,7 +205,7 @@ fn a_length_in_a_record_is_not_believed() {
         .unwrap();
     let store = app.sessions.store();
     let now = app.clock.now();
-    let [id] = runtime.block_on(store.page(None, 2, now)).unwrap()[..] else {
+    let [id] = runtime.block_on(store.page(None, 2, now)).unwrap().items[..] else {
         panic!("one session")
     };
     let good = meta.get(id.as_bytes()).unwrap().unwrap();

@@ -3,8 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session::{
-    ErrorKind, Expiry, Session, SessionData, Value,
-    store::{FjallStore, MemoryStore, Store},
+    ErrorKind, Expiry, FjallStore, MemoryStore, Session, SessionData, Value, store::Store,
 };
 use level_session_tests::visitor::{App, Visitor};
 use proptest::{collection::vec, prelude::*};

@@ -1,10 +1,7 @@
 //! Prevents: a clean-up that ends with its first error, that takes what lives, or that keeps a process from ending
 //! (F08). `SWEEP_SESSIONS` is how many sessions there are (default: 4,000).
 
-use level_session::{
-    Clock, Expiry, Session, Sessions, Timestamp,
-    store::{FjallStore, Store as _},
-};
+use level_session::{Clock, Expiry, FjallStore, Session, Sessions, Timestamp, store::Store as _};
 use level_session_tests::{
     history::Data,
     over_every_store,
@@ -95,7 +92,7 @@ async fn what_has_expired_goes_and_what_lives_stays_under_load() {
                 .page(None, usize::MAX, Timestamp::from_millis(START))
                 .await
                 .expect("a list");
-            if page.len() == living.len() {
+            if page.items.len() == living.len() {
                 break;
             }
             // A list of many sessions takes long itself, and the sweeper waits for it now and then.

@@ -151,7 +151,7 @@ impl<S: Store> Wrapper for FaultyStore<S> {
         &self.inner
     }
 
-    fn load<'a>(
+    fn wrap_load<'a>(
         &'a self,
         id: Digest,
         select: Select<'a>,
@@ -168,7 +168,7 @@ impl<S: Store> Wrapper for FaultyStore<S> {
         self.pass(move || self.inner.load(id, select, now))
     }
 
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         let fields = commit.writes.iter().map(|write| write.field.to_string());
         self.faults.note(Call::Commit {
             step: commit.step,
@@ -188,7 +188,7 @@ impl<S: Store> Wrapper for FaultyStore<S> {
         self.pass(move || self.inner.commit(commit))
     }
 
-    fn find<'a>(
+    fn wrap_find<'a>(
         &'a self,
         field: &'a str,
         entry: &'a [u8],
@@ -200,7 +200,7 @@ impl<S: Store> Wrapper for FaultyStore<S> {
         self.pass(move || self.inner.find(field, entry, after, limit, now))
     }
 
-    fn page<'a>(
+    fn wrap_page<'a>(
         &'a self,
         after: Option<&'a Cursor>,
         limit: usize,
@@ -210,12 +210,12 @@ impl<S: Store> Wrapper for FaultyStore<S> {
         self.pass(move || self.inner.page(after, limit, now))
     }
 
-    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+    fn wrap_sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
         self.faults.note(Call::Other("sweep"));
         self.pass(move || self.inner.sweep(now, limit))
     }
 
-    fn close(&self) -> StoreFuture<'_, ()> {
+    fn wrap_close(&self) -> StoreFuture<'_, ()> {
         self.faults.note(Call::Other("close"));
         self.pass(move || self.inner.close())
     }

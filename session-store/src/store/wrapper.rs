@@ -10,7 +10,8 @@ use crate::{
 };
 use std::sync::{Arc, Weak};
 
-/// A store around another one: it is a [`Store`], and forwards every method that it does not change.
+/// A store around another one: it is a [`Store`], and forwards every method that it does not change. The methods have
+/// names of their own, so that a call of the store is never ambiguous.
 ///
 /// ```
 /// use level_session_store::{Commit, MemoryStore, Outcome, Store, StoreFuture, Wrapper};
@@ -25,7 +26,7 @@ use std::sync::{Arc, Weak};
 ///     fn inner(&self) -> &dyn Store {
 ///         &self.inner
 ///     }
-///     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+///     fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
 ///         self.commits.fetch_add(1, Ordering::Relaxed);
 ///         self.inner.commit(commit)
 ///     }
@@ -39,7 +40,7 @@ pub trait Wrapper: Send + Sync + 'static {
     fn inner(&self) -> &dyn Store;
 
     /// As [`Store::load`].
-    fn load<'a>(
+    fn wrap_load<'a>(
         &'a self,
         id: Digest,
         select: Select<'a>,
@@ -49,17 +50,17 @@ pub trait Wrapper: Send + Sync + 'static {
     }
 
     /// As [`Store::commit`].
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         self.inner().commit(commit)
     }
 
     /// As [`Store::home`].
-    fn home(&self, id: Digest) -> Home {
+    fn wrap_home(&self, id: Digest) -> Home {
         self.inner().home(id)
     }
 
     /// As [`Store::find`].
-    fn find<'a>(
+    fn wrap_find<'a>(
         &'a self,
         field: &'a str,
         entry: &'a [u8],
@@ -71,7 +72,7 @@ pub trait Wrapper: Send + Sync + 'static {
     }
 
     /// As [`Store::page`].
-    fn page<'a>(
+    fn wrap_page<'a>(
         &'a self,
         after: Option<&'a Cursor>,
         limit: usize,
@@ -81,34 +82,36 @@ pub trait Wrapper: Send + Sync + 'static {
     }
 
     /// As [`Store::sweep`].
-    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+    fn wrap_sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
         self.inner().sweep(now, limit)
     }
 
     /// As [`Store::close`].
-    fn close(&self) -> StoreFuture<'_, ()> {
+    fn wrap_close(&self) -> StoreFuture<'_, ()> {
         self.inner().close()
     }
 
     /// As [`Store::abilities`].
-    fn abilities(&self) -> Abilities {
+    fn wrap_abilities(&self) -> Abilities {
         self.inner().abilities()
     }
 
     /// As [`Store::watch_expired`].
-    fn watch_expired(&self, watch: Weak<Watch>) {
+    fn wrap_watch_expired(&self, watch: Weak<Watch>) {
         self.inner().watch_expired(watch);
     }
 
     /// As [`Store::watch_ended`].
-    fn watch_ended(&self, watch: Weak<Watch>) {
+    fn wrap_watch_ended(&self, watch: Weak<Watch>) {
         self.inner().watch_ended(watch);
     }
 }
 
 /// Makes a type a [`Store`] that calls the methods of another trait, or of another store.
 macro_rules! store_by {
-    ([$($generics:tt)*] $type:ty, $by:ident, |$this:ident| $to:expr) => {
+    ([$($generics:tt)*] $type:ty, |$this:ident| $to:expr, $by:ident:
+        $load:ident $commit:ident $home:ident $find:ident $page:ident $sweep:ident $close:ident
+        $abilities:ident $watch_expired:ident $watch_ended:ident) => {
         impl<$($generics)*> Store for $type {
             fn load<'a>(
                 &'a self,
@@ -117,15 +120,15 @@ macro_rules! store_by {
                 now: Timestamp,
             ) -> StoreFuture<'a, Loaded> {
                 let $this = self;
-                $by::load($to, id, select, now)
+                $by::$load($to, id, select, now)
             }
             fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
                 let $this = self;
-                $by::commit($to, commit)
+                $by::$commit($to, commit)
             }
             fn home(&self, id: Digest) -> Home {
                 let $this = self;
-                $by::home($to, id)
+                $by::$home($to, id)
             }
             fn find<'a>(
                 &'a self,
@@ -136,7 +139,7 @@ macro_rules! store_by {
                 now: Timestamp,
             ) -> StoreFuture<'a, Page<Found>> {
                 let $this = self;
-                $by::find($to, field, entry, after, limit, now)
+                $by::$find($to, field, entry, after, limit, now)
             }
             fn page<'a>(
                 &'a self,
@@ -145,32 +148,36 @@ macro_rules! store_by {
                 now: Timestamp,
             ) -> StoreFuture<'a, Page<Digest>> {
                 let $this = self;
-                $by::page($to, after, limit, now)
+                $by::$page($to, after, limit, now)
             }
             fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
                 let $this = self;
-                $by::sweep($to, now, limit)
+                $by::$sweep($to, now, limit)
             }
             fn close(&self) -> StoreFuture<'_, ()> {
                 let $this = self;
-                $by::close($to)
+                $by::$close($to)
             }
             fn abilities(&self) -> Abilities {
                 let $this = self;
-                $by::abilities($to)
+                $by::$abilities($to)
             }
             fn watch_expired(&self, watch: Weak<Watch>) {
                 let $this = self;
-                $by::watch_expired($to, watch);
+                $by::$watch_expired($to, watch);
             }
             fn watch_ended(&self, watch: Weak<Watch>) {
                 let $this = self;
-                $by::watch_ended($to, watch);
+                $by::$watch_ended($to, watch);
             }
         }
     };
 }
 
-store_by!([W: Wrapper] W, Wrapper, |this| this);
-store_by!([S: Store + ?Sized] Arc<S>, Store, |this| &**this);
-store_by!([] Box<dyn Store>, Store, |this| &**this);
+store_by!([W: Wrapper] W, |this| this, Wrapper:
+    wrap_load wrap_commit wrap_home wrap_find wrap_page wrap_sweep wrap_close wrap_abilities wrap_watch_expired
+    wrap_watch_ended);
+store_by!([S: Store + ?Sized] Arc<S>, |this| &**this, Store:
+    load commit home find page sweep close abilities watch_expired watch_ended);
+store_by!([] Box<dyn Store>, |this| &**this, Store:
+    load commit home find page sweep close abilities watch_expired watch_ended);

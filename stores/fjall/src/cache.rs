@@ -120,12 +120,7 @@ mod tests {
 
     fn session(bytes: usize) -> Session {
         let never = Timestamp::MAX;
-        let lease = Lease {
-            started: never,
-            seen: never,
-            idle_deadline: never,
-            absolute_deadline: None,
-        };
+        let lease = Lease::new(never, never, never, None);
         let mut session = Session::new(
             0,
             Life {

@@ -47,7 +47,7 @@ impl Wrapper for UnreliableStore {
         &self.inner
     }
 
-    fn load<'a>(
+    fn wrap_load<'a>(
         &'a self,
         id: Digest,
         select: Select<'a>,
@@ -70,7 +70,7 @@ impl Wrapper for UnreliableStore {
         })
     }
 
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         let refresh = {
             let mut watch = self.watched.lock();
             let lost = watch.fault == Fault::Answers;

@@ -47,7 +47,7 @@ impl Wrapper for WatchedStore {
         &self.inner
     }
 
-    fn load<'a>(
+    fn wrap_load<'a>(
         &'a self,
         id: Digest,
         select: Select<'a>,
@@ -70,7 +70,7 @@ impl Wrapper for WatchedStore {
         )
     }
 
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         let same = commit.clone();
         self.call(
             move || self.inner.commit(commit),

@@ -95,7 +95,7 @@ async fn a_refresh_is_written_once_in_a_hundredth_of_the_timeout() -> Result<()>
     user(&app, &mut visitor).await;
     let refresh = commits(&app);
     assert!(
-        matches!(&refresh[..], [Call::Commit { fields, lease: true, .. }] if fields.is_empty()),
+        matches!(&refresh[..], [Call::Commit { fields, .. }] if fields.is_empty()),
         "{refresh:?}"
     );
     user(&app, &mut visitor).await;

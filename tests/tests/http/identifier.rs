@@ -5,8 +5,8 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::header::COOKIE;
 use level_session::{
-    Error, Expiry, Keyring, Result, Session, Sessions,
-    store::{Commit, MemoryStore, Op, Outcome, Step, Write},
+    Expiry, Keyring, Result, Session, Sessions,
+    store::{Commit, MemoryStore, Step, Write},
 };
 use level_session_tests::{
     over_every_store,
@@ -24,7 +24,7 @@ async fn a_failing_generator_is_an_error_and_no_cookie() {
     let source = {
         let (dry, next) = (dry.clone(), std::sync::atomic::AtomicU8::new(1));
         move || match dry.load(Ordering::Relaxed) {
-            true => Err(Error::store("drawing an id", "no entropy")),
+            true => Err(level_session::store::Error::store("drawing an id", "no entropy").into()),
             false => Ok([next.fetch_add(1, Ordering::Relaxed); 24]),
         }
     };
@@ -243,23 +243,11 @@ async fn damaged_bytes_are_an_error_of_their_field_alone() {
     let mut damage: Vec<Vec<u8>> = vec![vec![], vec![0xFF], vec![0; 64], vec![0xFD; 64]];
     damage.push([&[1, 0][..], &[6], &[253; 9]].concat());
     for bytes in damage {
-        let write = Write {
-            field: "user".into(),
-            op: Op::Set(bytes.clone().into()),
-            index: None,
-        };
-        let commit = Commit {
-            id,
-            now,
-            ended_at: now,
-            step: Step::Keep,
-            clear: false,
-            lease: None,
-            guards: &[],
-            writes: &[write],
-        };
+        let write = Write::set("user".into(), bytes.clone().into());
+        let commit =
+            Commit::new(id, now, Step::keep(None)).with_writes(std::slice::from_ref(&write));
         let outcome = app.sessions.store().commit(commit).await.unwrap();
-        assert!(matches!(outcome, Outcome::Done));
+        assert!(outcome.is_done());
 
         let answer = get_page(&router, &mut visitor, "/user").await;
         assert_eq!(

@@ -190,7 +190,7 @@ pub(crate) async fn stored(app: &App) -> Vec<Digest> {
 
 pub(crate) async fn stored_in(sessions: &Sessions, now: Timestamp) -> Vec<Digest> {
     let store = sessions.store();
-    store.page(None, 1_000, now).await.unwrap()
+    store.page(None, 1_000, now).await.unwrap().items
 }
 
 /// A day, which no session of a test outlives whose idle timeout is shorter.

@@ -3,8 +3,9 @@
 use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
 use axum::{Router, body::Body, http::Request, routing::post};
 use level_session::{
-    CookieConfig, Error, ErrorKind, Expiry, Keyring, Result, Session, SessionLayer, Sessions,
-    store::{Commit, FjallStore, MemoryStore, Op, Step, Store, Write, testing::FaultyStore},
+    CookieConfig, Error, ErrorKind, Expiry, FjallStore, Keyring, MemoryStore, Result, Session,
+    SessionLayer, Sessions,
+    store::{Commit, Step, Store, Write, testing::FaultyStore},
 };
 use level_session_tests::visitor::{App, Visitor};
 use std::{fmt::Write as _, sync::Arc, time::Duration};
@@ -175,7 +176,7 @@ async fn errors_of_the_session(app: &App, secrets: &Secrets) {
     let session: Session<Account> = fixed.begin(&Visitor::new());
     session.card().set(CARD).unwrap();
     assert_eq!(fails(session.commit().await).kind(), ErrorKind::Contended);
-    let dry = || Err(Error::store("drawing an id", "no entropy"));
+    let dry = || Err(level_session::store::Error::store("drawing an id", "no entropy").into());
     let dry = app.clone().with(|sessions| sessions.with_id_source(dry));
     let session: Session<Account> = dry.begin(&Visitor::new());
     session.card().set(CARD).unwrap();
@@ -237,7 +238,7 @@ pub(crate) async fn over_fjall(secrets: &Secrets) {
         let app = app(Arc::new(store));
         over(&app, secrets).await;
         // Opened twice.
-        fails(FjallStore::open(&path));
+        fails(FjallStore::open(&path).map_err(Into::into));
         app.sessions.store().close().await.unwrap();
         let session: Session<Account> = app.begin(&Visitor::new());
         session.diary().set(DIARY.to_owned()).unwrap();
@@ -246,11 +247,12 @@ pub(crate) async fn over_fjall(secrets: &Secrets) {
     damaged(secrets).await;
     let file = folder.path().join("a file");
     std::fs::write(&file, DIARY).unwrap();
-    fails(FjallStore::open(&file));
+    fails(FjallStore::open(&file).map_err(Into::into));
     fails(
         FjallStore::builder()
             .prefix("")
-            .open(folder.path().join("b")),
+            .open(folder.path().join("b"))
+            .map_err(Into::into),
     );
     #[cfg(unix)]
     {
@@ -286,25 +288,12 @@ async fn damaged(secrets: &Secrets) {
     let visitor = begin(&app, secrets).await;
     let now = app.clock.now();
     let store = app.sessions.store();
-    let [id] = store.page(None, 10, now).await.unwrap()[..] else {
+    let [id] = store.page(None, 10, now).await.unwrap().items[..] else {
         panic!("one session")
     };
     // A value of another format, with a secret in it.
-    let write = Write {
-        field: "card".into(),
-        op: Op::Set([&[0xEE], DIARY.as_bytes()].concat().into()),
-        index: None,
-    };
-    let commit = Commit {
-        id,
-        now,
-        ended_at: now,
-        step: Step::Keep,
-        clear: false,
-        lease: None,
-        guards: &[],
-        writes: &[write],
-    };
+    let write = Write::set("card".into(), [&[0xEE], DIARY.as_bytes()].concat().into());
+    let commit = Commit::new(id, now, Step::keep(None)).with_writes(std::slice::from_ref(&write));
     tracing::trace!(?commit, "a commit");
     store.commit(commit).await.unwrap();
     let session: Session<Account> = app.begin(&visitor);

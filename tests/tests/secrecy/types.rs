@@ -2,11 +2,15 @@
 
 use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
 use level_session::{
-    Clock, CookieConfig, Error, Expiry, Key, Keyring, Refresh, SameSite, Session, SessionData,
-    SessionLayer, Sessions, Timestamp, Value,
+    Clock, CookieConfig, Durability, Error, Expiry, FjallStore, Key, Keyring, MemoryStore, Refresh,
+    SameSite, Session, SessionData, SessionLayer, Sessions, Timestamp, Value,
     store::{
-        Bytes, Commit, Digest, Durability, FieldName, Fields, FjallStore, Guard, Loaded,
-        MemoryStore, Op, Outcome, Select, Step, StoreFuture, Swept, Write, testing::FaultyStore,
+        Abilities, Bytes, Clear, Commit, Cursor, Digest, Done, FieldName, Found, Guard, Home,
+        Lifetime, Limit, Loaded, Op, Outcome, Page, Select, Step, StoreFuture, Swept, Timeouts,
+        Use, WatchList, WhenFull, Write,
+        local::{DigestHasher, Field, Striped, Table},
+        rules::{Life, Verdict},
+        testing::FaultyStore,
     },
     value::Stored,
 };
@@ -17,6 +21,7 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tower::Layer as _;
 
@@ -126,7 +131,7 @@ fn settings(out: &mut Printed, app: &App) {
 async fn stores(out: &mut Printed, app: &App) {
     let now = app.clock.now();
     let store = app.sessions.store();
-    let ids = store.page(None, 10, now).await.unwrap();
+    let ids = store.page(None, 10, now).await.unwrap().items;
     out.debug("Digest", &ids);
     for select in [
         Select::Nothing,
@@ -143,10 +148,8 @@ async fn stores(out: &mut Printed, app: &App) {
         out.debug("Meta", &snapshot.meta);
         out.debug("Lease", &snapshot.meta.lease);
         out.debug("Fields", &snapshot.fields);
-        if let Fields::View(view) = &snapshot.fields {
-            out.debug("TableView", view);
-        }
-        if let Fields::All(fields) = snapshot.fields {
+        out.debug("Answer", &snapshot.fields.clone().into_answer());
+        if let Some(fields) = snapshot.fields.into_all() {
             for (name, bytes) in fields {
                 out.debug("FieldName", &name);
                 commits(out, ids[0], now, &name, &bytes);
@@ -169,29 +172,52 @@ async fn stores(out: &mut Printed, app: &App) {
 }
 
 fn commits(out: &mut Printed, id: Digest, now: Timestamp, name: &FieldName, bytes: &Bytes) {
-    let guard = Guard {
-        field: name.clone(),
-        expected: Some(bytes.clone()),
+    let guard = Guard::new(name.clone(), Some(bytes.clone()));
+    let write = |op| Write::new(name.clone(), op).with_index(Some(bytes.clone()));
+    let limit = Limit::new(name.clone(), bytes.clone(), 3, WhenFull::Refuse);
+    let timeouts = Timeouts::new(Duration::from_secs(1));
+    let usage = Use::new(timeouts, Duration::ZERO);
+    let lease = timeouts.lease(now, now);
+    out.debug("Bytes", bytes);
+    out.debug("Limit", &limit);
+    out.debug("WhenFull", &limit.when_full);
+    out.debug("Timeouts", &timeouts);
+    out.debug("Lifetime", &Lifetime::new(timeouts));
+    out.debug("Use", &usage);
+    out.debug("Clear", &Clear::Fields);
+    out.debug("Done", &Done::default().with_ended(vec![id]));
+    out.debug("Home", &Home::ONLY);
+    out.debug("Abilities", &Abilities::all());
+    let life = Life {
+        created: now,
+        lease,
+        former: Some((id, now)),
     };
-    let write = |op| Write {
-        field: name.clone(),
-        op,
-        index: Some(bytes.clone()),
-    };
+    out.debug("Life", &life);
+    out.debug("Verdict", &Verdict::Apply(vec![Some(bytes.clone())]));
+    let found = Found::new(id, life.meta(now));
+    out.debug("Found", &found);
+    let cursor = Cursor::new(bytes.to_vec());
+    out.debug("Cursor", &cursor);
+    out.debug("Page", &Page::new(vec![found], Some(cursor)));
+    out.debug("WatchList", &WatchList::default());
+    let field = Field::new(name.clone(), Some(bytes.clone()), Some(bytes.clone()));
+    out.debug("Field", &field);
+    let table = Table::of([field].into_iter());
+    out.debug("View", &table.view());
+    out.debug("Table", &table);
+    out.debug("Striped", &Striped::new(|| bytes.clone()));
+    out.debug("DigestHasher", &DigestHasher::default());
     out.debug("Op", &Op::Set(bytes.clone()));
     out.debug("Guard", &guard);
     out.debug("Write", &write(Op::Set(bytes.clone())));
-    out.debug("Step", &Step::Keep);
-    let commit = Commit {
-        id,
-        now,
-        ended_at: now,
-        step: Step::Keep,
-        clear: false,
-        lease: None,
-        guards: &[guard],
-        writes: &[write(Op::Set(bytes.clone())), write(Op::Remove)],
-    };
+    out.debug("Step", &Step::keep(Some(usage)));
+    let (guards, limits) = ([guard], [limit]);
+    let writes = [write(Op::Set(bytes.clone())), write(Op::Remove)];
+    let commit = Commit::new(id, now, Step::keep(None))
+        .with_guards(&guards)
+        .with_writes(&writes)
+        .with_limits(&limits);
     out.debug("Commit", &commit);
     out.debug(
         "Outcome",
@@ -219,8 +245,10 @@ async fn errors(out: &mut Printed, app: &App) {
 fn must_be_complete(out: &Printed) {
     let printed: BTreeSet<_> = out.0.iter().map(|(what, _)| (*what).to_owned()).collect();
     let mut declared = BTreeSet::new();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../session/src");
-    collect(&source, &mut declared);
+    for room in ["session/src", "session-store/src", "stores/fjall/src"] {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(room);
+        collect(&source, &mut declared);
+    }
     assert!(declared.len() > 40, "{declared:?}");
     let missing: Vec<_> = declared
         .iter()

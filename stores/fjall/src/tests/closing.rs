@@ -2,7 +2,7 @@
 //! that was handed in and then forgotten (F10).
 
 use super::*;
-use crate::store::Durability;
+use crate::Durability;
 use std::{
     pin::Pin,
     sync::mpsc,
@@ -60,7 +60,7 @@ fn closing_answers_what_waits_for_an_fsync() {
     now(store.close()).unwrap();
     for answer in waiting {
         let outcome = now(answer).unwrap();
-        assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+        assert!(outcome.is_done(), "{outcome:?}");
     }
     let again = FjallStore::open(&path).unwrap();
     for n in 0..WAITING {

@@ -2,7 +2,7 @@
 //! data is overwritten by a new one (requirements F05, S11).
 
 use super::*;
-use crate::error::{Error, ErrorKind};
+use level_session_store::{Error, ErrorKind, Swept};
 
 const GARBAGE: &[u8] = b"\x01\x01garbage";
 
@@ -32,16 +32,12 @@ fn assert_damaged(error: Option<Error>, what: &str) {
 fn a_damaged_record_is_an_error_and_is_never_overwritten() {
     for cache in [0, 100] {
         let (_dir, store) = damaged(cache);
-        let renew = |to| Step::Renew {
-            to,
-            former_works_until: None,
-        };
         assert_damaged(load(&store, id(1)).err(), "load");
-        for step in [CREATE, Step::Keep, Step::Destroy, renew(id(3))] {
+        for step in [CREATE, KEEP, Step::Destroy, renew(id(3), None)] {
             assert_damaged(now(store.commit(commit(id(1), step, &[]))).err(), "commit");
         }
         assert_damaged(
-            now(store.commit(commit(id(2), renew(id(1)), &[]))).err(),
+            now(store.commit(commit(id(2), renew(id(1), None), &[]))).err(),
             "renewing onto it",
         );
         assert_damaged(now(store.page(None, 9, at(1))).err(), "page");
@@ -73,10 +69,7 @@ fn a_sweep_steps_over_a_damaged_record() {
     assert_eq!(&*kept, GARBAGE, "the damaged one is left");
     let due = store.inside(|disk| disk.due.len().unwrap());
     assert_eq!(due, 1, "and is looked at later, not at every sweep");
-    assert_eq!(
-        now(store.sweep(at(1_000), 1)).unwrap(),
-        crate::store::Swept::default()
-    );
+    assert_eq!(now(store.sweep(at(1_000), 1)).unwrap(), Swept::default());
 }
 
 #[test]
@@ -97,7 +90,7 @@ fn a_value_that_has_vanished_is_an_error_of_its_field_and_can_be_written_again()
         matches!(other, Ok(Loaded::Live(_))),
         "another field can be read: {other:?}"
     );
-    now(store.commit(commit(id(4), Step::Keep, &[set("a", "new")]))).unwrap();
+    now(store.commit(commit(id(4), KEEP, &[set("a", "new")]))).unwrap();
     assert_eq!(fields(&store, id(4)), [pair("a", "new"), pair("b", "2")]);
 }
 

@@ -2,7 +2,8 @@
 //! read; and an error that does not say which file it is about.
 
 use super::*;
-use crate::{error::ErrorKind, store::Durability};
+use crate::Durability;
+use level_session_store::{ErrorKind, Outcome};
 use std::{fs, path::Path};
 
 #[test]
@@ -17,18 +18,11 @@ fn a_restart_keeps_everything() {
     for n in 2..=4 {
         create(&store, id(n), &[set("n", "x")]);
     }
-    let renew = |to, grace| Step::Renew {
-        to,
-        former_works_until: grace,
-    };
     now(store.commit(commit(id(2), renew(id(12), Some(at(500))), &[]))).unwrap();
     now(store.commit(commit(id(3), renew(id(13), None), &[]))).unwrap();
     now(store.commit(commit(id(4), Step::Destroy, &[]))).unwrap();
-    now(store.commit(Commit {
-        lease: Some(lease(9)),
-        ..commit(id(1), Step::Keep, &[set("b", "2")])
-    }))
-    .unwrap();
+    let writes = [set("b", "2")];
+    now(store.commit(refresh(id(1), 9, 1_000).with_writes(&writes))).unwrap();
     drop(store);
 
     let store = FjallStore::open(&path).unwrap();
@@ -46,10 +40,11 @@ fn a_restart_keeps_everything() {
     assert!(snapshot.by_former_id);
     assert!(matches!(load(&store, id(3)).unwrap(), Loaded::Ended(_)));
     assert!(matches!(load(&store, id(4)).unwrap(), Loaded::Ended(_)));
-    let found = now(store.find("user", b"seven", at(1))).unwrap();
-    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
+    let found = now(store.find("user", b"seven", None, 9, at(1))).unwrap();
+    let found: Vec<_> = found.items.iter().map(|found| found.id).collect();
+    assert_eq!(found, [id(1)]);
     assert_eq!(
-        now(store.page(None, 9, at(1))).unwrap(),
+        now(store.page(None, 9, at(1))).unwrap().items,
         [id(1), id(12), id(13)]
     );
 }
@@ -85,7 +80,7 @@ fn every_answered_commit_survives_the_process() {
             .open(&path)
             .unwrap();
         create(&store, id(1), &[set("a", "1")]);
-        now(store.commit(commit(id(1), Step::Keep, &[set("a", "2")]))).unwrap();
+        now(store.commit(commit(id(1), KEEP, &[set("a", "2")]))).unwrap();
         let (_dir, killed) = as_if_killed(&path);
         let store = FjallStore::open(killed).unwrap();
         assert_eq!(fields(&store, id(1)), [pair("a", "2")], "{durability:?}");
@@ -103,11 +98,11 @@ fn under_sync_no_commit_is_answered_before_an_fsync() {
     create(&store, id(1), &[set("a", "1")]);
     assert_eq!(store.syncs(), 1);
     for n in 2..=10 {
-        let outcome = now(store.commit(commit(id(1), Step::Keep, &[set("a", "2")]))).unwrap();
-        assert!(matches!(outcome, Outcome::Done));
+        let outcome = now(store.commit(commit(id(1), KEEP, &[set("a", "2")]))).unwrap();
+        assert!(outcome.is_done());
         assert_eq!(store.syncs(), n);
     }
-    let refused = now(store.commit(commit(id(2), Step::Keep, &[]))).unwrap();
+    let refused = now(store.commit(commit(id(2), KEEP, &[]))).unwrap();
     assert!(matches!(refused, Outcome::Gone));
     assert_eq!(store.syncs(), 10, "nothing was written");
 }

@@ -7,13 +7,9 @@ mod upkeep;
 mod writes;
 
 use super::{FjallStore, disk::Disk};
-use crate::{
-    Timestamp,
-    error::Result,
-    store::{
-        Bytes, Commit, Digest, FieldName, Fields, Lease, Loaded, Op, Outcome, Select, Step, Store,
-        Write,
-    },
+use level_session_store::{
+    Bytes, Commit, Digest, FieldName, Lease, Loaded, Result, Select, Step, Store, Timeouts,
+    Timestamp, Use, Write,
 };
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
@@ -34,50 +30,50 @@ fn id(n: u8) -> Digest {
 }
 
 fn lease(seen: u64) -> Lease {
-    Lease {
-        started: at(0),
-        seen: at(seen),
-        idle_deadline: at(seen + 1_000),
-        absolute_deadline: None,
-    }
+    timeouts(1_000).lease(at(0), at(seen))
+}
+
+fn timeouts(idle: u64) -> Timeouts {
+    Timeouts::new(Duration::from_millis(idle))
+}
+
+/// Notes a use of the session at this time.
+fn refresh(id: Digest, millis: u64, idle: u64) -> Commit<'static> {
+    let usage = Use::new(timeouts(idle), Duration::ZERO);
+    Commit::new(id, at(millis), Step::keep(Some(usage)))
 }
 
 fn set(field: &'static str, value: &str) -> Write {
-    Write {
-        field: FieldName::from_static(field),
-        op: Op::Set(Bytes::from(value.as_bytes())),
-        index: None,
-    }
+    Write::set(FieldName::from_static(field), Bytes::from(value.as_bytes()))
 }
 
 fn indexed(field: &'static str, value: &str, entry: &str) -> Write {
-    Write {
-        index: Some(Bytes::from(entry.as_bytes())),
-        ..set(field, value)
-    }
+    set(field, value).with_index(Some(Bytes::from(entry.as_bytes())))
 }
 
 fn commit(id: Digest, step: Step, writes: &[Write]) -> Commit<'_> {
-    let lease = matches!(step, Step::Create { .. } | Step::Renew { .. }).then(|| lease(0));
-    Commit {
-        id,
-        now: at(0),
-        ended_at: at(0),
-        step,
-        clear: false,
-        lease,
-        guards: &[],
-        writes,
-    }
+    Commit::new(id, at(0), step).with_writes(writes)
 }
 
-const CREATE: Step = Step::Create {
-    created: Timestamp::from_millis(0),
-};
+const CREATE: Step = Step::create(
+    Timestamp::from_millis(0),
+    Lease::new(
+        Timestamp::from_millis(0),
+        Timestamp::from_millis(0),
+        Timestamp::from_millis(1_000),
+        None,
+    ),
+);
+
+const KEEP: Step = Step::keep(None);
+
+fn renew(to: Digest, former_works_until: Option<Timestamp>) -> Step {
+    Step::renew(to, lease(0), former_works_until)
+}
 
 fn create(store: &FjallStore, id: Digest, writes: &[Write]) {
     let outcome = now(store.commit(commit(id, CREATE, writes))).unwrap();
-    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    assert!(outcome.is_done(), "{outcome:?}");
 }
 
 fn load(store: &FjallStore, id: Digest) -> Result<Loaded> {
@@ -88,9 +84,7 @@ fn fields(store: &FjallStore, id: Digest) -> Vec<(String, String)> {
     let Loaded::Live(snapshot) = load(store, id).unwrap() else {
         panic!("the session does not live");
     };
-    let Fields::All(fields) = snapshot.fields else {
-        panic!("all fields were asked for");
-    };
+    let fields = snapshot.fields.into_all().expect("all fields");
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let fields = fields.iter();
     fields

@@ -5,11 +5,7 @@ use super::{
     super::{record::Record, recovery},
     *,
 };
-use crate::{
-    Clock,
-    error::Error,
-    store::{ExpiredWatch, StoreFuture},
-};
+use level_session_store::{Clock, Error, StoreFuture, Watch};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -28,11 +24,7 @@ fn the_sweeper_removes_what_is_dead_and_survives_errors() {
         id(1),
         &[set("a", "1"), indexed("user", "7", "seven")],
     );
-    now(store.commit(Commit {
-        lease: Some(lease(500)),
-        ..commit(id(1), Step::Keep, &[])
-    }))
-    .unwrap();
+    now(store.commit(refresh(id(1), 500, 1_000))).unwrap();
     create(&store, id(2), &[set("b", "1")]);
     store.inside(|disk| {
         disk.meta.insert(*id(3).as_bytes(), "garbage").unwrap();
@@ -71,7 +63,7 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
     // From here on nobody but the sweeper uses the store. It is told what it has removed.
     let removed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&removed);
-    let watch: Arc<ExpiredWatch> = Arc::new(move |_| {
+    let watch: Arc<Watch> = Arc::new(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     });
     store.watch_expired(Arc::downgrade(&watch));
@@ -132,10 +124,7 @@ fn a_destroyed_session_leaves_a_mark_for_an_hour_and_then_nothing() {
         id(1),
         &[set("a", "1"), indexed("user", "7", "seven")],
     );
-    let grace = Step::Renew {
-        to: id(2),
-        former_works_until: Some(at(100)),
-    };
+    let grace = renew(id(2), Some(at(100)));
     now(store.commit(commit(id(1), grace, &[]))).unwrap();
     now(store.commit(commit(id(2), Step::Destroy, &[]))).unwrap();
     let rows = || {
@@ -215,8 +204,9 @@ fn an_orphan_in_the_index_is_pruned_when_it_is_found() {
             .insert(super::super::keys::index("user", b"seven", id(9)), [])
             .unwrap();
     });
-    let found = now(store.find("user", b"seven", at(1))).unwrap();
-    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
+    let found = now(store.find("user", b"seven", None, 10, at(1))).unwrap();
+    let found: Vec<_> = found.items.iter().map(|found| found.id).collect();
+    assert_eq!(found, [id(1)]);
     assert_eq!(store.inside(|disk| disk.index.len().unwrap()), 1);
 }
 
@@ -232,8 +222,9 @@ fn without_a_runtime_everything_is_done_where_it_is_called() {
     let (_dir, path) = place();
     let store = FjallStore::open(path).unwrap();
     at_once(store.commit(commit(id(1), CREATE, &[indexed("user", "7", "seven")])));
-    assert_eq!(at_once(store.find("user", b"seven", at(1))).len(), 1);
-    assert_eq!(at_once(store.page(None, 9, at(1))), [id(1)]);
+    let found = at_once(store.find("user", b"seven", None, 9, at(1)));
+    assert_eq!(found.items.len(), 1);
+    assert_eq!(at_once(store.page(None, 9, at(1))).items, [id(1)]);
     assert_eq!(at_once(store.sweep(at(1_000), 9)).sessions, 1);
     at_once(store.close());
 }

@@ -31,11 +31,11 @@ fn a_commit_writes_what_it_changes_and_no_more() {
         let write = |commit: Commit<'_>| {
             written(&store, || {
                 let outcome = now(store.commit(commit)).unwrap();
-                assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+                assert!(outcome.is_done(), "{outcome:?}");
             })
         };
-        let keep = || commit(id(1), Step::Keep, &[]);
-        let with = |change: Write| write(commit(id(1), Step::Keep, &[change]));
+        let keep = || commit(id(1), KEEP, &[]);
+        let with = |change: Write| write(commit(id(1), KEEP, &[change]));
         let new = [set("a", "1"), indexed("user", "7", "seven")];
         assert_eq!(
             write(commit(id(1), CREATE, &new)),
@@ -43,14 +43,7 @@ fn a_commit_writes_what_it_changes_and_no_more() {
             "create: record, due, two values, an index entry"
         );
         assert_eq!(write(keep()), 0, "nothing");
-        assert_eq!(
-            write(Commit {
-                lease: Some(lease(5)),
-                ..keep()
-            }),
-            1,
-            "a refresh: the record"
-        );
+        assert_eq!(write(refresh(id(1), 5, 1_000)), 1, "a refresh: the record");
         assert_eq!(with(set("a", "2")), 1, "a field that is there: its value");
         assert_eq!(
             with(indexed("user", "7b", "seven")),
@@ -58,10 +51,7 @@ fn a_commit_writes_what_it_changes_and_no_more() {
             "the same entry: the value"
         );
         assert_eq!(with(set("b", "1")), 2, "a new field: value and record");
-        let remove = || Write {
-            op: Op::Remove,
-            ..set("b", "")
-        };
+        let remove = || Write::remove(FieldName::from_static("b"));
         assert_eq!(with(remove()), 2, "removing a field: value and record");
         assert_eq!(with(remove()), 0, "removing what is not there");
         assert_eq!(
@@ -69,24 +59,13 @@ fn a_commit_writes_what_it_changes_and_no_more() {
             4,
             "another entry: value, record, two entries"
         );
-        let sooner = Lease {
-            idle_deadline: at(900),
-            ..lease(6)
-        };
         assert_eq!(
-            write(Commit {
-                lease: Some(sooner),
-                ..keep()
-            }),
+            write(refresh(id(1), 6, 894)),
             2,
             "an earlier deadline: record and due"
         );
-        let renew = Step::Renew {
-            to: id(2),
-            former_works_until: None,
-        };
         assert_eq!(
-            write(commit(id(1), renew, &[])),
+            write(commit(id(1), renew(id(2), None), &[])),
             6,
             "a renewal: two records, two dues, two entries, no value"
         );

@@ -1,7 +1,7 @@
 //! A store whose calls can be held, before they are made or before their answer arrives: for what happens meanwhile.
 
 use level_session::{
-    Error, Result, Timestamp,
+    Timestamp,
     store::{Commit, Digest, Loaded, Outcome, Select, Store, StoreFuture, Wrapper},
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,7 +133,7 @@ impl Wrapper for HeldStore {
         &self.inner
     }
 
-    fn load<'a>(
+    fn wrap_load<'a>(
         &'a self,
         id: Digest,
         select: Select<'a>,
@@ -143,10 +143,12 @@ impl Wrapper for HeldStore {
         StoreFuture::boxed(self.gates.loads.pass(call))
     }
 
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
-        let lost = || Error::store("storing a session", "a fault that a test asked for");
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        let lost = || {
+            level_session::store::Error::store("storing a session", "a fault that a test asked for")
+        };
         let call = async move {
-            let outcome: Result<_> = match self.gates.fate() {
+            let outcome: level_session::store::Result<_> = match self.gates.fate() {
                 Fate::Stored => return self.inner.commit(commit).await,
                 Fate::Failed => Err(lost()),
                 Fate::Lost => self.inner.commit(commit).await.and(Err(lost())),
@@ -155,5 +157,4 @@ impl Wrapper for HeldStore {
         };
         StoreFuture::boxed(self.gates.commits.pass(call))
     }
-
 }
