@@ -305,10 +305,17 @@ impl State {
     }
 
     fn step_of_nobody(&mut self, leaves_something: bool, rules: Rules<'_>) -> Result<Option<Plan>> {
-        if std::mem::take(&mut self.wants.intent) == Intent::Destroy && self.jar.brought_an_id() {
-            self.was_gone()?;
+        // What is to be destroyed has ended already, which is as good: the cookie is removed. Unless the session was
+        // renewed a moment ago: it lives, and a removal could meet the new cookie, which the browser may have by now.
+        let was_gone = self.wants.intent == Intent::Destroy && self.jar.brought_an_id();
+        if was_gone && self.jar.renewed_lately {
+            return self.is_gone();
         }
         if !leaves_something {
+            if was_gone {
+                self.cookie = CookieAction::Remove;
+            }
+            self.wants.intent = Intent::Keep;
             return Ok(None);
         }
         if rules.detached {
@@ -320,16 +327,6 @@ impl State {
             new: Some(new.clone()),
             ..Plan::new(new.digest, step)
         }))
-    }
-
-    /// What is to be destroyed has ended already, which is as good: the cookie is removed. Unless the session was renewed
-    /// a moment ago: it lives, and a removal could meet the new cookie, which the browser may have by now.
-    fn was_gone(&mut self) -> Result<()> {
-        if self.jar.renewed_lately {
-            return self.is_gone();
-        }
-        self.cookie = CookieAction::Remove;
-        Ok(())
     }
 
     /// The id that a token was bound to, or else a new one, of the same home as the session has now.

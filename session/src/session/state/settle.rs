@@ -28,6 +28,7 @@ impl State {
             result,
             ..
         } = landing;
+        let is_claim = plan.is_claim();
         let mut told = Told {
             result: Ok(Flown::Stored),
             events: [None, None],
@@ -59,7 +60,7 @@ impl State {
             }
             Err(error) => told.result = self.not_stored(plan, rules).and(Err(error)),
         }
-        if rules.detached && matches!(told.result, Ok(Flown::Stored)) {
+        if rules.detached && !is_claim && matches!(told.result, Ok(Flown::Stored)) {
             self.slots.forget(); // its unit of work ends with its commit
         }
         told

@@ -125,7 +125,7 @@ pub(super) enum Came {
 }
 
 /// What shall happen to the session itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Intent {
     #[default]
     Keep,
@@ -151,9 +151,7 @@ pub(super) struct Wants {
 impl Wants {
     /// What a commit would have stored is wanted once more, beside what is wanted since.
     pub(super) fn fall_back(&mut self, under: Self) {
-        if self.intent == Intent::Keep {
-            self.intent = under.intent;
-        }
+        self.intent = self.intent.max(under.intent);
         if self.clear != Clear::Everything && under.clear != Clear::Nothing {
             self.clear = under.clear;
         }
