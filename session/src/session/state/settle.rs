@@ -72,6 +72,12 @@ impl State {
         let is_refresh = plan.is_refresh();
         self.not_stored(plan, rules)?;
         match loaded {
+            // By the deadlines that are stored it lives, and by today's timeouts it does not.
+            Some(Loaded::Live(snapshot))
+                if is_blind && rules.now >= rules.expiry().deadline(&snapshot.meta.lease) =>
+            {
+                self.lives_not(&Loaded::Missing, rules).map(|()| Flown::Again)
+            }
             // To end what has ended is a success: it is nobody's session any more.
             Some(Loaded::Missing | Loaded::Ended(_)) if destroys => {
                 if let Some(Loaded::Ended(at)) = loaded {

@@ -3,7 +3,7 @@
 use super::UnitOfWork;
 use crate::{
     error::{Error, ErrorKind, Result},
-    session::state::{Flight, Flown, Landing, Phase, State, Waiting},
+    session::state::{Execution, Flight, Flown, Landing, Phase, State, Waiting},
 };
 use std::{
     future::poll_fn,
@@ -61,62 +61,62 @@ impl UnitOfWork {
         mut seat: Option<&mut Seat>,
     ) -> Poll<Option<Result<Flown>>> {
         loop {
-            let taken = {
-                let mut state = self.peek();
-                let Some(flight) = state.flight(seat.as_ref().map(|seat| seat.number)) else {
-                    return Poll::Ready(None);
-                };
-                match flight.execution.take() {
-                    Some(execution) => Ok((execution, flight.waiting())),
-                    None => Err(flight.join(cx.waker())),
-                }
+            let number = seat.as_ref().map(|seat| seat.number);
+            let (execution, waiting) = match self.peek().flight(number) {
+                None => return Poll::Ready(None),
+                Some(flight) => match flight.execution.take() {
+                    Some(execution) => (Some(execution), flight.waiting()),
+                    // Another thread polls it just now.
+                    None => (None, Some(flight.join(cx.waker()))),
+                },
             };
-            let (mut execution, waiting) = match taken {
-                Ok(taken) => taken,
-                // Another thread polls it just now.
-                Err(waiting) => return self.waits(seat, waiting),
+            let is_first = waiting.is_none();
+            if let (Some(seat), Some(waiting)) = (&mut seat, &waiting) {
+                seat.waiting = Some(waiting.clone());
+            }
+            let Some(execution) = execution else {
+                return Poll::Pending;
             };
-            // The first poll does without an allocation: most stores answer at once. Nothing is locked meanwhile, since
-            // code of the store's runs, and closures of updates.
-            let aloft = Aloft {
-                unit: self,
-                has_seat: seat.is_some(),
-            };
-            let polled = match &waiting {
-                None => execution.as_mut().poll(cx),
-                Some(waiting) => {
-                    waiting.add(cx.waker());
-                    let waker = Waker::from(waiting.clone());
-                    execution.as_mut().poll(&mut Context::from_waker(&waker))
-                }
-            };
-            std::mem::forget(aloft);
-            match (polled, waiting) {
-                (Poll::Ready(landing), _) => {
-                    return Poll::Ready(self.land(landing, seat.is_some()));
-                }
-                (Poll::Pending, waiting) => {
-                    let mut state = self.peek();
-                    let Some(flight) = state.flight.as_mut() else {
-                        return Poll::Ready(None); // the request is over
-                    };
-                    let joined = flight.goes_on(execution);
-                    drop(state);
-                    if let Some(joined) = joined {
-                        joined.wake_all();
-                    }
-                    if let Some(waiting) = waiting {
-                        return self.waits(seat.take(), waiting);
-                    }
-                    // Once more, with a waker that wakes all who wait.
-                }
+            match self.poll_execution(cx, execution, waiting, seat.is_some()) {
+                Poll::Ready(result) => return Poll::Ready(result),
+                // Once more, with a waker that wakes all who wait.
+                Poll::Pending if is_first => {}
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    fn waits(&self, seat: Option<&mut Seat>, waiting: Arc<Waiting>) -> Poll<Option<Result<Flown>>> {
-        if let Some(seat) = seat {
-            seat.waiting = Some(waiting);
+    /// The first poll does without an allocation for those who wait: most stores answer at once. Nothing is locked
+    /// meanwhile, since code of the store's runs, and closures of updates.
+    fn poll_execution(
+        &self,
+        cx: &mut Context<'_>,
+        mut execution: Execution,
+        waiting: Option<Arc<Waiting>>,
+        has_seat: bool,
+    ) -> Poll<Option<Result<Flown>>> {
+        let aloft = Aloft {
+            unit: self,
+            has_seat,
+        };
+        let polled = match &waiting {
+            None => execution.as_mut().poll(cx),
+            Some(waiting) => {
+                waiting.add(cx.waker());
+                let waker = Waker::from(waiting.clone());
+                execution.as_mut().poll(&mut Context::from_waker(&waker))
+            }
+        };
+        std::mem::forget(aloft);
+        if let Poll::Ready(landing) = polled {
+            return Poll::Ready(self.land(landing, has_seat));
+        }
+        let joined = match &mut self.peek().flight {
+            None => return Poll::Ready(None), // the request is over
+            Some(flight) => flight.goes_on(execution),
+        };
+        if let Some(joined) = joined {
+            joined.wake_all();
         }
         Poll::Pending
     }
