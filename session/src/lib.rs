@@ -136,7 +136,7 @@ pub use runtime::Event;
 pub use session::{
     All, Counter, Field, Flash, Loading, NoFields, OptField, Session, SessionData, Storing, Untyped,
 };
-pub use sessions::Sessions;
+pub use sessions::{Sessions, SessionsBuilder};
 
 #[cfg(feature = "derive")]
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]

@@ -7,10 +7,7 @@ pub mod lints;
 pub mod process;
 pub mod visitor;
 
-use level_session::{
-    Durability, FjallStore,
-    store::{MemoryStore, Store},
-};
+use level_session::{Durability, FjallStore, MemoryStore, store::Store};
 use std::sync::Arc;
 
 /// Runs a test over every store that needs no server, each new and empty: in memory, embedded, embedded without a

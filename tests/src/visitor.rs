@@ -5,7 +5,7 @@ use http::{
     header::{COOKIE, SET_COOKIE},
 };
 use level_session::{
-    Clock, Expiry, Keyring, Result, Session, SessionData, Sessions, Timestamp,
+    Clock, Expiry, Keyring, Result, Session, SessionData, Sessions, SessionsBuilder, Timestamp,
     store::{
         MemoryStore, Store,
         testing::{Faults, FaultyStore},
@@ -40,7 +40,8 @@ impl App {
         let (store, faults) = FaultyStore::new(store);
         let clock = Clock::manual(Timestamp::from_millis(START));
         let keyring = Keyring::new([[7; 32]]).expect("one key of 32 bytes");
-        let sessions = Sessions::new(store, keyring).with_clock(clock.clone());
+        let sessions = Sessions::builder(store, keyring).clock(clock.clone());
+        let sessions = sessions.build().expect("the defaults");
         Self {
             sessions,
             faults,
@@ -49,10 +50,14 @@ impl App {
     }
 
     /// With other settings.
+    ///
+    /// # Panics
+    /// If one cannot be used.
     #[must_use]
-    pub fn with(self, change: impl FnOnce(Sessions) -> Sessions) -> Self {
+    pub fn with(self, change: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Self {
+        let sessions = change(self.sessions.to_builder()).build();
         Self {
-            sessions: change(self.sessions),
+            sessions: sessions.expect("settings that can be used"),
             ..self
         }
     }
@@ -60,7 +65,7 @@ impl App {
     /// With these timeouts.
     #[must_use]
     pub fn with_expiry(self, expiry: Expiry) -> Self {
-        self.with(|sessions| sessions.with_expiry(expiry))
+        self.with(|sessions| sessions.expiry(expiry))
     }
 
     /// A session of this visitor, as a request gets it.

@@ -116,50 +116,213 @@ fn must_exist(row: &str, test: &str) {
     );
 }
 
-/// Prevents: a dependency that nobody has given a reason for, and a reason for one that is gone.
+/// The crates that an application depends on.
+const CRATES: [&str; 3] = ["session", "session-store", "stores/fjall"];
+
+/// Prevents: a dependency without a reason, and a reason for a dependency that is gone.
 #[test]
 fn every_direct_dependency_is_listed_with_its_reason() {
     let document = read("session/docs/security.md");
     let (_, list) = document
-        .split_once("| crate | feature | what for |")
+        .split_once("| crate | used by | what for |")
         .unwrap();
-    let listed: BTreeMap<String, String> = rows(list)
-        .filter(|cells| cells[0].starts_with('`'))
-        .map(|cells| {
-            assert!(cells[2].len() > 5, "{cells:?}: no reason");
-            let bare = |cell: &str| cell.replace('`', "");
-            (bare(cells[0]), bare(cells[1]))
-        })
-        .collect();
+    let mut listed = BTreeSet::new();
+    for cells in rows(list).filter(|cells| cells[0].starts_with('`')) {
+        assert!(cells[2].len() > 5, "{cells:?}: no reason");
+        let dependency = cells[0].replace('`', "");
+        for user in cells[1].split(", ") {
+            listed.insert((dependency.clone(), user.replace('`', "")));
+        }
+    }
+    let mut declared = BTreeSet::new();
+    for user in CRATES {
+        declared.extend(dependencies(user));
+    }
+    assert_eq!(listed, declared);
     let manifest = read("session/Cargo.toml");
+    assert!(manifest.contains("default = [\"derive\", \"fjall\", \"axum\"]"));
+}
+
+/// The dependencies of a crate, each with the crate and, if it is optional, the feature that brings it.
+fn dependencies(user: &str) -> BTreeSet<(String, String)> {
+    let manifest = format!("{}\n[end]", read(&format!("{user}/Cargo.toml")));
     let section = |name: &str| {
-        let (_, rest) = manifest.split_once(&format!("\n[{name}]\n")).unwrap();
-        rest.split_once("\n[").unwrap().0.to_owned()
+        let rest = manifest.split_once(&format!("\n[{name}]\n"));
+        rest.map_or("", |(_, rest)| rest.split_once("\n[").unwrap().0)
     };
-    let features = section("features");
     let on_linux = section("target.'cfg(target_os = \"linux\")'.dependencies");
     let targets = manifest.matches("\n[target.").count();
-    assert_eq!(targets, 1, "a section that is not looked at here");
-    let dependencies = section("dependencies") + "\n" + &on_linux;
-    let declared: BTreeMap<String, String> = dependencies
-        .lines()
+    assert_eq!(
+        targets,
+        usize::from(!on_linux.is_empty()),
+        "{user}: a section that is not looked at here"
+    );
+    let lines = section("dependencies").lines().chain(on_linux.lines());
+    lines
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| {
-            let end = line.find(['.', ' ', '=']).unwrap();
-            let name = &line[..end];
-            let feature = match line.contains("optional = true") {
-                false => "",
+            let name = &line[..line.find(['.', ' ', '=']).unwrap()];
+            let used_by = match line.contains("optional = true") {
+                false => user.to_owned(),
                 true => {
                     let dep = format!("\"dep:{name}\"");
-                    let line = features.lines().find(|line| line.contains(&dep)).unwrap();
-                    line.split_once(" =").unwrap().0
+                    let mut features = section("features").lines();
+                    let line = features.find(|line| line.contains(&dep)).unwrap();
+                    format!("{user} ({})", line.split_once(" =").unwrap().0)
                 }
             };
-            (name.to_owned(), feature.to_owned())
+            (name.to_owned(), used_by)
         })
+        .collect()
+}
+
+/// Prevents: a store that must be released anew because a framework was, and applications that cannot have both.
+#[test]
+fn the_store_contract_knows_nothing_of_the_web() {
+    for user in ["session-store", "stores/fjall"] {
+        for (dependency, _) in dependencies(user) {
+            let foreign = ["http", "hyper", "axum", "tower", "cookie", "hmac"];
+            assert!(
+                !foreign.iter().any(|name| dependency.starts_with(name)),
+                "{user} depends on {dependency}"
+            );
+        }
+    }
+}
+
+/// Prevents: rooms that import each other in a circle, so that nothing can be understood or tested alone.
+/// ARCHITECTURE.md has the table; every `crate::` path of the code is held against it.
+#[test]
+fn every_room_imports_only_what_the_table_allows() {
+    let document = read("ARCHITECTURE.md");
+    let (_, table) = document.split_once("| crate | room | may use |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let mut allowed: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for cells in rows(table) {
+        if !cells[0].starts_with('`') {
+            continue;
+        }
+        let names = |cell: &str| -> Vec<String> {
+            let names = cell.split(',').map(|name| name.trim().replace('`', ""));
+            names.filter(|name| !name.is_empty()).collect()
+        };
+        for room in names(cells[1]) {
+            let uses = names(cells[2]).into_iter().collect();
+            let before = allowed.insert((names(cells[0])[0].clone(), room), uses);
+            assert!(before.is_none(), "a room has two rows: {cells:?}");
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for user in ["session", "session-store"] {
+        let source = root().join(user).join("src");
+        for (path, code) in sources(&source) {
+            let room = path.iter().next().unwrap().to_str().unwrap();
+            let room = room.strip_suffix(".rs").unwrap_or(room).to_owned();
+            if room == "lib" {
+                continue;
+            }
+            let place = (user.to_owned(), room.clone());
+            let uses = allowed
+                .get(&place)
+                .unwrap_or_else(|| panic!("{user}: the room {room} is not in the table"));
+            for used in imports(&code) {
+                assert!(
+                    used == room || uses.contains(&used),
+                    "{user}/src/{}: `{room}` must not use `{used}`",
+                    path.display()
+                );
+            }
+            seen.insert(place);
+        }
+    }
+    let gone: Vec<_> = allowed
+        .keys()
+        .filter(|place| !seen.contains(place))
         .collect();
-    assert_eq!(listed, declared);
-    assert!(features.contains("default = [\"derive\", \"fjall\", \"axum\"]"));
+    assert!(gone.is_empty(), "rooms that no longer exist: {gone:?}");
+    // A table that allowed a circle would prove nothing.
+    for (place, uses) in &allowed {
+        let mut below: Vec<_> = uses.iter().cloned().collect();
+        let mut known = BTreeSet::new();
+        while let Some(room) = below.pop() {
+            assert_ne!(room, place.1, "{place:?} uses itself, by way of others");
+            if let Some(uses) = allowed.get(&(place.0.clone(), room.clone()))
+                && known.insert(room)
+            {
+                below.extend(uses.iter().cloned());
+            }
+        }
+    }
+}
+
+/// Every source file below a folder, without tests, and its path from there.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_owned();
+            if name == "tests" {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let code = fs::read_to_string(&path).unwrap();
+            let (code, _) = code
+                .split_once("#[cfg(test)]\nmod tests {")
+                .unwrap_or((&code, ""));
+            let lines = code.lines().map(|line| line.split("//").next().unwrap());
+            let code = lines.collect::<Vec<_>>().join("\n");
+            found.push((path.strip_prefix(folder).unwrap().to_owned(), code));
+        }
+    }
+    found
+}
+
+/// The first name behind every `crate::` of some code, also in braces. Macros and types that stand in the crate's root
+/// are no rooms.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, start) in code.match_indices("crate::") {
+        if code[..at].ends_with(['$', '_']) || code[..at].ends_with(char::is_alphanumeric) {
+            continue;
+        }
+        let rest = &code[at + start.len()..];
+        let mut depth = 0;
+        let mut items = vec![String::new()];
+        for c in rest.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => items.push(String::new()),
+                _ => {}
+            }
+            if depth == 0 && !rest.starts_with('{') && !c.is_alphanumeric() && c != '_' {
+                break;
+            }
+            if !"{},".contains(c) || depth > 1 {
+                items.last_mut().unwrap().push(c);
+            }
+            if depth == 0 && c == '}' {
+                break;
+            }
+        }
+        for item in items {
+            let name: String = item
+                .trim()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            let is_room = name.starts_with(|c: char| c.is_ascii_lowercase());
+            if is_room {
+                found.insert(name);
+            }
+        }
+    }
+    found
 }
 
 /// Prevents: a tag compared byte by byte, which tells how much of a forgery is right (S06). What computes a tag is

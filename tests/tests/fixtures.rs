@@ -27,7 +27,7 @@ fn open(path: &Path) -> (App, FjallStore) {
         .expect("it opens");
     let next = AtomicU8::new(1);
     let source = move || Ok([next.fetch_add(1, Ordering::Relaxed); 24]);
-    let app = App::over(Arc::new(store.clone())).with(|sessions| sessions.with_id_source(source));
+    let app = App::over(Arc::new(store.clone())).with(|sessions| sessions.id_source(source));
     (app, store)
 }
 

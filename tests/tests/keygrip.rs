@@ -147,8 +147,10 @@ struct Ours(Arc<MemoryStore>);
 impl Ours {
     fn sessions(&self, keys: &[&str]) -> Sessions {
         let config = CookieConfig::builder().name("s").secure(false).keygrip();
-        Sessions::new(self.0.clone(), Keyring::new(keys).unwrap())
-            .with_cookie(config.build().unwrap())
+        Sessions::builder(self.0.clone(), Keyring::new(keys).unwrap())
+            .cookie(config.build().unwrap())
+            .build()
+            .unwrap()
     }
 
     async fn sign_in(&self, keys: &[&str]) -> Visitor {

@@ -1,7 +1,9 @@
 //! Prevents: a clean-up that ends with its first error, that takes what lives, or that keeps a process from ending
 //! (F08). `SWEEP_SESSIONS` is how many sessions there are (default: 4,000).
 
-use level_session::{Clock, Expiry, FjallStore, Session, Sessions, Timestamp, store::Store as _};
+use level_session::{
+    Clock, Expiry, FjallStore, Session, SessionsBuilder, Timestamp, store::Store as _,
+};
 use level_session_tests::{
     history::Data,
     over_every_store,
@@ -48,11 +50,7 @@ async fn what_has_expired_goes_and_what_lives_stays_under_load() {
         clock: clock.clone(),
         ..App::over(Arc::new(store.clone()))
     }
-    .with(|sessions: Sessions| {
-        sessions
-            .with_clock(clock.clone())
-            .with_expiry(Expiry::idle(IDLE))
-    });
+    .with(|sessions: SessionsBuilder| sessions.clock(clock.clone()).expiry(Expiry::idle(IDLE)));
     let (mut living, mut dying) = (Vec::new(), Vec::new());
     for user in 0..count {
         let visitor = sign_in(&app, user).await;

@@ -35,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = FjallStore::open(data.join("sessions"))?;
     let keyring = Keyring::from_file_or_generate(data.join("session.key"))?;
     // Plain HTTP, and for this machine alone: the default cookie is for HTTPS.
-    let sessions = Sessions::new(store, keyring).with_cookie(CookieConfig::for_development());
+    let sessions = Sessions::builder(store, keyring).cookie(CookieConfig::for_development());
+    let sessions = sessions.build()?;
 
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);

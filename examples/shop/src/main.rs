@@ -22,7 +22,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, store::Store as _};
+use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, Sessions, store::Store as _};
 use session::Shop;
 use std::{env, error::Error, fs, io, path::PathBuf};
 use tokio::net::TcpListener;
@@ -45,13 +45,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&data)?;
     let store = FjallStore::open(data.join("sessions"))?;
     let keyring = Keyring::from_file_or_generate(data.join("session.key"))?;
-    let sessions = SessionLayer::new(store.clone(), keyring)
-        .with_cookie(cookie)
-        .with_data::<Shop>()?;
+    let sessions = Sessions::builder(store.clone(), keyring)
+        .cookie(cookie)
+        .data::<Shop>()
+        .build()?;
 
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("the shop is open: http://{}", listener.local_addr()?);
-    axum::serve(listener, shop(sessions))
+    axum::serve(listener, shop(sessions.into()))
         .with_graceful_shutdown(end())
         .await?;
     store.close().await?;

@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use level_session::{
-    CookieConfig, Keyring, Result, Session, SessionData, SessionLayer, Value, store::MemoryStore,
+    CookieConfig, Keyring, MemoryStore, Result, Session, SessionData, SessionLayer, Sessions, Value,
 };
 use std::{collections::BTreeMap, error::Error};
 
@@ -79,17 +79,18 @@ async fn show(session: Session) -> Result<Json<BTreeMap<String, Value>>> {
 }
 
 fn app() -> std::result::Result<Router, Box<dyn Error>> {
-    let layer = SessionLayer::new(MemoryStore::new(), Keyring::generate()?)
-        .with_cookie(CookieConfig::for_development())
+    let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+        .cookie(CookieConfig::for_development())
         // Two structs that claim one key are refused here, not at some visitor's request.
-        .with_data::<Shop>()?
-        .with_data::<Survey>()?;
+        .data::<Shop>()
+        .data::<Survey>()
+        .build()?;
     Ok(Router::new()
         .route("/add/{sku}", get(add))
         .route("/sign-in/{user}", post(sign_in))
         .route("/survey/{stars}", post(rate))
         .route("/session", get(show))
-        .layer(layer))
+        .layer(SessionLayer::from(sessions)))
 }
 
 #[tokio::main]

@@ -1,13 +1,6 @@
 //! What can be counted.
 
-/// The values that a counter's type can hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// The smallest.
-    pub min: i128,
-    /// The largest.
-    pub max: i128,
-}
+use crate::value::CounterRange;
 
 /// The integer types that a `#[session(counter)]` can have: `i8` to `i64`, `u8` to `u64`, `isize`, `usize`.
 #[diagnostic::on_unimplemented(
@@ -17,7 +10,7 @@ pub struct Range {
 )]
 pub trait CounterValue: Copy + private::Sealed {
     #[doc(hidden)]
-    const RANGE: Range;
+    const RANGE: CounterRange;
     #[doc(hidden)]
     const ZERO: Self;
     #[doc(hidden)]
@@ -35,7 +28,7 @@ macro_rules! counters {
     ($($t:ty)*) => {$(
         impl private::Sealed for $t {}
         impl CounterValue for $t {
-            const RANGE: Range = Range { min: <$t>::MIN as i128, max: <$t>::MAX as i128 };
+            const RANGE: CounterRange = CounterRange { min: <$t>::MIN as i128, max: <$t>::MAX as i128 };
             const ZERO: Self = 0;
             fn widen(self) -> i128 { self as i128 }
             fn narrow(wide: i128) -> Option<Self> { Self::try_from(wide).ok() }

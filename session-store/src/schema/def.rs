@@ -1,7 +1,7 @@
 //! What a struct declares of one field.
 
-use super::{CounterValue, Range};
-use crate::value::{self, Body, Buffer, ValueError};
+use super::CounterValue;
+use crate::value::{self, Body, Buffer, CounterRange, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
@@ -13,7 +13,7 @@ pub struct FieldDef {
     pub(crate) ttl: Option<Duration>,
     pub(crate) flash: bool,
     pub(crate) index: bool,
-    pub(crate) counter: Option<Range>,
+    pub(crate) counter: Option<CounterRange>,
     pub(crate) check: fn(&Body<'_>) -> Result<(), ValueError>,
 }
 
@@ -45,7 +45,7 @@ impl FieldDef {
     }
     /// The range of the field's type, if it is a counter.
     #[must_use]
-    pub const fn range(&self) -> Option<Range> {
+    pub const fn range(&self) -> Option<CounterRange> {
         self.counter
     }
     /// Refuses a body that the field's type cannot read.

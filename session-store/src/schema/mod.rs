@@ -6,7 +6,7 @@ mod key;
 #[expect(clippy::module_inception, reason = "the module's own subject")]
 mod schema;
 
-pub use counter::{CounterValue, Range};
+pub use counter::CounterValue;
 pub use def::{Def, FieldDef};
 pub use key::{AsKey, FieldKey, Key};
 pub use schema::{Schema, schema};

@@ -44,6 +44,8 @@ impl Timeouts {
 }
 
 /// A lifetime that was chosen for one session, in place of the deployment's timeouts ("remember me").
+///
+/// A store keeps its timeouts in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lifetime {

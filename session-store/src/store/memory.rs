@@ -2,9 +2,9 @@
 
 use super::{
     Abilities, Clear, Commit, Cursor, Done, Fields, Found, Limit, Loaded, Outcome, Page, Select,
-    Snapshot, Step, Store, StoreFuture, Swept, Watch, WatchList, WhenFull,
+    Snapshot, Step, Store, StoreFuture, Swept, Watch, WatchList,
     local::{ByDigest, Field, Table},
-    rules::{self, Life, Verdict},
+    rules::{self, Life},
 };
 use crate::{
     bytes::Bytes,
@@ -101,10 +101,15 @@ impl MemoryStore {
 
     fn write(&self, commit: &Commit<'_>) -> Result<Outcome> {
         let (mut shards, current) = self.lock_for(commit)?;
-        let values = match shards.judge(commit, current)? {
-            Ok(values) => values,
-            Err(refused) => return Ok(refused),
+        let session = match shards.session(commit, current) {
+            Ok(session) => session,
+            Err(Refused::Gone) => return Ok(Outcome::Gone),
+            Err(Refused::Exists) => return Ok(Outcome::Exists),
         };
+        let stored = |name: &str| Ok(session.and_then(|session| session.value(name)));
+        if let Some(found) = rules::conflict(commit, stored)? {
+            return Ok(Outcome::Conflict(found));
+        }
         let mut over = Vec::new();
         for (at, limit) in commit.limits.iter().enumerate() {
             match shards.over(limit, current, commit.now) {
@@ -112,6 +117,7 @@ impl MemoryStore {
                 None => return Ok(Outcome::Full(at)),
             }
         }
+        let values = rules::values(commit, stored)?;
         over.sort_unstable();
         over.dedup();
         for id in &over {
@@ -381,6 +387,12 @@ impl Session {
     }
 }
 
+/// Why a commit does not apply to what is known of its session.
+enum Refused {
+    Gone,
+    Exists,
+}
+
 /// The shards that a commit looks at, locked.
 enum Locked<'s> {
     One(MutexGuard<'s, Shard>),
@@ -417,37 +429,27 @@ impl Locked<'_> {
         }
     }
 
-    /// The bytes that the commit's writes leave, or why it does not apply.
-    fn judge(
-        &self,
-        commit: &Commit<'_>,
-        current: Digest,
-    ) -> Result<Result<Vec<Option<Bytes>>, Outcome>> {
+    /// The session that the commit changes, none if it makes one, or why it does not apply.
+    fn session(&self, commit: &Commit<'_>, current: Digest) -> Result<Option<&Session>, Refused> {
         let by_current_id = current == commit.id;
         let session = match (commit.step, self.get(current)) {
             (Step::Create { .. }, None) if by_current_id => None,
-            (Step::Create { .. }, _) => return Ok(Err(Outcome::Exists)),
-            (Step::Renew { .. }, _) if !by_current_id => return Ok(Err(Outcome::Gone)),
+            (Step::Create { .. }, _) => return Err(Refused::Exists),
+            (Step::Renew { .. }, _) if !by_current_id => return Err(Refused::Gone),
             (_, Some(Record::Live(session)))
                 if (by_current_id || session.life.works_by(commit.id, commit.now))
                     && session.life.is_live_for(commit) =>
             {
-                Some(session)
+                Some(&**session)
             }
-            _ => return Ok(Err(Outcome::Gone)),
+            _ => return Err(Refused::Gone),
         };
         if let Step::Renew { to, .. } = commit.step
             && self.get(to).is_some()
         {
-            return Ok(Err(Outcome::Exists));
+            return Err(Refused::Exists);
         }
-        let verdict = rules::judge(commit, |name| {
-            Ok(session.and_then(|session| session.value(name)))
-        });
-        Ok(match verdict? {
-            Verdict::Conflict(found) => Err(Outcome::Conflict(found)),
-            Verdict::Apply(values) => Ok(values),
-        })
+        Ok(session)
     }
 
     /// The sessions that have to end for the commit to keep a limit; `None` if it is refused.
@@ -455,29 +457,17 @@ impl Locked<'_> {
         let Self::All(shards) = self else {
             unreachable!("all shards are locked where there is a limit");
         };
-        let mut others = Vec::new();
-        for (id, record) in shards.iter().flat_map(|shard| shard.iter()) {
-            let Record::Live(session) = record else {
-                continue;
-            };
-            if session.is_found_by(&limit.field, &limit.entry, now) {
-                others.push((session.life.lease.started, *id));
+        let known = shards.iter().flat_map(|shard| shard.iter());
+        let with_entry = known.filter_map(|(id, record)| match record {
+            Record::Live(session) if session.is_found_by(&limit.field, &limit.entry, now) => {
+                Some((session.life.lease.started, *id))
             }
-        }
-        let has_it = others.iter().any(|(_, id)| *id == current);
-        others.retain(|(_, id)| *id != current);
-        let over = (others.len() + 1).saturating_sub(limit.most.max(1));
-        match limit.when_full {
-            WhenFull::Refuse if over > 0 && !has_it => None,
-            WhenFull::Refuse => Some(Vec::new()),
-            WhenFull::EndOldest => {
-                others.sort_unstable();
-                Some(others.into_iter().take(over).map(|(_, id)| id).collect())
-            }
-        }
+            _ => None,
+        });
+        rules::over(limit, current, with_entry)
     }
 
-    /// Does what was [judged](Self::judge).
+    /// Does what was found to apply.
     fn apply(&mut self, commit: &Commit<'_>, current: Digest, values: Vec<Option<Bytes>>) -> Done {
         match commit.step {
             Step::Create { created, lease } => {

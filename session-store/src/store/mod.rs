@@ -74,7 +74,7 @@ pub trait Store: Send + Sync + 'static {
     fn home(&self, id: Digest) -> Home;
 
     /// Sessions that live at `now` and have an index entry of this `field` and value, in any order, at most `limit` of
-    /// them.
+    /// them. A limit of 0 counts as 1.
     ///
     /// Pages that begin `after` the [next](Page::next) of the one before list each session at least once that lives
     /// under one id, with the entry, from the first of them to the last.
@@ -124,9 +124,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`Abilities::tells_expired`].
     fn watch_expired(&self, watch: Weak<Watch>);
 
-    /// Calls `watch`, for as long as it exists, with every digest that was ended on purpose, by whatever process: soon
-    /// after the end, and at least once unless a connection was broken meanwhile (requirement L17). A store that cannot
-    /// tell of ends made by other processes need not: see [`Abilities::tells_ended`].
+    /// Calls `watch`, for as long as it exists, with every digest that was ended on purpose, by whatever process:
+    /// destroyed (under its current id), renewed to another id, or ended by a [`Limit`]. Soon after the end, and at least
+    /// once unless a connection was broken meanwhile (requirement L17). A store that cannot tell of ends made by other
+    /// processes need not: see [`Abilities::tells_ended`].
     fn watch_ended(&self, watch: Weak<Watch>);
 }
 

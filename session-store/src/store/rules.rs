@@ -1,6 +1,6 @@
 //! What a commit does to one session, as pure functions: for stores that read, decide and write in one place.
 
-use super::{Commit, Guard, Lease, Meta, Op, Step, Timeouts, Use, Write};
+use super::{Commit, Lease, Limit, Meta, Op, Step, Timeouts, Use, WhenFull, Write};
 use crate::{
     bytes::Bytes,
     clock::Timestamp,
@@ -101,18 +101,51 @@ pub enum Verdict {
 
 /// Compares the guards and calculates the additions. `stored` reads a field as it was before the commit.
 ///
+/// A commit with [limits](Commit::limits) asks for [`conflict`] first, then for [`over`], and for [`values`] last: so an
+/// addition that fails is not told before a limit that refuses.
+///
 /// # Errors
 /// Those of `stored`, and those of [`Add::apply`](crate::Add::apply).
 pub fn judge(
     commit: &Commit<'_>,
     mut stored: impl FnMut(&str) -> Result<Option<Bytes>>,
 ) -> Result<Verdict> {
-    if let Some(found) = conflict(commit.guards, &mut stored)? {
-        return Ok(Verdict::Conflict(found));
+    match conflict(commit, &mut stored)? {
+        Some(found) => Ok(Verdict::Conflict(found)),
+        None => values(commit, stored).map(Verdict::Apply),
     }
-    let mut result = Vec::with_capacity(commit.writes.len());
-    for write in commit.writes {
-        result.push(match &write.op {
+}
+
+/// What is stored under each guard's field, if one of the guards does not hold. `stored` reads a field as it was before
+/// the commit.
+///
+/// # Errors
+/// Those of `stored`.
+pub fn conflict(
+    commit: &Commit<'_>,
+    mut stored: impl FnMut(&str) -> Result<Option<Bytes>>,
+) -> Result<Option<Vec<Option<Bytes>>>> {
+    let mut found = Vec::with_capacity(commit.guards.len());
+    let mut holds = true;
+    for guard in commit.guards {
+        let bytes = stored(&guard.field)?;
+        holds &= bytes == guard.expected;
+        found.push(bytes);
+    }
+    Ok((!holds).then_some(found))
+}
+
+/// The bytes that each write leaves, in the writes' order; `None` for none. `stored` reads a field as it was before the
+/// commit.
+///
+/// # Errors
+/// Those of `stored`, and those of [`Add::apply`](crate::Add::apply).
+pub fn values(
+    commit: &Commit<'_>,
+    mut stored: impl FnMut(&str) -> Result<Option<Bytes>>,
+) -> Result<Vec<Option<Bytes>>> {
+    let value = |write: &Write| {
+        Ok(match &write.op {
             Op::Set(bytes) => Some(Bytes::clone(bytes)),
             Op::Remove => None,
             Op::Add { add, .. } => {
@@ -123,23 +156,33 @@ pub fn judge(
                 let sum = add.apply(before.as_deref(), commit.now);
                 Some(sum.map_err(|cause| cause.on_field(write.field.clone()))?)
             }
-        });
-    }
-    Ok(Verdict::Apply(result))
+        })
+    };
+    commit.writes.iter().map(value).collect()
 }
 
-fn conflict(
-    guards: &[Guard],
-    stored: &mut impl FnMut(&str) -> Result<Option<Bytes>>,
-) -> Result<Option<Vec<Option<Bytes>>>> {
-    let mut found = Vec::with_capacity(guards.len());
-    let mut holds = true;
-    for guard in guards {
-        let bytes = stored(&guard.field)?;
-        holds &= bytes == guard.expected;
-        found.push(bytes);
+/// The sessions that have to end for the commit of the session `current` to keep a limit: those that signed in first.
+/// `None` if the limit refuses the commit. `with_entry` are the sessions that live and have the limit's entry, each with
+/// its [`Lease::started`]; `current` may be among them.
+#[must_use]
+pub fn over(
+    limit: &Limit,
+    current: Digest,
+    with_entry: impl IntoIterator<Item = (Timestamp, Digest)>,
+) -> Option<Vec<Digest>> {
+    let mut others: Vec<_> = with_entry.into_iter().collect();
+    let known = others.len();
+    others.retain(|(_, id)| *id != current);
+    let has_it = others.len() < known;
+    let over = (others.len() + 1).saturating_sub(limit.most.max(1));
+    match limit.when_full {
+        WhenFull::Refuse if over > 0 && !has_it => None,
+        WhenFull::Refuse => Some(Vec::new()),
+        WhenFull::EndOldest => {
+            others.sort_unstable();
+            Some(others.into_iter().take(over).map(|(_, id)| id).collect())
+        }
     }
-    Ok((!holds).then_some(found))
 }
 
 /// The index entry of a field that is there after the write; `stored` tells the one before. An addition leaves it.

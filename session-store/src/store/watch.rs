@@ -2,7 +2,7 @@
 
 use crate::digest::Digest;
 use std::{
-    fmt,
+    fmt, ptr,
     sync::{Mutex, PoisonError, Weak},
 };
 
@@ -15,10 +15,11 @@ pub type Watch = dyn Fn(Digest) + Send + Sync;
 pub struct WatchList(Mutex<Vec<Weak<Watch>>>);
 
 impl WatchList {
-    /// Adds a callback, and forgets those that no longer exist.
+    /// Adds a callback, unless it is there already, and forgets those that no longer exist.
     pub fn add(&self, watch: Weak<Watch>) {
         let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watches.retain(|watch| watch.strong_count() > 0);
+        let is_it = |other: &Weak<Watch>| ptr::addr_eq(other.as_ptr(), watch.as_ptr());
+        watches.retain(|other| other.strong_count() > 0 && !is_it(other));
         watches.push(watch);
     }
 

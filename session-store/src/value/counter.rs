@@ -5,8 +5,17 @@ use super::{
     head::{Body, open, seal},
     ser::encode,
 };
-use crate::{bytes::Bytes, clock::Timestamp, error::ErrorKind, schema::Range};
+use crate::{bytes::Bytes, clock::Timestamp, error::ErrorKind};
 use std::fmt;
+
+/// The values that a counter's type can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterRange {
+    /// The smallest.
+    pub min: i128,
+    /// The largest.
+    pub max: i128,
+}
 
 /// An addition to a counter.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,7 +23,7 @@ pub struct Add {
     /// What is added.
     pub delta: i128,
     /// What the sum must stay in.
-    pub range: Range,
+    pub range: CounterRange,
     /// What is added to where nothing is stored, or its TTL has passed.
     pub base: i128,
     /// When a counter that starts with this addition ends.
@@ -39,10 +48,10 @@ impl Add {
     /// to be stored then.
     ///
     /// ```
-    /// use level_session_store::{Add, Timestamp, Value, schema::Range};
+    /// use level_session_store::{Add, Timestamp, Value, value::CounterRange};
     ///
     /// let now = Timestamp::from_millis(0);
-    /// let one = Add { delta: 1, range: Range { min: 0, max: 255 }, base: 0, expires: None };
+    /// let one = Add { delta: 1, range: CounterRange { min: 0, max: 255 }, base: 0, expires: None };
     /// let first = one.apply(None, now)?;
     /// let second = one.apply(Some(&first), now)?;
     /// assert_eq!(Value::from_stored(&second)?, (None, Value::from(2u8)));
@@ -64,7 +73,7 @@ impl Add {
 
     #[cold]
     fn overflow(&self) -> ValueError {
-        let Range { min, max } = self.range;
+        let CounterRange { min, max } = self.range;
         ValueError::new(
             ErrorKind::Overflow,
             format!(

@@ -93,7 +93,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use counter::Add;
+pub use counter::{Add, CounterRange};
 pub use error::ValueError;
 pub use head::{Body, Stored, index_entry};
 pub use tree::Value;

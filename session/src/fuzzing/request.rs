@@ -85,26 +85,28 @@ impl Browser {
         let ids = drawn.clone();
         let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
         let expiry = Expiry::idle(Duration::from_secs(100));
-        let sessions = Sessions::new(
+        let sessions = Sessions::builder(
             MemoryStore::new(),
             Keyring::new([[1; 32], [2; 32]]).expect("two keys of 32 bytes"),
         )
-        .with_cookie(config.clone())
-        .with_clock(clock.clone())
-        .with_create_at_once(is(2))
-        .with_renewal_grace(Duration::from_secs(if is(3) { 10 } else { 0 }))
-        .with_expiry(if is(4) {
+        .cookie(config.clone())
+        .clock(clock.clone())
+        .create_at_once(is(2))
+        .renewal_grace(Duration::from_secs(if is(3) { 10 } else { 0 }))
+        .expiry(if is(4) {
             expiry.with_absolute(Duration::from_secs(150))
         } else {
             expiry
         })
-        .with_id_source(move || {
+        .id_source(move || {
             // A generator that repeats each id, if `count`.
             let n = ids.fetch_add(1, Ordering::Relaxed) / if count { 2 } else { 1 };
             let mut id = [0xA5; 24];
             id[..8].copy_from_slice(&n.to_be_bytes());
             Ok(id)
-        });
+        })
+        .build()
+        .expect("settings that can be used");
         Self {
             sessions,
             config,

@@ -1,6 +1,6 @@
 //! The response: the handler's, and then the commit before its head leaves.
 
-use super::{Policy, status};
+use super::status;
 use crate::{
     error::{Error, ErrorKind},
     session::{Committing, UnitOfWork, Untyped},
@@ -31,7 +31,6 @@ pin_project! {
 /// The session's side of a request. Dropping it closes the session's handles.
 pub(super) struct Closing {
     session: Untyped,
-    policy: Policy,
     closed: bool,
 }
 
@@ -87,10 +86,9 @@ where
 }
 
 impl Closing {
-    pub(super) fn new(session: Untyped, policy: Policy) -> Self {
+    pub(super) fn new(session: Untyped) -> Self {
         Self {
             session,
-            policy,
             closed: false,
         }
     }
@@ -98,7 +96,8 @@ impl Closing {
     /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
     fn end_or_commit<B>(&mut self, response: &mut Response<B>) -> Option<Committing<Arc<UnitOfWork>>> {
         let unit = self.session.unit();
-        let commits = self.policy.commits(response.status());
+        let policy = unit.runtime.policy;
+        let commits = policy.commits(response.status(), response.headers());
         match unit.close_unless_it_stores(commits) {
             Some(end) => {
                 self.closed = true;

@@ -1,11 +1,7 @@
 //! The layer, and its settings.
 
-use super::{Policy, SessionService};
-use crate::{
-    cookie::CookieConfig, error::Result, expiry::Expiry, keyring::Keyring, session::SessionData,
-    sessions::Sessions, store::Clock, store::Store,
-};
-use std::time::Duration;
+use super::SessionService;
+use crate::{keyring::Keyring, sessions::Sessions, store::Store};
 use tower_layer::Layer;
 
 /// A tower layer that gives every request its session.
@@ -15,8 +11,12 @@ use tower_layer::Layer;
 ///
 /// | response | what was changed |
 /// |---|---|
-/// | 1xx to 4xx | is stored |
-/// | 5xx, a panic, a client that went away | is dropped, `renew` and `destroy` included |
+/// | 1xx to 4xx, but for 408 | is stored |
+/// | 5xx, 408, a gRPC error, a panic, a client that went away | is dropped, `renew` and `destroy` included |
+///
+/// A 408 comes from a layer that has cancelled the handler, such as tower-http's `TimeoutLayer`: half of what a handler
+/// changed is no commit. Put layers that answer in the handler's place with another status (a timeout as 429, say) round
+/// this one, not into it.
 ///
 /// If it cannot be stored, the response is replaced: by `500 Internal Server Error` without a body, or by
 /// `409 Conflict` if the session ended while the request was at work ([`ErrorKind::Gone`](crate::ErrorKind::Gone)).
@@ -43,62 +43,14 @@ use tower_layer::Layer;
 #[derive(Clone, Debug)]
 pub struct SessionLayer {
     sessions: Sessions,
-    policy: Policy,
 }
 
 impl SessionLayer {
-    /// A layer with the default settings: see [`Sessions::new`].
+    /// A layer with the default settings. For others, make it of [`Sessions::builder`]`(..).build()?` with
+    /// [`SessionLayer::from`].
     #[must_use]
     pub fn new(store: impl Store, keyring: Keyring) -> Self {
         Sessions::new(store, keyring).into()
-    }
-
-    /// Replaces the cookie's name and attributes: see [`CookieConfig`].
-    #[must_use]
-    pub fn with_cookie(self, cookie: CookieConfig) -> Self {
-        self.with(|sessions| sessions.with_cookie(cookie))
-    }
-
-    /// Replaces the timeouts: see [`Expiry`].
-    #[must_use]
-    pub fn with_expiry(self, expiry: Expiry) -> Self {
-        self.with(|sessions| sessions.with_expiry(expiry))
-    }
-
-    /// Lets an id work on after its renewal: see [`Sessions::with_renewal_grace`].
-    #[must_use]
-    pub fn with_renewal_grace(self, grace: Duration) -> Self {
-        self.with(|sessions| sessions.with_renewal_grace(grace))
-    }
-
-    /// Makes a session for every visitor at once: see [`Sessions::with_create_at_once`].
-    #[must_use]
-    pub fn with_create_at_once(self, create: bool) -> Self {
-        self.with(|sessions| sessions.with_create_at_once(create))
-    }
-
-    /// Replaces the clock: for tests.
-    #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        self.with(|sessions| sessions.with_clock(clock))
-    }
-
-    /// Declares that this application uses `T`: see [`Sessions::with_data`].
-    ///
-    /// # Errors
-    /// [`ErrorKind::Clash`](crate::ErrorKind::Clash) if another struct claims one of its keys.
-    pub fn with_data<T: SessionData>(self) -> Result<Self> {
-        Ok(Self {
-            sessions: self.sessions.with_data::<T>()?,
-            ..self
-        })
-    }
-
-    /// Stores what was changed also when the response is a 5xx. The default is not to.
-    #[must_use]
-    pub fn with_commit_on_server_error(mut self, commit: bool) -> Self {
-        self.policy.commit_on_server_error = commit;
-        self
     }
 
     /// The sessions behind the layer.
@@ -106,21 +58,11 @@ impl SessionLayer {
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
     }
-
-    fn with(self, change: impl FnOnce(Sessions) -> Sessions) -> Self {
-        Self {
-            sessions: change(self.sessions),
-            policy: self.policy,
-        }
-    }
 }
 
 impl From<Sessions> for SessionLayer {
     fn from(sessions: Sessions) -> Self {
-        Self {
-            sessions,
-            policy: Policy::default(),
-        }
+        Self { sessions }
     }
 }
 
@@ -128,6 +70,6 @@ impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService::new(inner, self.sessions.clone(), self.policy)
+        SessionService::new(inner, self.sessions.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! The service: a session in, headers out.
 
-use super::{Policy, ResponseFuture, future::Closing};
+use super::{ResponseFuture, future::Closing};
 use crate::{session::Untyped, sessions::Sessions};
 use http::{Request, Response};
 use std::task::{Context, Poll};
@@ -14,16 +14,11 @@ use tower_service::Service;
 pub struct SessionService<S> {
     inner: S,
     sessions: Sessions,
-    policy: Policy,
 }
 
 impl<S> SessionService<S> {
-    pub(super) fn new(inner: S, sessions: Sessions, policy: Policy) -> Self {
-        Self {
-            inner,
-            sessions,
-            policy,
-        }
+    pub(super) fn new(inner: S, sessions: Sessions) -> Self {
+        Self { inner, sessions }
     }
 }
 
@@ -48,7 +43,7 @@ where
             false => {
                 let session = self.sessions.begin(request.headers());
                 request.extensions_mut().insert(session.clone());
-                Some(Closing::new(session, self.policy))
+                Some(Closing::new(session))
             }
         };
         // After that, since the inner service may panic when it is called.

@@ -1,11 +1,11 @@
 //! What every unit of work shares: the store, the keys, the settings, the clock.
 
 mod observe;
+mod policy;
 mod times;
 
 pub use observe::Event;
-pub(crate) use observe::Observer;
-pub(crate) use times::Kind;
+pub(crate) use {observe::Observer, policy::Policy, times::Kind};
 
 use self::times::{End, Ending, Times};
 use crate::{
@@ -51,6 +51,7 @@ pub(crate) struct Runtime {
     pub(crate) observer: Observer,
     /// The library's own fields that are read along when a session is first asked for.
     pub(crate) along: Vec<FieldName>,
+    pub(crate) policy: Policy,
     shared: Arc<Shared>,
 }
 
@@ -89,6 +90,7 @@ impl Runtime {
             ids: IdSource::System,
             observer: Observer::default(),
             along: Vec::new(),
+            policy: Policy::default(),
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
                 first_schema: OnceLock::new(),

@@ -1,20 +1,20 @@
 //! Sessions without a framework: a request's headers in, a session, a response's headers out.
 
+mod builder;
 mod response;
 
+pub use builder::SessionsBuilder;
+
 use crate::{
-    cookie::{CookieConfig, Lines, SessionCookie},
+    cookie::Lines,
     error::Result,
-    expiry::Expiry,
-    id::IdSource,
     keyring::Keyring,
-    runtime::{Event, Observer, Runtime},
+    runtime::Runtime,
     session::{CookieAction, Session, SessionData, UnitOfWork, Untyped},
-    store::Clock,
     store::Store,
 };
 use http::HeaderMap;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 /// The sessions of an application: a store, the keys of its cookies, and the settings.
 ///
@@ -44,94 +44,24 @@ use std::{fmt, sync::Arc, time::Duration};
 pub struct Sessions(Arc<Runtime>);
 
 impl Sessions {
-    /// Sessions with the default settings: see [`CookieConfig::default`] and [`Expiry::default`].
+    /// Sessions with the default settings: see [`CookieConfig::default`](crate::CookieConfig::default) and
+    /// [`Expiry::default`](crate::Expiry::default).
     #[must_use]
     pub fn new(store: impl Store, keyring: Keyring) -> Self {
         Self(Arc::new(Runtime::new(Arc::new(store), keyring)))
     }
 
-    fn with(self, change: impl FnOnce(&mut Runtime)) -> Self {
-        let mut runtime = Arc::unwrap_or_clone(self.0);
-        change(&mut runtime);
-        Self(Arc::new(runtime))
-    }
-
-    /// Replaces the cookie's name and attributes.
+    /// Sessions with other settings: all of them are set here, for every framework.
     #[must_use]
-    pub fn with_cookie(self, cookie: CookieConfig) -> Self {
-        self.with(|runtime| {
-            runtime.cookie = SessionCookie::new(&runtime.keyring, cookie);
-        })
+    pub fn builder(store: impl Store, keyring: Keyring) -> SessionsBuilder {
+        SessionsBuilder::over(Runtime::new(Arc::new(store), keyring))
     }
 
-    /// Replaces the timeouts.
+    /// A builder with the settings of these sessions: what it builds shares their store, and their knowledge of what
+    /// is declared and who waits for an end.
     #[must_use]
-    pub fn with_expiry(self, expiry: Expiry) -> Self {
-        self.with(|runtime| runtime.expiry = expiry)
-    }
-
-    /// Lets an id work on for this long after it was renewed, so that requests which the browser sent before it had
-    /// the new cookie lose nobody (OWASP, "Renewal"). The old id dies when the time is over or the new one was seen.
-    /// The default is zero: the old id is dead at once. Seconds are enough.
-    #[must_use]
-    pub fn with_renewal_grace(self, grace: Duration) -> Self {
-        self.with(|runtime| runtime.grace = grace)
-    }
-
-    /// Makes a session and sends its cookie with every visitor's first request, as the Node ancestor does. The
-    /// default is to make it when something is written.
-    #[must_use]
-    pub fn with_create_at_once(self, create: bool) -> Self {
-        self.with(|runtime| runtime.create_at_once = create)
-    }
-
-    /// Calls `observe` whenever a session was created, renewed, destroyed, or had expired and was removed: once each,
-    /// after it was stored (OWASP, "Logging Sessions Life Cycle"). It should be quick; it cannot prevent anything, and
-    /// nothing is undone if it panics.
-    ///
-    /// ```
-    /// # use level_session::{Event, Keyring, Sessions, store::MemoryStore};
-    /// # fn main() -> Result<(), level_session::ConfigError> {
-    /// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?).with_observer(|event| {
-    ///     if let Event::Destroyed(session) = event {
-    ///         println!("session {} signed out", session.short());
-    ///     }
-    /// });
-    /// # Ok(()) }
-    /// ```
-    #[must_use]
-    pub fn with_observer(self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        self.with(|runtime| {
-            runtime.observer = Observer::new(observe);
-            runtime.observer.watch(&*runtime.store);
-        })
-    }
-
-    /// Replaces the clock: for tests.
-    #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        self.with(|runtime| runtime.clock = clock)
-    }
-
-    /// Replaces the source of ids: for tests of what a broken generator could do.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn with_id_source(
-        self,
-        source: impl Fn() -> Result<[u8; 24]> + Send + Sync + 'static,
-    ) -> Self {
-        self.with(|runtime| runtime.ids = IdSource::Given(Arc::new(source)))
-    }
-
-    /// Declares that this application uses `T`: its keys are checked against those of the other structs now, and
-    /// untyped writes are checked against its types from the first request on. Without it, that begins with the first
-    /// request that uses `T`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Clash`](crate::ErrorKind::Clash) if another struct claims one of its keys.
-    pub fn with_data<T: SessionData>(self) -> Result<Self> {
-        self.0.register(T::SCHEMA)?;
-        Ok(self)
+    pub fn to_builder(&self) -> SessionsBuilder {
+        SessionsBuilder::over(Runtime::clone(&self.0))
     }
 
     /// The session of a request. Nothing happens until it is used: no store access, no cookie, and the request's

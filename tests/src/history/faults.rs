@@ -114,5 +114,4 @@ impl Wrapper for UnreliableStore {
             answer
         })
     }
-
 }

@@ -176,13 +176,15 @@ impl Stage {
             inner: self.store.clone(),
             watched: watched.clone(),
         });
-        let sessions = Sessions::new(store, Keyring::new([[7; 32]]).expect("one key of 32 bytes"))
-            .with_clock(self.clock.clone())
-            .with_expiry(expiry)
-            .with_renewal_grace(Duration::from_millis(settings.grace))
-            .with_id_source(source)
-            .with_observer(move |event| observed.lock().told_events.push(event))
-            .with_data::<Data>()
+        let keyring = Keyring::new([[7; 32]]).expect("one key of 32 bytes");
+        let sessions = Sessions::builder(store, keyring)
+            .clock(self.clock.clone())
+            .expiry(expiry)
+            .renewal_grace(Duration::from_millis(settings.grace))
+            .id_source(source)
+            .observer(move |event| observed.lock().told_events.push(event))
+            .data::<Data>()
+            .build()
             .expect("no clash");
         (sessions, faults)
     }

@@ -85,7 +85,6 @@ impl Wrapper for WatchedStore {
             Watch::learn,
         )
     }
-
 }
 
 /// Ends the turn, once.

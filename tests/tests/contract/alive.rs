@@ -252,7 +252,7 @@ async fn an_id_generator_that_repeats_itself() {
         // 1, 1, 1, 1, 2, 2, 2, 2, ...
         let source =
             move || Ok([1 + next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) / 4; 24]);
-        let app = App::over(store).with(|sessions| sessions.with_id_source(source));
+        let app = App::over(store).with(|sessions| sessions.id_source(source));
         let (mut a, mut b) = (Visitor::new(), Visitor::new());
         app.request(&mut a, async |s: Shopping| s.user_id().set(1))
             .await
@@ -275,7 +275,7 @@ async fn an_id_generator_that_repeats_itself() {
         app.request(&mut b, async |s: Shopping| s.destroy())
             .await
             .unwrap();
-        let app = app.with(|sessions| sessions.with_id_source(|| Ok([1; 24])));
+        let app = app.with(|sessions| sessions.id_source(|| Ok([1; 24])));
         let error = app
             .request(&mut b, async |s: Shopping| s.user_id().set(3))
             .await

@@ -15,7 +15,7 @@ type Shopping = Session<Shop>;
 
 /// An application whose former ids work on for ten seconds.
 fn with_grace(store: Arc<dyn Store>) -> App {
-    App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)))
+    App::over(store).with(|sessions| sessions.renewal_grace(Duration::from_secs(10)))
 }
 
 /// Prevents: a grace that the renewing request itself has ended, since it stored in two steps: nobody has seen the new
@@ -26,8 +26,8 @@ async fn the_request_that_renews_does_not_end_the_grace() {
         let app = App::over(store).with(|sessions| {
             let every = Expiry::default().with_refresh(Refresh::EveryRequest);
             sessions
-                .with_renewal_grace(Duration::from_secs(10))
-                .with_expiry(every)
+                .renewal_grace(Duration::from_secs(10))
+                .expiry(every)
         });
         let mut visitor = Visitor::new();
         app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))

@@ -73,7 +73,7 @@ async fn the_first_write_makes_the_session() -> Result<()> {
 
 #[tokio::test]
 async fn an_option_makes_the_session_at_once() -> Result<()> {
-    let app = App::new().with(|sessions| sessions.with_create_at_once(true));
+    let app = App::new().with(|sessions| sessions.create_at_once(true));
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |_: Shopping| Ok(()))
         .await?;

@@ -100,7 +100,7 @@ async fn a_refresh_by_a_former_id_does_not_turn_back_the_absolute_timeout() {
             Expiry::idle(Duration::from_secs(3_600)).with_absolute(Duration::from_secs(1_000));
         let app = App::over(store)
             .with_expiry(expiry)
-            .with(|sessions| sessions.with_renewal_grace(Duration::from_secs(60)));
+            .with(|sessions| sessions.renewal_grace(Duration::from_secs(60)));
         let mut visitor = sign_in(&app).await;
         app.sleep(900);
         let before: Shopping = app.begin(&visitor);

@@ -46,7 +46,7 @@ async fn typed_and_untyped_access_are_one_session() -> Result<()> {
 /// Prevents: garbage under a declared key, which the next typed read would stumble over.
 #[tokio::test]
 async fn a_declared_field_accepts_only_its_type() -> Result<()> {
-    let app = App::new().with(|sessions| sessions.with_data::<Shop>().unwrap());
+    let app = App::new().with(|sessions| sessions.data::<Shop>());
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Session| {
         for error in [
@@ -199,16 +199,10 @@ async fn two_structs_that_claim_one_key_are_refused() {
         theme: Option<String>,
     }
     let app = App::new();
-    let error = app
-        .sessions
-        .with_data::<Shop>()
-        .unwrap()
-        .with_data::<Other>()
-        .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.field()),
-        (ErrorKind::Clash, Some("theme"))
-    );
+    let builder = app.sessions.to_builder().data::<Shop>().data::<Other>();
+    let error = builder.build().unwrap_err();
+    assert_eq!(error.setting(), "session data `Other`");
+    assert!(error.to_string().contains("`theme`"), "{error}");
     assert!(
         error.to_string().contains("`Shop`") && error.to_string().contains("`Other`"),
         "{error}"

@@ -28,7 +28,7 @@ async fn every_beginning_and_end_is_told_once() {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = events.clone();
         let app = App::over(store).with(|sessions| {
-            sessions.with_observer(move |event| {
+            sessions.observer(move |event| {
                 seen.lock().unwrap().push(event);
                 panic!("an observer cannot prevent anything (L11)");
             })
@@ -114,7 +114,7 @@ async fn a_long_lived_connection_learns_of_the_end_of_its_session() {
         over_every_store(async |store| {
             let app = App::over(store)
                 .with_expiry(Expiry::idle(Duration::from_secs(100)))
-                .with(|sessions| sessions.with_renewal_grace(Duration::from_secs(50)));
+                .with(|sessions| sessions.renewal_grace(Duration::from_secs(50)));
             let mut visitor = sign_in(&app).await;
             let session: Shopping = app.begin(&visitor);
             let connection = session.detach().unwrap();
@@ -137,7 +137,7 @@ async fn a_long_lived_connection_learns_of_the_end_of_its_session() {
                 End::Renewed => {
                     let app = app
                         .clone()
-                        .with(|sessions| sessions.with_renewal_grace(Duration::ZERO));
+                        .with(|sessions| sessions.renewal_grace(Duration::ZERO));
                     app.request(&mut visitor, async |s: Shopping| s.renew())
                         .await
                         .unwrap();
@@ -155,8 +155,7 @@ async fn a_long_lived_connection_learns_of_the_end_of_its_session() {
 #[tokio::test]
 async fn a_connection_learns_of_an_end_by_the_former_id() {
     over_every_store(async |store| {
-        let app =
-            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(50)));
+        let app = App::over(store).with(|sessions| sessions.renewal_grace(Duration::from_secs(50)));
         let mut visitor = sign_in(&app).await;
         let mut former = visitor.clone();
         app.request(&mut visitor, async |s: Shopping| s.renew())

@@ -226,8 +226,8 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
 /// Prevents: a policy for 5xx that cannot be changed, or that covers more than it says (F06).
 #[tokio::test]
 async fn the_application_can_choose_to_store_with_a_5xx() {
-    let app = App::new();
-    let choosing = SessionLayer::from(app.sessions.clone()).with_commit_on_server_error(true);
+    let app = App::new().with(|sessions| sessions.commit_on_server_error(true));
+    let choosing = SessionLayer::from(app.sessions.clone());
     let router = pages().layer(choosing);
     let mut visitor = signed_in(&router).await;
     let before = visitor.clone();

@@ -28,7 +28,7 @@ async fn a_failing_generator_is_an_error_and_no_cookie() {
             false => Ok([next.fetch_add(1, Ordering::Relaxed); 24]),
         }
     };
-    let app = App::new().with(|sessions| sessions.with_id_source(source));
+    let app = App::new().with(|sessions| sessions.id_source(source));
     let router = site(&app);
     let mut known = signed_in(&router).await;
     let before = known.clone();
@@ -217,7 +217,7 @@ async fn what_is_stored_is_no_cookie() {
         let mut cookies = vec![whole.clone(), format!("{whole}.{}", "A".repeat(43))];
         for part in [part, rest] {
             // Even for somebody who can sign.
-            let forger = App::new().with(|sessions| sessions.with_id_source(move || Ok(part)));
+            let forger = App::new().with(|sessions| sessions.id_source(move || Ok(part)));
             cookies.push(signed_in(&site(&forger)).await.cookie().unwrap().to_owned());
         }
         for cookie in cookies {

@@ -193,8 +193,7 @@ async fn signing_in_again_restarts_both_timeouts() {
 #[tokio::test]
 async fn a_burst_on_the_former_id_loses_nobody_within_the_grace() {
     over_every_store(async |store| {
-        let app =
-            App::over(store).with(|sessions| sessions.with_renewal_grace(Duration::from_secs(10)));
+        let app = App::over(store).with(|sessions| sessions.renewal_grace(Duration::from_secs(10)));
         let router = site(&app);
         let mut visitor = signed_in(&router).await;
         let former = visitor.clone();
@@ -236,7 +235,7 @@ async fn the_removal_has_the_attributes_of_what_it_removes() {
             .unwrap(),
         builder().name("k").keygrip().build().unwrap(),
     ] {
-        let app = App::new().with(|sessions| sessions.with_cookie(config.clone()));
+        let app = App::new().with(|sessions| sessions.cookie(config.clone()));
         let router = site(&app);
         let mut visitor = Visitor::new();
         let set = post_page(&router, &mut visitor, "/sign-in").await;
@@ -269,8 +268,8 @@ async fn what_had_expired_is_told_once_when_it_is_removed() {
             .with_expiry(Expiry::idle(DAY))
             .with(|sessions| {
                 sessions
-                    .with_observer(|_| panic!("it was replaced"))
-                    .with_observer(move |event| {
+                    .observer(|_| panic!("it was replaced"))
+                    .observer(move |event| {
                         seen.lock().unwrap().push(event);
                         panic!("an observer cannot prevent anything (L11)");
                     })

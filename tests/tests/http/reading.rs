@@ -222,7 +222,8 @@ async fn a_cookie_of_another_name_is_worthless() {
         let config = level_session::CookieConfig::builder().name(name);
         let config = if keygrip { config.keygrip() } else { config };
         let keyring = Keyring::new([[7; 32]]).unwrap();
-        let sessions = Sessions::new(store.clone(), keyring).with_cookie(config.build().unwrap());
+        let builder = Sessions::builder(store.clone(), keyring);
+        let sessions = builder.cookie(config.build().unwrap()).build().unwrap();
         site(&App {
             sessions,
             ..App::new()

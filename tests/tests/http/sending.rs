@@ -44,7 +44,7 @@ async fn the_id_is_nowhere_in_a_response_but_in_set_cookie() {
         CookieConfig::default(),
         CookieConfig::builder().name("s").keygrip().build().unwrap(),
     ] {
-        let app = App::new().with(|sessions| sessions.with_cookie(config.clone()));
+        let app = App::new().with(|sessions| sessions.cookie(config.clone()));
         let router = site(&app);
         let mut visitor = signed_in_by(&router, config.name()).await;
         let pages = [
@@ -172,7 +172,7 @@ async fn a_browser_session_cookie_expires_at_the_server_all_the_same() {
     let config = CookieConfig::builder().browser_session().build().unwrap();
     let app = App::new()
         .with_expiry(Expiry::idle(Duration::from_secs(60)))
-        .with(|sessions| sessions.with_cookie(config.clone()));
+        .with(|sessions| sessions.cookie(config.clone()));
     let router = site(&app);
     let mut visitor = Visitor::new();
     let answer = post_page(&router, &mut visitor, "/sign-in").await;

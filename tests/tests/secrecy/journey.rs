@@ -46,10 +46,12 @@ fn app(store: Arc<dyn Store>) -> App {
     let (store, faults) = FaultyStore::new(store);
     let keyring = Keyring::new([KEY, OLD_KEY]).unwrap();
     let app = App::new();
-    let sessions = Sessions::new(store, keyring)
-        .with_clock(app.clock.clone())
-        .with_expiry(Expiry::idle(Duration::from_secs(1_000)))
-        .with_observer(|event| panic!("{event:?}"));
+    let sessions = Sessions::builder(store, keyring)
+        .clock(app.clock.clone())
+        .expiry(Expiry::idle(Duration::from_secs(1_000)))
+        .observer(|event| panic!("{event:?}"))
+        .build()
+        .unwrap();
     App {
         sessions,
         faults,
@@ -170,14 +172,14 @@ async fn errors_of_the_session(app: &App, secrets: &Secrets) {
 
     let fixed = app
         .clone()
-        .with(|sessions| sessions.with_id_source(|| Ok([0x5E; 24])));
+        .with(|sessions| sessions.id_source(|| Ok([0x5E; 24])));
     secrets.add(&[0x5E; 24]);
     begin(&fixed, secrets).await;
     let session: Session<Account> = fixed.begin(&Visitor::new());
     session.card().set(CARD).unwrap();
     assert_eq!(fails(session.commit().await).kind(), ErrorKind::Contended);
     let dry = || Err(level_session::store::Error::store("drawing an id", "no entropy").into());
-    let dry = app.clone().with(|sessions| sessions.with_id_source(dry));
+    let dry = app.clone().with(|sessions| sessions.id_source(dry));
     let session: Session<Account> = dry.begin(&Visitor::new());
     session.card().set(CARD).unwrap();
     fails(session.commit().await);

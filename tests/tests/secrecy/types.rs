@@ -51,9 +51,11 @@ pub(crate) async fn all(secrets: &Secrets) -> Vec<(&'static str, String)> {
     let keyring = Keyring::new([KEY, OLD_KEY]).unwrap();
     out.debug("Keyring", &keyring);
     let (store, faults) = FaultyStore::new(MemoryStore::new());
-    app.sessions = Sessions::new(store, keyring)
-        .with_clock(app.clock.clone())
-        .with_observer(move |event| seen.lock().unwrap().push(event));
+    let builder = Sessions::builder(store, keyring)
+        .clock(app.clock.clone())
+        .observer(move |event| seen.lock().unwrap().push(event));
+    out.debug("SessionsBuilder", &builder);
+    app.sessions = builder.build().unwrap();
     app.faults = faults;
 
     sessions(&mut out, &app, secrets).await;

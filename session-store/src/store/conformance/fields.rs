@@ -1,109 +1,100 @@
 //! Fields: each on its own, whatever its name and its bytes.
 
 use super::kit::*;
-use crate::store::{Commit, Digest, Fields, Loaded, Select, Snapshot, Step, TableView};
+use crate::{
+    Answer, Clear, Commit, Digest, Loaded, Select, Snapshot, Step, local::View,
+    value::MAX_VALUE_BYTES,
+};
+use std::collections::BTreeMap;
 
-/// A commit changes the fields it names and no other (requirement F01).
+/// Prevents a request from overwriting what another one changed: a commit changes the fields it names and no other
+/// (requirement F01).
 pub async fn a_commit_changes_only_the_fields_it_names(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench
+    let case = Case::new(store);
+    let id = case
         .session(&[set("a", "1"), set("b", "2"), set("c", "3")])
         .await;
-    let neighbour = bench.session(&[set("a", "n")]).await;
+    let neighbour = case.session(&[set("a", "n")]).await;
+    case.warm(id).await;
+    let writes = [
+        set("a", "x"),
+        remove("b"),
+        remove("never there"),
+        set("d", "4"),
+    ];
     done(
-        bench
-            .write(
-                id,
-                &[
-                    set("a", "x"),
-                    remove("b"),
-                    remove("never there"),
-                    set("d", "4"),
-                ],
-            )
-            .await,
-        "a commit of a live session",
+        case.write(id, &writes).await,
+        "a commit of a session that lives",
     );
     assert_eq!(
-        bench.fields(id, bench.start).await,
+        case.fields(id, case.start).await,
         map([("a", "x"), ("c", "3"), ("d", "4")]),
         "a commit changes the fields that it names"
     );
     assert_eq!(
-        bench.fields(neighbour, bench.start).await,
+        case.fields(neighbour, case.start).await,
         map([("a", "n")]),
         "a commit changes no other session"
     );
     assert_eq!(
-        bench.live(id, bench.start).await.meta.lease,
-        bench.lease(0),
-        "a commit without a lease moves no deadline"
+        case.lease_of(id, case.start).await,
+        case.lease(0),
+        "a commit without a use moves no deadline"
     );
-    done(bench.write(id, &[]).await, "a commit that changes nothing");
+    done(case.write(id, &[]).await, "a commit that changes nothing");
     done(
-        bench.write(id, &[set("b", "again")]).await,
+        case.write(id, &[set("b", "again")]).await,
         "a field that was removed can be set again",
     );
-    assert_eq!(bench.fields(id, bench.start).await.len(), 4, "and is there");
+    assert_eq!(case.fields(id, case.start).await.len(), 4, "and is there");
 }
 
-/// A view of a session's fields knows when it no longer shows what is stored. A store that answers none has nothing
-/// to know.
+/// Prevents a request from reading the past: a view of a session's fields knows when it no longer shows what is stored.
+/// A store that answers none has nothing to know.
 pub async fn a_view_knows_when_it_is_of_the_past(store: Subject) {
-    let bench = Bench::new(store);
-    let end = bench.start.after(LIFE);
+    let case = Case::new(store);
+    let end = case.start.after(LIFE);
     let (writes, removal) = ([set("a", "x")], [remove("b")]);
-    let keep = |id| bench.commit(id, Step::Keep);
-    let renew = |former_works_until| Step::Renew {
-        to: fresh(),
-        former_works_until,
-    };
+    let keep = |id| case.commit(id, Step::keep(None));
+    let renew = |id, grace| case.commit(id, Step::renew(case.renewed(id), case.lease(0), grace));
     type Change<'a> = (&'a str, Box<dyn Fn(Digest) -> Commit<'a> + 'a>);
-    let changes: [Change<'_>; 7] = [
+    let changes: [Change<'_>; 8] = [
         (
             "a field that is set",
-            Box::new(|id| Commit {
-                writes: &writes,
-                ..keep(id)
-            }),
+            Box::new(|id| keep(id).with_writes(&writes)),
         ),
         (
             "a field that is removed",
-            Box::new(|id| Commit {
-                writes: &removal,
-                ..keep(id)
-            }),
+            Box::new(|id| keep(id).with_writes(&removal)),
         ),
-        ("a destroy", Box::new(|id| bench.commit(id, Step::Destroy))),
-        ("a renewal", Box::new(|id| bench.commit(id, renew(None)))),
+        ("a destroy", Box::new(|id| case.commit(id, Step::Destroy))),
+        ("a renewal", Box::new(|id| renew(id, None))),
         (
             "a renewal with a grace",
-            Box::new(|id| bench.commit(id, renew(Some(bench.at(60))))),
+            Box::new(|id| renew(id, Some(case.at(60)))),
         ),
         (
             "a renewal that writes",
-            Box::new(|id| Commit {
-                writes: &writes,
-                ..bench.commit(id, renew(None))
-            }),
+            Box::new(|id| renew(id, None).with_writes(&writes)),
         ),
         (
-            "a clear",
-            Box::new(|id| Commit {
-                clear: true,
-                ..keep(id)
-            }),
+            "a clear of the fields",
+            Box::new(|id| keep(id).with_clear(Clear::Fields)),
+        ),
+        (
+            "a clear of everything",
+            Box::new(|id| keep(id).with_clear(Clear::Everything)),
         ),
     ];
     for (what, change) in changes {
-        let id = bench.session(&[set("a", "1"), set("b", "2")]).await;
-        let Some(view) = view(&bench, id).await else {
+        let id = case.session(&[set("a", "1"), set("b", "2")]).await;
+        let Some(view) = view(&case, id).await else {
             continue;
         };
         assert!(view.is_current(), "nothing has changed: {what}");
-        bench.load(id, Select::All, bench.start).await;
+        case.load(id, Select::All, case.start).await;
         assert!(view.is_current(), "reading changes nothing");
-        done(bench.apply(change(id)).await, what);
+        case.done(change(id), what).await;
         assert!(!view.is_current(), "{what} makes a view one of the past");
         assert_eq!(
             view.get("a").flatten().as_deref(),
@@ -111,85 +102,170 @@ pub async fn a_view_knows_when_it_is_of_the_past(store: Subject) {
             "what it shows stays as it was: {what}"
         );
     }
-    let id = bench.session(&[set("a", "1")]).await;
-    if let Some(view) = view(&bench, id).await {
-        assert!(bench.store.sweep(end, 10_000).await.is_ok());
+    let entry = case.entry("limited");
+    let limited = case.session(&[set_indexed("a", "1", &entry)]).await;
+    if let Some(view) = view(&case, limited).await {
+        let writes = [set_indexed("a", "2", &entry)];
+        let limits = [limit("a", &entry, 1, crate::WhenFull::EndOldest)];
+        let create = case.commit(fresh(), case.create()).with_writes(&writes);
+        case.done(create.with_limits(&limits), "a create within a limit")
+            .await;
+        assert!(!view.is_current(), "a limit has ended the session");
+    }
+    let id = case.session(&[set("a", "1")]).await;
+    if let Some(view) = view(&case, id).await {
+        case.sweep(end).await;
         assert!(
             !view.is_current(),
             "what expired and was swept is of the past"
         );
     }
-    let id = bench.session(&[set("a", "1")]).await;
-    if let Some(view) = view(&bench, id).await {
-        assert!(bench.store.close().await.is_ok());
+    let id = case.session(&[set("a", "1")]).await;
+    if let Some(view) = view(&case, id).await {
+        assert!(case.store.close().await.is_ok());
         assert!(!view.is_current(), "a closed store has nothing to show");
     }
 }
 
-async fn view(bench: &Bench, id: Digest) -> Option<TableView> {
-    match bench.load(id, Select::Names(&["a"]), bench.start).await {
-        Loaded::Live(Snapshot {
-            fields: Fields::View(view),
-            ..
-        }) => Some(view),
+async fn view(case: &Case, id: Digest) -> Option<View> {
+    let loaded = case.load(id, Select::Names(&["a"]), case.start).await;
+    let Loaded::Live(Snapshot { fields, .. }) = loaded else {
+        return None;
+    };
+    match fields.into_answer() {
+        Answer::View(view) => Some(view),
         _ => None,
     }
 }
 
-/// `clear` removes every field, also those that others wrote, before the writes of the same commit.
+/// Prevents data from surviving a sign-in that drops it (requirement L02): a clear removes every field, also those that
+/// others wrote, before the writes of the same commit.
 pub async fn clear_removes_everything_before_the_writes(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench
-        .session(&[set("a", "1"), set("b", "2"), set_indexed("c", "3", "entry")])
-        .await;
-    let writes = [set("b", "x"), remove("c"), set("d", "4")];
-    let commit = Commit {
-        clear: true,
-        writes: &writes,
-        ..bench.commit(id, Step::Keep)
-    };
-    done(bench.apply(commit).await, "a commit that clears");
-    assert_eq!(
-        bench.fields(id, bench.start).await,
-        map([("b", "x"), ("d", "4")]),
-        "what a clearing commit sets is all that is left"
-    );
-    assert!(
-        bench.found("c", b"entry", bench.start).await.is_empty(),
-        "`clear` removes index entries"
-    );
-    done(
-        bench
-            .apply(Commit {
-                clear: true,
-                ..bench.commit(id, Step::Keep)
-            })
-            .await,
-        "a commit that only clears",
-    );
-    assert!(
-        bench.fields(id, bench.start).await.is_empty(),
-        "a cleared session has no fields"
-    );
-    bench.live(id, bench.start).await;
-    let writes = [set("e", "5")];
-    let mut create = bench.commit(fresh(), bench.create());
-    (create.clear, create.writes) = (true, &writes);
-    let new = create.id;
-    done(bench.apply(create).await, "a create that clears, too");
-    assert_eq!(
-        bench.fields(new, bench.start).await,
-        map([("e", "5")]),
-        "it has what it sets"
-    );
+    let case = Case::new(store);
+    let entry = case.entry("entry");
+    for clear in [Clear::Fields, Clear::Everything] {
+        let id = case
+            .session(&[set("a", "1"), set("b", "2"), set_indexed("c", "3", &entry)])
+            .await;
+        case.warm(id).await;
+        let writes = [set("b", "x"), remove("c"), set("d", "4")];
+        let keep = case.commit(id, Step::keep(None)).with_clear(clear);
+        case.done(keep.with_writes(&writes), "a commit that clears")
+            .await;
+        assert_eq!(
+            case.fields(id, case.start).await,
+            map([("b", "x"), ("d", "4")]),
+            "what a clearing commit sets is all that is left"
+        );
+        assert!(
+            case.found("c", &entry, case.start).await.is_empty(),
+            "a clear removes index entries"
+        );
+        case.done(keep, "a commit that only clears").await;
+        assert!(
+            case.fields(id, case.start).await.is_empty(),
+            "a cleared session has no fields"
+        );
+        let writes = [set("e", "5")];
+        let create = case.commit(fresh(), case.create()).with_clear(clear);
+        case.done(create.with_writes(&writes), "a create that clears")
+            .await;
+        assert_eq!(
+            case.fields(create.id, case.start).await,
+            map([("e", "5")]),
+            "a create that clears has what it sets"
+        );
+        let new = case.renewed(id);
+        case.write(id, &[set("a", "1")]).await;
+        let renewal = case.commit(id, case.renew(new)).with_clear(clear);
+        case.done(renewal.with_writes(&writes), "a renewal that clears")
+            .await;
+        assert_eq!(
+            case.fields(new, case.start).await,
+            map([("e", "5")]),
+            "a renewal that clears keeps nothing"
+        );
+    }
 }
 
-/// Fields come in the order that they are asked for, as often as they are asked for.
+/// Prevents an application's `clear` from removing what the library keeps in a session, and a library's field from
+/// outliving the session: a reserved name is kept by [`Clear::Fields`] alone.
+pub async fn reserved_names_survive_a_clear_of_the_fields(store: Subject) {
+    const RESERVED: &str = "level-session:device";
+    /// Their bytes begin alike, or they are close to the prefix.
+    const OTHERS: [&str; 4] = [
+        "level-session",
+        "level-session;",
+        "level-sessio",
+        "Level-session:a",
+    ];
+    let case = Case::new(store);
+    let entry = case.entry("device");
+    let mut writes: Vec<_> = OTHERS.iter().map(|name| set(name, "1")).collect();
+    writes.push(set_indexed(RESERVED, "key", &entry));
+    writes.push(set("level-session:", "bare"));
+    let reserved = map([(RESERVED, "key"), ("level-session:", "bare")]);
+    let id = case.session(&writes).await;
+    assert_eq!(
+        case.fields(id, case.start).await.len(),
+        OTHERS.len() + 2,
+        "`Select::All` lists reserved names as any other"
+    );
+    let keep = case.commit(id, Step::keep(None));
+    case.done(keep.with_clear(Clear::Fields), "a clear of the fields")
+        .await;
+    assert_eq!(
+        case.fields(id, case.start).await,
+        reserved,
+        "`Clear::Fields` leaves what belongs to the library, and nothing else"
+    );
+    let found = case.found(RESERVED, &entry, case.start).await;
+    assert_eq!(found, [id], "and its index entry");
+    let new = case.renewed(id);
+    let renewal = case.commit(id, case.renew(new)).with_clear(Clear::Fields);
+    case.done(renewal, "a renewal that clears the fields").await;
+    assert_eq!(
+        case.fields(new, case.start).await,
+        reserved,
+        "also in a renewal"
+    );
+    let writes = [set(RESERVED, "other"), remove("level-session:")];
+    let keep = case.commit(new, Step::keep(None)).with_clear(Clear::Fields);
+    case.done(keep.with_writes(&writes), "a write of reserved names")
+        .await;
+    assert_eq!(
+        case.fields(new, case.start).await,
+        map([(RESERVED, "other")]),
+        "a reserved name is set and removed as any other"
+    );
+    let keep = case.commit(new, Step::keep(None));
+    case.done(keep.with_clear(Clear::Everything), "a clear of everything")
+        .await;
+    assert!(
+        case.fields(new, case.start).await.is_empty(),
+        "`Clear::Everything` removes reserved names"
+    );
+    let last = case.session(&[set_indexed(RESERVED, "key", &entry)]).await;
+    case.done(case.commit(last, Step::Destroy), "a destroy")
+        .await;
+    case.assert_ended(
+        last,
+        case.start,
+        case.start,
+        "a reserved name keeps nothing alive",
+    )
+    .await;
+    let found = case.found(RESERVED, &entry, case.start).await;
+    assert!(found.is_empty(), "and is found nowhere");
+}
+
+/// Prevents one field's value from being taken for another's: fields come in the order that they are asked for, as often
+/// as they are asked for.
 pub async fn fields_come_in_the_order_that_they_are_asked_for(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench.session(&[set("a", "1"), set("b", "2")]).await;
-    let names = ["b", "missing", "a", "b"].map(name);
-    let values = bench.named(id, &names, bench.start).await;
+    let case = Case::new(store);
+    let id = case.session(&[set("a", "1"), set("b", "2")]).await;
+    let names = ["b", "missing", "a", "b"];
+    let values = case.named(id, &names, case.start).await;
     let values: Vec<_> = values.iter().map(|value| value.as_deref()).collect();
     assert_eq!(
         values,
@@ -197,11 +273,11 @@ pub async fn fields_come_in_the_order_that_they_are_asked_for(store: Subject) {
         "`Select::Names` is answered in its order"
     );
     assert!(
-        bench.named(id, &[], bench.start).await.is_empty(),
+        case.named(id, &[], case.start).await.is_empty(),
         "no name, no value"
     );
-    let loaded = bench
-        .load(fresh(), Select::Names(&["b", "missing"]), bench.start)
+    let loaded = case
+        .load(fresh(), Select::Names(&["b", "missing"]), case.start)
         .await;
     assert!(
         matches!(loaded, Loaded::Missing),
@@ -209,9 +285,9 @@ pub async fn fields_come_in_the_order_that_they_are_asked_for(store: Subject) {
     );
 }
 
-/// Any string is a name of its own: empty, huge, with NUL, and whatever a store may use to separate its keys.
+/// Prevents two names from sharing a place in the store: any string is a name of its own, empty, huge, with NUL, and of
+/// any characters that a store may use to separate its keys.
 pub async fn any_string_names_a_field(store: Subject) {
-    let bench = Bench::new(store);
     let huge = "k".repeat(64 * 1024);
     let huger = format!("{huge}k");
     let names = [
@@ -225,6 +301,8 @@ pub async fn any_string_names_a_field(store: Subject) {
         ":",
         "a/b",
         "a.b",
+        ".",
+        ".a",
         "a\0",
         "a\0b",
         "\0",
@@ -245,6 +323,8 @@ pub async fn any_string_names_a_field(store: Subject) {
         "\u{7f}",
         "meta",
         "data",
+        "h",
+        "x",
         "_",
         "__meta",
         "__proto__",
@@ -253,6 +333,8 @@ pub async fn any_string_names_a_field(store: Subject) {
         "'",
         "\"",
         "\\",
+        "\\u0000",
+        "null",
         &huge[..250],
         &huge[..251],
         &huge[..255],
@@ -261,95 +343,121 @@ pub async fn any_string_names_a_field(store: Subject) {
         &huge,
         &huger,
     ];
-    let writes: Vec<_> = names
+    names_are_apart(&Case::new(store), &names).await;
+}
+
+/// Prevents a store from relying on names that are short, or that compress: these are long, random, and of all of
+/// Unicode, NUL included. Most differ in their last character alone.
+pub async fn random_names_are_apart(store: Subject) {
+    let case = Case::new(store);
+    let mut names = Vec::new();
+    for len in [8, 100, 1_000, 3_000, 20_000] {
+        let stem: String = random(4 * len).chunks(4).map(character).collect();
+        let ends = ['\0', '\u{1}', 'a', 'ä', '\u{10ffff}'];
+        names.extend(ends.map(|end| format!("{stem}{end}")));
+        names.push(format!("\0{stem}"));
+        names.push(stem);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names_are_apart(&case, &names).await;
+}
+
+/// A random character: every fourth is one of the first 256.
+fn character(bytes: &[u8]) -> char {
+    let n = bytes
         .iter()
-        .enumerate()
+        .fold(0, |n: u32, byte| n << 8 | u32::from(*byte));
+    match n % 4 {
+        0 => char::from(bytes[0]),
+        _ => char::from_u32((n >> 2) % 0x11_0000).unwrap_or('\u{fffd}'),
+    }
+}
+
+/// Sets, removes and reads a field of each name.
+async fn names_are_apart(case: &Case, names: &[&str]) {
+    let numbered = || names.iter().enumerate();
+    let writes: Vec<_> = numbered()
         .map(|(n, name)| set(name, n.to_string()))
         .collect();
-    let id = bench.session(&writes).await;
-    let neighbour = bench.session(&writes[..4]).await;
-    let expect = |skip: Option<usize>| {
-        names
-            .iter()
-            .enumerate()
+    let id = case.session(&writes).await;
+    let neighbour = case.session(&writes[..4]).await;
+    let expect = |skip: Option<usize>| -> BTreeMap<_, _> {
+        numbered()
             .filter(|(n, _)| Some(*n) != skip)
             .map(|(n, name)| ((*name).to_owned(), n.to_string().into_bytes()))
             .collect()
     };
-    assert_eq!(
-        bench.fields(id, bench.start).await,
-        expect(None),
+    assert!(
+        case.fields(id, case.start).await == expect(None),
         "any string names a field of its own"
     );
-    for (n, name) in names.iter().enumerate() {
-        done(
-            bench.write(id, &[remove(name)]).await,
-            "a field of any name can be removed",
+    for (n, name) in numbered() {
+        let short: String = name.chars().take(9).collect();
+        let removed = case.write(id, &[remove(name)]).await;
+        done(removed, "a field of any name can be removed");
+        assert!(
+            case.fields(id, case.start).await == expect(Some(n)),
+            "removing {short:?} removes that field and no other"
         );
-        assert_eq!(
-            bench.fields(id, bench.start).await,
-            expect(Some(n)),
-            "removing {:?} removes no other field",
-            name.get(..9).unwrap_or(name)
-        );
-        done(
-            bench.write(id, &[set(name, n.to_string())]).await,
-            "and set again",
-        );
+        let again = case.write(id, &[set(name, n.to_string())]).await;
+        done(again, "and set again");
     }
     assert_eq!(
-        bench.fields(neighbour, bench.start).await.len(),
+        case.fields(neighbour, case.start).await.len(),
         4,
         "another session has its own"
     );
-    done(
-        bench.apply(bench.commit(id, Step::Destroy)).await,
-        "and be destroyed with the session",
-    );
+    case.done(case.commit(id, Step::Destroy), "the end of all names")
+        .await;
     assert_eq!(
-        bench.fields(neighbour, bench.start).await.len(),
+        case.fields(neighbour, case.start).await.len(),
         4,
         "another session keeps its own"
     );
 }
 
-/// Values are bytes: none of them, or a mebibyte, of any content.
+/// Prevents a value from being cut off, or changed on its way: values are bytes, none of them or
+/// [as many as there may be](MAX_VALUE_BYTES), of any content, whether they compress or not.
 pub async fn values_are_any_bytes(store: Subject) {
-    let bench = Bench::new(store);
-    let large: Vec<u8> = (0..1 << 20).map(|n: u32| (n ^ (n >> 8)) as u8).collect();
-    let id = bench
+    let case = Case::new(store);
+    let large: Vec<u8> = (0..MAX_VALUE_BYTES).map(|n| (n ^ (n >> 8)) as u8).collect();
+    let noise = random(MAX_VALUE_BYTES);
+    let id = case
         .session(&[
             set("empty", ""),
             set("large", &large),
+            set("noise", &noise),
             set("zeros", [0; 9]),
             set("ones", [0xff; 9]),
         ])
         .await;
-    let fields = bench.fields(id, bench.start).await;
+    let fields = case.fields(id, case.start).await;
     assert_eq!(fields["empty"], b"", "an empty value is a value");
     assert!(
-        fields["large"] == large,
-        "a value of a mebibyte comes back as it was"
+        fields["large"] == large && fields["noise"] == noise,
+        "the largest value comes back as it was"
     );
     assert_eq!(
         (&fields["zeros"][..], &fields["ones"][..]),
         (&[0; 9][..], &[0xff; 9][..]),
         "bytes come back as they were"
     );
-    let guards = [guard("empty", Some(b"")), guard("large", Some(&large))];
-    let writes = [set("large", "small"), set("empty", &large)];
-    let commit = Commit {
-        guards: &guards,
-        writes: &writes,
-        ..bench.commit(id, Step::Keep)
-    };
-    done(
-        bench.apply(commit).await,
-        "guards compare empty and large values",
-    );
-    let fields = bench.fields(id, bench.start).await;
+    let mut other = noise.clone();
+    other[MAX_VALUE_BYTES - 1] ^= 1;
+    for (expected, holds) in [(&other, false), (&noise, true)] {
+        let guards = [guard("empty", Some(b"")), guard("noise", Some(expected))];
+        let writes = [set("noise", "small"), set("empty", &large)];
+        let keep = case.commit(id, Step::keep(None));
+        let commit = keep.with_guards(&guards).with_writes(&writes);
+        assert_eq!(
+            case.apply(commit).await.is_done(),
+            holds,
+            "guards compare empty and large values to their last byte"
+        );
+    }
+    let fields = case.fields(id, case.start).await;
     assert!(
-        fields["large"] == b"small" && fields["empty"] == large,
+        fields["noise"] == b"small" && fields["empty"] == large,
         "large and small values replace each other"
     );
 }

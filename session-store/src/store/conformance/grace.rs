@@ -1,267 +1,286 @@
 //! The grace of a former id: a renewal in the middle of a burst of requests loses nobody (requirement L07).
 
 use super::kit::*;
-use crate::store::{Commit, Digest, Lease, Loaded, Select, Step};
+use crate::{Digest, Loaded, Outcome, Select, Step};
 
-async fn with_grace(bench: &Bench, seconds: u64) -> (Digest, Digest) {
-    let (old, new) = (bench.session(&[set("a", "1")]).await, fresh());
-    let step = Step::Renew {
-        to: new,
-        former_works_until: Some(bench.at(seconds)),
-    };
-    done(
-        bench.apply(bench.commit(old, step)).await,
+async fn with_grace(case: &Case, seconds: u64) -> (Digest, Digest) {
+    let old = case.session(&[set("a", "1")]).await;
+    let new = case.renewed(old);
+    let step = Step::renew(new, case.lease(0), Some(case.at(seconds)));
+    case.done(
+        case.commit(old, step),
         "a session can be renewed with a grace",
-    );
+    )
+    .await;
     (old, new)
 }
 
-/// A former id with a grace reads and writes the session, strictly until the grace ends (requirement L07).
+/// Prevents a burst of requests from being signed out by a renewal among them, and an old id from working for longer
+/// than it should: a former id reads and writes the session, strictly until its grace ends.
 pub async fn a_former_id_works_until_its_grace_ends(store: Subject) {
-    let bench = Bench::new(store);
-    let (old, new) = with_grace(&bench, 30).await;
-    let snapshot = bench.live(old, bench.at(29)).await;
+    let case = Case::new(store);
+    let (old, new) = with_grace(&case, 30).await;
+    let snapshot = case.live(old, case.at(29)).await;
     assert!(snapshot.by_former_id, "a load by a former id says so");
     assert!(
         snapshot.meta.former_id_works,
         "a session says that a former id works"
     );
-    let current = bench.live(new, bench.at(29)).await;
+    let current = case.live(new, case.at(29)).await;
     assert!(
         !current.by_former_id && current.meta.former_id_works,
         "the current id says so too"
     );
     let writes = [set("b", "2")];
-    let commit = Commit {
-        now: bench.at(29),
-        lease: Some(bench.lease(29)),
-        writes: &writes,
-        ..bench.commit(old, Step::Keep)
-    };
-    done(
-        bench.apply(commit).await,
-        "a commit by a former id in its grace",
-    );
-    assert_eq!(
-        bench.fields(new, bench.at(29)).await,
-        map([("a", "1"), ("b", "2")]),
-        "a commit by a former id is a commit of the session"
-    );
-    assert!(
-        bench.live(new, bench.at(29)).await.meta.former_id_works,
-        "a use by the former id does not end it"
-    );
-    bench
-        .assert_ended(
-            old,
-            bench.start,
-            bench.at(30),
-            "a former id is dead from the end of its grace on",
+    let done = case
+        .done(
+            case.commit_at(29, old, used()).with_writes(&writes),
+            "a commit by a former id in its grace",
         )
         .await;
+    assert!(done.by_former_id, "a commit by a former id says so");
+    let fields = map([("a", "1"), ("b", "2")]);
+    for id in [old, new] {
+        assert_eq!(
+            case.fields(id, case.at(29)).await,
+            fields,
+            "a commit by a former id is a commit of the session"
+        );
+    }
+    let meta = case.live(new, case.at(29)).await.meta;
+    assert_eq!(
+        done.meta,
+        Some(meta),
+        "a commit by a former id tells its times"
+    );
     assert!(
-        !bench.live(new, bench.at(30)).await.meta.former_id_works,
+        meta.former_id_works && meta.lease == case.lease(29),
+        "a use by the former id is noted and does not end it"
+    );
+    let promise = "a former id is dead from the end of its grace on";
+    case.assert_ended(old, case.start, case.at(30), promise)
+        .await;
+    assert!(
+        !case.live(new, case.at(30)).await.meta.former_id_works,
         "the session says that it no longer works"
     );
-    let late = Commit {
-        now: bench.at(30),
-        writes: &writes,
-        ..bench.commit(old, Step::Keep)
-    };
-    gone(
-        bench.apply(late).await,
-        "a commit by a former id after its grace",
-    );
+    for step in [Step::keep(None), used(), Step::Destroy] {
+        gone(
+            case.apply(case.commit_at(30, old, step)).await,
+            "a commit by a former id after its grace",
+        );
+    }
 }
 
-/// A grace that is over before it begins is none.
+/// Prevents a grace that was over before it began from working.
 pub async fn a_grace_in_the_past_is_none(store: Subject) {
-    let bench = Bench::new(store);
-    let (old, new) = with_grace(&bench, 0).await;
-    bench
-        .assert_ended(
-            old,
-            bench.start,
-            bench.start,
-            "a former id without a grace is dead",
-        )
+    let case = Case::new(store);
+    let (old, new) = with_grace(&case, 0).await;
+    let promise = "a former id without a grace is dead";
+    case.assert_ended(old, case.start, case.start, promise)
         .await;
     assert!(
-        !bench.live(new, bench.start).await.meta.former_id_works,
+        !case.live(new, case.start).await.meta.former_id_works,
         "and the session says so"
     );
 }
 
-/// The first use by the new id that is written down ends the former one.
+/// Prevents an old id from working once the new one has arrived: the first use by the new id ends the former one, also
+/// one that is not due; a commit that notes no use leaves it.
 pub async fn a_former_id_ends_when_the_new_one_was_used(store: Subject) {
-    let bench = Bench::new(store);
-    let (old, new) = with_grace(&bench, 30).await;
-    let writes = [set("b", "2")];
-    done(
-        bench
-            .apply(Commit {
-                now: bench.at(1),
-                writes: &writes,
-                ..bench.commit(new, Step::Keep)
-            })
-            .await,
-        "a commit by the new id",
-    );
-    bench.live(old, bench.at(1)).await;
-    done(
-        bench
-            .apply(Commit {
-                now: bench.at(1),
-                lease: Some(bench.lease(1)),
-                ..bench.commit(new, Step::Keep)
-            })
-            .await,
-        "a refresh by the new id",
-    );
-    bench
-        .assert_ended(
-            old,
-            bench.start,
-            bench.at(1),
-            "a use by the new id ends the former one",
-        )
-        .await;
-    gone(
-        bench
-            .apply(Commit {
-                now: bench.at(1),
-                ..bench.commit(old, Step::Keep)
-            })
-            .await,
-        "a commit by a former id that has ended",
-    );
-    assert!(
-        !bench.live(new, bench.at(1)).await.meta.former_id_works,
-        "the session says so"
-    );
+    let case = Case::new(store);
+    for (seconds, is_due) in [(1, true), (0, false)] {
+        let (old, new) = with_grace(&case, 30).await;
+        let now = case.at(seconds);
+        case.warm(old).await;
+        case.warm(new).await;
+        let writes = [set("b", "2")];
+        let commit = case.commit_at(seconds, new, Step::keep(None));
+        let kept = case
+            .done(commit.with_writes(&writes), "a commit by the new id")
+            .await;
+        assert!(
+            kept.meta.is_some_and(|meta| meta.former_id_works) && !kept.by_former_id,
+            "a commit that notes no use says that the former id works"
+        );
+        case.live(old, now).await;
+        let used = case
+            .done(case.commit_at(seconds, new, used()), "a use by the new id")
+            .await;
+        let meta = used.meta.expect("a commit tells the times of the session");
+        assert!(!meta.former_id_works, "a use ends the former id");
+        assert_eq!(
+            meta.lease,
+            case.lease(seconds),
+            "the use was noted, if it was due: {is_due}"
+        );
+        let promise = "a use by the new id ends the former one";
+        case.assert_ended(old, case.start, now, promise).await;
+        for step in [Step::keep(None), Step::Destroy] {
+            gone(
+                case.apply(case.commit_at(seconds, old, step)).await,
+                "a commit by a former id that has ended",
+            );
+        }
+        assert!(
+            !case.live(new, now).await.meta.former_id_works,
+            "the session says so"
+        );
+    }
 }
 
-/// A former id cannot renew the session, and a second renewal ends the first former id.
+/// Prevents two ids from renewing one session, and more than one former id from working: a former id cannot renew, and
+/// a second renewal ends the first one.
 pub async fn a_former_id_cannot_renew_and_ends_with_the_next_renewal(store: Subject) {
-    let bench = Bench::new(store);
-    let (first, second) = with_grace(&bench, 30).await;
-    let third = fresh();
-    let step = Step::Renew {
-        to: third,
-        former_works_until: Some(bench.at(40)),
-    };
+    let case = Case::new(store);
+    let (first, second) = with_grace(&case, 30).await;
+    let third = case.renewed(second);
+    let step = Step::renew(third, case.lease(0), Some(case.at(40)));
     gone(
-        bench.apply(bench.commit(first, step)).await,
+        case.apply(case.commit(first, step)).await,
         "a renewal by a former id",
     );
-    bench.live(second, bench.start).await;
-    done(
-        bench.apply(bench.commit(second, step)).await,
-        "a renewal by the current id",
-    );
-    bench
-        .assert_ended(
-            first,
-            bench.start,
-            bench.start,
-            "the next renewal ends the former id before it",
-        )
+    case.live(second, case.start).await;
+    case.done(case.commit(second, step), "a renewal by the current id")
         .await;
+    let promise = "the next renewal ends the former id before it";
+    case.assert_ended(first, case.start, case.start, promise)
+        .await;
+    gone(
+        case.apply(case.commit(first, Step::keep(None))).await,
+        "a commit by an id before the former one",
+    );
     assert!(
-        bench.live(second, bench.start).await.by_former_id,
+        case.live(second, case.start).await.by_former_id,
         "and its own works"
     );
     assert_eq!(
-        bench.fields(third, bench.start).await,
+        case.fields(third, case.start).await,
         map([("a", "1")]),
         "the session is under the third id"
     );
-}
-
-/// Destroying by a former id in its grace ends the session, and destroying by the current one ends both.
-pub async fn destroy_ends_a_session_under_all_its_ids(store: Subject) {
-    let bench = Bench::new(store);
-    for by_former in [true, false] {
-        let (old, new) = with_grace(&bench, 30).await;
-        let id = if by_former { old } else { new };
-        done(
-            bench
-                .apply(Commit {
-                    now: bench.at(1),
-                    ..bench.commit(id, Step::Destroy)
-                })
-                .await,
-            "a session can be destroyed by an id that works",
-        );
-        bench
-            .assert_ended(
-                new,
-                bench.at(1),
-                bench.at(1),
-                "a destroyed session is `Ended`",
-            )
-            .await;
-        bench
-            .assert_ended(
-                old,
-                bench.at(1),
-                bench.at(1),
-                "its former id is `Ended` as well",
-            )
+    let fourth = case.renewed(third);
+    case.done(
+        case.commit(third, case.renew(fourth)),
+        "a renewal without a grace",
+    )
+    .await;
+    for id in [first, second, third] {
+        case.assert_dead(id, case.start, "no id before a renewal without a grace")
             .await;
     }
 }
 
-/// A former id ends with the session that it belongs to, and does not outlive it by its grace.
+/// Prevents a sign-out by one id that leaves the session to another: destroying by a former id in its grace ends the
+/// session, and destroying by the current one ends both.
+pub async fn destroy_ends_a_session_under_all_its_ids(store: Subject) {
+    let case = Case::new(store);
+    for by_former in [true, false] {
+        let (old, new) = with_grace(&case, 30).await;
+        let id = if by_former { old } else { new };
+        let done = case
+            .done(
+                case.commit_at(1, id, Step::Destroy),
+                "a session can be destroyed by an id that works",
+            )
+            .await;
+        assert_eq!(
+            (done.by_former_id, done.meta),
+            (by_former, None),
+            "a destroy says by which id it came"
+        );
+        let promise = "a destroyed session is `Ended`";
+        case.assert_ended(new, case.at(1), case.at(1), promise)
+            .await;
+        let promise = "its former id is `Ended` as well";
+        case.assert_ended(old, case.at(1), case.at(1), promise)
+            .await;
+    }
+}
+
+/// Prevents a former id from outliving its session by its grace.
 pub async fn a_former_id_does_not_outlive_the_session(store: Subject) {
-    let bench = Bench::new(store);
-    let (old, new) = (bench.session(&[]).await, fresh());
-    let step = Step::Renew {
-        to: new,
-        former_works_until: Some(bench.at(30)),
-    };
-    let lease = Lease {
-        idle_deadline: bench.at(10),
-        ..bench.lease(0)
-    };
-    done(
-        bench
-            .apply(Commit {
-                lease: Some(lease),
-                ..bench.commit(old, step)
-            })
-            .await,
+    let case = Case::new(store);
+    let old = case.session(&[]).await;
+    let new = case.renewed(old);
+    let step = Step::renew(new, case.ending(10), Some(case.at(30)));
+    case.done(
+        case.commit(old, step),
         "a session can be renewed with a grace",
-    );
-    bench.live(old, bench.at(9)).await;
-    bench
-        .assert_dead(old, bench.at(10), "a former id is dead when the session is")
+    )
+    .await;
+    case.live(old, case.at(9)).await;
+    case.assert_dead(old, case.at(10), "a former id is dead when the session is")
         .await;
-    bench.sweep(bench.at(10)).await;
-    bench
-        .assert_dead(old, bench.at(10), "and stays so when the session was swept")
+    case.sweep(case.at(10)).await;
+    case.assert_dead(old, case.at(10), "and stays so when the session was swept")
         .await;
     gone(
-        bench
-            .apply(Commit {
-                now: bench.at(10),
-                ..bench.commit(old, Step::Keep)
-            })
-            .await,
+        case.apply(case.commit_at(10, old, Step::keep(None))).await,
         "a commit by the former id of a dead session",
     );
     exists(
-        bench
-            .apply(Commit {
-                now: bench.at(10),
-                ..bench.commit(old, bench.create())
-            })
-            .await,
+        case.apply(case.commit_at(10, old, case.create())).await,
         "a create under a former id",
     );
-    let loaded = bench.load(new, Select::Nothing, bench.at(10)).await;
+    let loaded = case.load(new, Select::Nothing, case.at(10)).await;
     assert!(
         !matches!(loaded, Loaded::Live(_)),
         "and the session is dead"
     );
+}
+
+/// Prevents a commit by a former id that looks where the session is, and writes there although the former id has been
+/// ended meanwhile: what the ending commit removes, no later one brings back.
+pub async fn a_former_id_that_ends_between_look_and_write_writes_nothing(store: Subject) {
+    const ROUNDS: usize = 12;
+    let case = Case::new(store);
+    for round in 0..ROUNDS {
+        let (old, new) = with_grace(&case, 30).await;
+        let writes = [set("late", "1")];
+        let late = case.commit(old, Step::keep(None)).with_writes(&writes);
+        let end = case.commit(new, used()).with_clear(crate::Clear::Fields);
+        // The first is stopped after so many steps, until the former id has ended.
+        let mut pending = case.store.commit(late);
+        let begun = polled(round, &mut pending).await;
+        case.done(end, "a use by the new id that clears").await;
+        let outcome = match begun {
+            Some(answer) => answer,
+            None => pending.await,
+        };
+        assert!(
+            matches!(outcome, Ok(Outcome::Done(_) | Outcome::Gone)),
+            "a commit by a former id beside its end is `Done` or `Gone`, not {outcome:?}"
+        );
+        assert!(
+            case.fields(new, case.start).await.is_empty(),
+            "a commit by a former id that has ended writes nothing"
+        );
+    }
+    for _ in 0..ROUNDS {
+        let (old, new) = with_grace(&case, 30).await;
+        let late = case.commit(old, Step::keep(None));
+        let end = case.commit(new, used()).with_clear(crate::Clear::Fields);
+        let all = case.race(6, move |store, thread| async move {
+            for n in 0..6 {
+                if thread == 0 {
+                    if n == 2 {
+                        done(store.commit(end).await.expect("a commit"), "the end");
+                    }
+                    continue;
+                }
+                let writes = [set(&format!("{thread}.{n}"), "1")];
+                let outcome = store.commit(late.with_writes(&writes)).await;
+                assert!(
+                    matches!(outcome, Ok(Outcome::Done(_) | Outcome::Gone)),
+                    "a commit by a former id beside its end is `Done` or `Gone`, not {outcome:?}"
+                );
+            }
+        });
+        all.await;
+        assert!(
+            case.fields(new, case.start).await.is_empty(),
+            "no commit by a former id comes after its end"
+        );
+    }
 }

@@ -1,34 +1,34 @@
 //! Compared in the same step: what must still be stored for a commit to apply.
 
 use super::kit::*;
-use crate::store::{Bytes, Commit, Guard, Lease, Outcome, Step};
+use crate::{Bytes, Clear, Guard, Outcome, Step};
 
-/// A commit whose guards hold applies: present as expected, or absent as expected.
+/// Prevents a commit from being refused for no reason: it applies if its guards hold, of what is there and of what is
+/// not.
 pub async fn a_commit_whose_guards_hold_applies(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench.session(&[set("a", "1"), set("b", "2")]).await;
+    let case = Case::new(store);
+    let id = case.session(&[set("a", "1"), set("b", "2")]).await;
     let guards = [
         guard("a", Some(b"1")),
         guard("b", Some(b"2")),
         guard("c", None),
     ];
     let writes = [set("a", "x"), set("c", "3")];
-    let commit = Commit {
-        guards: &guards,
-        writes: &writes,
-        ..bench.commit(id, Step::Keep)
-    };
-    done(bench.apply(commit).await, "a commit whose guards hold");
+    let keep = case.commit(id, Step::keep(None));
+    let commit = keep.with_guards(&guards).with_writes(&writes);
+    case.done(commit, "a commit whose guards hold").await;
     assert_eq!(
-        bench.fields(id, bench.start).await,
+        case.fields(id, case.start).await,
         map([("a", "x"), ("b", "2"), ("c", "3")]),
         "a commit whose guards hold applies"
     );
 }
 
-/// One guard that fails, and nothing of the commit applies; the answer tells what is stored, in the guards' order.
+/// Prevents half a commit, and an `update` that has nothing to be tried again on: one guard that fails, and nothing of
+/// the commit applies; the answer tells what is stored, in the guards' order.
 pub async fn a_failed_guard_changes_nothing_and_tells_what_is_stored(store: Subject) {
-    let bench = Bench::new(store);
+    let case = Case::new(store);
+    let (entry, new_entry) = (case.entry("entry"), case.entry("new"));
     let cases: [&[Guard]; 5] = [
         &[
             guard("a", Some(b"other")),
@@ -49,111 +49,77 @@ pub async fn a_failed_guard_changes_nothing_and_tells_what_is_stored(store: Subj
         &[guard("a", Some(b""))],
     ];
     for guards in cases {
-        let id = bench
-            .session(&[set("a", "1"), set_indexed("b", "2", "entry")])
+        let id = case
+            .session(&[set("a", "1"), set_indexed("b", "2", &entry)])
             .await;
-        let writes = [set("a", "x"), remove("b"), set_indexed("d", "4", "new")];
-        let commit = Commit {
-            clear: true,
-            lease: Some(Lease {
-                seen: bench.at(9),
-                ..bench.lease(9)
-            }),
-            guards,
-            writes: &writes,
-            ..bench.commit(id, Step::Keep)
-        };
-        conflict(bench.apply(commit).await, guards);
+        let writes = [
+            set("a", "x"),
+            remove("b"),
+            set_indexed("d", "4", &new_entry),
+        ];
+        let commit = case
+            .commit_at(9, id, used())
+            .with_clear(Clear::Everything)
+            .with_guards(guards)
+            .with_writes(&writes);
+        conflict(case.apply(commit).await, guards);
         assert_eq!(
-            bench.fields(id, bench.start).await,
+            case.fields(id, case.start).await,
             map([("a", "1"), ("b", "2")]),
             "a failed guard: no field changes"
         );
         assert_eq!(
-            bench.live(id, bench.start).await.meta.lease,
-            bench.lease(0),
-            "a failed guard: no deadline changes"
+            case.lease_of(id, case.start).await,
+            case.lease(0),
+            "a failed guard: no use is noted"
         );
         assert!(
-            bench.found("b", b"entry", bench.start).await.contains(&id),
+            case.found("b", &entry, case.start).await.contains(&id),
             "a failed guard: no index entry goes"
         );
         assert!(
-            !bench.found("d", b"new", bench.start).await.contains(&id),
+            !case.found("d", &new_entry, case.start).await.contains(&id),
             "a failed guard: no index entry comes"
         );
-        let destroy = Commit {
-            guards,
-            ..bench.commit(id, Step::Destroy)
-        };
-        conflict(bench.apply(destroy).await, guards);
-        bench.live(id, bench.start).await;
+        let destroy = case.commit(id, Step::Destroy).with_guards(guards);
+        conflict(case.apply(destroy).await, guards);
+        case.live(id, case.start).await;
     }
 }
 
-/// Guards see what was stored before the commit, `clear` included.
+/// Prevents an `update` from running on what its own commit removes: guards see what was stored before the commit, a
+/// clear included.
 pub async fn guards_see_what_was_there_before_clear(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench.session(&[set("a", "1")]).await;
+    let case = Case::new(store);
+    let id = case.session(&[set("a", "1")]).await;
     let absent = [guard("a", None)];
-    let commit = Commit {
-        clear: true,
-        guards: &absent,
-        ..bench.commit(id, Step::Keep)
-    };
-    conflict(bench.apply(commit).await, &absent);
+    let clearing = case
+        .commit(id, Step::keep(None))
+        .with_clear(Clear::Everything);
+    conflict(case.apply(clearing.with_guards(&absent)).await, &absent);
     let guards = [guard("a", Some(b"1"))];
     let writes = [set("a", "2")];
-    let commit = Commit {
-        clear: true,
-        guards: &guards,
-        writes: &writes,
-        ..bench.commit(id, Step::Keep)
-    };
-    done(
-        bench.apply(commit).await,
-        "a guard that holds before `clear`",
-    );
+    let commit = clearing.with_guards(&guards).with_writes(&writes);
+    case.done(commit, "a guard that holds before a clear").await;
     assert_eq!(
-        bench.fields(id, bench.start).await,
+        case.fields(id, case.start).await,
         map([("a", "2")]),
         "and the commit applies"
     );
 }
 
-/// A guard may compare a field that the commit does not write, and write one that it does not compare.
+/// Prevents a one-time code from being used twice (requirement F03): a guard may compare a field that the commit does
+/// not write, and write one that it does not compare.
 pub async fn a_guard_may_stand_alone(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench.session(&[set("a", "1")]).await;
+    let case = Case::new(store);
+    let id = case.session(&[set("a", "1")]).await;
     let guards = [guard("a", Some(b"1"))];
-    done(
-        bench
-            .apply(Commit {
-                guards: &guards,
-                ..bench.commit(id, Step::Keep)
-            })
-            .await,
-        "a commit that only compares",
-    );
+    let compare = case.commit(id, Step::keep(None)).with_guards(&guards);
+    case.done(compare, "a commit that only compares").await;
     let writes = [remove("a")];
-    done(
-        bench
-            .apply(Commit {
-                guards: &guards,
-                writes: &writes,
-                ..bench.commit(id, Step::Keep)
-            })
-            .await,
-        "taking a field",
-    );
-    let again = bench
-        .apply(Commit {
-            guards: &guards,
-            writes: &writes,
-            ..bench.commit(id, Step::Keep)
-        })
-        .await;
-    match again {
+    let take = compare.with_writes(&writes);
+    case.done(take, "taking a field").await;
+    match case.apply(take).await {
         Outcome::Conflict(found) => {
             assert_eq!(found, [None], "a field that was taken is told as absent");
         }
@@ -161,47 +127,32 @@ pub async fn a_guard_may_stand_alone(store: Subject) {
     }
 }
 
-/// A session that does not live is `Gone`, whatever the guards say; one that exists is `Exists`.
+/// Prevents the core from trying an `update` again on a session that has ended: one that does not live is `Gone`,
+/// whatever the guards say, and one that exists is `Exists`.
 pub async fn a_dead_session_is_gone_whatever_the_guards_say(store: Subject) {
-    let bench = Bench::new(store);
-    let guards = [guard("a", Some(b"1"))];
-    for holds in [true, false] {
-        let guards = if holds {
-            &[guard("a", None)][..]
-        } else {
-            &guards[..]
-        };
+    let case = Case::new(store);
+    for (guards, holds) in [
+        ([guard("a", None)], true),
+        ([guard("a", Some(b"1"))], false),
+    ] {
+        let nothing = case.commit(fresh(), Step::keep(None));
         gone(
-            bench
-                .apply(Commit {
-                    guards,
-                    ..bench.commit(fresh(), Step::Keep)
-                })
-                .await,
+            case.apply(nothing.with_guards(&guards)).await,
             "a guarded commit on nothing",
         );
-        let id = bench.session(&[]).await;
+        let id = case.session(&[]).await;
+        let known = case.commit(id, case.create());
         exists(
-            bench
-                .apply(Commit {
-                    guards,
-                    ..bench.commit(id, bench.create())
-                })
-                .await,
+            case.apply(known.with_guards(&guards)).await,
             "a guarded create under a known digest",
         );
-        let new = Commit {
-            guards,
-            ..bench.commit(fresh(), bench.create())
-        };
-        let id = new.id;
-        match (holds, bench.apply(new).await) {
-            (true, outcome) => done(outcome, "a create whose guards hold of nothing"),
+        let new = case.commit(fresh(), case.create()).with_guards(&guards);
+        match (holds, case.apply(new).await) {
+            (true, outcome) => drop(done(outcome, "a create whose guards hold of nothing")),
             (false, outcome) => {
-                conflict(outcome, guards);
-                bench
-                    .assert_dead(id, bench.start, "a create whose guard fails makes nothing")
-                    .await;
+                conflict(outcome, &guards);
+                let promise = "a create whose guard fails makes nothing";
+                case.assert_dead(new.id, case.start, promise).await;
             }
         }
     }

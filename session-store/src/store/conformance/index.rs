@@ -1,281 +1,236 @@
 //! Finding sessions by what is in them.
 
 use super::kit::*;
-use crate::store::{Add, Commit, Lease, Op, Range, Step};
+use crate::{Add, Clear, Digest, Step, value::CounterRange};
 
-/// All sessions that live and have the entry are found, oldest first, with their times, and no others.
-pub async fn sessions_are_found_by_an_entry_oldest_first(store: Subject) {
-    let bench = Bench::new(store);
+/// Prevents a sign-out everywhere that leaves a session, or takes another user's (requirement L08): all sessions that
+/// live and have the entry are found, with their times, and no others.
+pub async fn sessions_are_found_by_an_entry(store: Subject) {
+    let case = Case::new(store);
+    let (seven, eight) = (case.entry("seven"), case.entry("eight"));
     let mut ids = Vec::new();
     for seconds in [30, 10, 20] {
         let id = fresh();
         let writes = [
-            set_indexed("user", "7", "seven"),
+            set_indexed("user", "7", &seven),
             set("other", seconds.to_string()),
         ];
-        let mut commit = bench.commit(
-            id,
-            Step::Create {
-                created: bench.at(seconds),
-            },
-        );
-        commit.writes = &writes;
-        done(bench.apply(commit).await, "a session with an index entry");
-        ids.push((seconds, id));
+        let create = case.commit(id, Step::create(case.at(seconds), case.lease(seconds)));
+        case.done(create.with_writes(&writes), "a session with an index entry")
+            .await;
+        ids.push(id);
     }
-    bench.session(&[set_indexed("user", "8", "eight")]).await;
-    bench.session(&[set_indexed("use", "7", "rseven")]).await;
-    bench.session(&[set_indexed("user2", "7", "seven")]).await;
-    bench.session(&[set("user", "7")]).await;
+    case.session(&[set_indexed("user", "8", &eight)]).await;
+    case.session(&[set_indexed("use", "7", [b"r", &seven[..]].concat())])
+        .await;
+    case.session(&[set_indexed("user2", "7", &seven)]).await;
+    case.session(&[set("user", "7")]).await;
     ids.sort_unstable();
-    let expected: Vec<_> = ids.iter().map(|(_, id)| *id).collect();
-    assert_eq!(
-        bench.found("user", b"seven", bench.start).await,
-        expected,
-        "sessions are found by entry, oldest first"
-    );
-    assert!(
-        bench.found("user", b"sev", bench.start).await.is_empty(),
-        "a part of an entry is another one"
-    );
-    assert!(
-        bench
-            .found("nobody", b"seven", bench.start)
-            .await
-            .is_empty(),
-        "another field is another index"
-    );
-    let found = bench
-        .store
-        .find("user", b"seven", bench.start)
-        .await
-        .expect("a look-up by index");
-    for ((id, meta), (seconds, _)) in found.iter().zip(&ids) {
+    let found = case.found_with_times("user", &seven, case.start).await;
+    let found_ids: Vec<_> = found.iter().map(|found| found.id).collect();
+    assert_eq!(found_ids, ids, "sessions are found by entry");
+    for found in found {
         assert_eq!(
-            *meta,
-            bench.live(*id, bench.start).await.meta,
+            found.meta,
+            case.live(found.id, case.start).await.meta,
             "a session is found with its times"
         );
-        assert_eq!(
-            meta.created,
-            bench.at(*seconds),
-            "a session is found with the time it was made"
+    }
+    for (field, entry) in [
+        ("user", &seven[..seven.len() - 2]),
+        ("user", &[&seven[..], b"\0"].concat()),
+        ("nobody", &seven),
+    ] {
+        assert!(
+            case.found(field, entry, case.start).await.is_empty(),
+            "a part of an entry, a longer one, and another field are others"
         );
     }
 }
 
-/// An entry follows its field: replaced with it, gone with it, and left alone when others change.
+/// Prevents a session from being found by what it no longer holds: an entry follows its field, replaced with it, gone
+/// with it, and left alone when others change.
 pub async fn an_entry_follows_its_field(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench
+    let case = Case::new(store);
+    let [seven, eight, ten, eleven] = ["7", "8", "10", "11"].map(|text| case.entry(text));
+    let id = case
         .session(&[
-            set_indexed("user", "7", "seven"),
-            set_indexed("role", "r", "seven"),
+            set_indexed("user", "7", &seven),
+            set_indexed("role", "r", &seven),
         ])
         .await;
-    let has = async |field: &str, entry: &str| {
-        bench.found(field, entry.as_bytes(), bench.start).await == [id]
-    };
-    done(
-        bench.write(id, &[set("other", "1")]).await,
-        "a write of another field",
-    );
+    let has = async |field: &str, entry: &[u8]| case.found(field, entry, case.start).await == [id];
+    let write = async |write, what| done(case.write(id, &[write]).await, what);
+    write(set("other", "1"), "a write of another field").await;
     assert!(
-        has("user", "seven").await,
+        has("user", &seven).await,
         "a write of another field leaves the entry"
     );
-    done(
-        bench.write(id, &[set_indexed("user", "8", "eight")]).await,
-        "another value",
-    );
+    write(set_indexed("user", "8", &eight), "another value").await;
     assert!(
-        has("user", "eight").await && !has("user", "seven").await,
+        has("user", &eight).await && !has("user", &seven).await,
         "the new value's entry replaces the old one"
     );
-    done(
-        bench.write(id, &[set_indexed("user", "8b", "eight")]).await,
-        "another value with the same entry",
-    );
+    write(set_indexed("user", "8b", &eight), "the same entry").await;
     assert!(
-        has("user", "eight").await,
+        has("user", &eight).await,
         "an entry that stays the same stays"
     );
-    done(
-        bench.write(id, &[set("user", "9")]).await,
-        "a value without an entry",
-    );
+    write(set("user", "9"), "a value without an entry").await;
     assert!(
-        !has("user", "eight").await,
+        !has("user", &eight).await,
         "a field that is set without an entry has none"
     );
-    done(
-        bench.write(id, &[set_indexed("user", "10", "ten")]).await,
-        "an entry again",
-    );
-    done(
-        bench.write(id, &[remove("user")]).await,
-        "removing the field",
-    );
+    write(set_indexed("user", "10", &ten), "an entry again").await;
+    write(remove("user"), "removing the field").await;
     assert!(
-        !has("user", "ten").await,
+        !has("user", &ten).await,
         "a field that is removed has no entry"
     );
     assert!(
-        has("role", "seven").await,
+        has("role", &seven).await,
         "another field's entry of the same bytes is its own"
     );
-    let writes = [set_indexed("user", "11", "eleven")];
-    done(
-        bench
-            .apply(Commit {
-                clear: true,
-                writes: &writes,
-                ..bench.commit(id, Step::Keep)
-            })
-            .await,
-        "`clear`",
-    );
-    assert!(!has("role", "seven").await, "`clear` removes entries");
+    let writes = [set_indexed("user", "11", &eleven)];
+    let clear = case.commit(id, Step::keep(None)).with_clear(Clear::Fields);
+    case.done(clear.with_writes(&writes), "a clear").await;
+    assert!(!has("role", &seven).await, "a clear removes entries");
     assert!(
-        has("user", "eleven").await,
+        has("user", &eleven).await,
         "and the writes of the same commit make theirs"
     );
 }
 
-/// An addition leaves the entry of its field as it is, unless `clear` removed it before.
+/// Prevents a counter that is indexed from being lost to its index: an addition leaves the entry of its field as it is,
+/// unless a clear removed it before.
 pub async fn an_addition_leaves_the_entry(store: Subject) {
-    let bench = Bench::new(store);
+    let case = Case::new(store);
+    let entry = case.entry("entry");
     let add = Add {
         delta: 1,
-        range: Range { min: 0, max: 9 },
+        range: CounterRange { min: 0, max: 9 },
         base: 0,
         expires: None,
     };
-    let one = add.apply(None, bench.start).expect("the sum is in range");
-    let id = bench.session(&[set_indexed("n", one, "entry")]).await;
-    let writes = [write("n", Op::Add(add))];
-    for (clear, expected) in [(false, &[id][..]), (true, &[])] {
-        let commit = Commit {
-            clear,
-            writes: &writes,
-            ..bench.commit(id, Step::Keep)
-        };
-        done(bench.apply(commit).await, "an addition to an indexed field");
+    let one = add.apply(None, case.start).expect("the sum is in range");
+    let id = case.session(&[set_indexed("n", one, &entry)]).await;
+    let writes = [add_to("n", add)];
+    for (clear, expected) in [(Clear::Nothing, &[id][..]), (Clear::Fields, &[])] {
+        let commit = case.commit(id, Step::keep(None)).with_clear(clear);
+        case.done(
+            commit.with_writes(&writes),
+            "an addition to an indexed field",
+        )
+        .await;
         assert_eq!(
-            bench.found("n", b"entry", bench.start).await,
+            case.found("n", &entry, case.start).await,
             expected,
-            "an addition leaves the entry, and `clear` does not: {clear}"
+            "an addition leaves the entry, and a clear does not: {clear:?}"
         );
     }
 }
 
-/// Entries lead to the new id after a renewal, and nowhere after the session has ended.
+/// Prevents a session that was renewed from being lost to its user's list, or listed twice: entries lead to the new id
+/// after a renewal, and nowhere after the session has ended.
 pub async fn entries_move_with_a_renewal_and_go_with_the_session(store: Subject) {
-    let bench = Bench::new(store);
-    let old = bench
+    let case = Case::new(store);
+    let [seven, admin, guest, owner] =
+        ["seven", "admin", "guest", "owner"].map(|text| case.entry(text));
+    let old = case
         .session(&[
-            set_indexed("user", "7", "seven"),
-            set_indexed("role", "r", "admin"),
+            set_indexed("user", "7", &seven),
+            set_indexed("role", "r", &admin),
         ])
         .await;
-    let new = fresh();
-    let writes = [set_indexed("role", "r", "guest")];
-    let step = Step::Renew {
-        to: new,
-        former_works_until: Some(bench.at(30)),
+    let new = case.renewed(old);
+    let writes = [set_indexed("role", "r", &guest)];
+    let step = Step::renew(new, case.lease(0), Some(case.at(30)));
+    case.done(case.commit(old, step).with_writes(&writes), "a renewal")
+        .await;
+    let found = async |field: &str, entry: &[u8]| -> Vec<Digest> {
+        case.found(field, entry, case.start).await
     };
-    done(
-        bench
-            .apply(Commit {
-                writes: &writes,
-                ..bench.commit(old, step)
-            })
-            .await,
-        "a renewal",
-    );
     assert_eq!(
-        bench.found("user", b"seven", bench.start).await,
+        found("user", &seven).await,
         [new],
         "an entry leads to the new id, once"
     );
     assert_eq!(
-        bench.found("role", b"guest", bench.start).await,
+        found("role", &guest).await,
         [new],
         "so does one that the renewal brings"
     );
     assert!(
-        bench.found("role", b"admin", bench.start).await.is_empty(),
+        found("role", &admin).await.is_empty(),
         "and what it replaces is gone"
     );
-    let by_former = [set_indexed("role", "r", "owner")];
+    let by_former = [set_indexed("role", "r", &owner)];
     done(
-        bench
-            .apply(Commit {
-                writes: &by_former,
-                ..bench.commit(old, Step::Keep)
-            })
-            .await,
+        case.write(old, &by_former).await,
         "a write by the former id",
     );
     assert_eq!(
-        bench.found("role", b"owner", bench.start).await,
+        found("role", &owner).await,
         [new],
         "an entry by a former id leads to the session"
     );
-    done(
-        bench.apply(bench.commit(new, Step::Destroy)).await,
-        "the end of it",
-    );
-    assert!(
-        bench.found("user", b"seven", bench.start).await.is_empty(),
-        "a destroyed session is not found"
-    );
-    assert!(
-        bench.found("role", b"owner", bench.start).await.is_empty(),
-        "by none of its entries"
-    );
+    case.done(case.commit(new, Step::Destroy), "the end of it")
+        .await;
+    for (field, entry) in [("user", &seven), ("role", &owner), ("role", &guest)] {
+        assert!(
+            found(field, entry).await.is_empty(),
+            "a destroyed session is found by none of its entries"
+        );
+    }
 }
 
-/// A session that has expired is not found, swept or not.
+/// Prevents an expired session from being listed as one of its user's, swept or not.
 pub async fn an_expired_session_is_not_found(store: Subject) {
-    let bench = Bench::new(store);
-    let id = fresh();
-    let writes = [set_indexed("user", "7", "seven")];
-    let lease = Lease {
-        idle_deadline: bench.at(60),
-        ..bench.lease(0)
-    };
-    done(
-        bench
-            .apply(Commit {
-                lease: Some(lease),
-                writes: &writes,
-                ..bench.commit(id, bench.create())
-            })
-            .await,
-        "a session",
-    );
+    let case = Case::new(store);
+    let entry = case.entry("seven");
+    let writes = [set_indexed("user", "7", &entry)];
+    let id = case.session_with(case.ending(60), &writes).await;
     assert_eq!(
-        bench.found("user", b"seven", bench.at(59)).await,
+        case.found("user", &entry, case.at(59)).await,
         [id],
         "a session is found until its deadline"
     );
     assert!(
-        bench.found("user", b"seven", bench.at(60)).await.is_empty(),
+        case.found("user", &entry, case.at(60)).await.is_empty(),
         "a session is not found from its deadline on"
     );
-    bench.sweep(bench.at(60)).await;
+    case.sweep(case.at(60)).await;
     assert!(
-        bench.found("user", b"seven", bench.at(60)).await.is_empty(),
+        case.found("user", &entry, case.at(60)).await.is_empty(),
         "nor when it was swept"
     );
 }
 
-/// Entries and the names of indexed fields are any bytes and any string, and none is taken for another.
+/// Prevents a session that is used for a long time from falling out of the index: it is found as long as it lives.
+pub async fn a_session_is_found_as_long_as_it_lives(store: Subject) {
+    let case = Case::new(store);
+    let entry = case.entry("seven");
+    let id = case.session(&[set_indexed("user", "7", &entry)]).await;
+    let day = LIFE.as_secs();
+    for days in 1..40 {
+        let seconds = days * (day - 1);
+        case.done(case.commit_at(seconds, id, used()), "a use in time")
+            .await;
+        assert_eq!(
+            case.found("user", &entry, case.at(seconds + day - 1)).await,
+            [id],
+            "a session that is used is found, after {days} days"
+        );
+    }
+}
+
+/// Prevents two entries from sharing a place in the store: entries and the names of indexed fields are any bytes and any
+/// string, long, random, or with NUL.
 pub async fn entries_are_any_bytes(store: Subject) {
-    let bench = Bench::new(store);
+    let case = Case::new(store);
     let long = "k".repeat(70_000);
-    let pairs: [(&str, &[u8]); 12] = [
+    let noise = random(70_000);
+    let pairs: [(&str, &[u8]); 15] = [
         ("a", b"bc"),
         ("ab", b"c"),
         ("abc", b""),
@@ -288,16 +243,22 @@ pub async fn entries_are_any_bytes(store: Subject) {
         (&long, b"x"),
         (&long[1..], b"kx"),
         ("a", long.as_bytes()),
+        ("a", &noise),
+        ("a", &noise[..69_999]),
+        ("a", &noise[..5_000]),
     ];
     let mut ids = Vec::new();
     for (field, entry) in pairs {
-        ids.push(bench.session(&[set_indexed(field, "v", entry)]).await);
+        ids.push(case.session(&[set_indexed(field, "v", entry)]).await);
     }
-    for ((field, entry), id) in pairs.iter().zip(ids) {
+    for ((field, entry), id) in pairs.iter().zip(&ids) {
+        let mut found = case.found(field, entry, case.start).await;
+        found.retain(|id| ids.contains(id));
         assert_eq!(
-            bench.found(field, entry, bench.start).await,
-            [id],
-            "an entry is found by its own bytes alone"
+            found,
+            [*id],
+            "an entry is found by its own bytes alone: {:?}",
+            &entry[..entry.len().min(4)]
         );
     }
 }

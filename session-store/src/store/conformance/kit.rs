@@ -1,13 +1,18 @@
 //! What the promises are written with.
 
 use crate::{
-    clock::{Clock, Timestamp},
-    store::{
-        Bytes, Commit, Digest, FieldName, Fields, Guard, Lease, Loaded, Op, Outcome, Select,
-        Snapshot, Step, Store, Write,
-    },
+    Add, Bytes, Clock, Commit, Cursor, Digest, Done, FieldName, Found, Guard, Lease, Limit, Loaded,
+    Op, Outcome, Page, Result, Select, Snapshot, Step, Store, Timeouts, Timestamp, Use, WhenFull,
+    Write,
 };
-use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    thread,
+    time::Duration,
+};
 use tokio::{runtime::Handle, sync::oneshot};
 
 pub(super) type Subject = Arc<dyn Store>;
@@ -15,16 +20,27 @@ pub(super) type Subject = Arc<dyn Store>;
 /// How long the sessions of these tests live if nothing else is said.
 pub(super) const LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// A store, the moment at which a test began, and what it does most often.
-pub(super) struct Bench {
+/// The shortest time there is.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// A store, the moment at which a test began, and what a test does most often.
+pub(super) struct Case {
     pub(super) store: Subject,
     pub(super) start: Timestamp,
+    /// What the index entries of this test begin with: others may have sessions in the store.
+    salt: [u8; 16],
 }
 
-impl Bench {
+impl Case {
     pub(super) fn new(store: Subject) -> Self {
-        let start = Clock::system().now();
-        Self { store, start }
+        Self::beginning(store, Clock::system().now())
+    }
+
+    /// A test whose clock is not that of the system.
+    pub(super) fn beginning(store: Subject, start: Timestamp) -> Self {
+        let mut salt = [0; 16];
+        fill(&mut salt);
+        Self { store, start, salt }
     }
 
     /// The moment so many seconds after the start.
@@ -34,64 +50,89 @@ impl Bench {
 
     /// The deadlines after a use at that second.
     pub(super) fn lease(&self, seconds: u64) -> Lease {
+        Timeouts::new(LIFE).lease(self.start, self.at(seconds))
+    }
+
+    /// The deadlines of a session that dies at that second.
+    pub(super) fn ending(&self, seconds: u64) -> Lease {
         Lease {
-            started: self.start,
-            seen: self.at(seconds),
-            idle_deadline: self.at(seconds).after(LIFE),
-            absolute_deadline: None,
+            idle_deadline: self.at(seconds),
+            ..self.lease(0)
         }
+    }
+
+    /// An index entry that no other test has.
+    pub(super) fn entry(&self, text: &str) -> Vec<u8> {
+        [&self.salt, text.as_bytes()].concat()
     }
 
     /// A commit at the start that changes nothing yet.
     pub(super) fn commit(&self, id: Digest, step: Step) -> Commit<'static> {
-        Commit {
-            id,
-            now: self.start,
-            ended_at: self.start,
-            step,
-            clear: false,
-            lease: match step {
-                Step::Create { .. } | Step::Renew { .. } => Some(self.lease(0)),
-                Step::Keep | Step::Destroy => None,
-            },
-            guards: &[],
-            writes: &[],
-        }
+        Commit::new(id, self.start, step)
     }
 
+    /// A commit at that second that changes nothing yet.
+    pub(super) fn commit_at(&self, seconds: u64, id: Digest, step: Step) -> Commit<'static> {
+        Commit::new(id, self.at(seconds), step)
+    }
+
+    /// Makes a session at the start.
     pub(super) fn create(&self) -> Step {
-        Step::Create {
-            created: self.start,
-        }
+        Step::create(self.start, self.lease(0))
     }
 
+    /// Renews a session at the start, without a grace.
+    pub(super) fn renew(&self, to: Digest) -> Step {
+        Step::renew(to, self.lease(0), None)
+    }
+
+    /// What the store answers.
     pub(super) async fn apply(&self, commit: Commit<'_>) -> Outcome {
-        let doing = format!("{:?}", commit.step);
-        let ended_at = commit.ended_at.max(commit.now);
-        let commit = Commit { ended_at, ..commit };
         match self.store.commit(commit).await {
             Ok(outcome) => outcome,
-            Err(error) => panic!("a commit failed ({doing}): {error:?}"),
+            Err(error) => panic!("a commit failed ({:?}): {error:?}", commit.step),
         }
+    }
+
+    /// What became of a commit that has to be stored.
+    pub(super) async fn done(&self, commit: Commit<'_>, promise: &str) -> Done {
+        done(self.apply(commit).await, promise)
     }
 
     /// A new session with these fields.
     pub(super) async fn session(&self, writes: &[Write]) -> Digest {
+        self.session_with(self.lease(0), writes).await
+    }
+
+    /// A new session with this lease and these fields.
+    pub(super) async fn session_with(&self, lease: Lease, writes: &[Write]) -> Digest {
         let id = fresh();
-        let mut commit = self.commit(id, self.create());
-        commit.writes = writes;
-        done(
-            self.apply(commit).await,
+        let commit = self.commit(id, Step::create(self.start, lease));
+        self.done(
+            commit.with_writes(writes),
             "a session is created under a digest that is new",
-        );
+        )
+        .await;
         id
     }
 
     /// Writes fields at the start.
     pub(super) async fn write(&self, id: Digest, writes: &[Write]) -> Outcome {
-        let mut commit = self.commit(id, Step::Keep);
-        commit.writes = writes;
-        self.apply(commit).await
+        let commit = self.commit(id, Step::keep(None));
+        self.apply(commit.with_writes(writes)).await
+    }
+
+    /// A session's id after a renewal, drawn as the core draws it: at the [home](Store::home) of the old one.
+    pub(super) fn renewed(&self, old: Digest) -> Digest {
+        let home = self.store.home(old);
+        // There are 65,536 homes at most.
+        for _ in 0..10_000_000 {
+            let id = fresh();
+            if self.store.home(id) == home {
+                return id;
+            }
+        }
+        panic!("every home has digests: none was drawn for {home:?}");
     }
 
     pub(super) async fn load(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Loaded {
@@ -108,13 +149,25 @@ impl Bench {
         }
     }
 
+    /// Reads a session so often that each of two handles has it in its cache, if it has one.
+    pub(super) async fn warm(&self, id: Digest) {
+        for _ in 0..4 {
+            self.live(id, self.start).await;
+        }
+    }
+
+    pub(super) async fn lease_of(&self, id: Digest, now: Timestamp) -> Lease {
+        self.live(id, now).await.meta.lease
+    }
+
     /// All fields of a session that lives, read by `Select::All` and name by name: both must say the same.
     pub(super) async fn fields(&self, id: Digest, now: Timestamp) -> BTreeMap<String, Vec<u8>> {
-        let all = match self.live(id, now).await.fields {
-            Fields::All(all) => all,
-            other => panic!("`Select::All` is answered by `Fields::All`, not {other:?}"),
+        let fields = self.live(id, now).await.fields;
+        let told = format!("{fields:?}");
+        let Some(all) = fields.into_all() else {
+            panic!("`Select::All` is answered by `Fields::all`, not {told}");
         };
-        let names: Vec<_> = all.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<_> = all.iter().map(|(name, _)| &**name).collect();
         let one_by_one = self.named(id, &names, now).await;
         for ((name, bytes), alone) in all.iter().zip(&one_by_one) {
             assert_eq!(
@@ -132,29 +185,69 @@ impl Bench {
         map
     }
 
+    /// The values of a session that lives, in the order of the names.
     pub(super) async fn named(
         &self,
         id: Digest,
-        names: &[FieldName],
+        names: &[&str],
         now: Timestamp,
     ) -> Vec<Option<Bytes>> {
-        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        match self.load(id, Select::Names(&names), now).await {
-            Loaded::Live(Snapshot { fields, .. }) => fields.named(&names).unwrap_or_else(|| {
+        match self.load(id, Select::Names(names), now).await {
+            Loaded::Live(Snapshot { fields, .. }) => fields.values(names).unwrap_or_else(|| {
                 panic!(
-                    "`Select::Names` of a live session is answered by `Fields::Named` with a value for each name, \
-                     or by `Fields::View` with all of them, not {fields:?}"
+                    "`Select::Names` of a live session is answered by `Fields::named` with a value for each name, \
+                     or by all fields, not {fields:?}"
                 )
             }),
             other => panic!("a session that lives is not loaded, but {other:?}"),
         }
     }
 
+    /// The sessions with an entry, in the order of their digests, read in pages of two.
     pub(super) async fn found(&self, field: &str, entry: &[u8], now: Timestamp) -> Vec<Digest> {
-        match self.store.find(field, entry, now).await {
-            Ok(found) => found.into_iter().map(|(id, _)| id).collect(),
-            Err(error) => panic!("a look-up by index failed: {error:?}"),
+        let found = self.found_with_times(field, entry, now).await;
+        found.into_iter().map(|found| found.id).collect()
+    }
+
+    /// As [`found`](Self::found), with their times. A session may be listed twice, with the same times.
+    pub(super) async fn found_with_times(
+        &self,
+        field: &str,
+        entry: &[u8],
+        now: Timestamp,
+    ) -> Vec<Found> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut after = None;
+        for _ in 0..10_000 {
+            let page = self.find_page(field, entry, after.as_ref(), 2, now).await;
+            let page = page.unwrap_or_else(|error| panic!("a look-up by index failed: {error:?}"));
+            assert!(page.items.len() <= 2, "a page is within its limit");
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                found.sort_unstable_by_key(|found| found.id);
+                found.dedup();
+                let ids: BTreeSet<_> = found.iter().map(|found| found.id).collect();
+                assert_eq!(
+                    ids.len(),
+                    found.len(),
+                    "a session is found with its own times"
+                );
+                return found;
+            }
         }
+        panic!("the pages of a look-up come to an end");
+    }
+
+    pub(super) async fn find_page(
+        &self,
+        field: &str,
+        entry: &[u8],
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Found>> {
+        self.store.find(field, entry, after, limit, now).await
     }
 
     /// A digest that is not live: missing, or ended.
@@ -176,17 +269,12 @@ impl Bench {
         }
     }
 
-    /// Sweeps until there is no more to do. Returns how many sessions were removed.
-    pub(super) async fn sweep(&self, now: Timestamp) -> usize {
-        let mut sessions = 0;
+    /// Sweeps until there is no more to do.
+    pub(super) async fn sweep(&self, now: Timestamp) {
         for _ in 0..100_000 {
             match self.store.sweep(now, 100).await {
-                Ok(swept) => {
-                    sessions += swept.sessions;
-                    if !swept.more {
-                        return sessions;
-                    }
-                }
+                Ok(swept) if swept.more => {}
+                Ok(_) => return,
                 Err(error) => panic!("a sweep failed: {error:?}"),
             }
         }
@@ -236,42 +324,63 @@ impl Bench {
 /// A digest that nobody has used.
 pub(super) fn fresh() -> Digest {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    fill(&mut bytes);
     Digest::from_bytes(bytes)
 }
 
+/// Bytes that no store can compress.
+pub(super) fn random(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    fill(&mut bytes);
+    bytes
+}
+
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system gives random bytes");
+}
+
 pub(super) fn name(name: &str) -> FieldName {
-    FieldName::Shared(Arc::from(name))
+    FieldName::from(name.to_owned())
 }
 
 pub(super) fn set(field: &str, bytes: impl AsRef<[u8]>) -> Write {
-    write(field, Op::Set(Bytes::from(bytes.as_ref())))
+    Write::set(name(field), Bytes::from(bytes.as_ref()))
 }
 
 pub(super) fn set_indexed(field: &str, bytes: impl AsRef<[u8]>, entry: impl AsRef<[u8]>) -> Write {
-    Write {
-        index: Some(Bytes::from(entry.as_ref())),
-        ..set(field, bytes)
-    }
+    set(field, bytes).with_index(Some(Bytes::from(entry.as_ref())))
 }
 
 pub(super) fn remove(field: &str) -> Write {
-    write(field, Op::Remove)
+    Write::remove(name(field))
 }
 
-pub(super) fn write(field: &str, op: Op) -> Write {
-    Write {
-        field: name(field),
-        op,
-        index: None,
-    }
+pub(super) fn add_to(field: &str, add: Add) -> Write {
+    Write::add(name(field), add)
+}
+
+/// An addition by a caller that has seen these bytes of the field.
+pub(super) fn add_seen(field: &str, add: Add, seen: Option<Bytes>) -> Write {
+    let seen = Some(seen);
+    Write::new(name(field), Op::Add { add, seen })
 }
 
 pub(super) fn guard(field: &str, expected: Option<&[u8]>) -> Guard {
-    Guard {
-        field: name(field),
-        expected: expected.map(Bytes::from),
-    }
+    Guard::new(name(field), expected.map(Bytes::from))
+}
+
+pub(super) fn limit(field: &str, entry: &[u8], most: usize, when_full: WhenFull) -> Limit {
+    Limit::new(name(field), Bytes::from(entry), most, when_full)
+}
+
+/// A use under the timeouts of these tests that is due if it is later than the last one.
+pub(super) fn usage() -> Use {
+    Use::new(Timeouts::new(LIFE), Duration::ZERO)
+}
+
+/// Notes a use that is due if it is later than the last one.
+pub(super) fn used() -> Step {
+    Step::keep(Some(usage()))
 }
 
 pub(super) fn map<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String, Vec<u8>> {
@@ -280,11 +389,11 @@ pub(super) fn map<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String,
 }
 
 #[track_caller]
-pub(super) fn done(outcome: Outcome, promise: &str) {
-    assert!(
-        matches!(outcome, Outcome::Done),
-        "{promise}: the commit is {outcome:?}, not `Done`"
-    );
+pub(super) fn done(outcome: Outcome, promise: &str) -> Done {
+    match outcome {
+        Outcome::Done(done) => done,
+        other => panic!("{promise}: the commit is {other:?}, not `Done`"),
+    }
 }
 
 #[track_caller]
@@ -303,9 +412,27 @@ pub(super) fn exists(outcome: Outcome, promise: &str) {
     );
 }
 
+/// Polls a future so many times, each time when it asks for it, and drops it then: its answer, if it came before.
+pub(super) async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = times;
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
 /// Waits for a future on this thread.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    use std::task::{Context, Poll, Wake, Waker};
+    use std::task::{Context, Wake, Waker};
     struct Unpark(thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -313,7 +440,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         }
     }
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = std::pin::pin!(future);
+    let mut future = pin!(future);
     loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(result) => return result,

@@ -1,46 +1,91 @@
-//! Every promise of the [store contract](super) as a test, for whoever writes a store.
+//! Every promise of the [store contract](crate#the-promises) as a test, for authors of stores.
 //!
 //! ```no_run
-//! // in tests/conformance.rs of a crate that has tokio (features `macros` and `rt`) among its dev-dependencies
-//! use level_session::store::MemoryStore;
+//! // in tests/conformance.rs of a crate with this one (feature `conformance`) and tokio (features `macros` and `rt`)
+//! // among its dev-dependencies
+//! use level_session_store::MemoryStore;
 //!
-//! level_session::conformance_tests!(memory, MemoryStore::new());
+//! level_session_store::conformance_tests!(memory, MemoryStore::new());
 //! ```
 //!
 //! makes a module `memory` with one `#[tokio::test]` per promise. The expression is evaluated for each of them, in an
-//! async block, and gives a new and empty store. Without the macro there is [`run`], and each promise is an async
-//! function of its own. What is broken is said in the panic.
+//! async block, and gives a store. A store that several processes can open is given twice more, as a pair of handles,
+//! and holds each promise between those as well, in a module `in_turn`:
 //!
-//! Times are those of today, so that a store which leaves expiry to its server can pass; the future is reached by
-//! passing a later `now`.
+//! ```no_run
+//! # use level_session_store::MemoryStore;
+//! # async fn open() -> MemoryStore { MemoryStore::new() }
+//! # async fn open_twice() -> (std::sync::Arc<MemoryStore>, std::sync::Arc<MemoryStore>) {
+//! #     let store = std::sync::Arc::new(MemoryStore::new());
+//! #     (store.clone(), store)
+//! # }
+//! level_session_store::conformance_tests!(networked, open().await, pair: open_twice().await);
+//! ```
+//!
+//! Without the macro there is [`run`], and each promise is an async function of its own, which takes any store (two
+//! handles as [`InTurn`]). A promise that is broken panics, with what was promised. [`model`] has a test that invents
+//! commits, with a generator to be driven by a property-testing library.
+//!
+//! # What a test asks of its surroundings
+//! - **A tokio runtime** with its timer on.
+//! - **Time.** A test begins at the system's time, so that a store that leaves expiry to its server can pass, and reaches
+//!   the future by passing a later `now`. Its clock stands still meanwhile: a session that dies at the next second of that
+//!   clock must be there for [`SLACK`] of real time. A store whose server removes sessions by itself keeps them at least
+//!   that much longer than their deadline is away.
+//! - **Other sessions.** A store may hold any number of them, half a million too: a test finds its own by ids and index
+//!   entries that it has drawn, and none but [`pages_list_every_live_session`] looks at all. But tests that run at the
+//!   same time need stores of their own, in namespaces of one server for example: a test may close its store, and sweeps
+//!   it at times up to a few hours from now.
 
 mod adding;
+mod clocks;
+mod copying;
+mod dropped;
 mod expiry;
 mod fields;
 mod grace;
 mod guards;
+mod in_turn;
 mod index;
 mod kit;
 mod life;
+mod limits;
+pub mod model;
+mod paging;
 mod races;
 mod renewal;
+mod telling;
 mod upkeep;
+mod uses;
 
 pub use adding::*;
+pub use clocks::*;
+pub use copying::*;
+pub use dropped::*;
 pub use expiry::*;
 pub use fields::*;
 pub use grace::*;
 pub use guards::*;
+pub use in_turn::InTurn;
 pub use index::*;
 pub use life::*;
+pub use limits::*;
+pub use model::the_store_agrees_with_the_model;
+pub use paging::*;
 pub use races::*;
 pub use renewal::*;
+pub use telling::*;
 pub use upkeep::*;
+pub use uses::*;
 
 use super::Store;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-/// Holds every promise, each on a store of its own.
+/// How much real time a test may take while its own clock stands still. A store whose server removes expired sessions by
+/// itself passes the suite if it keeps them for this much longer than their deadline is away.
+pub const SLACK: Duration = Duration::from_secs(60);
+
+/// Runs every conformance test, each against a store that `new_store` gives.
 ///
 /// # Panics
 /// With the promise that is broken.
@@ -54,17 +99,33 @@ pub async fn run<S: Store, F: Future<Output = S>>(new_store: impl Fn() -> F) {
     crate::__for_each_promise!(all);
 }
 
-/// Makes a module with one `#[tokio::test]` per promise of the store contract. See
-/// [`store::conformance`](crate::store::conformance).
+/// Makes a module with one `#[tokio::test]` per promise of the store contract. See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! conformance_tests {
-    ($module:ident, $new_store:expr) => {
+    ($module:ident, $new_store:expr $(,)?) => {
         mod $module {
             #[allow(unused_imports)]
             use super::*;
-            #[allow(unused_imports)]
             use $crate::__conformance_test;
             $crate::__for_each_promise!(__conformance_test $new_store);
+        }
+    };
+    ($module:ident, $new_store:expr, pair: $pair:expr $(,)?) => {
+        mod $module {
+            #[allow(unused_imports)]
+            use super::*;
+            use $crate::__conformance_test;
+            $crate::__for_each_promise!(__conformance_test $new_store);
+
+            mod in_turn {
+                #[allow(unused_imports)]
+                use super::super::*;
+                use $crate::__conformance_test;
+                $crate::__for_each_promise!(__conformance_test {
+                    let (first, second) = $pair;
+                    $crate::conformance::InTurn::new(first, second)
+                });
+            }
         }
     };
 }
@@ -75,8 +136,8 @@ macro_rules! __conformance_test {
     (($new_store:expr) $($promise:ident)*) => {$(
         #[::tokio::test]
         async fn $promise() {
-            let store: ::std::sync::Arc<dyn $crate::store::Store> = ::std::sync::Arc::new($new_store);
-            $crate::store::conformance::$promise(store).await;
+            let store: ::std::sync::Arc<dyn $crate::Store> = ::std::sync::Arc::new($new_store);
+            $crate::conformance::$promise(store).await;
         }
     )*};
 }
@@ -89,30 +150,49 @@ macro_rules! __for_each_promise {
         $callback! { ($($args)*)
             a_created_session_is_there_with_its_fields_and_times
             a_session_keeps_the_time_that_it_was_made
+            every_time_of_a_session_is_kept
+            a_deadline_may_never_come
             create_never_overwrites_a_session
             create_never_revives_an_ended_session
             a_commit_on_nothing_is_gone_and_makes_nothing
-            a_session_lives_strictly_before_its_deadline
-            a_lease_of_a_later_use_counts
-            a_lease_of_an_earlier_use_is_ignored
             destroy_ends_a_session_for_good
             the_end_of_a_session_is_remembered
             a_session_can_be_asked_for_without_its_fields
+            a_session_lives_strictly_before_its_deadline
+            a_create_on_what_has_expired_is_refused_or_begins_anew
+            a_use_is_noted_when_it_is_due
+            a_commit_without_a_use_moves_no_deadline
+            changed_timeouts_are_noted_at_once
+            a_deadline_that_was_moved_is_forgotten
+            a_forced_use_is_noted
+            a_use_of_the_past_changes_nothing
+            a_use_that_is_not_told_is_seen_alone
+            a_lifetime_of_its_own_is_kept
+            a_commit_tells_the_times_of_the_session
+            a_clock_that_is_behind_shortens_nothing
+            an_end_by_a_clock_that_is_ahead_is_an_end
+            an_end_by_a_clock_that_is_behind_is_an_end
+            a_grace_that_was_ended_has_ended_for_every_clock
+            what_was_swept_by_one_clock_is_gone_for_all
             renew_moves_a_session_whole_and_ends_its_id
             renew_always_brings_its_lease
             renew_never_overwrites
             a_renewal_with_a_failed_guard_did_not_happen
+            a_session_stays_at_home
             a_former_id_works_until_its_grace_ends
             a_grace_in_the_past_is_none
             a_former_id_ends_when_the_new_one_was_used
             a_former_id_cannot_renew_and_ends_with_the_next_renewal
             destroy_ends_a_session_under_all_its_ids
             a_former_id_does_not_outlive_the_session
+            a_former_id_that_ends_between_look_and_write_writes_nothing
             a_commit_changes_only_the_fields_it_names
             a_view_knows_when_it_is_of_the_past
             clear_removes_everything_before_the_writes
+            reserved_names_survive_a_clear_of_the_fields
             fields_come_in_the_order_that_they_are_asked_for
             any_string_names_a_field
+            random_names_are_apart
             values_are_any_bytes
             a_commit_whose_guards_hold_applies
             a_failed_guard_changes_nothing_and_tells_what_is_stored
@@ -124,19 +204,40 @@ macro_rules! __for_each_promise {
             an_addition_to_what_has_expired_starts_from_its_base
             an_addition_out_of_range_changes_nothing
             an_addition_to_what_is_no_number_changes_nothing
+            counters_are_exact_in_all_of_their_range
+            what_a_caller_has_seen_changes_no_sum
             concurrent_additions_lose_nothing
-            sessions_are_found_by_an_entry_oldest_first
+            concurrent_additions_stop_at_the_end_of_the_range
+            errors_show_no_value_and_no_id
+            sessions_are_found_by_an_entry
             an_entry_follows_its_field
             an_addition_leaves_the_entry
             entries_move_with_a_renewal_and_go_with_the_session
             an_expired_session_is_not_found
+            a_session_is_found_as_long_as_it_lives
             entries_are_any_bytes
-            pages_list_every_live_session_once_and_in_order
+            a_full_limit_refuses
+            a_session_within_a_limit_is_never_refused
+            a_full_limit_ends_those_that_signed_in_first
+            a_limit_ends_in_the_order_of_the_sign_ins
+            limits_count_their_own_entries
+            what_a_limit_ends_is_atomic_with_the_commit
+            the_first_of_several_answers_is_given
+            limits_hold_under_races
+            find_lists_every_session_while_others_come_and_go
+            pages_list_every_live_session
+            a_foreign_cursor_is_an_error
+            a_limit_of_nothing_comes_to_an_end
             a_sweep_removes_only_the_dead
-            sessions_can_be_copied_to_another_store
+            a_sweep_of_nothing_removes_nothing
             a_closed_store_answers_with_errors
             closing_waits_for_commits_in_flight
+            expired_sessions_are_told_once
+            ended_sessions_are_told
+            sessions_can_be_copied_to_another_store
+            copied_sessions_are_found
             one_of_many_creates_wins
+            one_of_many_renewals_wins
             one_of_many_takers_gets_a_field
             guarded_updates_lose_nothing
             commits_of_different_fields_lose_nothing
@@ -144,6 +245,9 @@ macro_rules! __for_each_promise {
             a_destroy_among_writers_leaves_nothing_behind
             a_renewal_among_writers_loses_nothing
             a_dropped_commit_is_whole_or_not_at_all
+            a_dropped_step_is_whole_or_not_at_all
+            a_commit_that_is_repeated_is_not_applied_twice
+            the_store_agrees_with_the_model
         }
     };
 }

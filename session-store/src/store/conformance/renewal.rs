@@ -1,40 +1,31 @@
-//! Another id for the same session, and the grace of the former one.
+//! Another id for the same session.
 
 use super::kit::*;
-use crate::store::{Commit, Digest, Lease, Step};
+use crate::{Lease, Step};
 
-fn renewal(to: Digest) -> Step {
-    Step::Renew {
-        to,
-        former_works_until: None,
-    }
-}
-
-/// Renewing gives the session another id with everything it has, and the old one is dead in the same step
-/// (requirement L01).
+/// Prevents an id from working on after a change of privilege (requirement L01): renewing gives the session another id
+/// with everything it has, and the old one is dead in the same step.
 pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
-    let bench = Bench::new(store);
-    let old = bench
-        .session(&[set("a", "1"), set_indexed("b", "2", "entry"), set("c", "3")])
+    let case = Case::new(store);
+    let entry = case.entry("entry");
+    let old = case
+        .session(&[set("a", "1"), set_indexed("b", "2", &entry), set("c", "3")])
         .await;
-    let new = fresh();
+    let new = case.renewed(old);
     let writes = [set("a", "x"), remove("c"), set("d", "4")];
-    let lease = bench.lease(5);
-    let commit = Commit {
-        now: bench.at(5),
-        lease: Some(lease),
-        writes: &writes,
-        ..bench.commit(old, renewal(new))
-    };
-    done(bench.apply(commit).await, "a session can be renewed");
+    let lease = case.lease(5);
+    case.warm(old).await;
+    let renewal = case.commit_at(5, old, Step::renew(new, lease, None));
+    case.done(renewal.with_writes(&writes), "a session can be renewed")
+        .await;
     assert_eq!(
-        bench.fields(new, bench.at(5)).await,
+        case.fields(new, case.at(5)).await,
         map([("a", "x"), ("b", "2"), ("d", "4")]),
         "a renewed session has its fields, with the writes of the same commit"
     );
-    let snapshot = bench.live(new, bench.at(5)).await;
+    let snapshot = case.live(new, case.at(5)).await;
     assert_eq!(
-        snapshot.meta.created, bench.start,
+        snapshot.meta.created, case.start,
         "a renewed session keeps the time it was made"
     );
     assert_eq!(
@@ -45,122 +36,132 @@ pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
         !snapshot.meta.former_id_works,
         "without a grace the former id does not work"
     );
-    bench
-        .assert_ended(
-            old,
-            bench.at(5),
-            bench.at(5),
-            "the id of a renewed session is `Ended`",
-        )
+    let promise = "the id of a renewed session is `Ended`";
+    case.assert_ended(old, case.at(5), case.at(5), promise)
         .await;
-    for step in [Step::Keep, Step::Destroy, renewal(fresh())] {
-        let commit = Commit {
-            now: bench.at(6),
-            ..bench.commit(old, step)
-        };
+    for step in [
+        Step::keep(None),
+        used(),
+        Step::Destroy,
+        case.renew(case.renewed(old)),
+    ] {
         gone(
-            bench.apply(commit).await,
+            case.apply(case.commit_at(6, old, step)).await,
             "a commit by the id that a session had",
         );
     }
     assert_eq!(
-        bench.fields(new, bench.at(6)).await.len(),
+        case.fields(new, case.at(6)).await.len(),
         3,
         "commits by the old id change nothing"
     );
 }
 
-/// Renewing restarts the deadlines, even if the clock of the caller is behind the last use.
+/// Prevents a sign-in from leaving the timeouts where they were (requirement L05): renewing restarts the deadlines, even
+/// if the clock of the caller is behind the last use.
 pub async fn renew_always_brings_its_lease(store: Subject) {
-    let bench = Bench::new(store);
-    let old = bench.session(&[]).await;
-    let used = Commit {
-        now: bench.at(10),
-        lease: Some(bench.lease(10)),
-        ..bench.commit(old, Step::Keep)
-    };
-    done(bench.apply(used).await, "a refresh");
-    let new = fresh();
+    let case = Case::new(store);
+    let old = case.session(&[]).await;
+    case.done(case.commit_at(10, old, used()), "a use").await;
+    let new = case.renewed(old);
     let lease = Lease {
-        started: bench.at(9),
-        absolute_deadline: Some(bench.at(500)),
-        ..bench.lease(9)
+        started: case.at(9),
+        absolute_deadline: Some(case.at(500)),
+        ..case.lease(9)
     };
-    let commit = Commit {
-        now: bench.at(9),
-        lease: Some(lease),
-        ..bench.commit(old, renewal(new))
-    };
-    done(bench.apply(commit).await, "a session can be renewed");
+    let renewal = case.commit_at(9, old, Step::renew(new, lease, None));
+    case.done(renewal, "a session can be renewed").await;
     assert_eq!(
-        bench.live(new, bench.at(10)).await.meta.lease,
+        case.lease_of(new, case.at(10)).await,
         lease,
         "the lease of a renewal always counts"
     );
 }
 
-/// A renewal never lands on a digest that is known already, and changes nothing then (requirement S07).
+/// Prevents a renewal from landing on another session: one to a digest that is known already is refused, and changes
+/// nothing (requirement S07).
 pub async fn renew_never_overwrites(store: Subject) {
-    let bench = Bench::new(store);
-    let id = bench.session(&[set("a", "1")]).await;
-    let other = bench.session(&[set("a", "2")]).await;
-    let ended = bench.session(&[]).await;
-    done(
-        bench.apply(bench.commit(ended, Step::Destroy)).await,
-        "a session can be destroyed",
-    );
+    let case = Case::new(store);
+    let id = case.session(&[set("a", "1")]).await;
+    // At the home of the first: a sharded store is asked for no other.
+    let [other, ended, expired] = [(); 3].map(|()| case.renewed(id));
+    for (id, lease) in [
+        (other, case.lease(0)),
+        (ended, case.lease(0)),
+        (expired, case.ending(5)),
+    ] {
+        let writes = [set("a", "2")];
+        let create = case.commit(id, Step::create(case.start, lease));
+        case.done(create.with_writes(&writes), "a session").await;
+    }
+    case.done(case.commit(ended, Step::Destroy), "a destroy")
+        .await;
     let writes = [set("a", "3")];
     for (to, what) in [
         (other, "a live session"),
         (ended, "an ended session"),
+        (expired, "a session that has expired and was not removed"),
         (id, "itself"),
     ] {
-        let commit = Commit {
-            writes: &writes,
-            ..bench.commit(id, renewal(to))
-        };
-        exists(bench.apply(commit).await, &format!("renewing onto {what}"));
+        let renewal = case.commit_at(6, id, case.renew(to)).with_writes(&writes);
+        let outcome = case.apply(renewal).await;
+        exists(outcome, &format!("renewing onto {what}"));
     }
     assert_eq!(
-        bench.fields(id, bench.start).await,
+        case.fields(id, case.start).await,
         map([("a", "1")]),
         "a refused renewal changes nothing"
     );
     assert_eq!(
-        bench.fields(other, bench.start).await,
+        case.fields(other, case.start).await,
         map([("a", "2")]),
         "a refused renewal overwrites nothing"
     );
-    bench
-        .assert_ended(
-            ended,
-            bench.start,
-            bench.start,
-            "a refused renewal revives nothing",
-        )
+    let promise = "a refused renewal revives nothing";
+    case.assert_ended(ended, case.start, case.start, promise)
         .await;
 }
 
-/// A renewal whose guard fails did not happen.
+/// Prevents half a renewal: one whose guard fails did not happen.
 pub async fn a_renewal_with_a_failed_guard_did_not_happen(store: Subject) {
-    let bench = Bench::new(store);
-    let (old, new) = (bench.session(&[set("a", "1")]).await, fresh());
+    let case = Case::new(store);
+    let old = case.session(&[set("a", "1")]).await;
+    let new = case.renewed(old);
     let guards = [guard("a", Some(b"other"))];
-    let commit = Commit {
-        guards: &guards,
-        ..bench.commit(old, renewal(new))
-    };
-    let outcome = bench.apply(commit).await;
+    let renewal = case.commit(old, case.renew(new)).with_guards(&guards);
+    let outcome = case.apply(renewal).await;
     assert!(
-        matches!(outcome, crate::store::Outcome::Conflict(_)),
+        matches!(outcome, crate::Outcome::Conflict(_)),
         "a renewal with a failed guard is a conflict, not {outcome:?}"
     );
     assert_eq!(
-        bench.fields(old, bench.start).await,
+        case.fields(old, case.start).await,
         map([("a", "1")]),
         "the session is where it was"
     );
-    bench
-        .assert_dead(new, bench.start, "nothing is under the new id")
+    case.assert_dead(new, case.start, "nothing is under the new id")
         .await;
+}
+
+/// Prevents a session that a sharded store cannot find again: the home of a digest never changes, and a session stays at
+/// home through any number of renewals.
+pub async fn a_session_stays_at_home(store: Subject) {
+    let case = Case::new(store);
+    for _ in 0..8 {
+        let mut id = case.session(&[set("a", "1")]).await;
+        let home = case.store.home(id);
+        for _ in 0..3 {
+            let new = case.renewed(id);
+            case.done(case.commit(id, case.renew(new)), "a renewal at home")
+                .await;
+            assert_eq!(case.store.home(new), home, "a home never changes");
+            assert_eq!(case.store.home(id), home, "whatever became of the session");
+            id = new;
+        }
+        assert_eq!(
+            case.fields(id, case.start).await,
+            map([("a", "1")]),
+            "a session is found at home"
+        );
+    }
 }

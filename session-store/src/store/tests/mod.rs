@@ -1,38 +1,110 @@
-//! The stores of this crate under the conformance suite.
+//! The store of this crate under the conformance suite, and the suite itself.
 
-mod model;
+mod broken;
 
 use super::MemoryStore;
+use crate::{
+    Commit, Digest, Op, Step, Store, Timeouts, Timestamp, Write,
+    conformance::{self, InTurn, model},
+};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-crate::conformance_tests!(memory, MemoryStore::new());
+crate::conformance_tests!(memory, MemoryStore::new(), pair: {
+    let store = Arc::new(MemoryStore::new());
+    (Arc::clone(&store), store)
+});
 
-/// A promise that is not on the list would be held by nobody.
+// Homes, waiting, and all fields where some are asked for: what a remote store may do.
+crate::conformance_tests!(remote, broken::Remote::new());
+
+// A promise that looks at the sessions of others would fail here, or take its time.
+crate::conformance_tests!(among_many_others, crowded().await);
+
+/// A store that holds many sessions already, some of which have ended or expired.
+async fn crowded() -> MemoryStore {
+    let store = MemoryStore::new();
+    let now = crate::Clock::system().now();
+    for n in 0..3_000_u32 {
+        let id = Digest::of("another session", &n.to_be_bytes());
+        let life = Duration::from_secs(3600 * u64::from(n % 5));
+        let step = Step::create(now, Timeouts::new(life).lease(now, now));
+        let value = crate::Bytes::from(b"1");
+        let writes = [Write::new("a".into(), Op::Set(value.clone())).with_index(Some(value))];
+        let commit = Commit::new(id, now, step).with_writes(&writes);
+        assert!(store.commit(commit).await.unwrap().is_done());
+        if n % 7 == 0 {
+            drop(store.commit(Commit::new(id, now, Step::Destroy)).await);
+        }
+    }
+    store
+}
+
+/// A promise that is not on the list would be held by no store.
 #[test]
 fn every_promise_is_on_the_list() {
     let rooms = [
         include_str!("../conformance/adding.rs"),
+        include_str!("../conformance/clocks.rs"),
+        include_str!("../conformance/copying.rs"),
+        include_str!("../conformance/dropped.rs"),
         include_str!("../conformance/expiry.rs"),
         include_str!("../conformance/fields.rs"),
         include_str!("../conformance/grace.rs"),
         include_str!("../conformance/guards.rs"),
         include_str!("../conformance/index.rs"),
         include_str!("../conformance/life.rs"),
+        include_str!("../conformance/limits.rs"),
+        include_str!("../conformance/paging.rs"),
         include_str!("../conformance/races.rs"),
         include_str!("../conformance/renewal.rs"),
+        include_str!("../conformance/telling.rs"),
         include_str!("../conformance/upkeep.rs"),
+        include_str!("../conformance/uses.rs"),
     ];
     let lines = rooms.iter().flat_map(|room| room.lines());
-    let promises: BTreeSet<_> = lines
+    let mut promises: BTreeSet<_> = lines
         .filter_map(|line| line.strip_prefix("pub async fn ")?.split_once('('))
         .map(|(name, _)| name)
         .collect();
+    promises.insert("the_store_agrees_with_the_model");
     macro_rules! listed {
         (() $($promise:ident)*) => { BTreeSet::from([$(stringify!($promise)),*]) };
     }
     assert_eq!(promises, crate::__for_each_promise!(listed));
-    assert!(promises.len() > 50);
+    assert!(promises.len() > 90);
+}
+
+/// The functions would otherwise be usable through the macro alone.
+#[tokio::test]
+async fn the_suite_runs_without_its_macro() {
+    conformance::run(async || MemoryStore::new()).await;
+}
+
+/// Two handles that take calls in turn would hold nothing if one of them were never asked.
+#[tokio::test]
+async fn calls_go_to_either_handle_after_either() {
+    let (first, second) = (MemoryStore::new(), MemoryStore::new());
+    let now = Timestamp::from_millis(1);
+    for (n, store) in [&first, &second].into_iter().enumerate() {
+        let step = Step::create(now, Timeouts::new(Duration::MAX).lease(now, now));
+        let id = Digest::from_bytes([n as u8; 32]);
+        assert!(
+            store
+                .commit(Commit::new(id, now, step))
+                .await
+                .unwrap()
+                .is_done()
+        );
+    }
+    let both = InTurn::new(first, second);
+    let mut asked = Vec::new();
+    for _ in 0..16 {
+        let page = both.page(None, 10, now).await.unwrap();
+        asked.push(page.items[0].as_bytes()[0]);
+    }
+    let pairs: BTreeSet<_> = asked.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    assert_eq!(pairs.len(), 4, "{asked:?}");
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -44,131 +116,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_memory_store_agrees_with_the_model(actions in model::actions()) {
-        block_on(model::run(&mut MemoryStore::new(), &actions, async |_| {}));
-    }
-}
-
-#[cfg(feature = "fjall")]
-mod fjall {
-    use super::{block_on, model};
-    use crate::Timestamp;
-    use crate::store::{
-        Commit, Digest, Durability, FjallStore, FjallStoreBuilder, Loaded, Meta, Outcome, Select,
-        Store, StoreFuture, Swept,
-    };
-    use proptest::{prelude::*, test_runner::TestRunner};
-    use std::time::Duration;
-
-    crate::conformance_tests!(cached, InDir::new(FjallStore::builder()));
-    crate::conformance_tests!(
-        uncached,
-        InDir::new(FjallStore::builder().cache_sessions(0))
-    );
-    crate::conformance_tests!(
-        tiny_cache,
-        InDir::new(FjallStore::builder().cache_sessions(1))
-    );
-    crate::conformance_tests!(
-        synced,
-        InDir::new(FjallStore::builder().durability(Durability::Sync))
-    );
-    crate::conformance_tests!(
-        synced_at_intervals,
-        InDir::new(
-            FjallStore::builder().durability(Durability::Interval(Duration::from_millis(1)))
-        )
-    );
-
-    fn agrees_with_the_model(cases: u32, builder: FjallStoreBuilder) {
-        let dir = tempfile::tempdir().unwrap();
-        let open = || {
-            builder
-                .clone()
-                .sweep_every(None)
-                .open(dir.path().join("sessions.db"))
-                .unwrap()
-        };
-        let store = std::cell::RefCell::new(open());
-        let config = ProptestConfig {
-            cases,
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        };
-        TestRunner::new(config)
-            .run(&model::actions(), |actions| {
-                let mut store = store.borrow_mut();
-                block_on(model::run(&mut *store, &actions, async |store| {
-                    store.close().await.unwrap();
-                    *store = open();
-                }));
-                Ok(())
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn with_a_cache_it_agrees_with_the_model() {
-        agrees_with_the_model(80, FjallStore::builder());
-    }
-
-    #[test]
-    fn without_a_cache_it_agrees_with_the_model() {
-        agrees_with_the_model(80, FjallStore::builder().cache_sessions(0));
-    }
-
-    #[test]
-    fn with_synced_commits_it_agrees_with_the_model() {
-        agrees_with_the_model(20, FjallStore::builder().durability(Durability::Sync));
-    }
-
-    /// A store in a directory that goes when the store does.
-    struct InDir {
-        store: FjallStore,
-        _dir: tempfile::TempDir,
-    }
-
-    impl InDir {
-        fn new(builder: FjallStoreBuilder) -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let store = builder.open(dir.path().join("sessions.db")).unwrap();
-            Self { store, _dir: dir }
-        }
-    }
-
-    impl Store for InDir {
-        fn load<'a>(
-            &'a self,
-            id: Digest,
-            select: Select<'a>,
-            now: Timestamp,
-        ) -> StoreFuture<'a, Loaded> {
-            self.store.load(id, select, now)
-        }
-        fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
-            self.store.commit(commit)
-        }
-        fn find<'a>(
-            &'a self,
-            field: &'a str,
-            entry: &'a [u8],
-            now: Timestamp,
-        ) -> StoreFuture<'a, Vec<(Digest, Meta)>> {
-            self.store.find(field, entry, now)
-        }
-        fn page(
-            &self,
-            after: Option<Digest>,
-            limit: usize,
-            now: Timestamp,
-        ) -> StoreFuture<'_, Vec<Digest>> {
-            self.store.page(after, limit, now)
-        }
-        fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
-            self.store.sweep(now, limit)
-        }
-        fn close(&self) -> StoreFuture<'_, ()> {
-            self.store.close()
-        }
+    fn the_memory_store_agrees_with_the_model(
+        words in prop::collection::vec(any::<u64>(), 1..80)
+    ) {
+        let exact = model::Sweeps::Exact;
+        block_on(model::run(&mut MemoryStore::new(), &words, exact, async |_| {}));
     }
 }

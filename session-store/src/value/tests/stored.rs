@@ -4,7 +4,7 @@ use super::{
     super::{Add, Stored, Value, index_entry, open, seal},
     bytes, encode,
 };
-use crate::{ErrorKind, Timestamp, bytes::Bytes, schema::Range};
+use crate::{ErrorKind, Timestamp, bytes::Bytes, value::CounterRange};
 use serde::Serialize;
 
 fn at(millis: u64) -> Timestamp {
@@ -65,7 +65,7 @@ fn nothing_is_sealed_when_the_body_fails() {
 fn add(delta: i128) -> Add {
     Add {
         delta,
-        range: Range { min: -10, max: 255 },
+        range: CounterRange { min: -10, max: 255 },
         base: 5,
         expires: Some(at(100)),
     }

@@ -1,0 +1,190 @@
+//! Commits whose answer nobody hears: dropped by a client that went away, or lost by a connection that broke.
+
+use super::kit::*;
+use crate::{
+    Add, Bytes, Clear, Commit, Error, Loaded, Outcome, Select, Step, Store, StoreFuture, Wrapper,
+    value::CounterRange,
+};
+use std::sync::Arc;
+
+/// So many steps of a commit are tried, after each of which it may be dropped.
+const STEPS: usize = 12;
+
+/// Prevents half a commit of a request that was given up (requirement F06): a future that is dropped, after however many
+/// steps, has applied its commit whole or not at all.
+pub async fn a_dropped_commit_is_whole_or_not_at_all(store: Subject) {
+    let case = Case::new(store);
+    let names = ["a", "b", "old"];
+    let id = case.session(&[set("a", "0"), set("b", "0")]).await;
+    for n in 1..4 * STEPS {
+        let value = n.to_string();
+        let writes = [set("a", &value), set("b", &value), add_to("n", one())];
+        let clear = [Clear::Nothing, Clear::Fields][n % 2];
+        let commit = case.commit_at(n as u64, id, used()).with_clear(clear);
+        polled(n % STEPS, case.store.commit(commit.with_writes(&writes))).await;
+        // One read: the commit may still be on its way, and come between two.
+        let values = case.named(id, &names, case.start).await;
+        assert!(
+            values[0].is_some() && values[0] == values[1],
+            "a dropped commit is whole or not at all"
+        );
+    }
+    done(
+        case.write(id, &[set("c", "end")]).await,
+        "a commit after dropped ones",
+    );
+    let values = case.named(id, &names, case.start).await;
+    assert_eq!(values[0], values[1], "the session works on");
+}
+
+/// Prevents a session that is half made, half renewed or half ended by a request that was given up.
+pub async fn a_dropped_step_is_whole_or_not_at_all(store: Subject) {
+    let case = Case::new(store);
+    let entry = case.entry("user");
+    let fields = map([("a", "1"), ("b", "2")]);
+    let writes = [set_indexed("a", "1", &entry), set("b", "2")];
+    for steps in 0..STEPS {
+        let create = case.commit(fresh(), case.create()).with_writes(&writes);
+        polled(steps, case.store.commit(create)).await;
+        let half = "a dropped create is whole or not at all";
+        match case.load(create.id, Select::All, case.start).await {
+            Loaded::Missing => {}
+            Loaded::Live(_) => {
+                assert_eq!(case.fields(create.id, case.start).await, fields, "{half}");
+                let found = case.found("a", &entry, case.start).await;
+                assert!(found.contains(&create.id), "{half}");
+            }
+            other @ Loaded::Ended(_) => panic!("{half}: it is {other:?}"),
+        }
+
+        let old = case.session(&writes).await;
+        let new = case.renewed(old);
+        polled(steps, case.store.commit(case.commit(old, case.renew(new)))).await;
+        let half = "a dropped renewal is whole or not at all";
+        // An end is for good: what is read after it is of a later moment.
+        match case.load(old, Select::All, case.start).await {
+            Loaded::Live(snapshot) => {
+                let all = snapshot.fields.into_all().map(|all| all.len());
+                assert_eq!(all, Some(2), "{half}");
+            }
+            Loaded::Ended(_) => {
+                assert_eq!(case.fields(new, case.start).await, fields, "{half}");
+                let found = case.found("a", &entry, case.start).await;
+                assert!(found.contains(&new) && !found.contains(&old), "{half}");
+            }
+            Loaded::Missing => panic!("{half}: the session is lost"),
+        }
+
+        let id = case.session(&writes).await;
+        polled(steps, case.store.commit(case.commit(id, Step::Destroy))).await;
+        let half = "a dropped destroy is whole or not at all";
+        match case.load(id, Select::All, case.start).await {
+            Loaded::Live(snapshot) => {
+                let all = snapshot.fields.into_all().map(|all| all.len());
+                assert_eq!(all, Some(2), "{half}");
+            }
+            Loaded::Ended(_) => {
+                let found = case.found("a", &entry, case.start).await;
+                assert!(!found.contains(&id), "{half}");
+            }
+            Loaded::Missing => panic!("{half}: its end is not remembered"),
+        }
+    }
+}
+
+/// Every commit is stored, and every answer is lost.
+struct LostAnswers(Subject);
+
+impl Wrapper for LostAnswers {
+    fn inner(&self) -> &dyn Store {
+        &self.0
+    }
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        StoreFuture::boxed(async move {
+            self.0.commit(commit).await?;
+            Err(Error::uncertain("waiting for a commit", "a lost answer"))
+        })
+    }
+}
+
+/// Prevents a commit from being applied twice (requirement F11): if its answer is lost and it is repeated all the same, a
+/// create finds what exists, a guard finds what is stored, an end finds what has ended; and a `set` is as it was.
+pub async fn a_commit_that_is_repeated_is_not_applied_twice(store: Subject) {
+    let case = Case::new(store);
+    let lossy = LostAnswers(Arc::clone(&case.store));
+    let lost = async |commit: Commit<'_>| {
+        let error = Store::commit(&lossy, commit)
+            .await
+            .expect_err("the answer is lost");
+        assert!(error.may_be_stored(), "it may be stored");
+    };
+    let writes = [set("a", "1"), add_to("n", one())];
+    let counter = add_to("n", one());
+    let create = case.commit(fresh(), case.create()).with_writes(&writes);
+    lost(create).await;
+    let id = create.id;
+    let before = case.fields(id, case.start).await;
+    assert_eq!(before.len(), 2, "it was stored whole");
+    exists(case.apply(create).await, "a create that is repeated");
+    assert_eq!(
+        case.fields(id, case.start).await,
+        before,
+        "a create that is repeated changes nothing"
+    );
+
+    let stored = Bytes::from(&before["n"][..]);
+    let guards = [guard("n", Some(&stored))];
+    let keep = case.commit(id, Step::keep(None)).with_guards(&guards);
+    let adding = [counter];
+    let guarded = keep.with_writes(&adding);
+    lost(guarded).await;
+    let after = case.fields(id, case.start).await;
+    let added = Bytes::from(&after["n"][..]);
+    assert_ne!(stored, added, "it was stored");
+    assert_eq!(
+        case.apply(guarded).await,
+        Outcome::Conflict(vec![Some(added)]),
+        "a guarded commit that is repeated"
+    );
+    let setting = [set("a", "2"), remove("b")];
+    let set = case.commit_at(5, id, used()).with_writes(&setting);
+    lost(set).await;
+    let after = (
+        case.fields(id, case.start).await,
+        case.lease_of(id, case.start).await,
+    );
+    case.done(set, "a `set` that is repeated").await;
+    assert_eq!(
+        (
+            case.fields(id, case.start).await,
+            case.lease_of(id, case.start).await,
+        ),
+        after,
+        "a `set` and a use that are repeated are as they were"
+    );
+
+    let new = case.renewed(id);
+    let renewal = case.commit(id, case.renew(new));
+    lost(renewal).await;
+    gone(case.apply(renewal).await, "a renewal that is repeated");
+    assert_eq!(case.fields(new, case.start).await, after.0, "it was stored");
+    let grace = Step::renew(case.renewed(new), case.lease(0), Some(case.at(60)));
+    let renewal = case.commit(new, grace);
+    lost(renewal).await;
+    let again = case.apply(renewal).await;
+    gone(again, "a renewal by an id that still works is repeated");
+    let destroy = case.commit(new, Step::Destroy);
+    lost(destroy).await;
+    gone(case.apply(destroy).await, "a destroy that is repeated");
+    case.assert_ended(new, case.start, case.start, "it has ended")
+        .await;
+}
+
+fn one() -> Add {
+    Add {
+        delta: 1,
+        range: CounterRange { min: 0, max: 200 },
+        base: 0,
+        expires: None,
+    }
+}

@@ -1,0 +1,162 @@
+//! What a store tells of sessions that expire or end.
+
+use super::kit::*;
+use crate::{Clock, Digest, Step, Watch, WhenFull};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// How long a store may take to tell: see [`Store::watch_ended`](crate::Store::watch_ended).
+const SOON: Duration = Duration::from_secs(10);
+
+/// What was told, and how often.
+#[derive(Default)]
+struct Told {
+    ids: Mutex<BTreeMap<Digest, usize>>,
+    more: Notify,
+}
+
+impl Told {
+    fn watch(self: &Arc<Self>) -> Arc<Watch> {
+        let told = Arc::clone(self);
+        Arc::new(move |id| {
+            let mut ids = told.ids.lock().unwrap_or_else(PoisonError::into_inner);
+            *ids.entry(id).or_default() += 1;
+            told.more.notify_one();
+        })
+    }
+
+    fn times(&self, id: Digest) -> usize {
+        let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.get(&id).copied().unwrap_or_default()
+    }
+
+    /// Waits until all of them were told.
+    async fn wait_for(&self, ids: &[Digest], what: &str) {
+        let all = async {
+            while ids.iter().any(|id| self.times(*id) == 0) {
+                self.more.notified().await;
+            }
+        };
+        let in_time = tokio::time::timeout(SOON, all).await.is_ok();
+        let left = ids.iter().filter(|id| self.times(**id) == 0).count();
+        assert!(in_time, "{what}: {left} were not told of in {SOON:?}");
+    }
+}
+
+/// Prevents an application from missing the end of a session, or from counting it twice (requirement L13): each one that
+/// the store removes because it had expired is told once, after it was removed. A store whose server removes them need
+/// not tell: see [`Abilities::tells_expired`](crate::Abilities::tells_expired).
+///
+/// These sessions have expired when they are made, by the clock of every machine, so that a store that sweeps in the
+/// background, or by a clock of its own, removes them as well.
+pub async fn expired_sessions_are_told_once(store: Subject) {
+    if !store.abilities().tells_expired {
+        return;
+    }
+    let now = Clock::system().now();
+    let long_ago = crate::Timestamp::from_millis(now.as_millis() - 4 * 3_600_000);
+    let case = Case::beginning(store, long_ago);
+    let (told, gone_watch) = (Arc::new(Told::default()), Arc::new(Told::default()));
+    let watch = told.watch();
+    case.store.watch_expired(Arc::downgrade(&watch));
+    let dropped = gone_watch.watch();
+    case.store.watch_expired(Arc::downgrade(&dropped));
+    drop(dropped);
+    let mut expired = Vec::new();
+    for _ in 0..10 {
+        expired.push(case.session_with(case.ending(60), &[set("a", "1")]).await);
+    }
+    let lasting = case
+        .session_with(case.ending(365 * 24 * 3600), &[set("a", "1")])
+        .await;
+    let destroyed = case.session(&[]).await;
+    case.done(case.commit(destroyed, Step::Destroy), "a destroy")
+        .await;
+    for _ in 0..3 {
+        case.sweep(now).await;
+    }
+    told.wait_for(&expired, "sessions that have expired").await;
+    for id in expired {
+        assert_eq!(told.times(id), 1, "a session that has expired is told once");
+        case.assert_dead(id, now, "what is told is dead").await;
+        let create = case.commit(id, case.create());
+        assert!(
+            case.apply(create).await.is_done(),
+            "what is told was removed"
+        );
+    }
+    for id in [lasting, destroyed] {
+        assert_eq!(
+            told.times(id),
+            0,
+            "what lives, or was destroyed, has not expired"
+        );
+    }
+    let ids = gone_watch
+        .ids
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    assert!(ids.is_empty(), "a callback that is gone is not called");
+}
+
+/// Prevents an open connection from working on for a session that has ended (requirements L12, L17): every digest that
+/// was ended on purpose is told soon, also one that a limit has ended. A store that cannot need not: see
+/// [`Abilities::tells_ended`](crate::Abilities::tells_ended).
+pub async fn ended_sessions_are_told(store: Subject) {
+    if !store.abilities().tells_ended {
+        return;
+    }
+    let case = Case::new(store);
+    let told = Arc::new(Told::default());
+    let watch = told.watch();
+    case.store.watch_ended(Arc::downgrade(&watch));
+    let other = Arc::new(Told::default());
+    let other_watch = other.watch();
+    case.store.watch_ended(Arc::downgrade(&other_watch));
+    let entry = case.entry("user");
+    let mut ids = Vec::new();
+    let mut live = Vec::new();
+    // Each four times: two handles of a store take turns.
+    for n in 0..4 {
+        let destroyed = case.session(&[]).await;
+        case.done(case.commit(destroyed, Step::Destroy), "a destroy")
+            .await;
+        let renewed = case.session(&[]).await;
+        let new = case.renewed(renewed);
+        case.done(case.commit(renewed, case.renew(new)), "a renewal")
+            .await;
+        let old = case.session(&[]).await;
+        let with_grace = case.renewed(old);
+        let step = Step::renew(with_grace, case.lease(0), Some(case.at(60)));
+        case.done(case.commit(old, step), "a renewal with a grace")
+            .await;
+        case.done(case.commit(old, Step::Destroy), "a destroy by a former id")
+            .await;
+        let limited = fresh();
+        let writes = [set_indexed("user", n.to_string(), &entry)];
+        let limits = [limit("user", &entry, 1, WhenFull::EndOldest)];
+        let create = case.commit(limited, case.create()).with_writes(&writes);
+        let created = case
+            .done(create.with_limits(&limits), "a session of one")
+            .await;
+        ids.extend([destroyed, renewed, with_grace]);
+        ids.extend(created.ended);
+        live.extend([new]);
+        let refused = case.session(&[set("a", "1")]).await;
+        let guards = [guard("a", None)];
+        let destroy = case.commit(refused, Step::Destroy).with_guards(&guards);
+        assert!(!case.apply(destroy).await.is_done(), "a refused destroy");
+        live.push(refused);
+    }
+    assert_eq!(ids.len(), 4 * 3 + 3, "three sessions were ended by a limit");
+    for told in [&told, &other] {
+        told.wait_for(&ids, "sessions that were ended").await;
+        for id in &live {
+            assert_eq!(told.times(*id), 0, "what lives has not ended");
+        }
+    }
+}

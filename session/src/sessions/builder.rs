@@ -1,0 +1,137 @@
+//! The settings, in one place for every framework.
+
+use super::Sessions;
+use crate::{
+    cookie::{CookieConfig, SessionCookie},
+    error::Result,
+    expiry::Expiry,
+    id::IdSource,
+    runtime::{Event, Observer, Runtime},
+    session::SessionData,
+    store::{Clock, ConfigError},
+};
+use std::{sync::Arc, time::Duration};
+
+/// The settings of [`Sessions`]: made by [`Sessions::builder`]. All have safe defaults.
+///
+/// ```
+/// use level_session::{CookieConfig, Expiry, Keyring, MemoryStore, Sessions};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), level_session::ConfigError> {
+/// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+///     .expiry(Expiry::idle(Duration::from_secs(30 * 60)))
+///     .cookie(CookieConfig::for_development())
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[must_use = "a builder does nothing before `build`"]
+#[derive(Debug)]
+pub struct SessionsBuilder {
+    runtime: Runtime,
+    /// The first setting that cannot be used.
+    refused: Option<ConfigError>,
+}
+
+impl SessionsBuilder {
+    pub(super) fn over(runtime: Runtime) -> Self {
+        Self {
+            runtime,
+            refused: None,
+        }
+    }
+
+    /// The cookie's name and attributes. Default: [`CookieConfig::default`].
+    pub fn cookie(mut self, cookie: CookieConfig) -> Self {
+        self.runtime.cookie = SessionCookie::new(&self.runtime.keyring, cookie);
+        self
+    }
+
+    /// The timeouts. Default: [`Expiry::default`].
+    pub fn expiry(mut self, expiry: Expiry) -> Self {
+        self.runtime.expiry = expiry;
+        self
+    }
+
+    /// How long an id works on after it was renewed, so that requests which the browser sent before it had the new
+    /// cookie are not refused (OWASP, "Renewal"). The old id dies when the time is over or the new one was seen.
+    /// Default: zero, the old id is dead at once. Seconds are enough.
+    pub fn renewal_grace(mut self, grace: Duration) -> Self {
+        self.runtime.grace = grace;
+        self
+    }
+
+    /// Makes a session and sends its cookie with every visitor's first request, as the Node ancestor does. Default:
+    /// a session is made when something is written.
+    pub fn create_at_once(mut self, create: bool) -> Self {
+        self.runtime.create_at_once = create;
+        self
+    }
+
+    /// Stores what a request changed also when its response is a 5xx. Default: it is dropped.
+    pub fn commit_on_server_error(mut self, commit: bool) -> Self {
+        self.runtime.policy.commit_on_server_error = commit;
+        self
+    }
+
+    /// Calls `observe` whenever a session was created, renewed, destroyed, or had expired and was removed: once each,
+    /// after it was stored (OWASP, "Logging Sessions Life Cycle"). It should be quick; it cannot prevent anything, and
+    /// nothing is undone if it panics.
+    ///
+    /// ```
+    /// # use level_session::{Event, Keyring, MemoryStore, Sessions};
+    /// # fn main() -> Result<(), level_session::ConfigError> {
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .observer(|event| {
+    ///         if let Event::Destroyed(session) = event {
+    ///             println!("session {} signed out", session.short());
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn observer(mut self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        self.runtime.observer = Observer::new(observe);
+        self.runtime.observer.watch(&*self.runtime.store);
+        self
+    }
+
+    /// Declares that this application uses `T`: its keys are checked against those of the other structs by
+    /// [`build`](Self::build), and untyped writes are checked against its types from the first request on. Without it,
+    /// that begins with the first request that uses `T`.
+    pub fn data<T: SessionData>(mut self) -> Self {
+        if let Err(clash) = self.runtime.register(T::SCHEMA) {
+            let setting = format!("session data `{}`", T::SCHEMA.type_name());
+            let refused = ConfigError::new(setting, clash.to_string());
+            self.refused.get_or_insert(refused);
+        }
+        self
+    }
+
+    /// The clock: for tests. Default: the system's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.runtime.clock = clock;
+        self
+    }
+
+    /// The source of ids: for tests of what a broken generator could do.
+    #[doc(hidden)]
+    pub fn id_source(
+        mut self,
+        source: impl Fn() -> Result<[u8; 24]> + Send + Sync + 'static,
+    ) -> Self {
+        self.runtime.ids = IdSource::Given(Arc::new(source));
+        self
+    }
+
+    /// The sessions with these settings.
+    ///
+    /// # Errors
+    /// A setting that cannot be used: two structs of [`data`](Self::data) that claim one key.
+    pub fn build(self) -> Result<Sessions, ConfigError> {
+        match self.refused {
+            Some(refused) => Err(refused),
+            None => Ok(Sessions(Arc::new(self.runtime))),
+        }
+    }
+}
