@@ -243,9 +243,7 @@ impl Slot {
             (Some(Change::Add(add)), Seen::Known(bytes)) => {
                 Seen::Known(Some(sum(field, add, bytes.as_ref(), now)?))
             }
-            (Some(change), _) => {
-                Seen::Known(change.setting().map(|setting| setting.bytes.clone()))
-            }
+            (Some(change), _) => Seen::Known(change.setting().map(|setting| setting.bytes.clone())),
         })
     }
 
@@ -283,7 +281,13 @@ impl Slot {
     }
 
     /// Notes a step of an `update` that was run on what this slot shows.
-    pub(crate) fn update(&mut self, field: &FieldName, cleared: bool, step: Step, result: Option<Setting>) {
+    pub(crate) fn update(
+        &mut self,
+        field: &FieldName,
+        cleared: bool,
+        step: Step,
+        result: Option<Setting>,
+    ) {
         let base = (!cleared).then(|| self.stored.clone().flatten());
         let under = self.change.take();
         self.change = Some(Change::update_over(under, field, base, step, result));
@@ -295,7 +299,12 @@ impl Slot {
     }
 
     /// A commit is not stored: what it would have changed is once more to be changed, under what was changed since.
-    pub(crate) fn fall_back(&mut self, field: &FieldName, under: Change, now: Timestamp) -> Result<()> {
+    pub(crate) fn fall_back(
+        &mut self,
+        field: &FieldName,
+        under: Change,
+        now: Timestamp,
+    ) -> Result<()> {
         if let Change::Update(update) = &under {
             self.stored = Some(update.base.clone()); // it may have run again, on what was stored by then
         }

@@ -41,7 +41,9 @@ impl Life {
     #[must_use]
     pub fn is_live_for(&self, commit: &Commit<'_>) -> bool {
         let deployment = match commit.step {
-            Step::Keep { usage: Some(usage), .. } => usage.timeouts,
+            Step::Keep {
+                usage: Some(usage), ..
+            } => usage.timeouts,
             // Those that its deadlines were made by.
             Step::Renew { lease, .. } if lease.lifetime.is_none() => {
                 let absolute = lease.absolute_deadline;

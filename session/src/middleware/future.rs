@@ -94,7 +94,10 @@ impl Closing {
     }
 
     /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
-    fn end_or_commit<B>(&mut self, response: &mut Response<B>) -> Option<Committing<Arc<UnitOfWork>>> {
+    fn end_or_commit<B>(
+        &mut self,
+        response: &mut Response<B>,
+    ) -> Option<Committing<Arc<UnitOfWork>>> {
         let unit = self.session.unit();
         let policy = unit.runtime.policy;
         let commits = policy.commits(response.status(), response.headers());

@@ -194,7 +194,10 @@ mod tests {
         });
         let after = times.begin(&clock);
         assert!(after > first && after > second, "both are stored");
-        assert!(times.end(at(3), Kind::Destroyed).at >= after, "a time that was read earlier");
+        assert!(
+            times.end(at(3), Kind::Destroyed).at >= after,
+            "a time that was read earlier"
+        );
     }
 
     #[test]

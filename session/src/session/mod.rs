@@ -9,9 +9,9 @@ mod untyped;
 
 pub use data::{Diff, Loading, Storing, View, load, store};
 pub use handles::{Counter, Field, Flash, OptField};
-pub use untyped::{All, Untyped};
 #[cfg(feature = "tower")]
 pub(crate) use unit::Committing;
+pub use untyped::{All, Untyped};
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
 use crate::store::schema::Schema;

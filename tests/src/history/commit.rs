@@ -39,7 +39,11 @@ impl Watch {
         match learned {
             Learned::Nothing => {}
             Learned::Conflict(current) => {
-                if unit.planned.as_ref().is_some_and(|planned| planned.claims.is_some()) {
+                if unit
+                    .planned
+                    .as_ref()
+                    .is_some_and(|planned| planned.claims.is_some())
+                {
                     unit.not_stored(None);
                 }
                 for (field, stored) in current {
@@ -218,9 +222,7 @@ impl Watch {
                 self.check(who == Who::Nobody && leaves, |_| {
                     format!("a session is made for {who:?}")
                 });
-                self.check(lease == first, |_| {
-                    "a new session has another lease".into()
-                });
+                self.check(lease == first, |_| "a new session has another lease".into());
                 let live = Live {
                     lease: first,
                     former: None,

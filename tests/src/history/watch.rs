@@ -290,7 +290,7 @@ impl Watch {
         }
         match seen.live.filter(|(_, _, live)| live.lease.is_live(now)) {
             // Another task has found out meanwhile that there is none for it.
-            Some(_) if unit.who == Who::Nobody => {}
+            _ if unit.who == Who::Nobody => {}
             Some((id, by_former, live)) => {
                 if let Who::Presented(presented) = unit.who {
                     unit.who = Who::Known {
@@ -322,7 +322,10 @@ impl Watch {
     /// A commit has found no session, and learns why.
     fn looked_into(&mut self, seen: &Seen) {
         let unit = self.unit();
-        let destroys = unit.planned.as_ref().is_some_and(|planned| planned.wants.destroy);
+        let destroys = unit
+            .planned
+            .as_ref()
+            .is_some_and(|planned| planned.wants.destroy);
         if seen.live.is_some() {
             unit.gone = true; // it was to be renewed by its former id
             return unit.not_stored(Some(Answer::Gone));
@@ -330,7 +333,9 @@ impl Watch {
         unit.not_stored(None);
         if destroys {
             // What has ended is as good as destroyed.
-            unit.renewed_lately |= seen.ended.is_some_and(|end| end.is_lately_renewed(unit.came));
+            unit.renewed_lately |= seen
+                .ended
+                .is_some_and(|end| end.is_lately_renewed(unit.came));
             unit.who = Who::Nobody;
         } else {
             self.is_a_stranger(seen.ended);

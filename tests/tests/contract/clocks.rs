@@ -91,7 +91,10 @@ async fn what_has_ended_stays_ended_whatever_the_clocks_show() {
                 let user = app
                     .request(&mut again, async |s: Shopping| s.user_id().await)
                     .await;
-                assert!(matches!(user.map_err(|e| e.kind()), Ok(None) | Err(ErrorKind::Gone)));
+                assert!(matches!(
+                    user.map_err(|e| e.kind()),
+                    Ok(None) | Err(ErrorKind::Gone)
+                ));
             }
         }
     })

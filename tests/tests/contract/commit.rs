@@ -2,8 +2,11 @@
 
 use crate::{Item, Shop};
 use level_session::{
-    ErrorKind, Result, Session, Timestamp,
-    store::{Digest, Loaded, Select, Step, Store, StoreFuture, Wrapper, testing::Call},
+    ErrorKind, Result, Session, Timestamp, Value,
+    store::{
+        Bytes, Commit, Digest, Loaded, Op, Outcome, Select, Step, Store, StoreFuture, Wrapper,
+        testing::Call,
+    },
 };
 use level_session_tests::{
     over_every_store,
@@ -147,8 +150,10 @@ async fn a_store_that_cannot_be_read_is_an_error_and_never_an_empty_session() ->
         .await;
     assert_eq!(read.unwrap_err().kind(), ErrorKind::Store);
     // What only writes need not be read, and writes nothing but its field.
-    app.request(&mut visitor, async |s: Shopping| s.theme().set("dark".into()))
-        .await?;
+    app.request(&mut visitor, async |s: Shopping| {
+        s.theme().set("dark".into())
+    })
+    .await?;
     assert_eq!(visitor, before);
 
     app.faults.fail_loads(false);
@@ -502,6 +507,59 @@ async fn what_was_set_is_among_all_fields() {
         })
         .await
         .unwrap();
+    })
+    .await;
+}
+
+/// A store that notes what it is told of the counters that it adds to.
+struct Told {
+    inner: std::sync::Arc<dyn Store>,
+    seen: std::sync::Arc<std::sync::Mutex<Vec<Option<Option<Bytes>>>>>,
+}
+
+impl Wrapper for Told {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        for write in commit.writes {
+            if let Op::Add { seen, .. } = &write.op {
+                self.seen.lock().unwrap().push(seen.clone());
+            }
+        }
+        self.inner.commit(commit)
+    }
+}
+
+/// Prevents: a trip of its own for a counter that the request has read, where the store cannot calculate.
+#[tokio::test]
+async fn an_addition_says_what_was_seen_of_the_counter() {
+    over_every_store(async |inner| {
+        let seen = std::sync::Arc::<std::sync::Mutex<Vec<_>>>::default();
+        let app = App::over(std::sync::Arc::new(Told {
+            inner,
+            seen: seen.clone(),
+        }));
+        let mut visitor = Visitor::new();
+        for (read, clear) in [(false, false), (true, false), (false, false), (true, true)] {
+            app.request(&mut visitor, async |s: Shopping| {
+                if read {
+                    s.visits().await?;
+                }
+                if clear {
+                    s.clear()?;
+                }
+                s.visits().add(1)
+            })
+            .await
+            .unwrap();
+        }
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        let [None, Some(Some(one)), None, None] = &seen[..] else {
+            panic!("{seen:?}")
+        };
+        assert_eq!(Value::from_stored(one).unwrap().1, Value::from(1_u64));
     })
     .await;
 }

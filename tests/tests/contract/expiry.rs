@@ -188,7 +188,8 @@ async fn a_timeout_that_was_shortened_holds_for_what_only_writes() {
 async fn a_timeout_that_was_lengthened_holds_from_the_next_use_on() {
     over_every_store(async |store| {
         for writes in [false, true] {
-            let app = App::over(store.clone()).with_expiry(Expiry::idle(Duration::from_secs(3_600)));
+            let app =
+                App::over(store.clone()).with_expiry(Expiry::idle(Duration::from_secs(3_600)));
             let mut visitor = sign_in(&app).await;
             app.sleep(60);
             let app = app.with_expiry(Expiry::default());

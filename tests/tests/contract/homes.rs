@@ -89,7 +89,7 @@ async fn a_generator_that_never_gives_an_id_of_the_home_is_an_error() {
     for seed in [1, 2] {
         let app = app
             .clone()
-            .with(|sessions| sessions.with_id_source(move || Ok([seed; 24])));
+            .with(|sessions| sessions.id_source(move || Ok([seed; 24])));
         let renewed = app.request(&mut visitor, async |s: Shopping| s.renew());
         errors.extend(renewed.await.err());
     }

@@ -3,7 +3,7 @@
 use crate::Shop;
 use level_session::{
     ErrorKind, Session,
-    store::{Bytes, Commit, Digest, Select, Step, Write},
+    store::{Bytes, Commit, Digest, Select, Step, Write, testing::Call},
 };
 use level_session_tests::{
     over_every_store,
@@ -87,6 +87,46 @@ async fn the_library_s_own_fields_are_not_the_application_s() {
         .await
         .unwrap();
         assert_eq!(stored(&app).await, ["notice"], "a new session");
+    })
+    .await;
+}
+
+/// Prevents: a trip of its own for what binds a session to a device, with every request.
+#[tokio::test]
+async fn the_library_s_own_fields_come_along_with_the_first_read() {
+    over_every_store(async |store| {
+        let app = App::over(store).with(|sessions| sessions.fields_along([OWN]));
+        let mut visitor = Visitor::new();
+        app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
+            .await
+            .unwrap();
+        for first in ["accessor", "key", "struct", "life"] {
+            let _ = app.faults.calls();
+            app.request(&mut visitor, async |s: Shopping| {
+                match first {
+                    "accessor" => assert_eq!(s.user_id().await?, Some(7)),
+                    "key" => assert_eq!(s.get::<u64>("user_id").await?, Some(7)),
+                    "struct" => assert_eq!(s.load().await?.user_id, Some(7)),
+                    _ => assert!(s.is_live().await?),
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+            let calls = app.faults.calls();
+            let [Call::Load(Some(names))] = &calls[..] else {
+                panic!("{first}: {calls:?}")
+            };
+            assert!(names.contains(&OWN.to_owned()), "{first}: {names:?}");
+        }
+        // Once known, a session is asked for what is wanted and nothing else.
+        let session: Shopping = app.begin(&visitor);
+        assert!(session.is_live().await.unwrap());
+        let _ = app.faults.calls();
+        session.theme().await.unwrap();
+        for call in app.faults.calls() {
+            assert_eq!(call, Call::Load(Some(vec!["theme".into()])));
+        }
     })
     .await;
 }

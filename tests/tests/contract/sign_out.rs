@@ -116,7 +116,7 @@ async fn a_sign_out_by_an_id_that_was_renewed_a_moment_ago_is_refused() {
 #[tokio::test]
 async fn a_sign_out_makes_no_session_where_they_are_made_at_once() {
     over_every_store(async |store| {
-        let app = App::over(store).with(|sessions| sessions.with_create_at_once(true));
+        let app = App::over(store).with(|sessions| sessions.create_at_once(true));
         let mut visitor = Visitor::new();
         app.request(&mut visitor, async |_: Shopping| Ok(()))
             .await

@@ -17,9 +17,7 @@ use crate::{
     cookie::Presented,
     error::{Error, ErrorKind, Result},
     id::SessionId,
-    store::{
-        Add, Answer, Bytes, Clear, Digest, FieldName, Fields, Loaded, Snapshot, Timestamp,
-    },
+    store::{Add, Answer, Bytes, Clear, Digest, FieldName, Fields, Loaded, Snapshot, Timestamp},
 };
 use slots::Slots;
 use terms::{Came, Intent, Wants};
@@ -40,7 +38,7 @@ pub(crate) struct State {
     /// Counts the commits that were begun.
     flown: u64,
     /// A commit that nobody waited for has failed, and may be stored all the same: whoever commits next is told.
-    pub(crate) owed: Option<Error>,
+    pub(crate) owed: Option<Box<Error>>,
     /// Counts the sessions that this unit has destroyed.
     pub(crate) destroyed: u64,
 }
@@ -184,9 +182,7 @@ impl State {
 
     /// Whether everything that is stored was read, or nothing of it is seen.
     pub(crate) fn knows_all(&self) -> bool {
-        self.slots.all_read
-            || matches!(self.who, Who::Nobody)
-            || self.wants.clear != Clear::Nothing
+        self.slots.all_read || matches!(self.who, Who::Nobody) || self.wants.clear != Clear::Nothing
     }
 
     pub(crate) fn digest(&self) -> Option<Digest> {
@@ -217,21 +213,14 @@ impl State {
             return Ok(()); // the session is another one by now, or may be: whoever asked looks again
         }
         match loaded {
-            Loaded::Live(snapshot)
-                if rules.now < rules.expiry().deadline(&snapshot.meta.lease) =>
-            {
+            Loaded::Live(snapshot) if rules.now < rules.expiry().deadline(&snapshot.meta.lease) => {
                 self.lives(names, snapshot, rules)
             }
             loaded => self.lives_not(&loaded, rules),
         }
     }
 
-    fn lives(
-        &mut self,
-        names: &[FieldName],
-        snapshot: Snapshot,
-        rules: Rules<'_>,
-    ) -> Result<()> {
+    fn lives(&mut self, names: &[FieldName], snapshot: Snapshot, rules: Rules<'_>) -> Result<()> {
         let Snapshot {
             meta,
             by_former_id,
@@ -388,7 +377,7 @@ impl State {
         let next = self.draw(rules)?;
         self.wants.create = true;
         let id = next.id.clone();
-        self.wants.next = Some(next);
+        self.wants.next = Some(Box::new(next));
         Ok(id)
     }
 

@@ -8,9 +8,7 @@ use crate::{
     changes::{Change, Update},
     error::{Error, ErrorKind, Result},
     runtime::Event,
-    store::{
-        Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Step, Timestamp, Use, Write,
-    },
+    store::{Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Step, Timestamp, Use, Write},
 };
 
 /// A commit, ready to be handed to the store, with everything that it takes along.
@@ -237,7 +235,7 @@ impl State {
     /// Makes a plan of everything that is wanted, and takes it out of the state; `None` if there is nothing to do.
     pub(crate) fn plan(&mut self, rules: Rules<'_>) -> Result<Option<Plan>> {
         if let Some(owed) = self.owed.take() {
-            return Err(owed);
+            return Err(*owed);
         }
         let Some(mut plan) = self.step(rules)? else {
             if rules.detached {
@@ -333,9 +331,10 @@ impl State {
     pub(super) fn draw(&mut self, rules: Rules<'_>) -> Result<Named> {
         let old = self.digest();
         let store = &rules.runtime.store;
-        let fits = |next: &Named| old.is_none_or(|old| store.home(old) == store.home(next.digest));
+        let fits =
+            |next: &Box<Named>| old.is_none_or(|old| store.home(old) == store.home(next.digest));
         match self.wants.next.take().filter(fits) {
-            Some(next) => Ok(next),
+            Some(next) => Ok(*next),
             None => rules.draw(old),
         }
     }
@@ -353,7 +352,7 @@ impl State {
             return Ok(Taking::Again);
         }
         if let Some(owed) = self.owed.take() {
-            return Err(owed);
+            return Err(*owed);
         }
         self.slots.hide(); // the claim will outdate the view
         let hidden = self.is_cleared(field);

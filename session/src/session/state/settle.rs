@@ -76,7 +76,8 @@ impl State {
             Some(Loaded::Live(snapshot))
                 if is_blind && rules.now >= rules.expiry().deadline(&snapshot.meta.lease) =>
             {
-                self.lives_not(&Loaded::Missing, rules).map(|()| Flown::Again)
+                self.lives_not(&Loaded::Missing, rules)
+                    .map(|()| Flown::Again)
             }
             // To end what has ended is a success: it is nobody's session any more.
             Some(Loaded::Missing | Loaded::Ended(_)) if destroys => {
@@ -104,7 +105,7 @@ impl State {
     fn not_stored(&mut self, mut plan: Plan, rules: Rules<'_>) -> Result<()> {
         let cleared_since = self.wants.clear != Clear::Nothing;
         self.wants.fall_back(std::mem::take(&mut plan.wants));
-        self.wants.next = self.wants.next.take().or(plan.new.take());
+        self.wants.next = self.wants.next.take().or(plan.new.take().map(Box::new));
         if cleared_since {
             return Ok(());
         }
@@ -142,6 +143,10 @@ impl State {
             return;
         };
         let deadline = meta.lease.deadline();
+        let told_before = match &self.who {
+            Who::Known(known) => Some(known.meta.lease.told),
+            _ => None,
+        };
         let (named, named_here) = match (new, step, std::mem::replace(&mut self.who, Who::Nobody)) {
             (Some(new), step, _) => {
                 self.cookie = CookieAction::Set(new.id.clone(), deadline);
@@ -157,10 +162,19 @@ impl State {
             (None, _, Who::Presented(named)) => (named, None),
             (None, _, Who::Nobody) => return,
         };
-        // Whoever came by a former id has the new cookie, or gets it.
-        let tells = matches!(step, Step::Keep { usage: Some(usage), .. } if usage.tells_client);
-        if tells && !done.by_former_id && meta.lease.told >= rules.now {
-            self.cookie = CookieAction::Set(named.id.clone(), deadline);
+        let told = meta.lease.told;
+        let tells = matches!(step, Step::Keep { usage: Some(usage), .. } if usage.tells_client)
+            && told >= rules.now
+            && told_before != Some(told);
+        // Whoever came by a former id has the new cookie, or gets it: the former one must not replace that.
+        match &self.cookie {
+            CookieAction::Set(id, _) if done.by_former_id && *id == named.id => {
+                self.cookie = CookieAction::Leave;
+            }
+            _ if tells && !done.by_former_id => {
+                self.cookie = CookieAction::Set(named.id.clone(), deadline);
+            }
+            _ => {}
         }
         self.who = Who::Known(Known {
             named,

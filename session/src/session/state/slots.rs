@@ -212,7 +212,12 @@ impl Slots {
     }
 
     /// A change was not stored: it is wanted once more.
-    pub(super) fn fall_back(&mut self, name: &FieldName, under: Change, now: Timestamp) -> Result<()> {
+    pub(super) fn fall_back(
+        &mut self,
+        name: &FieldName,
+        under: Change,
+        now: Timestamp,
+    ) -> Result<()> {
         self.slot(name).fall_back(name, under, now)
     }
 

@@ -143,7 +143,7 @@ pub(super) struct Wants {
     /// Make the session even if nothing is written into it.
     pub(super) create: bool,
     /// The id of the session that will be made, if a token was bound to it already.
-    pub(super) next: Option<Named>,
+    pub(super) next: Option<Box<Named>>,
     /// Other sessions of the visitor that are to end.
     pub(super) others: Vec<Digest>,
 }

@@ -16,7 +16,9 @@ impl UnitOfWork {
             let seen = self.read(field).await?;
             let now = self.now();
             let result = step(seen.as_ref(), now)?; // code of the user's: nothing is locked
-            let noted = self.lock().update(field, seen.as_ref(), step, result, now)?;
+            let noted = self
+                .lock()
+                .update(field, seen.as_ref(), step, result, now)?;
             match noted {
                 Ok(()) => return Ok(()),
                 Err(back) => step = back, // another task of this request was faster

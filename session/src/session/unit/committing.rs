@@ -104,12 +104,7 @@ impl UnitOfWork {
     }
 
     /// A plan that was made under this lock is carried out from now on.
-    pub(super) fn takes_off(
-        &self,
-        state: &mut super::State,
-        plan: Plan,
-        now: Timestamp,
-    ) -> Seat {
+    pub(super) fn takes_off(&self, state: &mut super::State, plan: Plan, now: Timestamp) -> Seat {
         let execution = carry_out(self.runtime.clone(), plan, now, self.began, self.detached);
         Seat::new(state.begins(Flight::new(execution)))
     }
@@ -170,11 +165,18 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
             _ => None,
         };
         let ended_at = ending.as_ref().map_or(rules.now, |ending| ending.at);
-        match runtime.store.commit(plan.commit(rules.now, ended_at)).await? {
+        match runtime
+            .store
+            .commit(plan.commit(rules.now, ended_at))
+            .await?
+        {
             Outcome::Done(done) => return Ok(Landed::Done(done)),
             Outcome::Gone if plan.looks_into_an_end() => {
                 // It does not live: what the store knows of it tells why.
-                let loaded = runtime.store.load(plan.id, Select::Nothing, rules.now).await?;
+                let loaded = runtime
+                    .store
+                    .load(plan.id, Select::Nothing, rules.now)
+                    .await?;
                 return Ok(Landed::Gone(Some(loaded)));
             }
             Outcome::Gone => return Ok(Landed::Gone(None)),

@@ -151,7 +151,9 @@ impl UnitOfWork {
         if let Some(flight) = state.flight(Some(seat.number)) {
             flight.left = true;
             let abandoned = state.phase == Phase::Closed;
-            let flight = state.flight.take_if(|flight| abandoned && flight.execution.is_some());
+            let flight = state
+                .flight
+                .take_if(|flight| abandoned && flight.execution.is_some());
             drop(state);
             if let Some(waiting) = flight.and_then(|flight| flight.waiting()) {
                 waiting.wake_all();
@@ -179,7 +181,7 @@ fn hand_over(state: &mut State, flight: Option<Flight>, result: Result<Flown>) {
 /// A commit of which nobody was told has failed. If nothing of it is stored, it is simply tried again.
 fn owe(state: &mut State, error: Error) {
     if error.may_be_stored() {
-        state.owed = Some(error);
+        state.owed = Some(Box::new(error));
     }
 }
 
@@ -200,7 +202,7 @@ impl Drop for Aloft<'_> {
         let flight = state.flight.take();
         let waiting = flight.as_ref().and_then(Flight::waiting);
         match self.has_seat {
-            true => state.owed = Some(panicked()),
+            true => state.owed = Some(Box::new(panicked())),
             false => hand_over(&mut state, flight, Err(panicked())),
         }
         drop(state);

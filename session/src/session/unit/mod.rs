@@ -43,7 +43,11 @@ impl UnitOfWork {
     pub(crate) fn new(runtime: Arc<Runtime>, cookies: Option<Lines>) -> Self {
         Self {
             began: runtime.begin(),
-            state: Mutex::new(State::new(Jar::new(cookies), Who::Nobody, runtime.create_at_once)),
+            state: Mutex::new(State::new(
+                Jar::new(cookies),
+                Who::Nobody,
+                runtime.create_at_once,
+            )),
             runtime,
             detached: false,
         }
@@ -125,27 +129,29 @@ impl UnitOfWork {
 
     /// Ends the unit. Gives what the response is to say, and whether the session was used at all.
     pub(crate) fn close(&self) -> (CookieAction, bool) {
-        let (action, flight) = {
-            let mut state = self.used();
-            let action = state.close();
-            // One whose task has gone would never come to an end now.
-            let left = |flight: &mut Flight| flight.left && flight.execution.is_some();
-            (action, state.flight.take_if(left))
-        };
-        if let Some(waiting) = flight.and_then(|flight| flight.waiting()) {
-            waiting.wake_all();
-        }
-        action
+        Self::end(self.used())
     }
 
     /// As [`close`](Self::close), unless there is something to store first, which is wanted if the response `commits`.
     #[cfg(feature = "tower")]
     pub(crate) fn close_unless_it_stores(&self, commits: bool) -> Option<(CookieAction, bool)> {
-        let stores = {
-            let state = self.used();
-            state.used && commits && state.wants_commit(self.rules(self.now()))
-        };
-        (!stores).then(|| self.close())
+        let state = self.used();
+        let stores = state.used && commits && state.wants_commit(self.rules(self.now()));
+        (!stores).then(|| Self::end(state))
+    }
+
+    fn end(mut state: MutexGuard<'_, State>) -> (CookieAction, bool) {
+        let end = state.close();
+        if state.flight.is_some() {
+            // One whose task has gone would never come to an end now.
+            let left = |flight: &mut Flight| flight.left && flight.execution.is_some();
+            let flight = state.flight.take_if(left);
+            drop(state);
+            if let Some(waiting) = flight.and_then(|flight| flight.waiting()) {
+                waiting.wake_all();
+            }
+        }
+        end
     }
 
     /// The state, for its end: whose session it is matters only if it was used.

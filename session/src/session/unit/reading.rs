@@ -43,7 +43,11 @@ impl UnitOfWork {
             [] => Select::Nothing,
             _ => Select::Names(&names),
         };
-        let loaded = self.runtime.store.load(asked.id, select, self.now()).await?;
+        let loaded = self
+            .runtime
+            .store
+            .load(asked.id, select, self.now())
+            .await?;
         let now = self.now();
         self.lock().absorb(&fields, loaded, asked, self.rules(now))
     }

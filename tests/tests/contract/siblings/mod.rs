@@ -12,13 +12,7 @@ use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
 };
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 use tokio::task::JoinHandle;
 
 type Shopping = Session<Shop>;
