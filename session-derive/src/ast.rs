@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     Counter,
     /// Reads as `Option<T>`, once.
     Flash,
+    /// Reads as `Vec<T>`, once.
+    FlashList,
     /// The fields of another struct.
     Nest,
     /// Nothing: not in the session.
@@ -138,7 +140,12 @@ impl Field<'_> {
 
     /// The `T` of an `Option<T>`.
     pub(crate) fn inside_option(&self) -> Option<&Type> {
-        types::inside_option(self.ty())
+        types::inside("Option", self.ty())
+    }
+
+    /// The `T` of a `Vec<T>`.
+    pub(crate) fn inside_vec(&self) -> Option<&Type> {
+        types::inside("Vec", self.ty())
     }
 
     /// What the field is; of attributes that exclude each other the first in this order counts.
@@ -149,6 +156,8 @@ impl Field<'_> {
             Kind::Nest
         } else if self.attrs.counter.is_some() {
             Kind::Counter
+        } else if self.attrs.flash.is_some() && self.inside_vec().is_some() {
+            Kind::FlashList
         } else if self.attrs.flash.is_some() {
             Kind::Flash
         } else if self.attrs.default.is_some()

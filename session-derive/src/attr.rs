@@ -10,9 +10,17 @@ use syn::{
 
 /// What can stand on a field, and on the struct.
 const ON_FIELD: &[&str] = &[
-    "default", "rename", "ttl", "flash", "index", "counter", "nest", "skip",
+    "default",
+    "rename",
+    "ttl",
+    "flash",
+    "index",
+    "counter",
+    "nest",
+    "skip",
+    "ignore_serde",
 ];
-const ON_STRUCT: &[&str] = &["namespace", "default", "crate"];
+const ON_STRUCT: &[&str] = &["namespace", "default", "crate", "ignore_serde"];
 
 /// An attribute with a value: its name, for messages, and the value.
 pub(crate) struct Given<T> {
@@ -43,6 +51,7 @@ pub(crate) struct FieldAttrs {
     pub(crate) counter: Option<Given<()>>,
     pub(crate) nest: Option<Given<()>>,
     pub(crate) skip: Option<Given<()>>,
+    pub(crate) ignore_serde: Option<Given<()>>,
 }
 
 #[derive(std::default::Default)]
@@ -50,6 +59,7 @@ pub(crate) struct StructAttrs {
     pub(crate) namespace: Option<Given<LitStr>>,
     pub(crate) default: Option<Given<()>>,
     pub(crate) krate: Option<Given<Path>>,
+    pub(crate) ignore_serde: Option<Given<()>>,
 }
 
 impl FieldAttrs {
@@ -76,6 +86,7 @@ impl FieldAttrs {
                 "counter" => flag(&mut read.counter, name, input, errors)?,
                 "nest" => flag(&mut read.nest, name, input, errors)?,
                 "skip" => flag(&mut read.skip, name, input, errors)?,
+                "ignore_serde" => flag(&mut read.ignore_serde, name, input, errors)?,
                 _ => pass_over(input)?,
             }
             Ok(())
@@ -91,6 +102,7 @@ impl FieldAttrs {
             &self.counter,
             &self.nest,
             &self.skip,
+            &self.ignore_serde,
         ];
         let default = self.default.as_ref().map(|given| &given.name);
         let rename = self.rename.as_ref().map(|given| &given.name);
@@ -116,6 +128,7 @@ impl StructAttrs {
                 }
                 "default" => flag(&mut read.default, name, input, errors)?,
                 "crate" => put(&mut read.krate, name, path(input)?, errors),
+                "ignore_serde" => flag(&mut read.ignore_serde, name, input, errors)?,
                 _ => pass_over(input)?,
             }
             Ok(())
@@ -297,27 +310,24 @@ fn understood(
         return name;
     }
     if elsewhere.contains(&written.as_str()) {
-        errors.at(
-            &name,
-            format!("`{name}` does not belong here: it stands on the {other}"),
-        );
+        errors.at(&name, format!("`{name}` is only valid on the {other}"));
     } else if let Some(meant) = suggest(&written, here) {
         errors.at(
             &name,
-            format!("there is no attribute `{name}`: you may mean `{meant}`"),
+            format!("unknown attribute `{name}`; did you mean `{meant}`?"),
         );
         return Ident::new(meant, name.span());
     } else if let Some(meant) = suggest(&written, elsewhere) {
         errors.at(
             &name,
-            format!("there is no attribute `{name}`: you may mean `{meant}`, which stands on the {other}"),
+            format!("unknown attribute `{name}`; did you mean `{meant}`, which is only valid on the {other}?"),
         );
     } else {
         let all = here.iter().map(|name| format!("`{name}`"));
         let all = all.collect::<Vec<_>>().join(", ");
         errors.at(
             &name,
-            format!("there is no attribute `{name}`: on the {place} there are {all}"),
+            format!("unknown attribute `{name}`; on the {place} there are {all}"),
         );
     }
     name

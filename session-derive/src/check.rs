@@ -4,11 +4,11 @@ use crate::{
     ast::{Field, Model},
     attr::{self, Given},
     errors::Errors,
-    types,
+    serde, types,
 };
 use proc_macro2::Ident;
 use std::collections::HashMap;
-use syn::{Data, Fields};
+use syn::{Data, Fields, LitStr};
 
 /// The names that a session has already: methods of `Session<T>`, of the generated struct and of the untyped session,
 /// and methods that every type has through traits in the prelude or that are commonly imported.
@@ -30,6 +30,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "set",
     "take",
     "update",
+    "update_tracked",
     // All fields.
     "load",
     "store",
@@ -57,10 +58,14 @@ pub(crate) const RESERVED: &[&str] = &[
     "type_id",
 ];
 
+/// How the keys begin that are the library's own.
+const OF_THE_LIBRARY: &str = "level-session:";
+
 pub(crate) fn check(model: &mut Model<'_>, errors: &Errors) {
     named_fields(model, errors);
     no_lifetimes(model, errors);
     namespace(model, errors);
+    serde::of_struct(model, errors);
     let mut fields = std::mem::take(&mut model.fields);
     for field in &mut fields {
         field.keyless = field.is_stored() && types::borrows(&field.input.ty, &model.lifetimes);
@@ -72,8 +77,9 @@ pub(crate) fn check(model: &mut Model<'_>, errors: &Errors) {
                 index(field, errors);
                 counter(field, errors);
                 default_of_option(field, errors);
-                key(field, errors);
+                key(field, model, errors);
             }
+            serde::field(field, model, errors);
             if field.attrs.skip.is_none() {
                 reserved(field, errors);
             }
@@ -129,27 +135,43 @@ fn owned(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     }
 }
 
-/// A namespace has a name.
+/// A namespace has a name, and not one of the library's.
 fn namespace(model: &Model<'_>, errors: &Errors) {
-    if let Some(given) = &model.attrs.namespace
-        && given.value.value().is_empty()
-    {
+    let Some(given) = &model.attrs.namespace else {
+        return;
+    };
+    if given.value.value().is_empty() {
         errors.at(
             &given.value,
             "the namespace is empty: name it, or leave the attribute out",
         );
     }
+    of_the_library(&given.value, "namespace", errors);
 }
 
-/// A key has a name.
-fn key(field: &Field<'_>, errors: &Errors) {
-    if let Some(given) = &field.attrs.rename
-        && given.value.value().is_empty()
-    {
+/// A key has a name, and not one of the library's.
+fn key(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
+    let Some(given) = &field.attrs.rename else {
+        return;
+    };
+    if given.value.value().is_empty() {
         errors.at(
             &given.value,
             "the key is empty: name it, or leave the attribute out",
         );
+    }
+    if model.attrs.namespace.is_none() {
+        of_the_library(&given.value, "key", errors);
+    }
+}
+
+/// What the library itself keeps in a session lies under keys of its own.
+fn of_the_library(given: &LitStr, what: &str, errors: &Errors) {
+    if given.value().starts_with(OF_THE_LIBRARY) {
+        let form = format!(
+            "keys that begin with `{OF_THE_LIBRARY}` belong to the library: choose another {what}"
+        );
+        errors.at(given, form);
     }
 }
 
@@ -165,7 +187,8 @@ fn alone(field: &Field<'_>, errors: &Errors) {
         ),
         (None, None) => return,
     };
-    for other in attrs.names().filter(|name| *name != what) {
+    let alone = |name: &&Ident| *name != what && !(*what == "nest" && **name == "ignore_serde");
+    for other in attrs.names().filter(alone) {
         errors.at(
             other,
             format!("`{other}` means nothing beside `{what}`: {why}"),
@@ -173,23 +196,29 @@ fn alone(field: &Field<'_>, errors: &Errors) {
     }
 }
 
-/// A flash is there or not: it is an `Option`, it has no default, nobody can be found by it once it is read, and it
+/// A flash is there or not: it is an `Option`, or a `Vec` for several messages, it has no default, nobody can be found by it once it is read, and it
 /// is no number that adds up.
 fn flash(field: &Field<'_>, errors: &Errors) {
     let attrs = &field.attrs;
     if attrs.flash.is_none() {
         return;
     }
-    if field.inside_option().is_none() && attrs.counter.is_none() {
+    let list = field.inside_vec().is_some();
+    if field.inside_option().is_none() && !list && attrs.counter.is_none() {
         let ty = types::text(field.ty());
-        let form = format!("a flash is there once and then `None`: write `Option<{ty}>`");
+        let form = format!(
+            "a flash field must be an `Option`, which reads as `None` once taken, or a `Vec` for several messages: write \
+             `Option<{ty}>` or `Vec<{ty}>`"
+        );
         errors.at(&field.input.ty, form);
     }
-    refuse(
-        &attrs.default,
-        "a flash is `None` once it is read: `default` would never end that",
-        errors,
-    );
+    let default = match list {
+        true => {
+            "a flash of several messages reads as an empty list once taken, without `default`: leave it out"
+        }
+        false => "a flash reads as `None` once taken: with `default` it never would",
+    };
+    refuse(&attrs.default, default, errors);
     refuse(
         &attrs.index,
         "a flash is gone once it is read, so no session can be found by it: leave `index` out",
@@ -259,7 +288,7 @@ fn reserved(field: &Field<'_>, errors: &Errors) {
             String::new()
         };
         let form =
-            format!("`{name}` is a method that every session has: name the field otherwise{keep}");
+            format!("`{name}` is a method that every session has: choose another field name{keep}");
         errors.at(field.ident, form);
     }
 }
@@ -300,7 +329,7 @@ fn distinct_constants(fields: &mut [Field<'_>], errors: &Errors) {
                 let (name, constant) = (&field.name, &field.constant);
                 errors.at(
                     field.ident,
-                    format!("the key of `{name}` would be the constant `{constant}`, as that of `{first}` is: name one of them otherwise"),
+                    format!("the key of `{name}` would be the constant `{constant}`, as that of `{first}` is: choose another name for one of them"),
                 );
                 field.keyless = true;
             }

@@ -8,6 +8,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Meta;
 
+/// What is said where a change of what was read would be lost.
+const COPY: &str =
+    " Reading gives a copy: what is changed in it is not stored, `set` and `update` store.";
+
 /// The documentation of a field's accessor.
 pub(crate) fn accessor(model: &Model<'_>, field: &Field<'_>) -> TokenStream {
     let name = &field.name;
@@ -16,6 +20,7 @@ pub(crate) fn accessor(model: &Model<'_>, field: &Field<'_>) -> TokenStream {
             "The fields of a nested `{}`, under the keys that they have there.",
             types::text(field.ty())
         ),
+        Kind::Field | Kind::OptField => description(model, field) + COPY,
         _ => description(model, field),
     };
     paragraphs(field, &format!("The field `{name}`."), &after)
@@ -65,6 +70,7 @@ fn description(model: &Model<'_>, field: &Field<'_>) -> String {
             },
             None => format!("it is in the default of `{}`", model.input.ident),
         },
+        Kind::FlashList => "an empty list".to_owned(),
         _ => "`None`".to_owned(),
     };
     let mut text = format!(

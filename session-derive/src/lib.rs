@@ -14,6 +14,7 @@ mod expand;
 mod docs;
 mod duration;
 mod path;
+mod serde;
 mod suggest;
 mod types;
 
@@ -55,22 +56,26 @@ use syn::DeriveInput;
 /// - `rename = ".."`: the key it is stored under, instead of its name.
 /// - `ttl = "10m"`: a value lives this long after it was set (`ms`, `s`, `m`, `h`, `d`, `w`, and sums as `1h30m`), at
 ///   most 400 days.
-/// - `flash`: reading an `Option` takes it.
+/// - `flash`: reading an `Option` takes it; a `Vec` is several messages.
 /// - `index`: sessions can be found by the field's value.
 /// - `counter`: an integer whose changes add up. Starts at 0 unless it has a default.
 /// - `nest`: the fields of another session struct, under the keys they have there.
 /// - `skip`: not kept in the session; `load` fills it with its default.
+/// - `ignore_serde`: the field's `#[serde(..)]` attributes are for other formats; without it those that the session does
+///   not follow are refused.
 ///
 /// # On the struct
 /// - `namespace = ".."`: a prefix for the keys of all fields, with a dot.
 /// - `default`: fields that are no `Option` and have no default take theirs from the struct's `Default`.
 /// - `crate = path`: where `level-session` is, if the dependency is renamed or re-exported.
+/// - `ignore_serde`: as on a field, for the struct's own `#[serde(..)]` attributes.
 ///
 /// # What is made
 /// For a struct `Shop` the struct `ShopFields` with one method per field, of the field's visibility, and `load` and
-/// `store` for all fields at once; a constant for the typed key of each field, `Shop::USER_ID`; and `impl SessionData
+/// `store` for all fields at once and `detach`; a constant for the typed key of each field, `Shop::USER_ID`; and `impl SessionData
 /// for Shop`.
-#[proc_macro_derive(SessionData, attributes(session))]
+// `serde` is there so that a struct without serde's derives gets our error for it and not the compiler's as well.
+#[proc_macro_derive(SessionData, attributes(session, serde))]
 pub fn session_data(input: TokenStream) -> TokenStream {
     let expansion = match syn::parse(input) {
         Ok(input) => derive(&input),

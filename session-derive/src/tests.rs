@@ -56,11 +56,11 @@ fn what_has_none_is_refused_in_one_sentence() {
         ("#[session(flash)] a: u8", "write `Option<u8>`"),
         (
             "#[session(flash, default = None)] a: Option<u8>",
-            "would never end that",
+            "with `default` it never would",
         ),
         (
             "#[session(flash, default)] a: Option<u8>",
-            "would never end that",
+            "with `default` it never would",
         ),
         (
             "#[session(flash, index)] a: Option<u8>",
@@ -96,12 +96,12 @@ fn what_has_none_is_refused_in_one_sentence() {
         ("#[session(rename = \"\")] a: u8", "the key is empty"),
         (
             "#[session(typ)] a: u8",
-            "there is no attribute `typ`: on the fields there are",
+            "unknown attribute `typ`; on the fields there are",
         ),
-        ("#[session(crate = a)] a: u8", "it stands on the struct"),
+        ("#[session(crate = a)] a: u8", "only valid on the struct"),
         ("#[session(index a)] a: u8", "`index` takes no value"),
         ("#[session(index(a))] a: u8", "`index` takes no value"),
-        ("#[session(a::b)] a: u8", "there is no attribute `a`"),
+        ("#[session(a::b)] a: u8", "unknown attribute `a`"),
         ("a: &'static str", "`&'static str` borrows"),
         ("a: Vec<&str>", "`Vec<&str>` borrows"),
         (
@@ -109,7 +109,7 @@ fn what_has_none_is_refused_in_one_sentence() {
             "keep the stored key with `#[session(rename = \"destroy\")]`",
         ),
         ("r#clone: u8", "`clone` is a method that every session has"),
-        ("#[session(nest)] load: u8", "name the field otherwise"),
+        ("#[session(nest)] load: u8", "choose another field name"),
         ("a: u8, A: u8", "the constant `A`"),
     ] {
         let found = messages(&format!("struct S {{ {fields} }}"));
@@ -118,6 +118,189 @@ fn what_has_none_is_refused_in_one_sentence() {
             "{fields}: {found:?}"
         );
     }
+}
+
+/// Prevents: a password that serde was told to skip, stored in the session all the same. What the session would not
+/// follow is refused, unless `#[session(..)]` says the same or that the attribute is not for the session.
+#[test]
+fn what_serde_is_told_is_never_ignored_in_silence() {
+    for (fields, said) in [
+        ("#[serde(skip)] a: Option<u8>", "write `#[session(skip)]`"),
+        (
+            "#[serde(skip_serializing)] a: u8",
+            "write `#[session(skip)]`",
+        ),
+        (
+            "#[serde(skip_deserializing)] #[session(default)] a: u8",
+            "write `#[session(skip)]`",
+        ),
+        (
+            "#[serde(skip_serializing_if = \"Vec::is_empty\")] a: Vec<u8>",
+            "does not follow `#[serde(skip_serializing_if)]`",
+        ),
+        (
+            "#[serde(skip_serializing_if = \"is_secret\")] a: Option<u8>",
+            "`Option::is_none`",
+        ),
+        (
+            "#[serde(rename = \"b\")] a: u8",
+            "write `#[session(rename = \"b\")]`",
+        ),
+        (
+            "#[serde(rename(serialize = \"b\"))] a: u8",
+            "write `#[session(rename = \"..\")]`",
+        ),
+        (
+            "#[serde(alias = \"b\")] a: u8",
+            "write `#[session(rename = \"..\")]`",
+        ),
+        (
+            "#[serde(rename = \"b\")] #[session(nest)] a: A",
+            "the keys are those of the nested struct",
+        ),
+        ("#[serde(default)] a: u8", "write `#[session(default)]`"),
+        (
+            "#[serde(default = \"f::g\")] a: u8",
+            "write `#[session(default = f::g())]`",
+        ),
+        (
+            "#[serde(default = \"f\")] a: Option<u8>",
+            "write `#[session(default = f())]`",
+        ),
+        (
+            "#[serde(default = \"f\")] #[session(counter)] a: u8",
+            "write `#[session(default = f())]`",
+        ),
+        (
+            "#[serde(with = \"m\")] a: u8",
+            "struct A(#[serde(with = \"m\")] u8);",
+        ),
+        (
+            "#[serde(serialize_with = \"m\")] a: u8",
+            "`#[serde(serialize_with)]`",
+        ),
+        (
+            "#[serde(deserialize_with = \"m\")] a: u8",
+            "`#[serde(deserialize_with)]`",
+        ),
+        ("#[serde(flatten)] a: A", "write `#[session(nest)]`"),
+    ] {
+        let found = messages(&format!("struct S {{ {fields} }}"));
+        assert!(
+            found.len() == 1
+                && found[0].contains(said)
+                && found[0].contains("`#[session(ignore_serde)]`"),
+            "{fields}: {found:?}"
+        );
+    }
+    for (attribute, said) in [
+        (
+            "#[serde(rename_all = \"camelCase\")]",
+            "`#[session(rename = \"..\")]`",
+        ),
+        (
+            "#[serde(rename_all(serialize = \"camelCase\"))]",
+            "`#[session(rename = \"..\")]`",
+        ),
+        ("#[serde(default)]", "write `#[session(default)]`"),
+        ("#[serde(default = \"f\")]", "write `#[session(default)]`"),
+        ("#[serde(from = \"T\")]", "its fields' types"),
+        ("#[serde(try_from = \"T\")]", "its fields' types"),
+        ("#[serde(into = \"T\")]", "its fields' types"),
+    ] {
+        let found = messages(&format!("{attribute} struct S {{ a: u8 }}"));
+        assert!(
+            found.len() == 1
+                && found[0].contains(said)
+                && found[0].contains("`#[session(ignore_serde)]`"),
+            "{attribute}: {found:?}"
+        );
+        let told = format!("{attribute} #[session(ignore_serde)] struct S {{ a: u8 }}");
+        assert_eq!(messages(&told), [""; 0], "{told}");
+    }
+    let both = "#[serde(skip, with = \"m\")] a: u8, #[serde(rename = \"x\")] b: u8";
+    assert_eq!(messages(&format!("struct S {{ {both} }}")).len(), 3);
+}
+
+/// Prevents: a struct that cannot be session data and go into other formats at once.
+#[test]
+fn what_serde_and_the_session_are_both_told_is_accepted() {
+    for fields in [
+        "#[serde(skip)] #[session(skip)] a: u8",
+        "#[serde(rename = \"b\", with = \"m\", flatten)] #[session(skip)] a: u8",
+        "#[serde(skip, rename = \"b\", with = \"m\", default = \"f\")] #[session(ignore_serde)] a: u8",
+        "#[serde(rename = \"b\", alias = \"c\")] #[session(rename = \"d\")] a: u8",
+        "#[serde(default)] a: Option<u8>",
+        "#[serde(default)] #[session(default)] a: u8",
+        "#[serde(default = \"f\")] #[session(default = f())] a: u8",
+        "#[serde(default)] #[session(counter)] a: u8",
+        "#[serde(default)] #[session(flash)] a: Option<u8>",
+        "#[serde(skip_serializing_if = \"Option::is_none\")] a: Option<u8>",
+        "#[serde(flatten)] #[session(nest)] a: A",
+        "#[serde(default, rename = \"b\")] #[session(nest, ignore_serde)] a: A",
+        "#[serde(bound = \"T: Serialize\", borrow)] a: u8",
+    ] {
+        let input = format!(
+            "#[serde(deny_unknown_fields, bound = \"\", crate = \"s\")] struct S {{ {fields} }}"
+        );
+        assert_eq!(messages(&input), [""; 0], "{input}");
+    }
+    for input in [
+        "#[serde(rename_all = \"snake_case\")] struct S { a: u8 }",
+        "#[serde(rename_all = \"UPPERCASE\")] struct S { #[session(rename = \"A\")] a: u8, #[session(nest)] b: B }",
+        "#[serde(default)] #[session(default)] struct S { a: u8 }",
+        "#[serde(default)] struct S { a: Option<u8>, #[session(default = 1)] b: u8 }",
+    ] {
+        assert_eq!(messages(input), [""; 0], "{input}");
+    }
+}
+
+/// Prevents: a field that is stored where the library keeps its own.
+#[test]
+fn keys_of_the_library_are_refused() {
+    for input in [
+        "struct S { #[session(rename = \"level-session:a\")] a: u8 }",
+        "#[session(namespace = \"level-session:x\")] struct S { a: u8, b: u8 }",
+        "#[session(namespace = \"level-session:\")] struct S { #[session(rename = \"level-session:\")] a: u8 }",
+    ] {
+        let found = messages(input);
+        assert!(
+            found.len() == 1
+                && found[0].contains("keys that begin with `level-session:` belong to the library"),
+            "{input}: {found:?}"
+        );
+    }
+    let fine = "#[session(namespace = \"shop\")] struct S { #[session(rename = \"level-session:a\")] a: u8, b: u8 }";
+    assert_eq!(messages(fine), [""; 0]);
+}
+
+/// Prevents: a second message that takes the place of the first before anybody has read it.
+#[test]
+fn a_flash_may_be_a_list() {
+    for fields in [
+        "#[session(flash)] a: Vec<String>",
+        "#[session(flash, ttl = \"1m\")] a: std::vec::Vec<(u8, String)>",
+    ] {
+        let input = format!("struct S {{ {fields} }}");
+        assert_eq!(messages(&input), [""; 0], "{input}");
+    }
+    let list = expansion("struct S { #[session(flash)] a: Vec<String> }");
+    assert!(
+        list.contains("fna(&self)->::level_session::__private::FlashList<'_,String>"),
+        "{list}"
+    );
+    assert!(
+        list.contains("constA:::level_session::__private::Key<Vec<String>>"),
+        "{list}"
+    );
+    let empty = messages("struct S { #[session(flash, default)] a: Vec<String> }");
+    assert!(
+        empty.len() == 1 && empty[0].contains("without `default`"),
+        "{empty:?}"
+    );
+    // A struct's default would never end either.
+    let whole = expansion("#[session(default)] struct S { #[session(flash)] a: Vec<String> }");
+    assert!(!whole.contains("<Selfas"), "{whole}");
 }
 
 /// One mistake is one error: it stands at the second field and names the first.
@@ -254,9 +437,9 @@ fn the_docs_say_what_a_field_is() {
     let expansion = derive(&input).to_string();
     for sentence in [
         " The signed-in user.",
-        " Stored under `shop.user` as `u64`; reads as `None` where nothing is stored. Sessions can be found by its value.",
+        " Stored under `shop.user` as `u64`; reads as `None` where nothing is stored. Sessions can be found by its value. Reading gives a copy: what is changed in it is not stored, `set` and `update` store.",
         " The field `theme`.",
-        " A value lives 1 hour 30 minutes after it was set.",
+        " A value lives 1 hour 30 minutes after it was set. Reading gives a copy",
         " Stored under `shop.visits` as `u64`; reads as 0 where nothing is stored. Changes add up.",
         " Stored under `shop.notice` as `Vec<u8>`; reads as `None` where nothing is stored. Reading takes it.",
         " The fields of a nested `Auth`, under the keys that they have there.",

@@ -4,11 +4,11 @@ use proc_macro2::{Delimiter, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, Type, spanned::Spanned};
 
-/// The `T` of what is written as `Option<T>`, by whatever path.
-pub(crate) fn inside_option(ty: &Type) -> Option<&Type> {
+/// The `T` of what is written as `Option<T>`, by whatever path, or of another type with one argument.
+pub(crate) fn inside<'t>(name: &str, ty: &'t Type) -> Option<&'t Type> {
     match ty {
-        Type::Group(group) => inside_option(&group.elem),
-        Type::Paren(paren) => inside_option(&paren.elem),
+        Type::Group(group) => inside(name, &group.elem),
+        Type::Paren(paren) => inside(name, &paren.elem),
         Type::Path(path) if path.qself.is_none() => {
             let last = path.path.segments.last()?;
             let PathArguments::AngleBracketed(arguments) = &last.arguments else {
@@ -16,7 +16,7 @@ pub(crate) fn inside_option(ty: &Type) -> Option<&Type> {
             };
             match arguments.args.first() {
                 Some(GenericArgument::Type(inner))
-                    if last.ident == "Option" && arguments.args.len() == 1 =>
+                    if last.ident == name && arguments.args.len() == 1 =>
                 {
                     Some(inner)
                 }
@@ -155,7 +155,7 @@ mod tests {
             "::core::option::Option<u8>",
             "(Option<u8>)",
         ] {
-            assert!(inside_option(&ty(text)).is_some(), "{text}");
+            assert!(inside("Option", &ty(text)).is_some(), "{text}");
         }
         for text in [
             "u8",
@@ -165,9 +165,12 @@ mod tests {
             "Option<u8, u8>",
             "Option::Some<u8>",
         ] {
-            assert!(inside_option(&ty(text)).is_none(), "{text}");
+            assert!(inside("Option", &ty(text)).is_none(), "{text}");
         }
-        assert_eq!(text(inside_option(&ty("Option<Vec<Item>>"))), "Vec<Item>");
+        assert_eq!(
+            text(inside("Option", &ty("Option<Vec<Item>>"))),
+            "Vec<Item>"
+        );
     }
 
     #[test]

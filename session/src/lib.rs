@@ -30,7 +30,7 @@
 //! async fn sign_in(session: Session<Shop>, Path(user): Path<u64>) -> Result<&'static str> {
 //!     session.renew()?; // a new id at every change of privilege
 //!     session.user_id().set(user)?;
-//!     session.notice().set("Welcome back".to_owned())?;
+//!     session.notice().set("Welcome back")?;
 //!     Ok("signed in")
 //! } // <- one atomic commit of all of it, before the response leaves
 //!
@@ -61,7 +61,7 @@
 //! # Where to look
 //! - [`derive@SessionData`]: the attributes of the derive.
 //! - [`Untyped`]: the life cycle (`renew`, `destroy`, ..) and fields by key; what every session dereferences to.
-//! - [`Field`], [`OptField`], [`Counter`], [`Flash`]: what an accessor returns.
+//! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: what an accessor returns.
 //! - [`SessionLayer`] for tower and axum, [`Sessions`] for everything else.
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
@@ -134,7 +134,8 @@ pub use level_session_store::{
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
 pub use runtime::Event;
 pub use session::{
-    All, Counter, Field, Flash, Loading, NoFields, OptField, Session, SessionData, Storing, Untyped,
+    All, Counter, Field, Flash, FlashList, Loading, NoFields, OptField, Session, SessionData,
+    SetFrom, Storing, Untyped, Updated,
 };
 pub use sessions::{Sessions, SessionsBuilder};
 

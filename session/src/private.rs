@@ -3,8 +3,8 @@
 pub use crate::{
     Result,
     session::{
-        Counter, Diff, Field, Flash, Loading, Of, OptField, SessionData, Storing, Untyped, View,
-        load, store,
+        Counter, Diff, Field, Flash, FlashList, Loading, Of, OptField, Session, SessionData,
+        Storing, Untyped, View, detach, load, store,
     },
     store::schema::{CounterValue, Def, FieldDef, Key, Schema, schema},
 };
@@ -17,7 +17,7 @@ macro_rules! __expression {
         $expression
     };
     ($($other:tt)*) => {
-        ::core::compile_error!("this is not one expression: a comma may be missing behind it")
+        ::core::compile_error!("expected a single expression; is a comma missing after it?")
     };
 }
 pub use crate::__expression as expression;

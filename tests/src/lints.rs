@@ -54,6 +54,7 @@
 
 use level_session::SessionData;
 use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 
 /// Nested.
 #[derive(Clone, Copy, Debug, SessionData)]
@@ -156,6 +157,156 @@ pub struct Configured {
     pub everything: Everything,
 }
 
+/// Names that a lint expects something else of, in a method.
+#[derive(Debug, SessionData)]
+#[session(namespace = "named")]
+pub struct Named {
+    /// As a conversion.
+    pub from_shop: Option<String>,
+    /// As a conversion.
+    pub into_shop: Option<String>,
+    /// As a conversion.
+    pub to_shop: Option<String>,
+    /// As a conversion.
+    #[session(default)]
+    pub to_shop_mut: String,
+    /// As a conversion.
+    #[session(counter)]
+    pub as_shop: u8,
+    /// As a question.
+    #[session(default)]
+    pub is_member: bool,
+    /// As a constructor.
+    #[session(default)]
+    pub new: bool,
+    /// As a method of a collection.
+    #[session(default)]
+    pub len: u8,
+    /// As a method of a collection.
+    pub iter: Option<u8>,
+    /// As a method of a collection.
+    pub iter_mut: Option<u8>,
+    /// As a method of a trait.
+    pub into_iter: Option<u8>,
+    /// As a method of a trait.
+    #[session(flash)]
+    pub next: Option<u8>,
+    /// As a method of a trait.
+    pub from_str: Option<u8>,
+    /// As a method of a trait.
+    pub to_string: Option<u8>,
+    /// As a method of a trait.
+    #[session(flash)]
+    pub not: Vec<u8>,
+    /// As a method of a trait.
+    pub neg: Option<u8>,
+    /// As a method of a trait.
+    pub default: Option<u8>,
+    /// As a method of a trait.
+    pub hash: Option<u8>,
+    /// As a method of a trait.
+    pub cmp: Option<u8>,
+    /// As a method of a trait.
+    pub eq: Option<u8>,
+    /// As a method of a trait.
+    pub drop: Option<u8>,
+    /// As a method of a trait.
+    pub index: Option<u8>,
+    /// Nested.
+    #[session(nest)]
+    pub into_auth: Auth,
+    /// A type that is too complex, which the author allows.
+    #[allow(clippy::type_complexity, reason = "as the author likes it")]
+    pub complex: Option<
+        BTreeMap<
+            String,
+            BTreeMap<(u8, u8), BTreeMap<u8, BTreeMap<String, Vec<Option<(u8, u8, u8)>>>>>,
+        >,
+    >,
+    /// A type that a lint would have otherwise, which the author allows.
+    #[allow(
+        clippy::box_collection,
+        clippy::option_option,
+        reason = "as the author likes it"
+    )]
+    pub boxed: Box<Vec<u8>>,
+}
+
+/// The same where other lints look: they leave alone what is exported.
+#[derive(Debug, SessionData)]
+#[session(namespace = "named-within")]
+pub(crate) struct NamedWithin {
+    /// As a conversion.
+    pub(crate) from_shop: Option<String>,
+    /// As a conversion.
+    pub(crate) into_shop: Option<String>,
+    /// As a conversion.
+    pub(crate) to_shop: Option<String>,
+    /// As a conversion.
+    #[session(default)]
+    pub(crate) to_shop_mut: String,
+    /// As a conversion.
+    #[session(counter)]
+    pub(crate) as_shop: u8,
+    /// As a question.
+    #[session(default)]
+    pub(crate) is_member: bool,
+    /// As a constructor.
+    #[session(default)]
+    pub(crate) new: bool,
+    /// As a method of a collection.
+    #[session(default)]
+    pub(crate) len: u8,
+    /// As a method of a collection.
+    pub(crate) iter: Option<u8>,
+    /// As a method of a collection.
+    pub(crate) iter_mut: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) into_iter: Option<u8>,
+    /// As a method of a trait.
+    #[session(flash)]
+    pub(crate) next: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) from_str: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) to_string: Option<u8>,
+    /// As a method of a trait.
+    #[session(flash)]
+    pub(crate) not: Vec<u8>,
+    /// As a method of a trait.
+    pub(crate) neg: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) default: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) hash: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) cmp: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) eq: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) drop: Option<u8>,
+    /// As a method of a trait.
+    pub(crate) index: Option<u8>,
+    /// Nested.
+    #[session(nest)]
+    pub(crate) into_auth: Auth,
+    /// A type that is too complex, which the author allows.
+    #[allow(clippy::type_complexity, reason = "as the author likes it")]
+    pub(crate) complex: Option<
+        BTreeMap<
+            String,
+            BTreeMap<(u8, u8), BTreeMap<u8, BTreeMap<String, Vec<Option<(u8, u8, u8)>>>>>,
+        >,
+    >,
+    /// A type that a lint would have otherwise, which the author allows.
+    #[allow(
+        clippy::box_collection,
+        clippy::option_option,
+        reason = "as the author likes it"
+    )]
+    pub(crate) boxed: Box<Vec<u8>>,
+}
+
 /// Makes a struct.
 macro_rules! by_macro {
     ($(#[$doc:meta])* $name:ident { $(#[$attr:meta])* $field:ident: $ty:ty }) => {
@@ -200,4 +351,5 @@ pub struct Empty {}
 const _: () = {
     // Without a use of the struct itself its own definition is dead code.
     let _ = <Within as SessionData>::SCHEMA;
+    let _ = <NamedWithin as SessionData>::SCHEMA;
 };

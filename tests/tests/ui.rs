@@ -18,6 +18,7 @@ fn mistakes_are_explained() {
         "names",
         "nest",
         "rename",
+        "serde",
         "skip",
         "structs",
         "ttl",

@@ -82,7 +82,7 @@ impl AuthSessionFields {
     /// # Errors
     /// Those of writing a field.
     pub fn after_sign_in(&self, destination: impl Into<String>) -> Result<()> {
-        self.destination().set(destination.into())
+        self.destination().set::<String>(destination.into())
     }
 
     /// Signs out, which ends the session and all that is in it.

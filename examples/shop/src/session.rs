@@ -51,12 +51,12 @@ impl ShopFields {
     pub(crate) fn sign_out(&self) -> Result<()> {
         self.destroy()?;
         self.notice()
-            .set("You are signed out, and your cart is gone.".to_owned())
+            .set("You are signed out, and your cart is gone.")
     }
 
     /// Says something on the next page.
     pub(crate) fn say(&self, notice: impl Into<String>) -> Result<()> {
-        self.notice().set(notice.into())
+        self.notice().set::<String>(notice.into())
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Context, implementation, local};
 use crate::{
     ast::{Field, Kind, Model},
     check::RESERVED,
-    docs,
+    docs, path,
 };
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -115,6 +115,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     }
     let (private, untyped) = (&context.private, &context.untyped);
     let docs = docs::accessor(model, field);
+    let allow = allow(&field.name);
     let (vis, ident, constant) = (field.vis(), field.ident, &field.constant);
     // The whole signature stands where the field does, for messages such as "defined here".
     let place = ident.span();
@@ -124,6 +125,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
         let body = context.body(quote_spanned!(place=> &self.#holder));
         return quote_spanned! {place=>
             #docs
+            #allow
             #[must_use]
             #[inline]
             #vis const fn #ident(&self) -> &#ty {
@@ -135,13 +137,19 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
         Kind::Field => quote!(Field),
         Kind::Counter => quote!(Counter),
         Kind::Flash => quote!(Flash),
+        Kind::FlashList => quote!(FlashList),
         Kind::OptField | Kind::Nest | Kind::Skip => quote!(OptField),
     };
-    let (ty, data) = (field.key_type(), &context.data);
+    let ty = match field.inside_vec() {
+        Some(message) if kind == Kind::FlashList => message,
+        _ => field.key_type(),
+    };
+    let data = &context.data;
     let body = quote_spanned!(place=> #private::#handle::new(&self.#untyped, <#data>::#constant));
     let body = context.body(body);
     quote_spanned! {place=>
         #docs
+        #allow
         #[inline]
         #vis fn #ident(&self) -> #private::#handle<'_, #ty> {
             #body
@@ -149,7 +157,23 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     }
 }
 
-/// `load` and `store`.
+/// The lints that expect something else of a method of this name: one called `new` or `into_cart` reads a field, and is
+/// no constructor or conversion. Only where there is such a name, since a crate that forbids the lints is warned of each
+/// attribute that allows them.
+fn allow(name: &str) -> TokenStream {
+    let conversions = ["as_", "from_", "into_", "is_", "to_"];
+    if name == "new" {
+        quote!(#[allow(clippy::new_ret_no_self, clippy::wrong_self_convention)])
+    } else if conversions.iter().any(|prefix| name.starts_with(prefix)) {
+        quote!(#[allow(clippy::wrong_self_convention)])
+    } else if name == "iter" || name == "iter_mut" {
+        quote!(#[allow(clippy::iter_not_returning_iterator)])
+    } else {
+        TokenStream::new()
+    }
+}
+
+/// `load` and `store`, and `detach`, which gives the type along.
 fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     let (private, untyped) = (&context.private, &context.untyped);
     let (vis, data) = (&model.input.vis, &context.data);
@@ -157,6 +181,16 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     let argument = local("data");
     let name = model.name();
     let load_doc = format!(" Reads a whole [`{name}`] at once.");
+    // A session of a struct that nests what cannot be nested is as wrong as the nested field: one error, at its type.
+    let session = match nested(model).next() {
+        Some(field) => {
+            let place = field.ty().span();
+            let session = path::shown_at(quote!(#private::Session), place);
+            let data = path::shown_at(data.clone(), place);
+            quote_spanned!(place=> #session<#data>)
+        }
+        None => quote!(#private::Session<#data>),
+    };
     let store_doc = format!(
         " Writes those fields of the given [`{name}`] that differ from what the session holds; of a counter, the difference."
     );
@@ -177,6 +211,17 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         #[inline]
         #vis fn store<'a>(&'a self, #argument: &'a #data) -> #private::Storing<'a, #data> {
             #private::store(&self.#untyped, #argument)
+        }
+        /// The same session with a unit of work of its own, for what goes on after the response: a WebSocket,
+        /// server-sent events, a spawned task. What it changes is stored by its own `commit` only.
+        ///
+        /// # Errors
+        /// A session that is new and was not committed yet, one that has ended, and a request that is over.
+        // Out of a macro by example, the paragraph above is not seen.
+        #[allow(clippy::missing_errors_doc)]
+        #[inline]
+        #vis fn detach(&self) -> #private::Result<#session> {
+            #private::detach(&self.#untyped)
         }
     }
 }

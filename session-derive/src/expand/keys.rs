@@ -36,7 +36,13 @@ fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenS
     let (attrs, key, ty) = (&field.attrs, &field.key, field.key_type());
     let type_name = types::text(ty);
     let (private, place) = (context.private_at(ty), types::end(ty));
-    let mut definition = quote_spanned!(place=> #private::Def::<#ty>::new(#key, #type_name));
+    let mut definition = match first_of_type(model, field, &type_name) {
+        Some(first) => {
+            let first = &first.constant;
+            quote_spanned!(place=> #private::Def::<#ty>::like(Self::#first, #key, #type_name))
+        }
+        None => quote_spanned!(place=> #private::Def::<#ty>::new(#key, #type_name)),
+    };
     if field.broken {
         return definition;
     }
@@ -58,6 +64,19 @@ fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenS
     definition
 }
 
+/// The first field of the same type as it is written, if that is another and is always there.
+fn first_of_type<'m, 'a>(
+    model: &'m Model<'a>,
+    field: &Field<'a>,
+    type_name: &str,
+) -> Option<&'m Field<'a>> {
+    let mut always = model
+        .stored()
+        .filter(|other| !other.keyless && other.cfg().is_empty());
+    let first = always.find(|other| types::text(other.key_type()) == type_name)?;
+    (first.name != field.name).then_some(first)
+}
+
 /// The function that makes a field's default.
 fn default(model: &Model<'_>, context: &Context, field: &Field<'_>) -> Option<TokenStream> {
     let (ident, ty) = (field.ident, field.key_type());
@@ -77,6 +96,9 @@ fn default(model: &Model<'_>, context: &Context, field: &Field<'_>) -> Option<To
         }),
         // Without any, a counter's 0 comes with `counter`.
         None => match &model.attrs.default {
+            _ if kind == Kind::FlashList => {
+                Some(quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default))
+            }
             Some(given) if matches!(kind, Kind::Field | Kind::Counter) => {
                 let default = of_struct(given);
                 Some(quote!(|| #default.#ident))

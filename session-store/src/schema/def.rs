@@ -1,6 +1,6 @@
 //! What a struct declares of one field.
 
-use super::CounterValue;
+use super::{CounterValue, Key};
 use crate::value::{self, Body, Buffer, CounterRange, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
@@ -109,6 +109,29 @@ impl<T> Def<T> {
 }
 
 impl<T> Def<T> {
+    /// A field without any attribute, of the type of another: what is asked of the type was asked there, so that a type
+    /// that cannot be kept is one error however many fields have it.
+    #[must_use]
+    pub const fn like(other: Key<T>, key: &'static str, type_name: &'static str) -> Self {
+        let other = other.typed_def();
+        Self {
+            erased: FieldDef {
+                key,
+                type_name,
+                ttl: None,
+                flash: false,
+                index: false,
+                counter: None,
+                check: other.erased.check,
+            },
+            default: None,
+            encode: other.encode,
+            decode: other.decode,
+        }
+    }
+}
+
+impl<T> Def<T> {
     /// `#[session(default)]`.
     #[must_use]
     pub const fn with_default(mut self, default: fn() -> T) -> Self {
@@ -157,7 +180,7 @@ impl<T> Def<T> {
     message = "`{Self}` cannot be kept in a session",
     label = "not `Serialize + DeserializeOwned + Send + Sync + 'static`",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on the type",
-    note = "what stays on its thread, as an `Rc` or a `Cell`, cannot be in a session, which does not",
+    note = "session values must be `Send + Sync`; `Rc` and `Cell` are not",
     note = "leave the field out of the session with `#[session(skip)]`"
 )]
 pub trait Storable: Serialize + DeserializeOwned + Send + Sync + 'static {}

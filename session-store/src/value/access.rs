@@ -166,7 +166,7 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         self.next += 1;
         self.half = true;
         match self.keys {
-            Keys::Data => match self.reader.whole(seed) {
+            Keys::Data => match self.reader.whole_key(seed) {
                 Ok(key) => Ok(Some(key)),
                 Err(error) => Err(error.within(Step::Entry)),
             },

@@ -3,10 +3,14 @@
 use super::{
     access::{Keys, Octets, Variant},
     error::ValueError,
+    json::{self, Private},
     reader::{Head, Reader},
     wire::tag,
 };
-use serde::de::{Deserializer, Visitor, value::BorrowedStrDeserializer};
+use serde::de::{
+    Deserializer, Visitor,
+    value::{BorrowedStrDeserializer, MapDeserializer},
+};
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = ValueError;
@@ -180,9 +184,12 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
+        if Private::of(name) == Some(Private::Raw) {
+            return self.raw_json(visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -267,6 +274,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 }
 
 impl<'de> Reader<'de> {
+    /// A text of JSON as serde_json asks for it: as the one entry of a map.
+    fn raw_json<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.head()? {
+            Head::Str(text) => {
+                visitor.visit_map(MapDeserializer::new(std::iter::once((json::RAW, text))))
+            }
+            Head::Map(len) => self.map(len, Keys::Data, visitor),
+            other => self.refuse(&other, &visitor),
+        }
+    }
+
     #[inline]
     fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
         match self.head()? {
@@ -278,7 +296,10 @@ impl<'de> Reader<'de> {
 }
 
 #[inline]
-fn visit_uint<'de, V: Visitor<'de>>(n: u128, visitor: V) -> Result<V::Value, ValueError> {
+pub(super) fn visit_uint<'de, V: Visitor<'de>>(
+    n: u128,
+    visitor: V,
+) -> Result<V::Value, ValueError> {
     match u64::try_from(n) {
         Ok(n) => visitor.visit_u64(n),
         Err(_) => visitor.visit_u128(n),
@@ -286,7 +307,7 @@ fn visit_uint<'de, V: Visitor<'de>>(n: u128, visitor: V) -> Result<V::Value, Val
 }
 
 #[inline]
-fn visit_int<'de, V: Visitor<'de>>(n: i128, visitor: V) -> Result<V::Value, ValueError> {
+pub(super) fn visit_int<'de, V: Visitor<'de>>(n: i128, visitor: V) -> Result<V::Value, ValueError> {
     match i64::try_from(n) {
         Ok(n) => visitor.visit_i64(n),
         Err(_) => visitor.visit_i128(n),

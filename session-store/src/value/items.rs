@@ -2,6 +2,8 @@
 
 use super::{
     error::ValueError,
+    json::{self, Number, Private},
+    reader::{Head, Reader},
     wire::{put_len, replace_len},
     writer::{Pairs, Writer},
 };
@@ -27,6 +29,8 @@ enum Kind {
     OfPairs,
     /// One pair of it: a key and a value without anything round them.
     Pair,
+    /// A struct of serde_json's own, which is its one field, or the number in that.
+    Private(Private),
 }
 
 impl<'w, 'a> Items<'w, 'a> {
@@ -66,6 +70,19 @@ impl<'w, 'a> Items<'w, 'a> {
         }
     }
 
+    /// A struct of serde_json's own.
+    pub(super) fn private(writer: &'w mut Writer<'a>, private: Private) -> Self {
+        Self {
+            len_at: writer.out.len(),
+            declared: 0,
+            count: 0,
+            levels: 0,
+            half: false,
+            kind: Kind::Private(private),
+            writer,
+        }
+    }
+
     #[inline]
     fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
         let result = value.serialize(&mut *self.writer);
@@ -89,19 +106,47 @@ impl<'w, 'a> Items<'w, 'a> {
         key: &'static str,
         value: &T,
     ) -> Result<(), ValueError> {
-        let result = self.writer.str(key);
-        self.writer.failed |= result.is_err();
-        result?;
+        if matches!(self.kind, Kind::Private(_)) {
+            self.writer.out.truncate(self.len_at);
+        } else {
+            let result = self.writer.str(key);
+            self.writer.failed |= result.is_err();
+            result?;
+        }
         self.write(value)?;
         self.count += 1;
         Ok(())
     }
 
+    /// Puts the number in the place of its text, if it is one of ours.
+    fn close_number(self) -> Result<(), ValueError> {
+        let Self { writer, len_at, .. } = self;
+        let Ok(Head::Str(text)) = Reader::new(&writer.out[len_at..]).head() else {
+            return Ok(());
+        };
+        let (number, text) = (json::number(text), text.to_owned());
+        writer.out.truncate(len_at);
+        match number {
+            Some(Number::Uint(n)) => n.serialize(&mut *writer),
+            Some(Number::Int(n)) => n.serialize(&mut *writer),
+            Some(Number::F64(n)) => n.serialize(&mut *writer),
+            None => {
+                writer.deeper(1)?;
+                writer.variant(json::NUMBER)?;
+                writer.depth -= 1;
+                writer.str(&text)
+            }
+        }
+    }
+
     /// A length that was unknown, or announced wrongly, is put right at the end.
     #[inline]
     fn close(self) -> Result<(), ValueError> {
-        if self.kind == Kind::Pair {
-            return Ok(());
+        match self.kind {
+            Kind::Private(_) if self.count == 0 => return Err(ser::Error::custom("")),
+            Kind::Pair | Kind::Private(Private::Raw) => return Ok(()),
+            Kind::Private(Private::Number) => return self.close_number(),
+            Kind::Plain | Kind::OfPairs => {}
         }
         if self.half {
             return Err(unpaired());

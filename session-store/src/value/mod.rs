@@ -54,6 +54,8 @@
 //! | bytes, a list of integers | each other |
 //! | a list | a sequence or a tuple of that length, never a struct |
 //! | a map with strings for keys | a struct: fields by name, in any order; one that the struct does not have is passed over, one that is missing has its `#[serde(default)]` or is `None`. An enum, if there is one entry |
+//! | a key of a map that is an integer or a boolean | as above, and its text in JSON, as JSON would: `7` and `"7"` are one, `"07"` is a text |
+//! | a key of a map that is a string | as above, and the integer or boolean that it is the text of |
 //! | anything else | its own kind; any other is an error that names both |
 //!
 //! # Why two ways to the same bytes
@@ -62,6 +64,11 @@
 //! integer, float and length from bincode; bincode's encoding of the tree itself is the measure that the tests hold
 //! them to. bincode's own serde bridge cannot do it: it writes no types, so it cannot read `#[serde(flatten)]`, untagged
 //! enums or a JSON value, and takes a `u32` for an `i64`.
+//!
+//! # What serde_json hands over
+//! With its feature `arbitrary_precision` a number in a `serde_json::Value` is handed over as a struct. It is stored as a
+//! number all the same, if an integer of 128 bits or an `f64` is exactly that; else as the struct, a map with one entry,
+//! which serde_json reads back with all digits. A `RawValue` is stored as a string, its text.
 //!
 //! # What serde itself cannot do
 //! - An `i128` or `u128` cannot be read inside `#[serde(flatten)]`, or an untagged or internally tagged enum: serde's
@@ -80,11 +87,13 @@ mod head;
 
 mod buffer;
 mod items;
+mod json;
 mod ser;
 mod writer;
 
 mod access;
 mod de;
+mod map_key;
 mod reader;
 
 mod error;

@@ -4,6 +4,7 @@ use super::{
     MAX_DEPTH,
     access::{Entries, Keys, List},
     error::{Shape, ValueError},
+    map_key::MapKey,
     wire::{tag, take, take_bytes, take_len, take_negative, take_uint},
 };
 use crate::error::ErrorKind;
@@ -115,11 +116,28 @@ impl<'de> Reader<'de> {
         &mut self,
         seed: S,
     ) -> Result<S::Value, ValueError> {
+        self.whole_by(|reader| seed.deserialize(reader))
+    }
+
+    /// As [`whole`](Self::whole), for the key of a map.
+    #[inline]
+    pub(super) fn whole_key<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, ValueError> {
+        self.whole_by(|reader| seed.deserialize(MapKey(reader)))
+    }
+
+    #[inline]
+    fn whole_by<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, ValueError>,
+    ) -> Result<T, ValueError> {
         if !matches!(self.astray, Astray::No) {
             self.realign()?;
         }
         let start = self.rest;
-        match seed.deserialize(&mut *self) {
+        match read(self) {
             Ok(value) => {
                 let unread = self.rest.len() == start.len();
                 if unread || !matches!(self.astray, Astray::No) {
@@ -128,7 +146,7 @@ impl<'de> Reader<'de> {
                 }
                 Ok(value)
             }
-            Err(error) => Err(self.went_wrong(start, error, type_name::<S::Value>())),
+            Err(error) => Err(self.went_wrong(start, error, type_name::<T>())),
         }
     }
 

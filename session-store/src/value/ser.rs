@@ -4,6 +4,7 @@ use super::{
     Buffer, MAX_DEPTH,
     error::ValueError,
     items::Items,
+    json::Private,
     wire::{put, put_bytes, put_len, replace_len, tag},
     writer::{Pairs, Text, Writer, too_deep},
 };
@@ -246,11 +247,10 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     }
 
     #[inline]
-    fn serialize_struct(
-        self,
-        _name: &'static str,
-        len: usize,
-    ) -> Result<Items<'w, 'a>, ValueError> {
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Items<'w, 'a>, ValueError> {
+        if let Some(private) = Private::of(name) {
+            return Ok(Items::private(self, private));
+        }
         self.open(tag::MAP, Some(len), 1)
     }
 

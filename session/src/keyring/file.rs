@@ -25,7 +25,11 @@ impl Keyring {
     /// # Errors
     /// If the file can be neither read nor made, or for what [`Keyring::new`] refuses. The error names the file.
     pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let path = path.as_ref();
+        Self::from_file(path.as_ref(), |draft, path| fs::hard_link(draft, path))
+    }
+
+    /// `link` is [`fs::hard_link`], except in tests.
+    pub(super) fn from_file(path: &Path, link: Link) -> Result<Self, ConfigError> {
         let setting = format!("key file `{}`", path.display());
         let refuse = |doing: &'static str| {
             let setting = setting.clone();
@@ -33,9 +37,7 @@ impl Keyring {
         };
         let text = match fs::read_to_string(path) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => {
-                create(path).map_err(refuse(
-                    "it cannot be made: name a file in a directory that exists and can be written to",
-                ))?;
+                create(path, link).map_err(|(advice, cause)| refuse(advice)(cause))?;
                 fs::read_to_string(path)
             }
             read => read,
@@ -47,17 +49,85 @@ impl Keyring {
     }
 }
 
+/// Gives a file a second name, and fails if that name is taken.
+type Link = fn(&Path, &Path) -> io::Result<()>;
+
+/// What failed, and what can be done about it.
+type Failed = (&'static str, io::Error);
+
 /// Makes the file with a new key in it, unless another process does so first. The file is written under a name of its
 /// own and appears under `path` whole, since nobody may read half a key.
-fn create(path: &Path) -> io::Result<()> {
-    let key = Zeroizing::new(Keyring::generate_key().map_err(io::Error::other)?);
-    let draft = Draft::new(path)?;
-    draft.write(key.as_bytes())?;
-    match fs::hard_link(&draft.path, path) {
+fn create(path: &Path, link: Link) -> Result<(), Failed> {
+    let write = || {
+        let key = Zeroizing::new(Keyring::generate_key().map_err(io::Error::other)?);
+        let draft = Draft::new(path)?;
+        draft.write(key.as_bytes())?;
+        Ok(draft)
+    };
+    let draft = write().map_err(|cause| {
+        (
+            "it cannot be made: name a file in a directory that exists and can be written to",
+            cause,
+        )
+    })?;
+    match link(&draft.path, path) {
+        Ok(()) => Ok(()),
         // Another process was first: its key counts.
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
+        Err(_) => rename(&draft, path),
     }
+}
+
+/// Puts a draft in place where there are no hard links: shared folders, some volumes of containers. A rename replaces
+/// the file of a process that was faster, so it is done under a lock, by the one that finds nothing there.
+///
+/// The operating system releases the lock of a process that dies. The lock file is removed once the key file is there,
+/// and not before: with no key file, a process that holds the removed file and one that makes another would each
+/// believe itself alone.
+fn rename(draft: &Draft, path: &Path) -> Result<(), Failed> {
+    let lock_path = beside(path, "lock");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    for_its_owner_alone(&mut options);
+    let lock = options.open(&lock_path).and_then(|file| {
+        file.lock()?;
+        Ok(file)
+    });
+    let _lock = lock.map_err(|cause| {
+        (
+            "it cannot be made here, since the file system has neither hard links nor locks: make it with \
+             `openssl rand -base64 48` before the program starts, or name a file on another file system",
+            cause,
+        )
+    })?;
+    let there = path.try_exists().and_then(|there| match there {
+        true => Ok(()),
+        false => fs::rename(&draft.path, path),
+    });
+    there.map_err(|cause| {
+        (
+            "it cannot be made: a new file in its directory cannot be renamed",
+            cause,
+        )
+    })?;
+    // Nothing depends on it: a lock file that stays holds nothing and is used again.
+    let _ = fs::remove_file(&lock_path);
+    Ok(())
+}
+
+/// The path with a further extension.
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+fn for_its_owner_alone(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    #[cfg(not(unix))]
+    let _ = options;
 }
 
 /// A file under a random name beside the one that is meant, removed in the end.
@@ -70,14 +140,11 @@ impl Draft {
     fn new(path: &Path) -> io::Result<Self> {
         let mut suffix = [0; 8];
         getrandom::fill(&mut suffix).map_err(io::Error::other)?;
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{:016x}", u64::from_ne_bytes(suffix)));
-        let path = PathBuf::from(name);
+        let path = beside(path, &format!("{:016x}", u64::from_ne_bytes(suffix)));
 
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        for_its_owner_alone(&mut options);
         let file = options.open(&path)?;
         Ok(Self { path, file })
     }

@@ -146,7 +146,7 @@ fn random_key() -> Result<Zeroizing<[u8; MIN_KEY_BYTES]>, ConfigError> {
     getrandom::fill(&mut *key).map_err(|cause| {
         ConfigError::new(
             "session keys",
-            "the operating system gave no random bytes for a key",
+            "the operating system's random generator failed",
         )
         .because(cause)
     })?;

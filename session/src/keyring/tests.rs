@@ -1,7 +1,10 @@
 //! Requirements S06, S08, R10 and S09 as far as they concern keys.
 
 use super::*;
-use std::{collections::HashSet, env, error::Error as _, fs, process::Command, thread};
+use base64::Engine as _;
+use std::{
+    collections::HashSet, env, error::Error as _, fs, io, path::Path, process::Command, thread,
+};
 use zeroize::ZeroizeOnDrop;
 
 const A: [u8; 32] = [0xa5; 32];
@@ -264,6 +267,112 @@ fn processes_that_start_at_once_get_one_key() {
         let files: Vec<_> = fs::read_dir(&directory).unwrap().collect();
         assert_eq!(files.len(), 1, "no draft stays behind");
     }
+}
+
+/// What file systems without hard links answer: shared folders, some volumes of containers.
+fn no_hard_links(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::PermissionDenied.into())
+}
+
+#[test]
+fn a_file_system_without_hard_links_will_do() {
+    // A first start in a shared folder would be refused, with the advice to name a directory that can be written to.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("session.key");
+    let made = Keyring::from_file(&path, no_hard_links).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap().len(), 44);
+    let read = Keyring::from_file(&path, no_hard_links).unwrap();
+    assert_eq!(made.sign(&[b"m"]), read.sign(&[b"m"]));
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "requirement S09");
+    }
+}
+
+#[test]
+fn a_start_that_was_interrupted_is_made_good_without_hard_links() {
+    // A lock file and a half-written draft that a killed process left behind would keep every later start waiting, or
+    // pass for the key.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("session.key");
+    fs::write(directory.path().join("session.key.lock"), "").unwrap();
+    fs::write(
+        directory.path().join("session.key.0123456789abcdef"),
+        "half",
+    )
+    .unwrap();
+    Keyring::from_file(&path, no_hard_links).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap().len(), 44);
+}
+
+#[test]
+fn starting_at_once_without_hard_links_gives_one_key() {
+    for _ in 0..50 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("session.key");
+        let start = std::sync::Barrier::new(8);
+        let tags: HashSet<_> = thread::scope(|scope| {
+            let one = || {
+                start.wait();
+                Keyring::from_file(&path, no_hard_links)
+                    .unwrap()
+                    .sign(&[b"m"])
+            };
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+            all.into_iter()
+                .map(|handle| handle.join().unwrap())
+                .collect()
+        });
+        assert_eq!(tags.len(), 1);
+        let key = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            Keyring::from_text(&key, "t").unwrap().sign(&[b"m"]),
+            tags.into_iter().next().unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_key_that_was_broken_over_lines_is_explained() {
+    // `openssl rand -base64 64` puts one key on two lines, and the second would be refused as a key that is too short.
+    let wrapped = |bytes: usize, columns: usize| {
+        let text = base64::engine::general_purpose::STANDARD.encode(vec![0xa5; bytes]);
+        let lines: Vec<&str> = text
+            .as_bytes()
+            .chunks(columns)
+            .map(|line| str::from_utf8(line).unwrap())
+            .collect();
+        lines.join("\n")
+    };
+    for (text, second) in [
+        (wrapped(64, 64), 2),
+        (wrapped(64, 76), 2),
+        (format!("{A_HEX}\n{}", wrapped(64, 64)), 3),
+    ] {
+        let shown = refused(Keyring::from_text(&text, "key file `k`"));
+        assert!(
+            shown.contains(&format!("key {second} of {second} has")),
+            "{shown}"
+        );
+        assert!(shown.contains("broken over several lines"), "{shown}");
+        assert!(shown.contains("openssl rand -base64 48"), "{shown}");
+        // A space is what an unquoted shell variable makes of the line's end.
+        let spaced = Keyring::from_text(&text.replace('\n', " "), "t");
+        assert!(refused(spaced).contains("broken over several lines"));
+    }
+    let apart = refused(Keyring::from_text(&wrapped(64, 64).replace('\n', ","), "t"));
+    assert!(
+        !apart.contains("several lines"),
+        "a comma separates keys: {apart}"
+    );
+    let two = wrapped(48, 64) + "\n" + A_HEX;
+    assert!(
+        Keyring::from_text(&two, "t").is_ok(),
+        "two keys, the first as long as a line"
+    );
 }
 
 #[test]

@@ -84,8 +84,43 @@ impl Keyring {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Self::prepare(&keys, setting)
+        Self::prepare(&keys, setting).map_err(|refused| match broken_over_lines(text, &keys) {
+            Some((nth, bytes)) => ConfigError::new(
+                setting.to_owned(),
+                format!(
+                    "key {nth} of {} has {bytes} bytes, at least {MIN_KEY_BYTES} random ones are needed: it seems to be \
+                     the end of one key that was broken over several lines, as `openssl rand -base64 64` does; write \
+                     each key without a line break, or make one that fits into a line with `openssl rand -base64 48`",
+                    keys.len()
+                ),
+            ),
+            None => refused,
+        })
     }
+}
+
+/// The length of the lines that `openssl` and `base64` write.
+const LINES: [usize; 2] = [64, 76];
+
+/// A key that is too short and stands behind a full line: its position and its length.
+fn broken_over_lines(text: &str, keys: &[Zeroizing<Vec<u8>>]) -> Option<(usize, usize)> {
+    let is_separator = |c: char| c == ',' || c.is_whitespace();
+    let mut before: Option<&str> = None;
+    let mut words = text.split_inclusive(is_separator);
+    // Each piece is a word with the separator behind it; one that is a separator alone ends or goes on a gap.
+    let mut position = 0;
+    words.find_map(|piece| {
+        let word = piece.trim_end_matches(is_separator);
+        if word.is_empty() {
+            before = before.filter(|_| !piece.contains(','));
+            return None;
+        }
+        let bytes = keys.get(position)?.len();
+        position += 1;
+        let follows_a_line = before.is_some_and(|line| LINES.contains(&line.len()));
+        before = (!piece.contains(',')).then_some(word);
+        (follows_a_line && bytes < MIN_KEY_BYTES).then_some((position, bytes))
+    })
 }
 
 /// The bytes of one key.

@@ -1,6 +1,6 @@
 //! Whole structs: read in one go, and stored as the difference.
 
-use super::{Of, SessionData, handles, untyped::Untyped};
+use super::{Of, Session, SessionData, handles, order::is_same_but_for_order, untyped::Untyped};
 use crate::{
     changes::Change,
     error::{Error, ErrorKind, Result},
@@ -94,7 +94,10 @@ impl Diff<'_> {
                 let body = value::open(&setting.bytes)
                     .map_err(|cause| cause.on_field(key.name()))?
                     .body();
-                if seen != Some(body.as_bytes()) {
+                let is_same = |seen: &[u8]| {
+                    seen == body.as_bytes() || is_same_but_for_order(key, seen, body.as_bytes())
+                };
+                if !seen.is_some_and(is_same) {
                     self.changes
                         .push((name, Difference::Change(Change::Set(setting))));
                 }
@@ -141,7 +144,8 @@ impl Diff<'_> {
             }
             return Ok(());
         }
-        if seen.is_none() && !default.is_empty() && *held == *default {
+        let is_default = || *held == *default || is_same_but_for_order(key, &default, &held);
+        if seen.is_none() && !default.is_empty() && is_default() {
             return Ok(());
         }
         self.optional(key, Some(value))
@@ -186,6 +190,14 @@ pub struct Storing<'a, T> {
 
 /// The same for all structs, and so compiled here and once.
 type Reading<'a> = Pin<Box<dyn Future<Output = Result<BTreeMap<FieldName, Bytes>>> + Send + 'a>>;
+
+/// The session with a unit of work of its own, with the type it had.
+///
+/// # Errors
+/// Those of [`Untyped::detach`].
+pub fn detach<T: SessionData>(session: &Untyped) -> Result<Session<T>> {
+    session.detach()?.typed()
+}
 
 /// Reads the whole struct: the fields that the request has not read yet are read in one go, of one moment. A flash
 /// value is looked at, not taken.

@@ -1,15 +1,14 @@
 //! What an accessor returns: a handle on one field, which is itself the future of its value.
 
-use super::{read::Read, unit::UnitOfWork, untyped::Untyped};
+use super::{read::Read, set_from::SetFrom, unit::UnitOfWork, untyped::Untyped, updated::Updated};
 use crate::{
     changes::{Change, Setting},
     error::{Error, ErrorKind, Result},
-    store::Timestamp,
     store::{
-        Bytes, FieldName,
+        Bytes, FieldName, Timestamp,
         schema::{CounterValue, Def, Key},
     },
-    value,
+    value::{self, Body, Buffer},
 };
 use std::{
     fmt,
@@ -62,17 +61,25 @@ impl<'a, T> Handle<'a, T> {
     }
 
     /// `change` gets what is there and leaves what shall be there.
-    async fn update(self, mut change: impl FnMut(&mut Option<T>) + Send + 'static) -> Result<()> {
+    async fn update<R: Send + 'static>(
+        self,
+        mut change: impl FnMut(&mut Option<T>) -> Result<R> + Send + 'static,
+    ) -> Result<Updated<R>> {
         let Self { unit, key, .. } = self;
+        let updated = Updated::new();
+        let latest = updated.share();
         let step = move |bytes: Option<&Bytes>, now| {
             let mut value = decode(key.typed_def(), bytes, now)?;
-            change(&mut value);
-            value
+            let result = change(&mut value)?;
+            let setting = value
                 .map(|value| setting(key.typed_def(), &value, || now))
-                .transpose()
+                .transpose()?;
+            latest.put(result);
+            Ok(setting)
         };
         unit.update(&FieldName::from_static(key.name()), Box::new(step))
-            .await
+            .await?;
+        Ok(updated)
     }
 }
 
@@ -100,12 +107,13 @@ pub(super) fn setting<T>(
 fn default<T>(def: &Def<T>) -> Result<T> {
     match def.default {
         Some(default) => Ok(default()),
-        None => Err(Error::new(
-            ErrorKind::Missing,
-            "nothing is stored, and the field has no default",
-        )
-        .on(def.erased.key())),
+        None => Err(no_default(def)),
     }
+}
+
+fn no_default<T>(def: &Def<T>) -> Error {
+    let problem = "nothing is stored, and the field has no default";
+    Error::new(ErrorKind::Missing, problem).on(def.erased.key())
 }
 
 macro_rules! handle {
@@ -127,13 +135,17 @@ macro_rules! handle {
 
             /// Sets the value. It is yours alone until the request ends, then it is stored with everything else.
             ///
-            /// Nothing is awaited, so that there is no await to forget.
+            /// Nothing is awaited, so that there is no await to forget. It takes a `T`, and for texts what converts
+            /// without loss: `.set("text")` for a `String`. See [`SetFrom`].
             ///
             /// # Errors
             /// [`ErrorKind::Encode`] if the value's `Serialize` fails or it is too large or too deep;
             /// [`ErrorKind::Closed`] and [`ErrorKind::Gone`] if the request or the session is over.
-            pub fn set(self, value: T) -> Result<()> {
-                self.0.set(&value)
+            pub fn set<V>(self, value: V) -> Result<()>
+            where
+                T: SetFrom<V>,
+            {
+                self.0.set(&T::set_from(value))
             }
 
             /// Removes the value; no error if there is none.
@@ -171,11 +183,17 @@ handle! {
     ///
     /// `.await` reads; [`set`](Self::set), [`update`](Self::update), [`remove`](Self::remove) and
     /// [`take`](Self::take) change.
+    ///
+    /// What is read is a copy. `session.cart().await?.push(item)` pushes to the copy, which is dropped: nothing is stored.
+    /// Write `session.cart().update(move |cart| cart.push(item.clone())).await?`.
     Field -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok)
 }
 
 handle! {
     /// A field without a default: reading it gives an `Option<T>`, `None` where nothing is stored.
+    ///
+    /// What is read is a copy: what is changed in it is not stored. [`set`](Self::set), [`update`](Self::update),
+    /// [`remove`](Self::remove) and [`take`](Self::take) change.
     OptField -> Option<T>, |_handle, value| Ok(value)
 }
 
@@ -188,20 +206,53 @@ impl<T: Send> Field<'_, T> {
     /// Changes the value: `change` runs on what the request sees, and again on the latest value if another request
     /// changed it meanwhile. So no update is lost, and `change` should do nothing but change the value.
     ///
+    /// It gives what `change` returned for the value that the request sees. Where that must be what was stored in the
+    /// end, use [`update_tracked`](Self::update_tracked).
+    ///
     /// # Errors
     /// Those of reading and of [`set`](Self::set).
-    pub async fn update(self, mut change: impl FnMut(&mut T) + Send + 'static) -> Result<()> {
+    pub async fn update<R: Send + 'static>(
+        self,
+        change: impl FnMut(&mut T) -> R + Send + 'static,
+    ) -> Result<R> {
+        Ok(self.update_tracked(change).await?.into_inner())
+    }
+
+    /// As [`update`](Self::update), and says what `change` returned when it ran last: after the commit that is the run
+    /// whose value was stored.
+    ///
+    /// ```
+    /// # use level_session::{Result, Session, SessionData};
+    /// #[derive(SessionData)]
+    /// struct Wallet {
+    ///     #[session(default)]
+    ///     credits: u32,
+    /// }
+    ///
+    /// /// Spends a credit, and says whether there was one.
+    /// async fn spend(session: Session<Wallet>) -> Result<bool> {
+    ///     let spend = |credits: &mut u32| {
+    ///         let left = credits.checked_sub(1);
+    ///         *credits = left.unwrap_or(0);
+    ///         left.is_some()
+    ///     };
+    ///     let spent = session.credits().update_tracked(spend).await?;
+    ///     session.commit().await?; // another request may have spent the last one meanwhile
+    ///     Ok(spent.get())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn update_tracked<R: Send + 'static>(
+        self,
+        mut change: impl FnMut(&mut T) -> R + Send + 'static,
+    ) -> Result<Updated<R>> {
         let def = self.0.key.typed_def();
-        default_exists(def)?;
+        // The derive makes a `Field` only of what has a default.
+        let default = def.default.ok_or_else(|| no_default(def))?;
         self.0
-            .update(move |value| {
-                if value.is_none() {
-                    *value = def.default.map(|default| default());
-                }
-                if let Some(value) = value {
-                    change(value);
-                }
-            })
+            .update(move |value| Ok(change(value.get_or_insert_with(default))))
             .await
     }
 
@@ -215,23 +266,33 @@ impl<T: Send> Field<'_, T> {
     }
 }
 
-/// The derive makes a [`Field`] only of what has a default.
-fn default_exists<T>(def: &Def<T>) -> Result<()> {
-    match def.default {
-        Some(_) => Ok(()),
-        None => default(def).map(drop),
-    }
-}
-
 impl<T: Send> OptField<'_, T> {
     /// Changes the value, or that there is one: `change` runs on what the request sees, and again on the latest value
     /// if another request changed it meanwhile. So no update is lost, and `change` should do nothing but change the
     /// value.
     ///
+    /// It gives what `change` returned for the value that the request sees. Where that must be what was stored in the
+    /// end, use [`update_tracked`](Self::update_tracked).
+    ///
     /// # Errors
     /// Those of reading and of [`set`](Self::set).
-    pub async fn update(self, change: impl FnMut(&mut Option<T>) + Send + 'static) -> Result<()> {
-        self.0.update(change).await
+    pub async fn update<R: Send + 'static>(
+        self,
+        change: impl FnMut(&mut Option<T>) -> R + Send + 'static,
+    ) -> Result<R> {
+        Ok(self.update_tracked(change).await?.into_inner())
+    }
+
+    /// As [`update`](Self::update), and says what `change` returned when it ran last: see
+    /// [`Field::update_tracked`].
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn update_tracked<R: Send + 'static>(
+        self,
+        mut change: impl FnMut(&mut Option<T>) -> R + Send + 'static,
+    ) -> Result<Updated<R>> {
+        self.0.update(move |value| Ok(change(value))).await
     }
 
     /// Takes the value out of the session, at once and whatever becomes of the request: of any number of concurrent
@@ -319,7 +380,10 @@ impl<'a, T> Flash<'a, T> {
     ///
     /// # Errors
     /// As [`OptField::set`].
-    pub fn set(self, value: T) -> Result<()> {
+    pub fn set<V>(self, value: V) -> Result<()>
+    where
+        T: SetFrom<V>,
+    {
         self.peek().set(value)
     }
 
@@ -356,5 +420,88 @@ impl<T: Send> Future for Flash<'_, T> {
 impl<T> fmt::Debug for Flash<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Flash({:?})", self.key)
+    }
+}
+
+/// Messages that are read once: reading takes all of them.
+///
+/// `.await` gives them, an empty list where there are none, and claims them at once, so that of two concurrent requests
+/// one shows them. [`push`](Self::push) adds one; [`peek`](Self::peek) looks without taking.
+#[must_use = "a handle does nothing by itself: `.await` takes, `.push(..).await?` adds"]
+pub struct FlashList<'a, T: 'static>(Flash<'a, Vec<T>>);
+
+impl<'a, T> FlashList<'a, T> {
+    #[doc(hidden)]
+    pub fn new(session: &'a Untyped, key: Key<Vec<T>>) -> Self {
+        Self(Flash::new(session, key))
+    }
+
+    /// The field's typed key.
+    pub fn key(&self) -> Key<Vec<T>> {
+        self.0.key()
+    }
+
+    /// Adds a message behind those that are there. It is an [`update`](Field::update), so of any number of concurrent
+    /// requests that add one none is lost.
+    ///
+    /// # Errors
+    /// As [`Field::update`].
+    pub fn push<V>(self, message: V) -> impl Future<Output = Result<()>> + Send
+    where
+        T: SetFrom<V> + Send,
+    {
+        let Flash { session, key, .. } = self.0;
+        let fail = move |cause: value::ValueError| cause.on_field(key.name());
+        // As bytes, since it is needed once for each run and need not be `Clone`.
+        let mut bytes = Buffer::new();
+        let written =
+            (key.typed_def().encode)(&vec![T::set_from(message)], &mut bytes).map_err(fail);
+        async move {
+            written?;
+            let push = move |messages: &mut Option<Vec<T>>| {
+                let mut added = (key.typed_def().decode)(&Body::of(&bytes)).map_err(fail)?;
+                messages.get_or_insert_default().append(&mut added);
+                Ok(())
+            };
+            Handle::new(session, key).update(push).await.map(drop)
+        }
+    }
+
+    /// Sets all messages, in place of those that are there.
+    ///
+    /// # Errors
+    /// As [`Field::set`].
+    pub fn set(self, messages: Vec<T>) -> Result<()> {
+        self.0.set(messages)
+    }
+
+    /// Removes the messages unread.
+    ///
+    /// # Errors
+    /// As [`Field::remove`].
+    pub fn remove(self) -> Result<()> {
+        self.0.remove()
+    }
+
+    /// Reads the messages and leaves them where they are.
+    pub fn peek(self) -> Field<'a, Vec<T>> {
+        Field::new(self.0.session, self.0.key)
+    }
+}
+
+impl<T> Unpin for FlashList<'_, T> {}
+
+impl<T: Send> Future for FlashList<'_, T> {
+    type Output = Result<Vec<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let taken = ready!(Pin::new(&mut self.0).poll(cx))?;
+        Poll::Ready(Ok(taken.unwrap_or_default()))
+    }
+}
+
+impl<T> fmt::Debug for FlashList<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlashList({:?})", self.key())
     }
 }

@@ -2,16 +2,21 @@
 
 mod data;
 mod handles;
+mod order;
 mod read;
+mod set_from;
 mod state;
 mod unit;
 mod untyped;
+mod updated;
 
-pub use data::{Diff, Loading, Storing, View, load, store};
-pub use handles::{Counter, Field, Flash, OptField};
+pub use data::{Diff, Loading, Storing, View, detach, load, store};
+pub use handles::{Counter, Field, Flash, FlashList, OptField};
+pub use set_from::SetFrom;
 #[cfg(feature = "tower")]
 pub(crate) use unit::Committing;
 pub use untyped::{All, Untyped};
+pub use updated::Updated;
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
 use crate::store::schema::Schema;
@@ -49,12 +54,16 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// Clones are the same session and the same unit of work.
 pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
+    // For the compiler's message: whether a struct has a size is asked of its last field alone, and where `T` lacks the
+    // derive the answer would be one error more for each place that has a session.
+    _last: (),
 }
 
 impl<T: SessionData> Session<T> {
     pub(crate) fn over(session: Untyped) -> Self {
         Self {
             fields: (T::FIELDS)(session, PhantomData),
+            _last: (),
         }
     }
 }

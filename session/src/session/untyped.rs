@@ -1,6 +1,6 @@
 //! The session without a declared type: its life cycle, and its fields by key.
 
-use super::{SessionData, unit::UnitOfWork};
+use super::{SessionData, unit::UnitOfWork, updated::Updated};
 use crate::{
     changes::Change,
     error::{Error, ErrorKind, Result},
@@ -128,35 +128,65 @@ impl Untyped {
     /// # Ok(()) }
     /// ```
     ///
+    /// It gives what `change` returned for the value that the request sees. Where that must be what was stored in the
+    /// end, use [`update_tracked`](Self::update_tracked).
+    ///
     /// # Errors
     /// Those of [`get`](Self::get) and [`set`](Self::set).
-    pub async fn update<T>(
+    pub async fn update<T, R>(
         &self,
         key: impl AsKey<T>,
-        mut change: impl FnMut(&mut Option<T>) + Send + 'static,
-    ) -> Result<()>
+        change: impl FnMut(&mut Option<T>) -> R + Send + 'static,
+    ) -> Result<R>
     where
         T: Serialize + DeserializeOwned,
+        R: Send + 'static,
+    {
+        Ok(self.update_tracked(key, change).await?.into_inner())
+    }
+
+    /// As [`update`](Self::update), and says what `change` returned when it ran last: after the commit that is the run
+    /// whose value was stored. See [`Field::update_tracked`](crate::Field::update_tracked).
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn update_tracked<T, R>(
+        &self,
+        key: impl AsKey<T>,
+        mut change: impl FnMut(&mut Option<T>) -> R + Send + 'static,
+    ) -> Result<Updated<R>>
+    where
+        T: Serialize + DeserializeOwned,
+        R: Send + 'static,
     {
         let name = own(key.name())?;
         let def = self.definition(&name);
         let field = name.clone();
+        let updated = Updated::new();
+        let latest = updated.share();
         let step = move |bytes: Option<&Bytes>, now| {
             let mut value = decode::<T>(&field, bytes, now)?;
-            change(&mut value);
-            let Some(value) = value else { return Ok(None) };
-            let setting = UnitOfWork::setting(
-                def.map(|(_, def)| def),
-                &field,
-                || now,
-                |out| value::encode(&value, out),
-            )?;
-            if let Some((schema, def)) = def {
-                check(schema, def, &setting.bytes)?;
-            }
-            Ok(Some(setting))
+            let result = change(&mut value);
+            let setting = match value {
+                None => None,
+                Some(value) => {
+                    let setting = UnitOfWork::setting(
+                        def.map(|(_, def)| def),
+                        &field,
+                        || now,
+                        |out| value::encode(&value, out),
+                    )?;
+                    if let Some((schema, def)) = def {
+                        check(schema, def, &setting.bytes)?;
+                    }
+                    Some(setting)
+                }
+            };
+            latest.put(result);
+            Ok(setting)
         };
-        self.0.update(&name, Box::new(step)).await
+        self.0.update(&name, Box::new(step)).await?;
+        Ok(updated)
     }
 
     /// Takes a field out of the session, at once and whatever becomes of the request: of any number of concurrent

@@ -31,7 +31,7 @@ pub(crate) const SLOW: [Slow; 5] = [
 pub(crate) async fn begin_slowly(app: &App, visitor: &Visitor, slow: Slow) -> Result<Shopping> {
     let session: Shopping = app.begin(visitor);
     match slow {
-        Slow::WroteBlindly => session.theme().set("dark".into())?,
+        Slow::WroteBlindly => session.theme().set("dark")?,
         Slow::Read => drop(session.user_id().await?),
         Slow::Updated => {
             session
@@ -59,12 +59,12 @@ pub(crate) async fn must_be_gone(app: &App, session: &Shopping, slow: Slow) {
     if slow == Slow::OnlyBegan {
         assert_eq!(session.theme().await.unwrap_err().kind(), ErrorKind::Gone);
         assert_eq!(
-            session.theme().set("x".into()).unwrap_err().kind(),
+            session.theme().set("x").unwrap_err().kind(),
             ErrorKind::Gone
         );
     }
     if slow == Slow::Read {
-        session.theme().set("dark".into()).unwrap();
+        session.theme().set("dark").unwrap();
     }
     let error = app.finish(session, &mut visitor).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Gone, "{slow:?}");
@@ -300,13 +300,13 @@ async fn what_is_written_after_a_destroy_begins_a_new_session() {
         let mut visitor = sign_in(&app).await;
         let old = visitor.clone();
         app.request(&mut visitor, async |s: Shopping| {
-            s.theme().set("dark".into())?;
+            s.theme().set("dark")?;
             s.destroy()?;
             assert_eq!(
                 (s.user_id().await?, s.theme().await?.as_str()),
                 (None, "light")
             );
-            s.notice().set("You are signed out".into())
+            s.notice().set("You are signed out")
         })
         .await
         .unwrap();
@@ -332,7 +332,7 @@ async fn clear_and_renew_keep_nothing_of_the_former_user() {
         app.request(&mut visitor, async |s: Shopping| {
             s.clear()?;
             s.renew()?;
-            s.theme().set("dark".into())
+            s.theme().set("dark")
         })
         .await
         .unwrap();

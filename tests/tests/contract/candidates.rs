@@ -86,7 +86,7 @@ async fn a_dead_cookie_with_a_good_signature_does_not_hide_a_live_one() {
                 }
                 First::ReadsAll => assert_eq!(session.get_all().await.unwrap().len(), 1),
                 First::Asks => assert!(session.is_live().await.unwrap()),
-                First::Writes => session.theme().set("dark".into()).unwrap(),
+                First::Writes => session.theme().set("dark").unwrap(),
                 First::Updates => session
                     .theme()
                     .update(|theme| theme.push('!'))
@@ -156,7 +156,7 @@ async fn a_sign_out_ends_the_sessions_of_all_cookies() {
             }
             session.destroy().unwrap();
             if says {
-                session.notice().set("bye".into()).unwrap();
+                session.notice().set("bye").unwrap();
             }
             // What fails is tried again, with all of them.
             app.faults.fail_commits(true);

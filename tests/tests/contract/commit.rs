@@ -22,7 +22,7 @@ async fn a_request_is_one_commit_of_the_fields_that_changed() -> Result<()> {
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Shopping| {
         s.user_id().set(1)?;
-        s.theme().set("dark".into())
+        s.theme().set("dark")
     })
     .await?;
     let _ = app.faults.calls();
@@ -150,10 +150,8 @@ async fn a_store_that_cannot_be_read_is_an_error_and_never_an_empty_session() ->
         .await;
     assert_eq!(read.unwrap_err().kind(), ErrorKind::Store);
     // What only writes need not be read, and writes nothing but its field.
-    app.request(&mut visitor, async |s: Shopping| {
-        s.theme().set("dark".into())
-    })
-    .await?;
+    app.request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
+        .await?;
     assert_eq!(visitor, before);
 
     app.faults.fail_loads(false);
@@ -291,7 +289,7 @@ async fn a_commit_that_was_dropped_goes_on_with_whatever_comes_next() -> Result<
         let _ = app.faults.calls();
         match next {
             "a read" => assert_eq!(session.visits().await?, 2),
-            "a write" => session.theme().set("dark".into())?,
+            "a write" => session.theme().set("dark")?,
             "a commit" => session.commit().await?,
             _ => {}
         }
@@ -345,7 +343,7 @@ async fn a_commit_that_failed_remembers_a_clear() {
         .unwrap();
         let session: Shopping = app.begin(&visitor);
         session.clear().unwrap();
-        session.theme().set("dark".into()).unwrap();
+        session.theme().set("dark").unwrap();
         app.faults.fail_commits(true);
         let error = session.commit().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Store);
@@ -368,7 +366,7 @@ async fn a_request_that_only_writes_is_one_trip() {
     over_every_store(async |store| {
         let app = App::over(store);
         let mut visitor = Visitor::new();
-        let set = async |s: Shopping| s.theme().set("dark".into());
+        let set = async |s: Shopping| s.theme().set("dark");
         app.request(&mut visitor, set).await.unwrap();
         assert_eq!(trips(&app), 1, "a new session");
         app.request(&mut visitor, set).await.unwrap();
@@ -389,14 +387,14 @@ async fn a_request_that_only_writes_is_one_trip() {
         assert_eq!(trips(&app), 1, "a sign-in");
         app.request(&mut visitor, async |s: Shopping| {
             s.user_id().await?;
-            s.theme().set("light".into())
+            s.theme().set("light")
         })
         .await
         .unwrap();
         assert_eq!(trips(&app), 2, "a read and a write");
         app.request(&mut visitor, async |s: Shopping| {
             s.destroy()?;
-            s.notice().set("bye".into())
+            s.notice().set("bye")
         })
         .await
         .unwrap();
@@ -466,7 +464,7 @@ async fn a_store_that_shows_all_fields_is_asked_once() {
         let mut visitor = Visitor::new();
         app.request(&mut visitor, async |s: Shopping| {
             s.user_id().set(7)?;
-            s.theme().set("dark".into())
+            s.theme().set("dark")
         })
         .await
         .unwrap();
@@ -498,7 +496,7 @@ async fn what_was_set_is_among_all_fields() {
         app.request(&mut visitor, async |s: Shopping| {
             s.set("note", 1)?;
             s.del("user_id")?;
-            s.theme().set("dark".into())?;
+            s.theme().set("dark")?;
             assert_eq!(
                 s.get_all().await?.keys().collect::<Vec<_>>(),
                 ["note", "theme"]

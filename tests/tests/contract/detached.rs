@@ -81,7 +81,7 @@ async fn what_was_written_stays_when_a_request_reads_anew() {
             .update(|cart| cart.push(crate::Item("tea".into())))
             .await
             .unwrap();
-        session.theme().set("dark".into()).unwrap();
+        session.theme().set("dark").unwrap();
         app.request(&mut visitor, async |s: Shopping| {
             s.user_id().set(8)?;
             s.visits().add(10)?;

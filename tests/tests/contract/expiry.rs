@@ -172,7 +172,7 @@ async fn a_timeout_that_was_shortened_holds_for_what_only_writes() {
                 if renews {
                     s.renew()?;
                 }
-                s.theme().set("dark".into())
+                s.theme().set("dark")
             })
             .await
             .unwrap();
@@ -198,7 +198,7 @@ async fn a_timeout_that_was_lengthened_holds_from_the_next_use_on() {
                 let user = app
                     .request(&mut visitor, async |s: Shopping| {
                         if writes {
-                            s.theme().set("dark".into())?;
+                            s.theme().set("dark")?;
                             s.commit().await?;
                         }
                         s.user_id().await
@@ -218,7 +218,7 @@ async fn a_ttl_that_ends_within_a_request_ends() {
     over_every_store(async |store| {
         let app = App::over(store);
         let mut visitor = sign_in(&app).await;
-        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234".into()))
+        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234"))
             .await
             .unwrap();
         let session: Shopping = app.begin(&visitor);
@@ -242,7 +242,7 @@ async fn a_field_with_a_ttl_expires_by_itself() {
     over_every_store(async |store| {
         let app = App::over(store);
         let mut visitor = sign_in(&app).await;
-        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234".into()))
+        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234"))
             .await
             .unwrap();
         app.sleep(599);

@@ -39,7 +39,7 @@ async fn the_request_that_renews_does_not_end_the_grace() {
             s.commit().await?;
             assert_eq!(s.user_id().await?, Some(7)); // which asks the store, and learns of the grace
             app.clock.advance(Duration::from_secs(2)); // so that the use is one to be noted
-            s.theme().set("dark".into())
+            s.theme().set("dark")
         })
         .await
         .unwrap();

@@ -93,7 +93,7 @@ async fn a_field_is_read_alone_and_once() -> Result<()> {
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Shopping| {
         s.user_id().set(7)?;
-        s.theme().set("dark".into())
+        s.theme().set("dark")
     })
     .await?;
     let _ = app.faults.calls();
@@ -136,7 +136,7 @@ async fn a_request_sees_its_own_writes() -> Result<()> {
     app.request(&mut visitor, async |s: Shopping| {
         s.visits().add(3)?;
         assert_eq!(s.visits().await?, 5);
-        s.theme().set("dark".into())?;
+        s.theme().set("dark")?;
         assert_eq!(s.theme().await?, "dark");
         s.theme().remove()?;
         assert_eq!(s.theme().await?, "light");
@@ -172,11 +172,9 @@ async fn a_field_is_read_as_of_the_moment_when_it_is_asked_for() {
             .unwrap();
         let session: Shopping = app.begin(&visitor);
         assert_eq!(session.user_id().await.unwrap(), Some(7));
-        app.request(&mut visitor, async |s: Shopping| {
-            s.theme().set("dark".into())
-        })
-        .await
-        .unwrap();
+        app.request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
+            .await
+            .unwrap();
         assert_eq!(session.theme().await.unwrap(), "dark");
         app.request(&mut visitor, async |s: Shopping| s.destroy())
             .await

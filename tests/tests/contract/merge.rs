@@ -24,7 +24,7 @@ async fn two_requests_that_change_different_fields_both_keep_their_change() {
         for session in [&one, &two] {
             session.load().await.unwrap();
         }
-        one.theme().set("dark".into()).unwrap();
+        one.theme().set("dark").unwrap();
         one.del("nothing").unwrap();
         two.user_id().set(7).unwrap();
         two.set("referrer", "newsletter").unwrap();
@@ -72,7 +72,7 @@ async fn counters_add_up_and_updates_run_again_on_what_is_there_by_then() {
                 .unwrap();
             assert_eq!(session.cart().await.unwrap().len(), 2);
             session
-                .update::<u32>("n", |n| *n = Some(n.unwrap_or(0) + 1))
+                .update::<u32, _>("n", |n| *n = Some(n.unwrap_or(0) + 1))
                 .await
                 .unwrap();
         }
@@ -103,7 +103,7 @@ async fn nothing_is_lost_when_many_requests_race() {
     over_every_store(async |store| {
         let app = Arc::new(App::over(store));
         let mut visitor = Visitor::new();
-        app.request(&mut visitor, async |s: Shopping| s.theme().set("x".into()))
+        app.request(&mut visitor, async |s: Shopping| s.theme().set("x"))
             .await
             .unwrap();
         let tasks: Vec<_> = (0..TASKS)
@@ -154,11 +154,11 @@ async fn nothing_is_lost_when_many_requests_race() {
 async fn set_replaces_and_the_later_commit_wins() -> Result<()> {
     let app = App::new();
     let mut visitor = Visitor::new();
-    app.request(&mut visitor, async |s: Shopping| s.theme().set("a".into()))
+    app.request(&mut visitor, async |s: Shopping| s.theme().set("a"))
         .await?;
     let (one, two): (Shopping, Shopping) = (app.begin(&visitor), app.begin(&visitor));
-    one.theme().set("b".into())?;
-    two.theme().set("c".into())?;
+    one.theme().set("b")?;
+    two.theme().set("c")?;
     app.finish(&two, &mut visitor).await?;
     app.finish(&one, &mut visitor).await?;
     assert_eq!(
@@ -187,7 +187,7 @@ async fn a_counter_that_would_leave_its_range_is_an_error_and_stores_nothing() -
     assert_eq!(known.lives().await?, 110, "nothing was added");
 
     let blind = app.request(&mut visitor, async |s: Shopping| {
-        s.theme().set("dark".into())?;
+        s.theme().set("dark")?;
         s.lives().add(20)
     });
     assert_eq!(blind.await.unwrap_err().kind(), ErrorKind::Overflow);
@@ -211,7 +211,7 @@ async fn storing_a_whole_struct_merges_as_well() -> Result<()> {
     data.visits += 1;
     data.user_id = Some(9);
     two.visits().add(10)?;
-    two.theme().set("dark".into())?;
+    two.theme().set("dark")?;
     app.finish(&two, &mut visitor).await?;
     one.store(&data).await?;
     app.finish(&one, &mut visitor).await?;

@@ -70,7 +70,7 @@ async fn a_code_that_expires_while_it_is_taken() {
     over_every_store(async |store| {
         let app = App::over(store);
         let mut visitor = sign_in(&app).await;
-        let set = async |s: Shopping| s.otp().set("1234".into());
+        let set = async |s: Shopping| s.otp().set("1234");
         app.request(&mut visitor, set).await.expect("it is set");
         for untyped in [false, true] {
             let session: Shopping = app.begin(&visitor);

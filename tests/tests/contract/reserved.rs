@@ -56,7 +56,10 @@ async fn the_library_s_own_fields_are_not_the_application_s() {
             for error in [
                 s.get::<u8>(OWN).await.unwrap_err(),
                 s.set(OWN, 1).unwrap_err(),
-                s.update::<u8>(OWN, |_| ()).await.map(drop).unwrap_err(),
+                s.update(OWN, |_: &mut Option<u8>| ())
+                    .await
+                    .map(drop)
+                    .unwrap_err(),
                 s.take::<u8>(OWN).await.unwrap_err(),
                 s.del(OWN).unwrap_err(),
             ] {
@@ -72,7 +75,7 @@ async fn the_library_s_own_fields_are_not_the_application_s() {
 
         app.request(&mut visitor, async |s: Shopping| {
             s.clear()?;
-            s.theme().set("dark".into())?;
+            s.theme().set("dark")?;
             s.commit().await?;
             assert_eq!(s.get_all().await?.keys().collect::<Vec<_>>(), ["theme"]);
             s.renew()
@@ -82,7 +85,7 @@ async fn the_library_s_own_fields_are_not_the_application_s() {
         assert_eq!(stored(&app).await, [OWN, "theme"], "`clear` keeps it");
         app.request(&mut visitor, async |s: Shopping| {
             s.destroy()?;
-            s.notice().set("bye".into())
+            s.notice().set("bye")
         })
         .await
         .unwrap();

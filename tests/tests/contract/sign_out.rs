@@ -61,7 +61,7 @@ async fn a_sign_out_of_what_has_ended_removes_the_cookie() {
         let mut browser = visitor.clone();
         app.request(&mut browser, async |s: Shopping| {
             s.destroy()?;
-            s.notice().set("bye".into())
+            s.notice().set("bye")
         })
         .await
         .unwrap();

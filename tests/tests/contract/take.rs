@@ -49,7 +49,7 @@ async fn what_was_taken_stays_taken_when_the_request_fails() -> Result<()> {
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Shopping| {
         s.set("state", "xyz")?;
-        s.notice().set("hello".into())
+        s.notice().set("hello")
     })
     .await?;
     let session: Shopping = app.begin(&visitor);
@@ -71,10 +71,10 @@ async fn what_was_taken_stays_taken_when_the_request_fails() -> Result<()> {
 async fn a_request_takes_what_it_has_written_itself() -> Result<()> {
     let app = App::new();
     let mut visitor = Visitor::new();
-    app.request(&mut visitor, async |s: Shopping| s.otp().set("old".into()))
+    app.request(&mut visitor, async |s: Shopping| s.otp().set("old"))
         .await?;
     app.request(&mut visitor, async |s: Shopping| {
-        s.otp().set("new".into())?;
+        s.otp().set("new")?;
         assert_eq!(s.otp().take().await?.as_deref(), Some("new"));
         assert_eq!(s.otp().take().await?, None, "once");
         Ok(())
@@ -87,7 +87,7 @@ async fn a_request_takes_what_it_has_written_itself() -> Result<()> {
         "the old one is gone too"
     );
 
-    app.request(&mut visitor, async |s: Shopping| s.otp().set("a".into()))
+    app.request(&mut visitor, async |s: Shopping| s.otp().set("a"))
         .await?;
     app.request(&mut visitor, async |s: Shopping| {
         s.otp()
@@ -110,13 +110,13 @@ async fn a_request_takes_what_it_has_written_itself() -> Result<()> {
 async fn a_taker_who_was_overtaken_takes_what_is_there_by_then() -> Result<()> {
     let app = App::new();
     let mut visitor = Visitor::new();
-    app.request(&mut visitor, async |s: Shopping| s.otp().set("a".into()))
+    app.request(&mut visitor, async |s: Shopping| s.otp().set("a"))
         .await?;
     let slow: Shopping = app.begin(&visitor);
     slow.otp()
         .update(|otp| otp.get_or_insert_default().push('!'))
         .await?;
-    app.request(&mut visitor, async |s: Shopping| s.otp().set("b".into()))
+    app.request(&mut visitor, async |s: Shopping| s.otp().set("b"))
         .await?;
     assert_eq!(slow.otp().take().await?.as_deref(), Some("b!"));
     Ok(())
@@ -126,10 +126,8 @@ async fn a_taker_who_was_overtaken_takes_what_is_there_by_then() -> Result<()> {
 async fn a_flash_value_is_read_once_and_peeked_at_as_often_as_one_likes() -> Result<()> {
     let app = App::new();
     let mut visitor = Visitor::new();
-    app.request(&mut visitor, async |s: Shopping| {
-        s.notice().set("hello".into())
-    })
-    .await?;
+    app.request(&mut visitor, async |s: Shopping| s.notice().set("hello"))
+        .await?;
     app.request(&mut visitor, async |s: Shopping| {
         assert_eq!(s.notice().peek().await?.as_deref(), Some("hello"));
         assert_eq!(
@@ -186,7 +184,7 @@ async fn what_cannot_be_read_is_not_taken() -> Result<()> {
 async fn a_take_that_was_dropped_on_the_way_has_taken() -> Result<()> {
     let app = App::new();
     let mut visitor = Visitor::new();
-    app.request(&mut visitor, async |s: Shopping| s.otp().set("a".into()))
+    app.request(&mut visitor, async |s: Shopping| s.otp().set("a"))
         .await?;
     let session: Shopping = app.begin(&visitor);
     session

@@ -64,7 +64,7 @@ async fn a_declared_field_accepts_only_its_type() -> Result<()> {
     .await?;
     app.request(&mut visitor, async |s: Shopping| {
         assert_eq!((s.user_id().await?, s.visits().await?), (Some(7), 3));
-        s.update::<String>("user_id", |id| *id = Some("x".into()))
+        s.update::<String, _>("user_id", |id| *id = Some("x".into()))
             .await
             .unwrap_err();
         Ok(())
@@ -107,7 +107,7 @@ async fn a_stored_value_of_another_type_is_a_clear_error_and_leaves_the_others_a
             assert_eq!(s.user_id().await?, Some(7), "the others are readable");
             assert_eq!(s.load().await.unwrap_err().field(), Some("theme"));
             assert_eq!(s.get_all().await?.len(), 2);
-            s.theme().set("dark".into()) // and it can be put right
+            s.theme().set("dark") // and it can be put right
         })
         .await?;
     assert_eq!(
@@ -159,7 +159,7 @@ async fn structs_nested_and_side_by_side_share_one_session() -> Result<()> {
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Session<Site>| {
         s.auth().user().set(7)?;
-        s.user().set("ann".into())
+        s.user().set("ann")
     })
     .await?;
     app.request(&mut visitor, async |s: Session<Auth>| {

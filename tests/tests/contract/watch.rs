@@ -39,11 +39,9 @@ async fn every_beginning_and_end_is_told_once() {
         let [Event::Created(first)] = told()[..] else {
             panic!("created")
         };
-        app.request(&mut visitor, async |s: Shopping| {
-            s.theme().set("dark".into())
-        })
-        .await
-        .unwrap();
+        app.request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
+            .await
+            .unwrap();
         assert_eq!(told(), [], "a change is no event");
         app.request(&mut visitor, async |s: Shopping| s.renew())
             .await
@@ -70,7 +68,7 @@ async fn every_beginning_and_end_is_told_once() {
         };
         app.request(&mut visitor, async |s: Shopping| {
             s.destroy()?;
-            s.notice().set("bye".into())
+            s.notice().set("bye")
         })
         .await
         .unwrap();

@@ -78,7 +78,7 @@ async fn an_empty_session_reads_as_its_defaults() -> Result<()> {
             (missing.kind(), missing.field()),
             (ErrorKind::Missing, Some("name"))
         );
-        s.name().set("tea".into())?;
+        s.name().set("tea")?;
         let defaults = Shop {
             cart: vec![],
             theme: Theme::Light,
@@ -191,8 +191,8 @@ async fn flash_and_ttl_and_counter_do_what_they_say() -> Result<()> {
     let app = App::new();
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Session<Shop>| {
-        s.notice().set("hello".into())?;
-        s.otp().set("123".into())?;
+        s.notice().set("hello")?;
+        s.otp().set("123")?;
         s.lives().sub(3)
     })
     .await?;
@@ -266,7 +266,7 @@ async fn copies_are_one_session_and_show_nothing() -> Result<()> {
     let app = App::new();
     app.request(&mut Visitor::new(), async |s: Session<Shop>| {
         let same: Session<Shop> = s.clone();
-        same.name().set("a secret name".into())?;
+        same.name().set("a secret name")?;
         let auth: Session<Auth> = s.typed()?;
         auth.user().set(7)?;
         assert_eq!(s.name().await?.as_deref(), Some("a secret name"));
@@ -302,7 +302,7 @@ async fn a_struct_from_another_crate_is_nested_and_side_by_side() -> Result<()> 
     let mut visitor = Visitor::new();
     app.request(&mut visitor, async |s: Session<Outer>| {
         s.user().set(1)?;
-        s.generic().value().set("a".into())?;
+        s.generic().value().set("a")?;
         s.library().level().set(4)
     })
     .await?;

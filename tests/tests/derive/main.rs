@@ -4,8 +4,10 @@
 mod behaviour;
 mod defaults;
 mod evolution;
+mod friction;
 mod generics;
 mod macros;
 mod places;
 mod reserved;
 mod shapes;
+mod unordered;

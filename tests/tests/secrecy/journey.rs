@@ -140,7 +140,7 @@ async fn errors_of_values(app: &App, visitor: &Visitor) {
     fails(session.get::<Vec<u64>>("extra").await);
     fails(session.get::<bool>("card").await);
     fails(session.take::<u64>("extra").await);
-    fails(session.update::<u64>("extra", |_| ()).await);
+    fails(session.update::<u64, _>("extra", |_| ()).await);
     fails(session.set("large", DIARY.repeat(1 << 17)));
     let mut deep = serde_json::json!(DIARY);
     for _ in 0..500 {

@@ -25,10 +25,10 @@ impl Wrapper for Remote {
     fn inner(&self) -> &dyn Store {
         &self.0
     }
-    fn home(&self, id: Digest) -> Home {
+    fn wrap_home(&self, id: Digest) -> Home {
         Home::new(u16::from(id.as_bytes()[0] % 4))
     }
-    fn load<'a>(
+    fn wrap_load<'a>(
         &'a self,
         id: Digest,
         select: Select<'a>,
@@ -45,9 +45,9 @@ impl Wrapper for Remote {
             loaded
         })
     }
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         if let Step::Renew { to, .. } = commit.step {
-            assert_eq!(Wrapper::home(self, to), Wrapper::home(self, commit.id));
+            assert_eq!(self.wrap_home(to), self.wrap_home(commit.id));
         }
         StoreFuture::boxed(async move {
             yield_now().await;
@@ -69,7 +69,7 @@ impl Wrapper for LooksFirst {
     fn inner(&self) -> &dyn Store {
         &self.inner
     }
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         StoreFuture::boxed(async move {
             if let Step::Renew { to, .. } = commit.step {
                 self.renewed.lock().unwrap().insert(commit.id, to);
@@ -102,7 +102,7 @@ impl Wrapper for InHalves {
     fn inner(&self) -> &dyn Store {
         &self.0
     }
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         StoreFuture::boxed(async move {
             let (first, rest) = commit.writes.split_at(commit.writes.len() / 2);
             let outcome = self.0.commit(commit.with_writes(first)).await?;
@@ -137,7 +137,7 @@ impl Wrapper for TrustsSeen {
     fn inner(&self) -> &dyn Store {
         &self.0
     }
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         StoreFuture::boxed(async move {
             let trusting = |write: &Write| match &write.op {
                 Op::Add {
@@ -183,7 +183,7 @@ impl Wrapper for Stale {
     fn inner(&self) -> &dyn Store {
         &self.inner
     }
-    fn load<'a>(
+    fn wrap_load<'a>(
         &'a self,
         id: Digest,
         select: Select<'a>,
@@ -198,7 +198,7 @@ impl Wrapper for Stale {
             self.inner.load(id, select, now).await
         })
     }
-    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+    fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         self.cache.lock().unwrap().clear();
         self.inner.commit(commit)
     }

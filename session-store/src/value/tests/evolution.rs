@@ -285,7 +285,7 @@ fn another_type_is_refused_and_never_reinterpreted() {
         "cannot be read: it has 1 elements where a tuple of size 2 was asked for"
     );
     assert_eq!(
-        refusal::<HashMap<u64, u8>>(&HashMap::from([("1", 1)])),
+        refusal::<HashMap<u64, u8>>(&HashMap::from([("one", 1)])),
         "holds a string where u64 was asked for (in `[..]`)"
     );
 }

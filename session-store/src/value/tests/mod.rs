@@ -3,6 +3,7 @@
 mod evolution;
 mod golden;
 mod hostile;
+mod json;
 mod lenient;
 mod roundtrip;
 mod same_bytes;

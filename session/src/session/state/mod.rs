@@ -259,10 +259,19 @@ impl State {
     }
 
     pub(crate) fn is_gone<T>(&mut self) -> Result<T> {
+        self.drop_refreshed_cookie();
         if self.phase != Phase::Closed {
             self.phase = Phase::Gone;
         }
         Err(Error::gone())
+    }
+
+    /// The session has ended, perhaps by a renewal: the cookie that the request came with is not sent again, since that
+    /// could replace the new one.
+    fn drop_refreshed_cookie(&mut self) {
+        if let (CookieAction::Set(..), Came::AsItIs) = (&self.cookie, &self.came) {
+            self.cookie = CookieAction::Leave;
+        }
     }
 
     /// Notes what was read of a session that lives until then.

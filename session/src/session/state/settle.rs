@@ -85,6 +85,7 @@ impl State {
                     let end = rules.runtime.end_of(id, at);
                     self.jar.renewed_lately |= end.is_lately_renewed(rules.began);
                 }
+                self.drop_refreshed_cookie();
                 if !is_blind {
                     self.leaves_its_id();
                 }

@@ -3,9 +3,10 @@
 use super::{Engine, Locked};
 use crate::record::{Record, Session};
 use level_session_store::{
-    Bytes, Commit, Digest, Done, Lease, Limit, Outcome, Result, Step, Timestamp, Use, WhenFull,
-    rules::{self, Life, Verdict},
+    Bytes, Commit, Digest, Done, Lease, Limit, Outcome, Result, Step, Timestamp, Use,
+    rules::{self, Life},
 };
+use std::collections::BTreeSet;
 
 /// Why a commit does not apply, or what it comes to.
 type Judged<T> = Result<std::result::Result<T, Outcome>>;
@@ -53,14 +54,14 @@ impl Engine {
         if self.is_known(stripes, commit.id)? {
             return Ok(Outcome::Exists);
         }
-        let values = match rules::judge(commit, |_| Ok(None))? {
-            Verdict::Conflict(found) => return Ok(Outcome::Conflict(found)),
-            Verdict::Apply(values) => values,
-        };
-        let ending = match self.over_limits(stripes, commit, commit.id)? {
+        if let Some(found) = rules::conflict(commit, |_| Ok(None))? {
+            return Ok(Outcome::Conflict(found));
+        }
+        let values = match self.over_limits(stripes, commit, commit.id)? {
             Err(full) => return Ok(full),
-            Ok(ending) => ending,
+            Ok(ending) => rules::values(commit, |_| Ok(None)).map(|values| (values, ending)),
         };
+        let (values, ending) = values?;
         let mut batch = self.disk.batch();
         let number = self.numbers.take(&self.disk.meta, &mut batch);
         let mut session = Session::new(*number, life);
@@ -222,10 +223,13 @@ impl Engine {
         };
         let refused = match refused {
             Some(refused) => refused,
-            None => match rules::judge(commit, |name| self.value(&session, name))? {
-                Verdict::Conflict(found) => Outcome::Conflict(found),
-                Verdict::Apply(values) => match self.over_limits(stripes, commit, id)? {
-                    Ok(ending) => return Ok((id, Ok((session, values, ending)))),
+            None => match rules::conflict(commit, |name| self.value(&session, name))? {
+                Some(found) => Outcome::Conflict(found),
+                None => match self.over_limits(stripes, commit, id)? {
+                    Ok(ending) => {
+                        let values = rules::values(commit, |name| self.value(&session, name))?;
+                        return Ok((id, Ok((session, values, ending))));
+                    }
                     Err(full) => full,
                 },
             },
@@ -241,37 +245,25 @@ impl Engine {
         commit: &Commit<'_>,
         current: Digest,
     ) -> Judged<Ending> {
-        let mut ending: Ending = Vec::new();
+        let mut over = BTreeSet::new();
         for (at, limit) in commit.limits.iter().enumerate() {
-            let mut others = Vec::new();
-            let mut has_it = false;
+            let mut with_entry = Vec::new();
             for id in self.indexed(&limit.field, &limit.entry)? {
                 if id == current {
-                    has_it = true;
+                    with_entry.push((Timestamp::default(), id)); // it is on its way, out of the cache
                 } else if let Some(started) = self.found_by(stripes, id, limit, commit.now)? {
-                    others.push((started, id));
+                    with_entry.push((started, id));
                 }
             }
-            let over = (others.len() + 1).saturating_sub(limit.most.max(1));
-            match limit.when_full {
-                WhenFull::EndOldest => {
-                    others.sort_unstable();
-                    for (_, id) in others.into_iter().take(over) {
-                        let known = ending.iter().any(|(other, _)| *other == id);
-                        if let (false, Some(Record::Live(session))) =
-                            (known, self.fetch(stripes, id)?)
-                        {
-                            ending.push((id, session));
-                        }
-                    }
-                }
-                _ if over > 0 && !has_it => {
-                    for (id, session) in ending {
-                        stripes.of(id).put(id, session);
-                    }
-                    return Ok(Err(Outcome::Full(at)));
-                }
-                _ => {}
+            match rules::over(limit, current, with_entry) {
+                Some(ids) => over.extend(ids),
+                None => return Ok(Err(Outcome::Full(at))),
+            }
+        }
+        let mut ending = Vec::with_capacity(over.len());
+        for id in over {
+            if let Some(Record::Live(session)) = self.fetch(stripes, id)? {
+                ending.push((id, session));
             }
         }
         Ok(Ok(ending))

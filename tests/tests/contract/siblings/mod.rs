@@ -166,7 +166,7 @@ async fn read(session: Shopping, by: By) -> Result<u64> {
             session.visits().await
         }
         By::Update => {
-            session.update::<u64>("visits", |_| ()).await?;
+            session.update::<u64, _>("visits", |_| ()).await?;
             session.visits().await
         }
     }

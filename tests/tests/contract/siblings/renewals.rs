@@ -111,7 +111,7 @@ async fn a_csrf_token_that_is_made_while_a_sibling_renews() {
             scene.visitor = Visitor::new();
         }
         let session: Shopping = scene.app.begin(&scene.visitor);
-        session.theme().set("dark".into()).unwrap();
+        session.theme().set("dark").unwrap();
         session.renew().unwrap();
         let (storing, held) = scene.commit(&session, At::Answer).await;
         let making = tokio::spawn({
@@ -181,7 +181,7 @@ async fn the_watch_of_a_request_ends_when_the_request_destroys() {
         go_on().await;
         session.destroy().unwrap();
         if begins_another {
-            session.theme().set("dark".into()).unwrap();
+            session.theme().set("dark").unwrap();
         }
         session.commit().await.unwrap();
         end(watching).await.unwrap();

@@ -1,0 +1,78 @@
+//! What a field can be set to.
+
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A field's type, that can be set to a `V`: to itself, and to what is the same in all but the type, as a `String` to a
+/// `&str` and an `Option<T>` to a `T`.
+///
+/// It is not `V: Into<Self>`: a literal as in `.set(7)` would be an `i32` then, which no `u64` is made from, and
+/// `.set(items.collect())` would not know what to collect. A type of your own can have it for whatever it is made from:
+///
+/// ```
+/// use level_session::SetFrom;
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Email(String);
+///
+/// impl SetFrom<&str> for Email {
+///     fn set_from(value: &str) -> Self {
+///         Self(value.to_lowercase())
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a field of the type `{Self}` cannot be set to `{V}`",
+    label = "expected `{Self}`",
+    note = "`.set(..)` takes the value itself, not an `Option` of it: `.remove()` stands for `None`"
+)]
+pub trait SetFrom<V> {
+    /// The value.
+    fn set_from(value: V) -> Self;
+}
+
+// The type is what the compiler knows where `.set(..)` is called, and so it is `Self`. With this as its only way, it also
+// knows what `.set(text.parse()?)` is to parse; each further way costs the type that. So texts and options alone have
+// others.
+impl<T> SetFrom<T> for T {
+    #[inline]
+    fn set_from(value: T) -> Self {
+        value
+    }
+}
+
+impl<T> SetFrom<T> for Option<T> {
+    #[inline]
+    fn set_from(value: T) -> Self {
+        Some(value)
+    }
+}
+
+impl SetFrom<&str> for Option<String> {
+    #[inline]
+    fn set_from(value: &str) -> Self {
+        Some(value.into())
+    }
+}
+
+macro_rules! texts {
+    ($($to:ty: $($from:ty),*;)*) => {$($(
+        impl SetFrom<$from> for $to {
+            #[inline]
+            fn set_from(value: $from) -> Self {
+                value.into()
+            }
+        }
+    )*)*};
+}
+
+texts! {
+    String: &str, &String, Cow<'_, str>, Box<str>, char;
+    Cow<'static, str>: &'static str, String;
+    Box<str>: &str, String;
+    Arc<str>: &str, String;
+    PathBuf: &str, String, &Path;
+}
