@@ -1,8 +1,8 @@
 //! What a request wants changed, before it is stored: one [`Slot`] per field.
 //!
-//! A slot has three layers: what is stored (as far as it was read), what a commit that is under way takes with it, and
-//! what was changed since. What the request sees is one laid over the other; what fails to be stored falls back into
-//! the top layer. No layer knows types: values are bytes here, and an `update` is a closure over bytes.
+//! A slot has two layers: what is stored (as far as it was read), and what is to be stored over it. What the request
+//! sees is one laid over the other. A commit takes the upper layer along, and gives it back if it is not stored. Neither
+//! layer knows types: values are bytes here, and an `update` is a closure over bytes.
 
 use crate::{
     error::Result,
@@ -53,17 +53,18 @@ impl Update {
         Ok(())
     }
 
-    pub(crate) fn base(&self) -> Option<&Bytes> {
-        self.base.as_ref()
-    }
-
-    /// A plain change with the same result.
-    pub(crate) fn as_seen(&self) -> Change {
-        self.result.clone().into()
-    }
-
-    pub(crate) fn result(&self) -> Option<&Bytes> {
+    fn result(&self) -> Option<&Bytes> {
         self.result.as_ref().map(|setting| &setting.bytes)
+    }
+
+    /// What must still be stored for the result to hold.
+    pub(crate) fn guard(&self, field: &FieldName) -> Guard {
+        Guard::new(field.clone(), self.base.clone())
+    }
+
+    /// What puts the result there.
+    pub(crate) fn write(&self, field: &FieldName) -> Write {
+        write(field, self.result.as_ref())
     }
 }
 
@@ -77,9 +78,7 @@ impl Change {
     /// Lays an addition over what was changed before.
     fn add_over(under: Option<Self>, field: &FieldName, add: Add, now: Timestamp) -> Result<Self> {
         let apply = |bytes: Option<&Bytes>| -> Result<Setting> {
-            let bytes = add
-                .apply(bytes.map(|b| &**b), now)
-                .map_err(|e| e.on_field(field.clone()))?;
+            let bytes = sum(field, &add, bytes, now)?;
             Ok(Setting { bytes, index: None })
         };
         Ok(match under {
@@ -122,15 +121,6 @@ impl Change {
         }))
     }
 
-    /// What is to be written.
-    fn op(&self) -> Op {
-        match (self.setting(), self) {
-            (Some(setting), _) => Op::Set(setting.bytes.clone()),
-            (None, Self::Add(add)) => Op::add(**add, None),
-            (None, _) => Op::Remove,
-        }
-    }
-
     /// The value that it puts, if it puts one.
     fn setting(&self) -> Option<&Setting> {
         match self {
@@ -145,25 +135,45 @@ impl Change {
         matches!(self, Self::Add(_)) || self.setting().is_some()
     }
 
-    pub(crate) fn write(&self, field: &FieldName) -> Write {
-        let index = self.setting().and_then(|it| it.index.as_deref().cloned());
-        Write::new(field.clone(), self.op()).with_index(index)
-    }
-
-    pub(crate) fn guard(&self, field: &FieldName) -> Option<Guard> {
+    /// What is to be written to a field of which `stored` was read.
+    pub(crate) fn write(&self, field: &FieldName, stored: Option<&Option<Bytes>>) -> Write {
         match self {
-            Self::Update(update) => Some(Guard::new(field.clone(), update.base.clone())),
-            _ => None,
+            Self::Add(add) => Write::new(field.clone(), Op::add(**add, stored.cloned())),
+            _ => write(field, self.setting()),
         }
     }
+
+    /// The change that a write came of, unless that was an `update`.
+    pub(crate) fn of(write: Write) -> Self {
+        match write.op {
+            Op::Set(bytes) => Self::Set(Setting {
+                bytes,
+                index: write.index.map(Box::new),
+            }),
+            Op::Add { add, .. } => Self::Add(add.into()),
+            _ => Self::Remove,
+        }
+    }
+}
+
+fn write(field: &FieldName, setting: Option<&Setting>) -> Write {
+    match setting {
+        Some(Setting { bytes, index }) => {
+            Write::set(field.clone(), bytes.clone()).with_index(index.as_deref().cloned())
+        }
+        None => Write::remove(field.clone()),
+    }
+}
+
+fn sum(field: &FieldName, add: &Add, bytes: Option<&Bytes>, now: Timestamp) -> Result<Bytes> {
+    let sum = add.apply(bytes.map(|b| &**b), now);
+    Ok(sum.map_err(|e| e.on_field(field.clone()))?)
 }
 
 /// An addition as a step of an `update`.
 fn adding(field: FieldName, add: Add) -> Step {
     Box::new(move |bytes, now| {
-        let bytes = add
-            .apply(bytes.map(|b| &**b), now)
-            .map_err(|e| e.on_field(field.clone()))?;
+        let bytes = sum(&field, &add, bytes, now)?;
         Ok(Some(Setting { bytes, index: None }))
     })
 }
@@ -173,19 +183,8 @@ fn adding(field: FieldName, add: Add) -> Step {
 pub(crate) struct Slot {
     /// What is stored, once it was read: `Some(None)` for nothing.
     stored: Option<Option<Bytes>>,
-    /// What a commit or a claim that is under way takes with it.
-    pub(crate) committing: Option<Change>,
-    /// What was changed since.
+    /// What is to be stored over it.
     change: Option<Change>,
-    /// Counts changes, so that whoever worked outside the lock sees that another was faster.
-    version: u64,
-}
-
-/// What hides the stored values: a `clear`, asked for or under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cleared {
-    pub(crate) asked: bool,
-    pub(crate) committing: bool,
 }
 
 /// What a request sees of a field.
@@ -207,10 +206,6 @@ impl Seen {
 }
 
 impl Slot {
-    pub(crate) fn version(&self) -> u64 {
-        self.version
-    }
-
     pub(crate) fn is_changed(&self) -> bool {
         self.change.is_some()
     }
@@ -218,11 +213,6 @@ impl Slot {
     /// Whether the stored value was read.
     pub(crate) fn is_read(&self) -> bool {
         self.stored.is_some()
-    }
-
-    /// Whether an addition is being stored to what was not read: what the store says may hold it already.
-    pub(crate) fn is_adding_blindly(&self) -> bool {
-        self.stored.is_none() && matches!(self.committing, Some(Change::Add(_)))
     }
 
     /// What is stored, as far as it was read.
@@ -235,65 +225,58 @@ impl Slot {
         self.stored.get_or_insert(bytes);
     }
 
-    /// Notes what is stored now, whatever was read before.
-    pub(crate) fn reread(&mut self, bytes: Option<Bytes>) {
-        self.stored = Some(bytes);
+    /// Notes what is stored now, whatever was read before: `None` if that is not known.
+    pub(crate) fn reread(&mut self, stored: Option<Option<Bytes>>) {
+        self.stored = stored;
     }
 
-    /// The stored value as one sees it through the layers.
-    pub(crate) fn seen(&self, field: &FieldName, cleared: Cleared, now: Timestamp) -> Result<Seen> {
-        let mut seen = match &self.stored {
-            _ if cleared.asked || cleared.committing => Seen::Known(None),
+    /// The stored value as one sees it through the change; `cleared` hides it.
+    pub(crate) fn seen(&self, field: &FieldName, cleared: bool, now: Timestamp) -> Result<Seen> {
+        let stored = match &self.stored {
+            _ if cleared => Seen::Known(None),
             Some(bytes) => Seen::Known(bytes.clone()),
             None => Seen::Unknown,
         };
-        let committing = self.committing.as_ref().filter(|_| !cleared.asked);
-        for change in committing.into_iter().chain(&self.change) {
-            seen = match change {
-                Change::Set(setting) => Seen::Known(Some(setting.bytes.clone())),
-                Change::Remove => Seen::Known(None),
-                Change::Update(update) => Seen::Known(update.result().cloned()),
-                Change::Add(add) => match seen {
-                    Seen::Unknown => Seen::Unknown,
-                    Seen::Known(bytes) => {
-                        let sum = add
-                            .apply(bytes.as_deref(), now)
-                            .map_err(|e| e.on_field(field.clone()))?;
-                        Seen::Known(Some(sum))
-                    }
-                },
-            };
-        }
-        Ok(seen)
+        Ok(match (&self.change, stored) {
+            (None, stored) => stored,
+            (Some(Change::Add(_)), Seen::Unknown) => Seen::Unknown,
+            (Some(Change::Add(add)), Seen::Known(bytes)) => {
+                Seen::Known(Some(sum(field, add, bytes.as_ref(), now)?))
+            }
+            (Some(change), _) => Seen::Known(change.setting().map(|setting| setting.bytes.clone())),
+        })
     }
 
     pub(crate) fn set(&mut self, change: Change) {
         self.change = Some(change);
-        self.version += 1;
     }
 
     /// Drops what was changed and not stored.
     pub(crate) fn drop_change(&mut self) {
         self.change = None;
-        self.version += 1;
     }
 
-    /// Adds. Fails, and changes nothing, where the sum is known already to leave the counter's range.
+    /// Forgets what was read. What was changed stays; whether there is anything.
+    pub(crate) fn forget(&mut self) -> bool {
+        self.stored = None;
+        self.is_changed()
+    }
+
+    /// Adds. Fails, and changes nothing, where the sum is known already to leave the counter's range: `seen` is what
+    /// the request sees.
     pub(crate) fn add(
         &mut self,
         field: &FieldName,
         add: Add,
-        cleared: Cleared,
+        seen: &Seen,
         now: Timestamp,
     ) -> Result<()> {
-        if let Seen::Known(bytes) = self.seen(field, cleared, now)? {
-            add.apply(bytes.as_deref(), now)
-                .map_err(|e| e.on_field(field.clone()))?;
+        if let Seen::Known(bytes) = seen {
+            sum(field, &add, bytes.as_ref(), now)?;
         }
-        // `apply` above has refused what `add_over` could refuse.
+        // What this refuses was refused above.
         let under = self.change.take();
         self.change = Some(Change::add_over(under, field, add, now)?);
-        self.version += 1;
         Ok(())
     }
 
@@ -301,88 +284,37 @@ impl Slot {
     pub(crate) fn update(
         &mut self,
         field: &FieldName,
-        cleared: Cleared,
+        cleared: bool,
         step: Step,
         result: Option<Setting>,
     ) {
-        let base = if cleared.asked {
-            None
-        } else {
-            Some(self.stored.clone().flatten())
-        };
-        self.change = Some(Change::update_over(
-            self.change.take(),
-            field,
-            base,
-            step,
-            result,
-        ));
-        self.version += 1;
+        let base = (!cleared).then(|| self.stored.clone().flatten());
+        let under = self.change.take();
+        self.change = Some(Change::update_over(under, field, base, step, result));
     }
 
     /// Hands what was changed to a commit, or to a claim.
-    pub(crate) fn begin_commit(&mut self) {
-        debug_assert!(
-            self.committing.is_none(),
-            "one commit of a session at a time"
-        );
-        self.committing = self.change.take();
+    pub(crate) fn take_change(&mut self) -> Option<Change> {
+        self.change.take()
     }
 
-    /// The commit is stored.
-    pub(crate) fn committed(&mut self, cleared: bool) {
-        match self.committing.take() {
-            None if cleared => self.stored = Some(None),
-            None => {}
-            Some(Change::Set(setting)) => self.stored = Some(Some(setting.bytes)),
-            Some(Change::Remove) => self.stored = Some(None),
-            Some(Change::Update(update)) => {
-                self.stored = Some(update.result.map(|setting| setting.bytes));
-            }
-            // The sum was made in the store, perhaps on what another request added.
-            Some(Change::Add(_)) => self.stored = None,
-        }
-    }
-
-    /// The commit is not stored: what it would have changed is once more to be changed, under what was changed since.
-    pub(crate) fn not_committed(
+    /// A commit is not stored: what it would have changed is once more to be changed, under what was changed since.
+    pub(crate) fn fall_back(
         &mut self,
         field: &FieldName,
-        cleared_since: bool,
+        under: Change,
         now: Timestamp,
     ) -> Result<()> {
-        let Some(under) = self.committing.take() else {
-            return Ok(());
-        };
-        if cleared_since {
-            return Ok(());
+        if let Change::Update(update) = &under {
+            self.stored = Some(update.base.clone()); // it may have run again, on what was stored by then
         }
-        self.change = Some(match self.change.take() {
-            None => under,
-            Some(Change::Add(add)) => Change::add_over(Some(under), field, *add, now)?,
-            // An `update` waits for a commit to end, so what is left replaces.
-            Some(over) => over,
-        });
-        self.version += 1;
-        Ok(())
-    }
-
-    /// The claim is stored: what it took with it went with what was stored, and what was changed since stays.
-    pub(crate) fn taken(&mut self) {
-        self.committing = None;
-        self.stored = Some(None);
-    }
-
-    /// Lends an update that is under way, to run it again outside the lock. What stays behind has the same result.
-    pub(crate) fn lend_update(&mut self) -> Option<Box<Update>> {
-        match self.committing.take() {
-            Some(Change::Update(update)) => {
-                self.committing = Some(update.as_seen());
-                Some(update)
-            }
-            other => {
-                self.committing = other;
-                None
+        match self.change.replace(under) {
+            None => Ok(()),
+            Some(Change::Add(add)) => self.add(field, *add, &Seen::Unknown, now),
+            // An `update` waits for a commit to end, so what was changed since replaces.
+            over => {
+                self.change = over;
+                Ok(())
             }
         }
     }

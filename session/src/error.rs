@@ -97,6 +97,13 @@ impl Error {
         self
     }
 
+    /// Nobody knows whether the commit is stored.
+    #[must_use]
+    pub(crate) fn uncertain(mut self) -> Self {
+        self.may_be_stored = true;
+        self
+    }
+
     /// What sort of thing went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -22,7 +22,7 @@ impl<S: Sync, T: SessionData> FromRequestParts<S> for Session<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let session = parts.extensions.get::<Untyped>().ok_or_else(|| {
             Error::new(
-                ErrorKind::Config,
+                ErrorKind::Misuse,
                 "this route has no `SessionLayer`: add `.layer(SessionLayer::new(store, keyring))` to the router \
                  after its routes",
             )

@@ -2,7 +2,7 @@
 //!
 //! `CRASH_KILLS` is how often a process is killed under each durability (default: 15).
 
-use level_session::{Durability, store::Store as _};
+use level_session::Durability;
 use level_session_tests::{
     crash::{self, Found, Ledger},
     history::{Rng, fresh_seed},

@@ -7,9 +7,7 @@ use axum::{
     http::{Request, StatusCode},
     routing::{get, post},
 };
-use level_session::{
-    Durability, FjallStore, MemoryStore, Session, SessionLayer, store::Store as _,
-};
+use level_session::{Durability, FjallStore, MemoryStore, Session, SessionLayer};
 use level_session_tests::{
     crash,
     disk::Disk,

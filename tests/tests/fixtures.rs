@@ -1,7 +1,7 @@
 //! Prevents: sessions that a new version cannot read. `fixtures/` holds databases that earlier versions wrote; they are
 //! never changed, only added to, by `cargo test --test fixtures -- --ignored` when a version is released.
 
-use level_session::{FjallStore, Session, Value, store::Store as _};
+use level_session::{FjallStore, Session, Value};
 use level_session_tests::{
     history::Data,
     visitor::{App, Visitor},

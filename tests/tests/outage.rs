@@ -1,10 +1,7 @@
 //! Prevents: visitors who are turned away although all that they do is read, because their use cannot be noted; and a log
 //! that this fills (F09). A binary of its own, since it takes the process's logs.
 
-use level_session::{
-    Expiry, Refresh, Session,
-    store::{FjallStore, Store as _},
-};
+use level_session::{Expiry, FjallStore, Refresh, Session};
 use level_session_tests::{
     disk::Disk,
     history::Data,

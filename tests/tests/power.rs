@@ -4,7 +4,7 @@
 //! A power cut at any moment leaves that much for certain. The rest is taken back in several ways, and what was
 //! acknowledged by then is held against what is there.
 
-use level_session::store::{Durability, Store as _};
+use level_session::Durability;
 use level_session_tests::{
     crash::{self, Ledger},
     history::{Rng, fresh_seed},

@@ -1,9 +1,6 @@
 //! Prevents: a start that is cut short and leaves a folder that no later start can open (F07).
 
-use level_session::{
-    Session,
-    store::{Durability, Store as _},
-};
+use level_session::{Durability, Session};
 use level_session_tests::{
     crash,
     history::{Data, Rng},

@@ -308,7 +308,8 @@ pub enum WhenFull {
 pub enum Outcome {
     /// It is stored.
     Done(Done),
-    /// The session does not live. Nothing is changed.
+    /// The session does not live: it has passed its deadlines, or the timeouts of the deployment that commits
+    /// ([`rules::Life::is_live_for`](super::rules::Life::is_live_for)). Nothing is changed.
     Gone,
     /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, be it of a session that has expired and
     /// was not removed yet. Nothing is changed.

@@ -437,8 +437,8 @@ impl Locked<'_> {
             (Step::Create { .. }, _) => return Err(Refused::Exists),
             (Step::Renew { .. }, _) if !by_current_id => return Err(Refused::Gone),
             (_, Some(Record::Live(session)))
-                if by_current_id && session.life.is_live(commit.now)
-                    || session.life.works_by(commit.id, commit.now) =>
+                if (by_current_id || session.life.works_by(commit.id, commit.now))
+                    && session.life.is_live_for(commit) =>
             {
                 Some(&**session)
             }

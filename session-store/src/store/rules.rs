@@ -1,6 +1,6 @@
 //! What a commit does to one session, as pure functions: for stores that read, decide and write in one place.
 
-use super::{Commit, Lease, Limit, Meta, Op, Use, WhenFull, Write};
+use super::{Commit, Lease, Limit, Meta, Op, Step, Timeouts, Use, WhenFull, Write};
 use crate::{
     bytes::Bytes,
     clock::Timestamp,
@@ -33,6 +33,28 @@ impl Life {
     pub fn works_by(&self, former: Digest, now: Timestamp) -> bool {
         let works = |(id, until)| id == former && now < until;
         self.is_live(now) && self.former.is_some_and(works)
+    }
+
+    /// Whether it lives for a commit: at [`Commit::now`] by its deadlines, and by the timeouts of the deployment that
+    /// commits. Timeouts that were shortened hold at once (requirement L15), and a commit that is sent before its session
+    /// was looked at would bring one back that has outlived them.
+    #[must_use]
+    pub fn is_live_for(&self, commit: &Commit<'_>) -> bool {
+        let deployment = match commit.step {
+            Step::Keep {
+                usage: Some(usage), ..
+            } => usage.timeouts,
+            // Those that its deadlines were made by.
+            Step::Renew { lease, .. } if lease.lifetime.is_none() => {
+                let absolute = lease.absolute_deadline;
+                Timeouts::new(lease.idle_deadline.since(lease.seen))
+                    .with_absolute(absolute.map(|absolute| absolute.since(lease.started)))
+            }
+            _ => return self.is_live(commit.now),
+        };
+        let timeouts = self.lease.timeouts(deployment);
+        let today = timeouts.lease(self.lease.started, self.lease.seen);
+        self.is_live(commit.now) && today.is_live(commit.now)
     }
 
     /// Its times, as [`Loaded`](crate::Loaded) and [`Done`](crate::Done) tell them.

@@ -48,19 +48,19 @@ impl SessionCookie {
         }
     }
 
-    /// What a request brings: an id, if one was signed here. It is taken from the Cookie header and from nowhere else
-    /// (requirement R08).
-    pub(crate) fn read(&self, request: &Lines) -> Presented {
-        match self.signer.find(request) {
+    /// What a request brings: an id, if one was signed here, behind so many `others`. It is taken from the Cookie header
+    /// and from nowhere else (requirement R08).
+    pub(crate) fn read(&self, request: &Lines, others: usize) -> Presented {
+        match self.signer.find(request, others) {
             Some(verified) => Presented::Id(verified),
-            None if self.signer.has_pair(request) => Presented::BadSignature,
+            None if others == 0 && self.signer.has_pair(request) => Presented::BadSignature,
             None => Presented::Nothing,
         }
     }
 
     #[cfg(any(test, fuzzing))]
     pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
-        self.signer.find(&Lines::of(request)?)
+        self.signer.find(&Lines::of(request)?, 0)
     }
 
     /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.

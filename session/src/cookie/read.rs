@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 use std::iter;
 
 /// The Cookie headers of a request, to be read when somebody asks for the session. They share the request's bytes.
+#[derive(Clone)]
 pub(crate) struct Lines {
     first: HeaderValue,
     /// HTTP/2 may bring each cookie in a line of its own.

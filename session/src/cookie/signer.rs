@@ -30,6 +30,11 @@ const MAX_CANDIDATES: usize = 200;
 /// As [`MAX_CANDIDATES`] for each cookie of a Keygrip pair: every id is verified with every signature.
 const MAX_HALVES: usize = 16;
 
+/// How many ids with a good signature count in one request. Where a cookie was given another path, domain or partition, a
+/// browser sends the former one as well, and its session may have ended (requirement R13). Each may cost a look into
+/// the store, so there is a bound.
+const MAX_IDS: usize = 4;
+
 /// Signs the ids of one cookie, and verifies them.
 ///
 /// A signed id is `<id>.<HMAC-SHA-256>`, both base64url without padding. The message behind the signature is the
@@ -90,23 +95,38 @@ impl Signer {
         Signed { value, apart: None }
     }
 
-    /// The id in a request: that of the first cookie of our name which was signed here, for this cookie, with a key
-    /// of the keyring; in the order in which they were sent, and of Keygrip's pairs each id with the signatures in
-    /// their order. Anything else is no error but a visitor whom we do not know (requirement R09).
-    pub(super) fn find(&self, request: &Lines) -> Option<Verified> {
+    /// An id in a request: that of a cookie of our name which was signed here, for this cookie, with a key of the
+    /// keyring. The cookies count in the order in which they were sent, and of Keygrip's pairs each id with the signatures
+    /// in their order; `others` ids that come before are passed over. Anything else is no error but a visitor whom we do
+    /// not know (requirement R09).
+    pub(super) fn find(&self, request: &Lines, others: usize) -> Option<Verified> {
         let ours = candidates(request, &self.name);
         match &self.signature_name {
-            None => {
-                let mut claims = ours.filter_map(Claim::parse).take(MAX_CANDIDATES);
-                claims.find_map(|claim| self.verify(&claim))
-            }
+            None => self.nth(ours.filter_map(Claim::parse).take(MAX_CANDIDATES), others),
             Some(name) => {
                 let ids = ours.filter_map(id).take(MAX_HALVES);
                 let tags = || candidates(request, name).filter_map(tag).take(MAX_HALVES);
-                let mut claims = ids.flat_map(|id| tags().map(move |tag| Claim { id, tag }));
-                claims.find_map(|claim| self.verify(&claim))
+                let claims = ids.flat_map(|id| tags().map(move |tag| Claim { id, tag }));
+                self.nth(claims, others)
             }
         }
+    }
+
+    fn nth<'a>(&self, claims: impl Iterator<Item = Claim<'a>>, others: usize) -> Option<Verified> {
+        let mut found: Vec<Verified> = Vec::new();
+        for verified in claims.filter_map(|claim| self.verify(&claim)) {
+            if found.iter().any(|other| other.id == verified.id) {
+                continue;
+            }
+            if found.len() == others {
+                return Some(verified);
+            }
+            found.push(verified);
+            if found.len() == MAX_IDS {
+                break;
+            }
+        }
+        None
     }
 
     /// Whether a request brings a signature, in Keygrip's form, and an id that it could be of.

@@ -2,8 +2,8 @@
 
 use super::status;
 use crate::{
-    error::{Error, ErrorKind, Result},
-    session::Untyped,
+    error::{Error, ErrorKind},
+    session::{Committing, UnitOfWork, Untyped},
     sessions,
 };
 use http::{HeaderValue, Response, header::CACHE_CONTROL};
@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -21,13 +22,11 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
-        commit: Option<Commit>,
+        commit: Option<Committing<Arc<UnitOfWork>>>,
         response: Option<Response<B>>,
         closing: Option<Closing>,
     }
 }
-
-type Commit = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// The session's side of a request. Dropping it closes the session's handles.
 pub(super) struct Closing {
@@ -75,7 +74,7 @@ where
             *this.response = Some(response);
         }
         let outcome = match this.commit {
-            Some(commit) => ready!(commit.as_mut().poll(cx)),
+            Some(commit) => ready!(Pin::new(commit).poll(cx)),
             None => Ok(()),
         };
         let response = this.response.take().unwrap_or_default();
@@ -95,20 +94,20 @@ impl Closing {
     }
 
     /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
-    fn end_or_commit<B>(&mut self, response: &mut Response<B>) -> Option<Commit> {
+    fn end_or_commit<B>(
+        &mut self,
+        response: &mut Response<B>,
+    ) -> Option<Committing<Arc<UnitOfWork>>> {
         let unit = self.session.unit();
         let policy = unit.runtime.policy;
         let commits = policy.commits(response.status(), response.headers());
-        match unit.close_unless_it_stores(commits, self.session.is_the_only_handle()) {
+        match unit.close_unless_it_stores(commits) {
             Some(end) => {
                 self.closed = true;
                 sessions::end(&self.session, end, response.headers_mut());
                 None
             }
-            None => {
-                let session = self.session.clone();
-                Some(Box::pin(async move { session.unit().commit().await }))
-            }
+            None => Some(Committing::new(self.session.shared_unit())),
         }
     }
 

@@ -5,30 +5,39 @@ mod policy;
 mod times;
 
 pub use observe::Event;
-pub(crate) use {observe::Observer, policy::Policy};
+pub(crate) use {observe::Observer, policy::Policy, times::Kind};
 
-use self::times::{Ending, Times};
+use self::times::{End, Ending, Times};
 use crate::{
     cookie::{CookieConfig, SessionCookie},
     error::{Error, ErrorKind, Result},
     expiry::Expiry,
-    id::IdSource,
+    id::{IdSource, SessionId},
     keyring::Keyring,
     seldom::Seldom,
     store::{
-        Clock, Digest, Store, Timestamp,
+        Clock, Digest, FieldName, Store, Timestamp, Watch,
         schema::{FieldDef, Schema},
     },
 };
 use std::{
     fmt,
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard},
+    task::Poll,
     time::Duration,
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// Turns: enough that two sessions seldom share one.
 const TURNS: usize = 64;
+/// How long a commit waits for its turn. It goes on without it then, and may have to be tried again: a commit that has
+/// the turn and is not polled any more must not keep others from theirs.
+const TURN: Duration = Duration::from_secs(1);
+/// How many ids are drawn for a renewal until one has the home of the old id. Of the 64 homes that a store may have, a
+/// sound generator finds any but once in e^64 times.
+const DRAWS: usize = 4_096;
 
 #[derive(Clone)]
 pub(crate) struct Runtime {
@@ -41,6 +50,8 @@ pub(crate) struct Runtime {
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
     pub(crate) observer: Observer,
+    /// The library's own fields that are read along when a session is first asked for.
+    pub(crate) along: Vec<FieldName>,
     pub(crate) policy: Policy,
     shared: Arc<Shared>,
 }
@@ -55,13 +66,22 @@ struct Shared {
     /// When sessions were ended here, and units of work began.
     times: Times,
     /// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
-    ends: [watch::Sender<()>; TURNS],
+    ends: Arc<[watch::Sender<()>; TURNS]>,
+    /// What the store calls when a session was ended, be it by another process: for as long as it is held here.
+    _ended: Arc<Watch>,
     /// Uses that could not be noted: where the store takes nothing, one with every request.
     unnoted: Seldom,
 }
 
 impl Runtime {
     pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring) -> Self {
+        let ends: Arc<[watch::Sender<()>; TURNS]> =
+            Arc::new(std::array::from_fn(|_| watch::Sender::new(())));
+        let ended: Arc<Watch> = {
+            let ends = ends.clone();
+            Arc::new(move |id| ends[place(id)].send_replace(()))
+        };
+        store.watch_ended(Arc::downgrade(&ended));
         Self {
             store,
             cookie: SessionCookie::new(&keyring, CookieConfig::default()),
@@ -72,13 +92,15 @@ impl Runtime {
             clock: Clock::system(),
             ids: IdSource::System,
             observer: Observer::default(),
+            along: Vec::new(),
             policy: Policy::default(),
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
                 first_schema: OnceLock::new(),
                 turns: std::array::from_fn(|_| Mutex::const_new(())),
                 times: Times::default(),
-                ends: std::array::from_fn(|_| watch::Sender::new(())),
+                ends,
+                _ended: ended,
                 unnoted: Seldom::default(),
             }),
         }
@@ -90,8 +112,8 @@ impl Runtime {
     }
 
     /// The time of an end at `now`, which is about to be stored until it is dropped.
-    pub(crate) fn end(&self, now: Timestamp) -> Ending<'_> {
-        self.shared.times.end(now)
+    pub(crate) fn end(&self, now: Timestamp, kind: Kind) -> Ending<'_> {
+        self.shared.times.end(now, kind)
     }
 
     /// Counts a use that could not be noted. Gives how many there were since the log last told, if it is to tell now.
@@ -99,8 +121,39 @@ impl Runtime {
         self.shared.unnoted.happened(now)
     }
 
-    pub(crate) fn turn(&self, id: Digest) -> &Mutex<()> {
-        &self.shared.turns[place(id)]
+    /// What the mark of an ended id says.
+    pub(crate) fn end_of(&self, id: Digest, marked: Timestamp) -> End {
+        self.shared.times.end_of(id, marked, self.clock.now())
+    }
+
+    /// An id for a session that is made, or has this one until now: then of the same home.
+    pub(crate) fn draw(&self, old: Option<Digest>) -> Result<SessionId> {
+        for _ in 0..DRAWS {
+            let id = self.ids.next()?;
+            if old.is_none_or(|old| self.store.home(old) == self.store.home(id.digest())) {
+                return Ok(id);
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Random,
+            "no id was drawn that the store would keep where it keeps the session now: \
+             the id generator repeats itself, or the store's `home` gives more than 64 homes",
+        ))
+    }
+
+    /// The turn of a session, unless that takes too long.
+    pub(crate) async fn turn(&self, id: Digest) -> Option<MutexGuard<'_, ()>> {
+        let turn = &self.shared.turns[place(id)];
+        if let Ok(turn) = turn.try_lock() {
+            return Some(turn);
+        }
+        let mut comes = pin!(turn.lock());
+        let mut late = pin!(self.clock.sleep_until(self.clock.now().after(TURN)));
+        poll_fn(|cx| match comes.as_mut().poll(cx) {
+            Poll::Ready(turn) => Poll::Ready(Some(turn)),
+            Poll::Pending => late.as_mut().poll(cx).map(|()| None),
+        })
+        .await
     }
 
     /// Tells whoever wants to know: the observer, and those who wait for a session's end. A session that was ended by

@@ -8,15 +8,32 @@
 //! Requests begin all the time and sessions are seldom ended, so a beginning takes no lock: it notes its time in its
 //! thread's lane, and looks afterwards whether an end is on its way. An end says first that it is on its way, and
 //! looks at the lanes afterwards. So one of the two sees the other.
+//!
+//! The time of an end also tells what it was: that of a renewal is odd, that of a destroy even ([`Kind`]). So a store
+//! need not know the difference.
+//!
+//! Ends that other processes have stored are of their clocks. One that lies in the future counts as one of the moment
+//! when this process first saw it (requirement F12): so a visitor gets one refused request of it, and is not locked out
+//! until that time comes.
 
 use crate::{
     store::local::Striped,
-    store::{Clock, Timestamp},
+    store::{Clock, Digest, Timestamp},
 };
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
+
+/// How long after a renewal the browser may still send the former cookie although it is about to have the new one.
+const LATELY: Duration = Duration::from_secs(60);
+/// Of how many ends in the future it is known when they were first seen. Of one that is forgotten, the visitor gets one
+/// more refused request.
+const FUTURE: usize = 1_024;
 
 #[derive(Default)]
 pub(super) struct Times {
@@ -28,6 +45,30 @@ pub(super) struct Times {
     ending: AtomicUsize,
     /// Their times: a few at most. Ends take their times in turn, under its lock.
     about_to_end: Mutex<Vec<Timestamp>>,
+    /// Ends in the future, and when they were first seen; the last one last.
+    future: Mutex<VecDeque<(Digest, Timestamp)>>,
+}
+
+/// How an id ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Destroyed,
+    /// The session has another id.
+    Renewed,
+}
+
+/// The end of an id, as its mark tells it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) at: Timestamp,
+    kind: Kind,
+}
+
+impl End {
+    /// Whether it was a renewal, so short before a request that its browser may have the new cookie by now.
+    pub(crate) fn is_lately_renewed(self, began: Timestamp) -> bool {
+        self.kind == Kind::Renewed && began < self.at.after(LATELY)
+    }
 }
 
 /// The end of a session, for as long as it is being stored.
@@ -63,22 +104,52 @@ impl Times {
     }
 
     /// The time of an end at `now`, which is about to be stored until it is dropped.
-    pub(super) fn end(&self, now: Timestamp) -> Ending<'_> {
+    pub(super) fn end(&self, now: Timestamp, kind: Kind) -> Ending<'_> {
         let mut about_to_end = self.about_to_end();
         self.ending.fetch_add(1, SeqCst);
         let begun = self.begun.iter().map(|lane| lane.load(SeqCst));
         let begun = Timestamp::from_millis(begun.max().unwrap_or_default());
         let ended = Timestamp::from_millis(self.ended.load(SeqCst));
         let at = now.max(ended.next()).max(begun);
+        let at = if kind == Kind::of(at) { at } else { at.next() };
         self.ended.store(at.as_millis(), SeqCst);
         about_to_end.push(at);
         Ending { times: self, at }
+    }
+
+    /// What the mark of an ended id says at `now`.
+    pub(super) fn end_of(&self, id: Digest, marked: Timestamp, now: Timestamp) -> End {
+        let kind = Kind::of(marked);
+        let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, seen)) = future.iter().find(|(known, _)| *known == id) {
+            return End { at: *seen, kind };
+        }
+        // The ends of this process may lie a little ahead of the clock.
+        let latest = now.max(Timestamp::from_millis(self.ended.load(SeqCst)));
+        if marked <= latest {
+            return End { at: marked, kind };
+        }
+        let at = self.end(now, kind).at;
+        if future.len() == FUTURE {
+            future.pop_front();
+        }
+        future.push_back((id, at));
+        End { at, kind }
     }
 
     fn about_to_end(&self) -> MutexGuard<'_, Vec<Timestamp>> {
         self.about_to_end
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kind {
+    fn of(end: Timestamp) -> Self {
+        match end.as_millis() % 2 {
+            0 => Self::Destroyed,
+            _ => Self::Renewed,
+        }
     }
 }
 
@@ -109,11 +180,11 @@ mod tests {
     fn within_one_tick_everything_is_told_apart() {
         let (times, clock) = (Times::default(), Clock::manual(at(7)));
         let begun = times.begin(&clock);
-        let first = times.end(at(7));
+        let first = times.end(at(7), Kind::Destroyed);
         assert!(first.at >= begun, "it began before the end");
         let during = times.begin(&clock);
         assert!(during <= first.at, "the end is not stored yet");
-        let second = times.end(at(7));
+        let second = times.end(at(7), Kind::Renewed);
         assert!(second.at > first.at);
         assert!(times.begin(&clock) <= first.at, "both are not stored yet");
         let (first, second) = (first.at, {
@@ -123,14 +194,17 @@ mod tests {
         });
         let after = times.begin(&clock);
         assert!(after > first && after > second, "both are stored");
-        assert!(times.end(at(3)).at >= after, "a time that was read earlier");
+        assert!(
+            times.end(at(3), Kind::Destroyed).at >= after,
+            "a time that was read earlier"
+        );
     }
 
     #[test]
     fn a_clock_that_is_set_back_changes_nothing() {
         let times = Times::default();
         let begun = times.begin(&Clock::manual(at(1_000)));
-        let end = times.end(at(5)).at;
+        let end = times.end(at(5), Kind::Destroyed).at;
         assert!(end >= begun);
         assert!(times.begin(&Clock::manual(at(5))) > end);
     }
@@ -159,7 +233,7 @@ mod tests {
         };
         for _ in 0..ROUNDS {
             let before = begun.load(SeqCst);
-            let end = times.end(at(1));
+            let end = times.end(at(1), Kind::Renewed);
             assert!(end.at.as_millis() >= before, "a beginning before");
             let ended = end.at.as_millis();
             drop(end);

@@ -13,6 +13,8 @@ mod updated;
 pub use data::{Diff, Loading, Storing, View, detach, load, store};
 pub use handles::{Counter, Field, Flash, FlashList, OptField};
 pub use set_from::SetFrom;
+#[cfg(feature = "tower")]
+pub(crate) use unit::Committing;
 pub use untyped::{All, Untyped};
 pub use updated::Updated;
 pub(crate) use {state::CookieAction, unit::UnitOfWork};

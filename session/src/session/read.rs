@@ -1,14 +1,12 @@
 //! The reading of one field: without an allocation where the store answers at once.
 
 use super::{
-    state::{Epoch, Look},
+    state::{Look, Question},
     unit::UnitOfWork,
 };
 use crate::{
     error::Result,
-    store::FieldName,
-    store::Timestamp,
-    store::{Bytes, Loaded, Select, StoreFuture},
+    store::{Bytes, FieldName, Loaded, Select, StoreFuture, Timestamp},
 };
 use std::{
     pin::Pin,
@@ -23,8 +21,10 @@ pub(super) struct Read<'a> {
 }
 
 enum Asked<'a> {
-    Store(StoreFuture<'a, Loaded>, Epoch),
-    /// A commit of another task of the request is to end first.
+    Store(StoreFuture<'a, Loaded>, Question),
+    /// Not for this field alone.
+    More(Pin<Box<dyn Future<Output = Result<Option<Bytes>>> + Send + 'a>>),
+    /// A commit is to end first.
     Commit,
 }
 
@@ -49,23 +49,25 @@ impl<'a> Read<'a> {
                     self.asked = None;
                     unit.absorb_one(&field, loaded?, asked, now)?
                 }
+                Some(Asked::More(answer)) => return answer.as_mut().poll(cx),
                 Some(Asked::Commit) => {
-                    ready!(unit.lock().poll_commit_ended(cx));
+                    ready!(unit.poll_landed(cx));
                     self.asked = None;
                     unit.look(&field, now)?
                 }
             };
-            match look {
+            self.asked = Some(match look {
                 Look::Seen(bytes) => return Poll::Ready(Ok(bytes)),
-                Look::Load(digest, epoch) => {
-                    let answer = unit
-                        .runtime
-                        .store
-                        .load(digest, Select::Names(self.name), now);
-                    self.asked = Some(Asked::Store(answer, epoch));
+                Look::Load(asked) if asked.first && !unit.runtime.along.is_empty() => {
+                    let field = field.clone();
+                    Asked::More(Box::pin(async move { unit.read(&field).await }))
                 }
-                Look::Wait => self.asked = Some(Asked::Commit),
-            }
+                Look::Load(asked) => {
+                    let select = Select::Names(self.name);
+                    Asked::Store(unit.runtime.store.load(asked.id, select, now), asked)
+                }
+                Look::Wait => Asked::Commit,
+            });
         }
     }
 }

@@ -32,14 +32,9 @@ impl Untyped {
         &self.0
     }
 
-    /// Whether nobody else can use the session in this unit of work: there is no way to another handle but cloning
-    /// one.
     #[cfg(feature = "tower")]
-    pub(crate) fn is_the_only_handle(&self) -> bool {
-        use std::sync::atomic;
-        let only = Arc::strong_count(&self.0) == 1;
-        atomic::fence(atomic::Ordering::Acquire); // what others did before they dropped theirs is done
-        only
+    pub(crate) fn shared_unit(&self) -> Arc<UnitOfWork> {
+        self.0.clone()
     }
 
     // ---- fields by key
@@ -56,14 +51,16 @@ impl Untyped {
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] if what is stored is no `T`: it names the field, what it holds and what was wanted.
+    /// [`ErrorKind::Misuse`] for a key that begins with `level-session:`, which belongs to the library.
     /// [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
     pub async fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
-        let name = key.name();
+        let name = own(key.name())?;
         let bytes = self.0.read(&name).await?;
         decode(&name, bytes.as_ref(), self.0.now())
     }
 
-    /// Every field that is stored, declared or not, as a map that serde can serialize.
+    /// Every field that is stored, declared or not, as a map that serde can serialize. The library's own fields are not
+    /// among them.
     ///
     /// A damaged field does not take the others with it: see [`All::damaged`].
     ///
@@ -90,9 +87,10 @@ impl Untyped {
     ///
     /// # Errors
     /// [`ErrorKind::Type`] if the field is declared with another type; [`ErrorKind::Encode`] if the value cannot be
-    /// stored; [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    /// stored; [`ErrorKind::Misuse`] for a key that begins with `level-session:`; [`ErrorKind::Gone`],
+    /// [`ErrorKind::Closed`].
     pub fn set<T: Serialize>(&self, key: impl AsKey<T>, value: T) -> Result<()> {
-        let name = key.name();
+        let name = own(key.name())?;
         let def = self.definition(&name);
         let setting = UnitOfWork::setting(
             def.map(|(_, def)| def),
@@ -111,11 +109,11 @@ impl Untyped {
     /// The Node ancestor's `del` of nothing removes every field: that is [`clear`](Self::clear).
     ///
     /// # Errors
-    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    /// [`ErrorKind::Misuse`] for a key that begins with `level-session:`; [`ErrorKind::Gone`], [`ErrorKind::Closed`].
     #[doc(alias = "remove")]
     #[doc(alias = "delete")]
     pub fn del(&self, key: impl FieldKey) -> Result<()> {
-        self.0.lock().change(&key.name(), Change::Remove)
+        self.0.lock().change(&own(key.name())?, Change::Remove)
     }
 
     /// Changes a field, or that there is one: `change` runs on what the request sees, and again on the latest value
@@ -161,7 +159,7 @@ impl Untyped {
         T: Serialize + DeserializeOwned,
         R: Send + 'static,
     {
-        let name = key.name();
+        let name = own(key.name())?;
         let def = self.definition(&name);
         let field = name.clone();
         let updated = Updated::new();
@@ -197,7 +195,7 @@ impl Untyped {
     /// # Errors
     /// Those of [`get`](Self::get).
     pub async fn take<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
-        let name = key.name();
+        let name = own(key.name())?;
         let bytes = self
             .0
             .take(&name, |bytes| {
@@ -215,14 +213,14 @@ impl Untyped {
     /// To drop what a former visitor left behind, [`clear`](Self::clear) as well.
     ///
     /// # Errors
-    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`]; [`ErrorKind::Config`] on a [detached](Self::detach) handle, which
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`]; [`ErrorKind::Misuse`] on a [detached](Self::detach) handle, which
     /// cannot send the new cookie.
     #[doc(alias = "regenerate")]
     #[doc(alias = "cycle_id")]
     pub fn renew(&self) -> Result<()> {
         if self.0.is_detached() {
             return Err(Error::new(
-                ErrorKind::Config,
+                ErrorKind::Misuse,
                 "a detached handle has no response that could carry a new cookie: renew in a request",
             ));
         }
@@ -231,6 +229,12 @@ impl Untyped {
 
     /// Ends the session when the request ends: every field, its index entries, its id, and the cookie. A request that
     /// is at work on it gets [`ErrorKind::Gone`] and cannot bring it back.
+    ///
+    /// Where the browser sends several session cookies, the sessions of all of them end. A session that has ended already
+    /// (it had expired, or a double click got there first) is as good as ended: that is a success, and the cookie is
+    /// removed. There is one exception: if the session was renewed in the last minute, it lives under another id, and its
+    /// new cookie may be in the browser by now. The removal could meet that one, so the request gets
+    /// [`ErrorKind::Gone`], and the visitor can sign out again.
     ///
     /// The request sees an empty session from now on. What it writes after that begins a new session, in the same
     /// atomic step: a "you are signed out" notice, say.
@@ -244,7 +248,7 @@ impl Untyped {
         self.0.lock().destroy()
     }
 
-    /// Removes every field, and keeps the session and its id.
+    /// Removes every field, and keeps the session and its id. The library's own fields stay as well.
     ///
     /// # Errors
     /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
@@ -261,17 +265,28 @@ impl Untyped {
         self.0.lock().touch()
     }
 
+    /// Forgets what was read, so that it is read anew when it is asked for: a request reads each field once. What was
+    /// changed stays wanted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    #[doc(alias = "refresh")]
+    pub fn reload(&self) -> Result<()> {
+        self.0.lock().reload()
+    }
+
     /// Stores everything that was changed, at once, without waiting for the end of the request. What the request does
     /// afterwards is stored at its end.
     ///
-    /// Other tasks of the request may go on meanwhile. What cannot be known before the commit is over waits for it: a
-    /// counter that it adds to and that was not read yet, and every field where it renews the session. If it is dropped
-    /// in the middle, they get [`ErrorKind::Store`].
+    /// Other tasks of the request may go on meanwhile: what they write is stored by the next commit, and what they read
+    /// waits until this one is over. If the future is dropped, the commit goes on with whatever uses the session next, at
+    /// the latest with the end of the request.
     ///
     /// # Errors
     /// [`ErrorKind::Gone`] if the session ended meanwhile, [`ErrorKind::Store`], [`ErrorKind::Overflow`],
-    /// [`ErrorKind::Contended`], [`ErrorKind::Random`], [`ErrorKind::Closed`]: nothing is stored then, and everything
-    /// is wanted as before.
+    /// [`ErrorKind::Contended`], [`ErrorKind::Random`], [`ErrorKind::Closed`]: everything is wanted as before, and
+    /// nothing is stored, unless [`Error::may_be_stored`] says otherwise. So does an earlier commit that was dropped, and
+    /// of which nobody knows whether it is stored: its error is given once.
     #[doc(alias = "save")]
     pub async fn commit(&self) -> Result<()> {
         self.0.commit().await
@@ -280,19 +295,26 @@ impl Untyped {
     /// The same session with a unit of work of its own, for what goes on after the response: a WebSocket, server-sent
     /// events, a spawned task. What it changes is stored by its own [`commit`](Self::commit) only. It makes no session:
     /// a commit that would is refused, with [`ErrorKind::Gone`] where the session had ended before, and with
-    /// [`ErrorKind::Config`] for what is written after its own `destroy`.
+    /// [`ErrorKind::Misuse`] for what is written after its own `destroy`.
+    ///
+    /// A field is read once per unit of work, and each commit ends one: what is read after it is read anew, also where
+    /// there was nothing to store. So check a right with every message, and `commit` or [`reload`](Self::reload) between
+    /// them, or the first answer holds for as long as the connection lasts.
+    ///
+    /// Its commits keep the session alive, but cannot send the cookie again: the browser gets that with the next
+    /// request that uses the session.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the session is new and was not committed yet; [`ErrorKind::Gone`],
+    /// [`ErrorKind::Misuse`] if the session is new and was not committed yet; [`ErrorKind::Gone`],
     /// [`ErrorKind::Closed`].
     pub fn detach(&self) -> Result<Self> {
         self.0.detach().map(Self::new)
     }
 
     /// Returns when the session has ended: at once when it is destroyed or renewed through this process or has expired,
-    /// within a minute when another process has ended it. For
-    /// a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the connection when this
-    /// returns. At once for a new visitor. A request that renews its own session goes on watching it under its new id.
+    /// or through any process if the store tells of that ([`Abilities::tells_ended`](crate::store::Abilities)), else
+    /// within a minute. For a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the
+    /// connection when this returns. At once for a new visitor. A request that renews its own session goes on watching it under its new id.
     ///
     /// ```
     /// # use level_session::{Result, Session};
@@ -378,6 +400,18 @@ impl Untyped {
 
     fn definition(&self, name: &str) -> Option<(&'static Schema, &'static FieldDef)> {
         self.0.runtime.definition(name)
+    }
+}
+
+/// A key that is the application's.
+fn own(name: FieldName) -> Result<FieldName> {
+    match name.is_reserved() {
+        false => Ok(name),
+        true => Err(Error::new(
+            ErrorKind::Misuse,
+            "keys that begin with `level-session:` belong to the library: choose another key",
+        )
+        .on(name)),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     id::IdSource,
     runtime::{Event, Observer, Runtime},
     session::SessionData,
-    store::{Clock, ConfigError},
+    store::{Clock, ConfigError, FieldName},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -121,6 +121,13 @@ impl SessionsBuilder {
         source: impl Fn() -> Result<[u8; 24]> + Send + Sync + 'static,
     ) -> Self {
         self.runtime.ids = IdSource::Given(Arc::new(source));
+        self
+    }
+
+    /// Fields of the library's own that are read along when a session is first asked for: for tests, until there are any.
+    #[doc(hidden)]
+    pub fn fields_along(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        self.runtime.along = names.into_iter().map(FieldName::from_static).collect();
         self
     }
 

@@ -1,6 +1,6 @@
 //! Commits to an embedded store as fast as it can, and tells so, until it is killed: see `crash`.
 
-use level_session::store::Durability;
+use level_session::Durability;
 use level_session_tests::crash;
 use std::{process::ExitCode, time::Duration};
 

@@ -1,9 +1,6 @@
 //! Opens an embedded store, commits one session, tells its cookie and closes: a start that a test cuts short.
 
-use level_session::{
-    Result, Session,
-    store::{Durability, Store as _},
-};
+use level_session::{Durability, Result, Session};
 use level_session_tests::{crash, history::Data, visitor::Visitor};
 use std::{io::Write as _, process::ExitCode};
 
@@ -17,7 +14,7 @@ async fn start(path: &str) -> Result<()> {
     std::io::stdout()
         .write_all(line.as_bytes())
         .expect("somebody listens");
-    store.close().await
+    Ok(store.close().await?)
 }
 
 fn main() -> ExitCode {

@@ -8,7 +8,7 @@ use super::{
 };
 use level_session::{
     Timestamp,
-    store::{Commit, Digest, ENDED_IS_REMEMBERED, Op, Outcome, Step},
+    store::{Clear, Commit, Digest, ENDED_IS_REMEMBERED, Op, Outcome, Step, Use},
 };
 
 /// What a request learns of its commit when the answer arrives.
@@ -24,7 +24,6 @@ pub(super) enum Learned {
         cookie: Option<Cookie>,
         /// Until when the former id works, if it was renewed.
         former_works_until: Option<Timestamp>,
-        seen: Option<Timestamp>,
         after: Fields,
         nothing_else: bool,
     },
@@ -34,14 +33,18 @@ impl Watch {
     /// The answer reaches the request.
     pub(super) fn learn(&mut self, learned: Learned) {
         let unit = self.unit();
-        if unit.task().lost {
+        if unit.planned.as_ref().is_some_and(|planned| planned.lost) {
             return;
         }
         match learned {
             Learned::Nothing => {}
             Learned::Conflict(current) => {
-                if matches!(unit.task().phase, Phase::Taking(_)) {
-                    unit.not_stored();
+                if unit
+                    .planned
+                    .as_ref()
+                    .is_some_and(|planned| planned.claims.is_some())
+                {
+                    unit.not_stored(None);
                 }
                 for (field, stored) in current {
                     unit.reread(field, stored);
@@ -49,12 +52,12 @@ impl Watch {
             }
             Learned::Gone(answer) => {
                 unit.gone = true;
-                unit.not_stored();
-                unit.task().answered.push(answer);
+                unit.not_stored(Some(answer));
             }
             Learned::Claimed(field, value) => {
-                unit.task().answered.push(Answer::Done);
-                unit.task().claimed = Some(value);
+                let task = unit.committing_task();
+                task.answered.push(Answer::Done);
+                task.claimed = Some(value);
                 unit.planned = None;
                 unit.reread(field, None);
             }
@@ -62,17 +65,14 @@ impl Watch {
                 who,
                 cookie,
                 former_works_until,
-                seen,
                 after,
                 nothing_else,
             } => {
-                unit.task().answered.push(Answer::Done);
                 if who != unit.who {
                     unit.named_here = former_works_until;
                 }
                 unit.who = who;
                 unit.cookie = cookie.unwrap_or(unit.cookie);
-                unit.known_use = seen.unwrap_or(unit.known_use);
                 unit.stored(&after, nothing_else);
             }
         }
@@ -98,7 +98,7 @@ impl Watch {
                 self.entries.insert(stored.held.wide(), entry.clone());
             }
         }
-        let phase = self.unit().task().phase;
+        let phase = self.unit().committing_task().phase;
         let allowed = matches!(
             phase,
             Phase::Committing | Phase::Taking(_) | Phase::Ending { commits: true }
@@ -109,7 +109,7 @@ impl Watch {
             ));
             return Learned::Nothing;
         }
-        let first = self.unit().task().answered.is_empty();
+        let first = self.unit().committing_task().answered.is_empty();
         self.check(first, |_| {
             "a request goes on with a commit that was answered".into()
         });
@@ -122,7 +122,7 @@ impl Watch {
                     by_former: false,
                 },
             ) => Some(id),
-            (Step::Keep | Step::Destroy, Found::Live { id, .. }) => Some(id),
+            (Step::Keep { .. } | Step::Destroy, Found::Live { id, .. }) => Some(id),
             _ => None,
         };
         let new = match commit.step {
@@ -144,14 +144,22 @@ impl Watch {
                 )
             }
             (Outcome::Exists, Some(_)) if taken => Learned::Nothing,
-            (Outcome::Gone, None) => Learned::Gone(match self.is_refresh(commit) {
-                true => Answer::RefreshGone,
-                false => Answer::Gone,
-            }),
-            (Outcome::Done, Some(id)) if !taken => match (phase, self.unit().planned.clone()) {
-                (Phase::Taking(field), _) => self.claim(commit, id, field),
-                (_, Some(planned)) => self.apply(commit, id, &planned),
-                (_, None) => Learned::Nothing,
+            (Outcome::Gone, None) => match (self.is_refresh(commit), &self.unit().planned) {
+                (true, _) => Learned::Gone(Answer::RefreshGone),
+                (_, Some(Planned { who, wants, .. }))
+                    if wants.destroy || matches!(who, Who::Presented(_)) =>
+                {
+                    Learned::Nothing // it asks the store why
+                }
+                _ => Learned::Gone(Answer::Gone),
+            },
+            (Outcome::Done(_), Some(id)) if !taken => match self.unit().planned.clone() {
+                Some(Planned {
+                    claims: Some(field),
+                    ..
+                }) => self.claim(commit, id, field),
+                Some(planned) => self.apply(commit, id, &planned),
+                None => Learned::Nothing,
             },
             (outcome, alive) => {
                 let what = format!(
@@ -167,11 +175,12 @@ impl Watch {
 
     /// Whether all a commit does is to note that the session was read.
     pub(super) fn is_refresh(&mut self, commit: &Commit<'_>) -> bool {
-        let touched = |planned: &Planned| planned.wants.touch;
-        commit.step == Step::Keep
-            && !commit.clear
+        let more =
+            |planned: &Planned| planned.wants.touch || matches!(planned.who, Who::Presented(_));
+        matches!(commit.step, Step::Keep { .. })
+            && commit.clear == Clear::Nothing
             && commit.writes.is_empty()
-            && !self.unit().planned.as_ref().is_some_and(touched)
+            && !self.unit().planned.as_ref().is_some_and(more)
     }
 
     fn claim(&mut self, commit: &Commit<'_>, id: Digest, field: Field) -> Learned {
@@ -190,9 +199,10 @@ impl Watch {
         let (wants, who) = (&planned.wants, planned.who);
         let leaves = wants.leaves_something(now);
         let moment = self.model.next();
-        let end = |until: Timestamp| End {
+        let end = |until: Timestamp, renewed: bool| End {
             moment,
             remembered: until.after(ENDED_IS_REMEMBERED),
+            renewed: renewed.then_some(now),
         };
         let mut fields = self
             .model
@@ -206,21 +216,13 @@ impl Watch {
         self.check(!unheard, |_| {
             "a session is made whose id nobody can be told".into()
         });
-        if matches!(commit.step, Step::Renew { .. } | Step::Destroy) {
-            self.unit().has_ended = Some(moment);
-        }
-        if let Some(planned) = &mut self.unit().planned {
-            planned.applied = true;
-        }
         let mut happened = Vec::new();
         let (who, cookie, nothing_else) = match commit.step {
-            Step::Create { .. } => {
+            Step::Create { lease, .. } => {
                 self.check(who == Who::Nobody && leaves, |_| {
                     format!("a session is made for {who:?}")
                 });
-                self.check(commit.lease == Some(first), |_| {
-                    "a new session has another lease".into()
-                });
+                self.check(lease == first, |_| "a new session has another lease".into());
                 let live = Live {
                     lease: first,
                     former: None,
@@ -234,16 +236,27 @@ impl Watch {
                 happened.push(Due::Created(id));
                 (who, Some(Cookie::Set(id)), true)
             }
-            Step::Keep => {
+            Step::Keep { usage, .. } => {
                 self.check(!wants.renew && !wants.destroy, |_| {
                     "a renewal or a destroy is forgotten".into()
                 });
-                self.keep(commit, id, planned, fields.clone());
-                (who, None, wants.clear)
+                self.keep(commit, id, usage, wants.touch, fields.clone());
+                let by_former = id != commit.id;
+                let named = if by_former { commit.id } else { id };
+                (
+                    Who::Known {
+                        id: named,
+                        by_former,
+                    },
+                    None,
+                    false,
+                )
             }
             Step::Renew {
                 to,
+                lease,
                 former_works_until,
+                ..
             } => {
                 self.check(wants.renew || (wants.destroy && leaves), |_| {
                     "nobody asked for a renewal".into()
@@ -254,15 +267,15 @@ impl Watch {
                 self.check(former_works_until == until, |_| {
                     format!("the former id works until {former_works_until:?} and should until {until:?}")
                 });
-                self.check(commit.lease == Some(first), |_| {
+                self.check(lease == first, |_| {
                     "a renewal does not restart the lease".into()
                 });
                 self.model.take(id);
                 let record = match until {
-                    None => Record::Ended(end(now)),
+                    None => Record::Ended(end(now, !wants.destroy)),
                     Some(until) => Record::Moved {
                         to,
-                        end: end(until),
+                        end: end(until, true),
                     },
                 };
                 self.model.put(id, record);
@@ -280,21 +293,25 @@ impl Watch {
                     true => happened.extend([Due::Destroyed(id), Due::Created(to)]),
                     false => happened.push(Due::Renewed(id, to)),
                 }
-                (who, Some(Cookie::Set(to)), wants.destroy || wants.clear)
+                (who, Some(Cookie::Set(to)), wants.destroy)
             }
             Step::Destroy => {
                 self.check(wants.destroy && !leaves, |_| {
                     "nobody asked for a destroy".into()
                 });
                 self.model.take(id);
-                self.model.put(id, Record::Ended(end(now)));
+                self.model.put(id, Record::Ended(end(now, false)));
                 fields.clear();
                 happened.push(Due::Destroyed(commit.id));
                 (Who::Nobody, Some(Cookie::Remove), true)
             }
+            step => {
+                self.violated(format!("nobody knows {step:?}"));
+                return Learned::Nothing;
+            }
         };
         // Whoever does not learn of it can tell nobody.
-        if !self.unit().task().lost {
+        if !planned.lost {
             let current = self.current;
             self.due_events
                 .extend(happened.into_iter().map(|due| (current, due)));
@@ -308,52 +325,44 @@ impl Watch {
                 } => former_works_until,
                 _ => None,
             },
-            seen: commit.lease.map(|lease| lease.seen),
             after: fields,
             nothing_else,
         }
     }
 
-    fn keep(&mut self, commit: &Commit<'_>, id: Digest, planned: &Planned, fields: Fields) {
+    fn keep(
+        &mut self,
+        commit: &Commit<'_>,
+        id: Digest,
+        usage: Option<Use>,
+        touch: bool,
+        fields: Fields,
+    ) {
         let Some(live) = self.model.live(id).cloned() else {
             return;
         };
-        let lease = self.model.lease(live.lease.started, commit.now);
+        let (unit, now) = (self.unit(), commit.now);
         // Whoever has renewed it leaves its former id the grace.
-        let in_grace = self
-            .unit()
-            .named_here
-            .is_some_and(|until| commit.now < until);
-        match commit.lease {
-            None => {
-                let noted = self.model.refresh_due(planned.known_use, commit.now) && !in_grace;
-                let due = noted || planned.wants.touch;
-                self.check(!due, |_| "a refresh is due and is forgotten".into());
-            }
-            Some(_)
-                if in_grace && id == commit.id && live.former.is_some() && !planned.wants.touch =>
-            {
-                self.violated("a grace is ended, and no client has shown the new id".into());
-            }
-            // It comes by the former id, of a request that began before the renewal.
-            Some(new) if new.started < live.lease.started => {
-                self.check(id != commit.id, |_| {
-                    "a refresh counts from an earlier sign-in".into()
+        let in_grace = unit.named_here.is_some_and(|until| now < until);
+        let tells = !unit.detached;
+        match usage {
+            None => self.check(in_grace && !touch, |_| "a use is not noted".into()),
+            Some(usage) => {
+                let ends_it = in_grace && id == commit.id && live.former.is_some() && !touch;
+                self.check(!ends_it, |_| {
+                    "a grace is ended, and no client has shown the new id".into()
+                });
+                self.check((usage.forced, usage.tells_client) == (touch, tells), |_| {
+                    format!("a use is noted as {usage:?}")
                 });
             }
-            Some(new) => self.check(new == lease, |_| {
-                format!("a refresh brings {new:?} and should bring {lease:?}")
-            }),
         }
+        let lease = usage.map(|_| self.model.used(live.lease, touch, tells, now));
         if let Some(live) = self.model.live_mut(id) {
             live.fields = fields;
-            if let Some(lease) = commit.lease {
-                if lease.seen >= live.lease.seen && lease.started >= live.lease.started {
-                    live.lease = lease;
-                }
-                if id == commit.id {
-                    live.former = None;
-                }
+            live.lease = lease.unwrap_or(live.lease);
+            if lease.is_some() && id == commit.id {
+                live.former = None;
             }
         }
     }

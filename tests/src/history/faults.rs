@@ -4,7 +4,7 @@
 use super::{
     stepping::WatchedStore,
     unit::{Answer, Phase},
-    watch::{Fault, Watched},
+    watch::{Fault, Question, Watched},
 };
 use level_session::{
     Timestamp,
@@ -13,6 +13,7 @@ use level_session::{
         testing::{Faults, FaultyStore},
     },
 };
+use std::{future::poll_fn, pin::Pin};
 
 /// The store that the requests of a history have.
 pub(super) struct UnreliableStore {
@@ -53,17 +54,29 @@ impl Wrapper for UnreliableStore {
         select: Select<'a>,
         now: Timestamp,
     ) -> StoreFuture<'a, Loaded> {
-        {
+        let question = {
             let mut watch = self.watched.lock();
-            let epoch = watch.unit().epoch;
-            watch.unit().task().asked = epoch;
-        }
-        let asked = self.inner.load(id, select, now);
+            let unit = watch.unit();
+            Question {
+                epoch: unit.epoch,
+                // Nobody else reads while a commit is under way.
+                looks: unit.planned.is_some(),
+            }
+        };
+        let mut asked = self.inner.load(id, select, now);
         StoreFuture::boxed(async move {
+            // What the watched store is asked is this question, whoever polls it.
+            let asked = poll_fn(|cx| {
+                self.watched.lock().asked = question;
+                Pin::new(&mut asked).poll(cx)
+            });
             let answer = asked.await;
             if answer.is_err() {
                 let mut watch = self.watched.lock();
-                watch.unit().task().failed = true;
+                match question.looks {
+                    true => watch.unit().fails(Answer::Failed),
+                    false => watch.unit().task().failed = true,
+                }
                 watch.tell(|w| format!("  store: a read of request {} fails", w.current));
             }
             answer
@@ -74,14 +87,15 @@ impl Wrapper for UnreliableStore {
         let refresh = {
             let mut watch = self.watched.lock();
             let lost = watch.fault == Fault::Answers;
-            let unit = watch.unit();
-            unit.task().lost = lost;
-            match unit.task().phase {
+            match watch.unit().task().phase {
                 Phase::Taking(field) => {
                     watch.looked(field);
                     watch.unit().plan_claim(field);
                 }
-                _ => unit.plan(),
+                _ => watch.unit().plan(),
+            }
+            if let Some(planned) = &mut watch.unit().planned {
+                planned.lost = lost;
             }
             watch.is_refresh(&commit)
         };
@@ -91,9 +105,7 @@ impl Wrapper for UnreliableStore {
             if answer.is_err() {
                 let mut watch = self.watched.lock();
                 let unit = watch.unit();
-                unit.not_stored();
-                unit.task().failed = true;
-                unit.task().answered.push(match refresh {
+                unit.fails(match refresh {
                     true => Answer::RefreshFailed,
                     false => Answer::Failed,
                 });

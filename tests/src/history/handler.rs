@@ -6,7 +6,7 @@ use super::{
     plan::{End, Op, Request},
     stepping::turn,
     tasks::Spawned,
-    unit::{Answer, Phase, Who},
+    unit::{Answer, Cookie, Phase, Who},
     wants::Change,
     watch::{Watch, Watched},
 };
@@ -177,7 +177,7 @@ impl Handler {
                     return self
                         .watched
                         .lock()
-                        .check(kind == Some(ErrorKind::Config), |_| {
+                        .check(kind == Some(ErrorKind::Misuse), |_| {
                             format!("{op:?} gives {kind:?}, and there will be no response")
                         });
                 }
@@ -294,7 +294,7 @@ pub(super) fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
     );
     let (gone, failed) = (watch.unit().gone, watch.unit().task().failed);
     match got {
-        Err(error) if watch.overflows(&error) => None,
+        Err(error) if watch.overflows(error.kind() == ErrorKind::Overflow) => None,
         Ok(value) if !gone && !failed => Some(value),
         Err(error) if gone && error.kind() == ErrorKind::Gone => None,
         Err(error) if failed && error.kind() == ErrorKind::Store => None,
@@ -354,6 +354,15 @@ pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
     let makes_one = unit.detached && !unit.gone && wants.leaves_something(now);
     let failed = unit.task().failed;
     let answer = unit.task().answered.first().copied();
+    // What is to be destroyed has ended already.
+    let was_gone = who == Who::Nobody && wants.destroy && unit.presented && answer.is_none();
+    if was_gone && !unit.gone && !failed {
+        unit.wants.destroy = false;
+        match unit.renewed_lately {
+            true => unit.gone = true,
+            false => unit.cookie = Cookie::Remove,
+        }
+    }
     let wanted = match answer {
         Some(Answer::Done | Answer::RefreshGone | Answer::RefreshFailed) => Ok(()),
         Some(Answer::Gone) => Err(ErrorKind::Gone),
@@ -361,10 +370,13 @@ pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
         None if failed => Err(ErrorKind::Store),
         None if unit.gone => Err(ErrorKind::Gone),
         None if makes_one && who == Who::Nobody => Err(ErrorKind::Gone),
-        None if makes_one && wants.destroy => Err(ErrorKind::Config),
+        None if makes_one && wants.destroy => Err(ErrorKind::Misuse),
         None => Ok(()),
     };
     unit.gone |= makes_one && wanted == Err(ErrorKind::Gone);
+    if unit.detached && got.is_ok() {
+        unit.forget();
+    }
     let answered = answer.is_some();
     watch.check(got == wanted, |_| {
         format!("a commit gives {got:?} and should give {wanted:?}")

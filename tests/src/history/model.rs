@@ -30,6 +30,8 @@ pub(super) struct End {
     pub(super) moment: u64,
     /// Until when it must be remembered.
     pub(super) remembered: Timestamp,
+    /// When it was renewed, if it was not destroyed.
+    pub(super) renewed: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -159,31 +161,36 @@ impl Model {
         page
     }
 
-    /// Forgets what has expired; how many sessions.
-    pub(super) fn sweep(&mut self, now: Timestamp) -> usize {
-        let before = self.records.len();
-        self.records
-            .retain(|_, record| !matches!(record, Record::Live(live) if !live.lease.is_live(now)));
-        before - self.records.len()
+    /// Forgets what has expired: these sessions.
+    pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Digest> {
+        let is_dead =
+            |record: &mut Record| matches!(record, Record::Live(live) if !live.lease.is_live(now));
+        let dead = self.records.extract_if(|_, record| is_dead(record));
+        dead.map(|(id, _)| id).collect()
     }
 
-    /// The deadlines that a use gives.
+    /// The deadlines that a session begins with.
     pub(super) fn lease(&self, started: Timestamp, seen: Timestamp) -> Lease {
         let after = |from: Timestamp, millis| Timestamp::from_millis(from.as_millis() + millis);
-        Lease {
-            started,
-            seen,
-            idle_deadline: after(seen, self.settings.idle),
-            absolute_deadline: self.settings.absolute.map(|millis| after(started, millis)),
-        }
+        let absolute = self.settings.absolute.map(|millis| after(started, millis));
+        Lease::new(started, seen, after(seen, self.settings.idle), absolute)
     }
 
-    /// Whether a use must be written down.
-    pub(super) fn refresh_due(&self, seen: Timestamp, now: Timestamp) -> bool {
-        let passed = now.as_millis().saturating_sub(seen.as_millis());
-        match self.settings.refresh_always {
-            true => passed > 0,
-            false => passed >= self.settings.idle / 100,
+    /// The deadlines after a use.
+    pub(super) fn used(&self, lease: Lease, forced: bool, tells: bool, now: Timestamp) -> Lease {
+        let last = if tells { lease.told } else { lease.seen };
+        let passed = now.as_millis().saturating_sub(last.as_millis());
+        let every = match forced || self.settings.refresh_always {
+            true => 1,
+            false => self.settings.idle / 100,
+        };
+        if passed < every {
+            return lease;
         }
+        let mut used = self.lease(lease.started, lease.seen.max(now));
+        if !tells {
+            used.told = lease.told;
+        }
+        used
     }
 }

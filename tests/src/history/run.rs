@@ -10,7 +10,7 @@ use super::{
     service::{Handlers, Numbered, Running},
     stepping::{WatchedStore, wait},
     unit::{Cookie, Phase, Unit, Who},
-    watch::{Fault, Watch, Watched},
+    watch::{Due, Fault, Question, Watch, Watched},
 };
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -99,11 +99,12 @@ impl Stage {
         let watched = Watched::new(Watch {
             model: Model::new(episode.settings),
             units: (0..2 * episode.requests.len())
-                .map(|_| Unit::new(None, 0))
+                .map(|_| Unit::new(None, 0, self.clock.now()))
                 .collect(),
             current: 0,
             clock: self.clock.clone(),
             fault: Fault::default(),
+            asked: Question::default(),
             violation: None,
             overflown: false,
             told: tell.then(Vec::new),
@@ -233,7 +234,10 @@ impl Run<'_> {
                     }
                 }
                 let mut watch = self.watched.lock();
-                let wanted = watch.model.sweep(now);
+                let expired = watch.model.sweep(now);
+                let wanted = expired.len();
+                let due = expired.into_iter().map(|id| (0, Due::Expired(id)));
+                watch.due_events.extend(due);
                 watch.tell(|_| format!("{sessions} sessions are swept"));
                 watch.check(sessions == wanted, |_| {
                     format!("{sessions} sessions are swept and {wanted} should be")
@@ -270,7 +274,8 @@ impl Run<'_> {
             });
             let began = watch.model.next();
             let at_an_end = watch.units.iter().any(Unit::is_ending);
-            watch.units[number] = Unit::new(presented, began);
+            let came = watch.clock.now();
+            watch.units[number] = Unit::new(presented, began, came);
             watch.units[number].began_at_an_end = at_an_end;
         }
         arrived.extensions_mut().insert(Numbered(number, request));

@@ -5,8 +5,10 @@ use super::{
     watch::{Watch, Watched},
 };
 use level_session::{
-    Result, Timestamp,
-    store::{Commit, Digest, Loaded, Outcome, Select, Store, StoreFuture, Wrapper},
+    Timestamp,
+    store::{
+        Commit, Digest, ErrorKind, Loaded, Outcome, Result, Select, Store, StoreFuture, Wrapper,
+    },
 };
 use std::{
     future::poll_fn,
@@ -76,7 +78,9 @@ impl Wrapper for WatchedStore {
             move || self.inner.commit(commit),
             move |watch, answer| match answer {
                 Ok(outcome) => watch.committed(&same, outcome),
-                Err(error) if watch.overflows(error) => Learned::Nothing,
+                Err(error) if watch.overflows(error.kind() == ErrorKind::Overflow) => {
+                    Learned::Nothing
+                }
                 Err(error) => {
                     watch.violated(format!("the store fails: {error:?}"));
                     Learned::Nothing

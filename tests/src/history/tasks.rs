@@ -45,7 +45,7 @@ impl Handler {
             let mut watch = self.watched.lock();
             // What a commit takes with it is decided before it waits for its turn at the session. That it has been is
             // told by nobody but the handle itself.
-            if format!("{session:?}").contains("Committing") {
+            if format!("{session:?}").contains("commits: true") {
                 watch.unit().plan();
             }
             match done {
@@ -71,7 +71,7 @@ impl Handler {
         let nobody = !watch.unit().gone && watch.unit().who == Who::Nobody;
         if nobody {
             let kind = got.err().map(|error| error.kind());
-            return watch.check(kind == Some(ErrorKind::Config), |_| {
+            return watch.check(kind == Some(ErrorKind::Misuse), |_| {
                 format!("{op:?} gives {kind:?}, and there is no session")
             });
         }
@@ -79,11 +79,12 @@ impl Handler {
             return;
         };
         let (number, began) = (self.later.0, watch.model.next());
+        let came = watch.clock.now();
         if watch.units[number].detached {
             return; // what is dropped does nothing
         }
         let at_an_end = watch.units.iter().any(Unit::is_ending);
-        watch.units[number] = watch.unit().detach(began);
+        watch.units[number] = watch.unit().detach(began, came);
         watch.units[number].began_at_an_end = at_an_end;
         let handler = Self {
             number,

@@ -14,10 +14,10 @@ pub(super) struct Unit {
     pub(super) who: Who,
     /// When it began, in the order of everything.
     pub(super) began: u64,
+    /// And by the clock.
+    pub(super) came: Timestamp,
     /// Its session ended under it.
     pub(super) gone: bool,
-    /// The last use of its session that it knows of.
-    pub(super) known_use: Timestamp,
     /// It may be told that it ended, because another session was being ended when it began.
     pub(super) may_be_gone: bool,
     /// An end was about to be stored when it began.
@@ -27,11 +27,11 @@ pub(super) struct Unit {
     /// Which of them has a turn.
     pub(super) at: usize,
     pub(super) wants: Wants,
-    /// What a commit or a claim that is under way takes with it.
+    /// The commit or claim that is under way.
     pub(super) planned: Option<Planned>,
     /// Until when the former id of its session works, if it has renewed it, or what it was detached from has.
     pub(super) named_here: Option<Timestamp>,
-    /// Counts the beginnings and ends of its commits: what was asked before one is not noted after it.
+    /// Counts its commits: what was asked before one is not noted after it.
     pub(super) epoch: u64,
     seen: BTreeMap<Field, Option<Stored>>,
     all_read: bool,
@@ -44,8 +44,10 @@ pub(super) struct Unit {
     pub(super) used: bool,
     /// It has renewed or ended its session.
     pub(super) ended: bool,
-    /// When the store has ended an id for it, in the order of everything.
-    pub(super) has_ended: Option<u64>,
+    /// The session of its cookie was renewed a moment before it began.
+    pub(super) renewed_lately: bool,
+    /// It came with a cookie.
+    pub(super) presented: bool,
     /// Its client went away: nobody is told how it ended.
     pub(super) cancelled: bool,
     /// It has no response.
@@ -60,10 +62,6 @@ pub(super) struct Task {
     pub(super) answered: Vec<Answer>,
     /// The store failed since the task's last step.
     pub(super) failed: bool,
-    /// The answer to the commit that is under way will be lost.
-    pub(super) lost: bool,
-    /// Of which epoch its last read is.
-    pub(super) asked: u64,
     /// What was claimed by a `take`.
     pub(super) claimed: Option<Option<Stored>>,
 }
@@ -73,11 +71,12 @@ pub(super) struct Task {
 pub(super) struct Planned {
     pub(super) wants: Wants,
     pub(super) who: Who,
-    pub(super) known_use: Timestamp,
-    /// The store has it, though the request does not know it yet.
-    pub(super) applied: bool,
-    /// What it adds to and was read with that in it.
-    included: BTreeSet<Field>,
+    /// The task that began it: another one may see its end.
+    pub(super) of: usize,
+    /// What it claims, if it is a claim.
+    pub(super) claims: Option<Field>,
+    /// Its answer will be lost.
+    pub(super) lost: bool,
 }
 
 /// What a commit came to.
@@ -120,12 +119,12 @@ pub(super) enum Cookie {
 }
 
 impl Unit {
-    pub(super) fn new(presented: Option<Digest>, began: u64) -> Self {
+    pub(super) fn new(presented: Option<Digest>, began: u64, came: Timestamp) -> Self {
         Self {
             who: presented.map_or(Who::Nobody, Who::Presented),
             began,
+            came,
             gone: false,
-            known_use: Timestamp::default(),
             may_be_gone: false,
             began_at_an_end: false,
             tasks: [Task::new(), Task::new()],
@@ -141,26 +140,34 @@ impl Unit {
             cookie: Cookie::Leave,
             used: false,
             ended: false,
-            has_ended: None,
+            renewed_lately: false,
+            presented: presented.is_some(),
             cancelled: false,
             detached: false,
         }
     }
 
     /// A unit of its own on the same session.
-    pub(super) fn detach(&self, began: u64) -> Self {
+    pub(super) fn detach(&self, began: u64, came: Timestamp) -> Self {
         Self {
             who: self.who,
-            known_use: self.known_use,
+            presented: self.presented,
+            renewed_lately: self.renewed_lately,
             named_here: self.named_here,
             detached: true,
-            ..Self::new(None, began)
+            ..Self::new(None, began, came)
         }
     }
 
     /// The task that has a turn.
     pub(super) fn task(&mut self) -> &mut Task {
         &mut self.tasks[self.at]
+    }
+
+    /// The task that began the commit that is under way, or else the one that has a turn.
+    pub(super) fn committing_task(&mut self) -> &mut Task {
+        let of = self.planned.as_ref().map_or(self.at, |planned| planned.of);
+        &mut self.tasks[of]
     }
 
     /// Whether it is, or may be, about to store an end.
@@ -175,16 +182,6 @@ impl Unit {
         match self.who {
             Who::Nobody => None,
             Who::Presented(id) | Who::Known { id, .. } => Some(id),
-        }
-    }
-
-    /// What is about to be read has everything in it that is being stored.
-    pub(super) fn read_applied(&mut self, names: Option<&[Field]>) {
-        if let Some(planned) = &mut self.planned {
-            let adds = planned.wants.adds();
-            let read = adds.filter(|field| names.is_none_or(|names| names.contains(field)));
-            let first = read.filter(|field| !self.seen.contains_key(field));
-            planned.included.extend(first.collect::<Vec<_>>());
         }
     }
 
@@ -206,22 +203,21 @@ impl Unit {
         self.seen.insert(field, stored);
     }
 
-    /// What it must see of a field; `None` if it cannot know.
+    /// Forgets what was read.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+        self.touched.clear();
+        self.all_read = false;
+        self.viewing = false;
+    }
+
+    /// What it must see of a field; `None` if it cannot know. No commit is under way.
     pub(super) fn sees(&self, field: Field, now: Timestamp) -> Option<Option<Stored>> {
-        let planned = self.planned.as_ref();
-        let included = planned.is_some_and(|planned| planned.included.contains(&field));
-        let planned = planned.map(|planned| &planned.wants);
-        let cleared = self.wants.clear || planned.is_some_and(|planned| planned.clear);
-        let hides = self.wants.hides(field) || planned.is_some_and(|planned| planned.hides(field));
         let base = match self.seen.get(&field) {
-            _ if cleared || self.who == Who::Nobody => None,
+            _ if self.wants.clear || self.who == Who::Nobody => None,
             Some(stored) => stored.clone(),
-            None if self.all_read || hides => None,
+            None if self.all_read || self.wants.hides(field) => None,
             None => return None,
-        };
-        let base = match planned {
-            Some(planned) if !included => planned.fold(field, base, now),
-            _ => base,
         };
         Some(self.wants.fold(field, base, now))
     }
@@ -230,68 +226,69 @@ impl Unit {
     pub(super) fn plan(&mut self) {
         if self.planned.is_none() {
             let wants = std::mem::take(&mut self.wants);
-            self.plan_for(wants);
-            self.epoch += 1;
+            self.plan_for(wants, None);
         }
     }
 
     /// A claim is about to be handed to the store: what is wanted of the field goes with it.
     pub(super) fn plan_claim(&mut self, field: Field) {
-        let wants = self.wants.split_off(field);
-        self.plan_for(wants);
+        if self.planned.is_none() {
+            let wants = self.wants.split_off(field);
+            self.plan_for(wants, Some(field));
+        }
     }
 
-    fn plan_for(&mut self, wants: Wants) {
+    fn plan_for(&mut self, wants: Wants, claims: Option<Field>) {
+        self.touched.extend(&wants.touched);
+        self.epoch += 1;
+        self.viewing = false;
         self.planned = Some(Planned {
             wants,
             who: self.who,
-            known_use: self.known_use,
-            applied: false,
-            included: BTreeSet::new(),
+            of: self.at,
+            claims,
+            lost: false,
         });
     }
 
-    /// Nothing is known to be stored: all of it is wanted as before.
-    pub(super) fn not_stored(&mut self) {
+    /// The store has failed a commit.
+    pub(super) fn fails(&mut self, answer: Answer) {
+        self.committing_task().failed = true;
+        self.not_stored(Some(answer));
+    }
+
+    /// Nothing is known to be stored: all of it is wanted as before. The answer is for the task that began it.
+    pub(super) fn not_stored(&mut self, answer: Option<Answer>) {
+        self.committing_task().answered.extend(answer);
         if let Some(planned) = self.planned.take() {
             planned.wants.not_stored(&mut self.wants);
-            self.epoch += u64::from(!matches!(self.task().phase, Phase::Taking(_)));
         }
     }
 
     /// Everything that was planned is stored, and left this.
     pub(super) fn stored(&mut self, after: &Fields, nothing_else: bool) {
-        let Some(planned) = self.planned.take() else {
+        self.committing_task().answered.push(Answer::Done);
+        let Some(Planned { wants, .. }) = self.planned.take() else {
             return;
         };
-        let Planned {
-            wants,
-            who: planned_for,
-            ..
-        } = planned;
-        self.touched.extend(&wants.touched);
         self.touched.extend(&self.wants.touched);
         self.ended |= wants.renew || wants.destroy;
-        // What is just made holds nothing else either, but what was not read of it was not read.
-        let cleared = nothing_else && planned_for != Who::Nobody;
+        self.all_read |= nothing_else;
         for field in Field::ALL {
             let changed = wants.changes.iter().any(|(of, _)| *of == field);
             let known = self.seen.contains_key(&field) || self.touched.contains(&field);
-            if changed || (cleared && known) {
+            if changed || ((nothing_else || wants.clear) && known) {
                 self.seen.insert(field, after.get(&field).cloned());
             }
         }
+        // A sum is made in the store: it is read anew.
         for field in wants.adds() {
             self.seen.remove(&field);
         }
-        let all_known = self
+        self.all_read &= self
             .touched
             .iter()
             .all(|field| self.seen.contains_key(field));
-        self.all_read = (self.all_read || nothing_else) && all_known;
-        self.epoch += 1;
-        self.gone = false;
-        self.viewing = false;
     }
 }
 
@@ -301,8 +298,6 @@ impl Task {
             phase: Phase::AtWork,
             answered: Vec::new(),
             failed: false,
-            lost: false,
-            asked: 0,
             claimed: None,
         }
     }

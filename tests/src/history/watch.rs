@@ -3,17 +3,20 @@
 use super::{
     data::{Field, Held, held},
     model::{End, Found, Live, Model, Stored},
-    unit::{Unit, Who},
+    unit::{Answer, Unit, Who},
     wants::Wants,
 };
 use level_session::{
-    Clock, Error, ErrorKind, Event, Timestamp, Value,
-    store::{Bytes, Digest, Fields, Loaded, Select, Snapshot},
+    Clock, Event, Timestamp, Value,
+    store::{Answer as Shown, Bytes, Digest, Loaded, Select, Snapshot},
 };
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+/// How long after a renewal a sign-out by the former id is refused.
+const LATELY_MILLIS: u64 = 60_000;
 
 /// What is watched: the model, the requests, and what was found.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(super) struct Watch {
     pub(super) current: usize,
     pub(super) clock: Clock,
     pub(super) fault: Fault,
+    /// What the store is being asked.
+    pub(super) asked: Question,
     pub(super) violation: Option<String>,
     /// A counter has left its range: what comes then is not judged.
     pub(super) overflown: bool,
@@ -44,18 +49,28 @@ pub(super) enum Due {
     Created(Digest),
     Renewed(Digest, Digest),
     Destroyed(Digest),
+    Expired(Digest),
 }
 
 impl Due {
     pub(super) fn is(self, event: &Event) -> bool {
         match (self, event) {
-            (Self::Created(a), Event::Created(b)) | (Self::Destroyed(a), Event::Destroyed(b)) => {
-                a == *b
-            }
+            (Self::Created(a), Event::Created(b))
+            | (Self::Destroyed(a), Event::Destroyed(b))
+            | (Self::Expired(a), Event::Expired(b)) => a == *b,
             (Self::Renewed(a, b), Event::Renewed { from, to, .. }) => (a, b) == (*from, *to),
             _ => false,
         }
     }
+}
+
+/// When the store was asked, and what for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Question {
+    /// Of which epoch the request was.
+    pub(super) epoch: u64,
+    /// A commit wants to know why its session does not live.
+    pub(super) looks: bool,
 }
 
 /// What goes wrong with the store.
@@ -94,9 +109,7 @@ pub(super) struct Seen {
     ended: Option<End>,
     names: Option<Vec<Field>>,
     view: bool,
-    /// What the request is storing is in it.
-    applied: bool,
-    epoch: u64,
+    asked: Question,
 }
 
 impl Watch {
@@ -134,11 +147,11 @@ impl Watch {
     }
 
     /// Whether an error is one that a counter leaves its range, and may be.
-    pub(super) fn overflows(&mut self, error: &Error) -> bool {
+    pub(super) fn overflows(&mut self, is_overflow: bool) -> bool {
         let unit = self.unit();
         let planned = unit.planned.iter().map(|planned| &planned.wants);
         let may = planned.chain([&unit.wants]).any(Wants::may_overflow);
-        self.overflown |= may && error.kind() == ErrorKind::Overflow;
+        self.overflown |= may && is_overflow;
         self.overflown
     }
 
@@ -154,7 +167,7 @@ impl Watch {
         let names = match select {
             Select::Nothing => Some(Vec::new()),
             Select::Names(names) => Some(names.iter().filter_map(|name| Field::of(name)).collect()),
-            Select::All => None,
+            _ => None,
         };
         self.tell(|w| {
             format!(
@@ -169,12 +182,7 @@ impl Watch {
             ended: None,
             names,
             view: false,
-            applied: self
-                .unit()
-                .planned
-                .as_ref()
-                .is_some_and(|planned| planned.applied),
-            epoch: self.unit().task().asked,
+            asked: self.asked,
         };
         match (found, loaded) {
             (Found::Live { id, by_former }, Loaded::Live(snapshot)) => {
@@ -182,7 +190,7 @@ impl Watch {
                 if let Some(live) = live {
                     self.compare(snapshot, by_former, &live, seen.names.as_deref());
                     seen.live = Some((id, by_former, live));
-                    seen.view = matches!(snapshot.fields, Fields::View(_));
+                    seen.view = matches!(snapshot.fields.clone().into_answer(), Shown::View(_));
                 }
             }
             (Found::Ended(end), Loaded::Ended(_)) => seen.ended = Some(end),
@@ -216,16 +224,16 @@ impl Watch {
                 snapshot.meta.lease, live.lease
             )
         });
-        let found: BTreeMap<Field, Stored> = match &snapshot.fields {
-            Fields::Nothing => return,
-            Fields::All(all) => all
+        let found: BTreeMap<Field, Stored> = match snapshot.fields.clone().into_answer() {
+            Shown::Nothing => return,
+            Shown::All(all) => all
                 .iter()
                 .filter_map(|(name, bytes)| Some((Field::of(name)?, stored(bytes)?)))
                 .collect(),
-            fields => {
+            _ => {
                 let asked = names.unwrap_or_default();
                 let names: Vec<&str> = asked.iter().map(|field| field.key()).collect();
-                let values = fields.named(&names).unwrap_or_default();
+                let values = snapshot.fields.values(&names).unwrap_or_default();
                 asked
                     .iter()
                     .zip(values)
@@ -251,11 +259,7 @@ impl Watch {
         if self.unit().sees(field, now).is_none()
             && let Some(live) = self.shown()
         {
-            let unit = self.unit();
-            if unit.planned.as_ref().is_some_and(|planned| planned.applied) {
-                unit.read_applied(Some(&[field]));
-            }
-            unit.read(&live.fields, Some(&[field]));
+            self.unit().read(&live.fields, Some(&[field]));
         }
     }
 
@@ -278,12 +282,15 @@ impl Watch {
     pub(super) fn absorb(&mut self, seen: Seen) {
         let now = self.clock.now();
         let unit = self.unit();
-        if seen.epoch != unit.epoch {
+        if seen.asked.looks {
+            return self.looked_into(&seen);
+        }
+        if unit.planned.is_some() || seen.asked.epoch != unit.epoch {
             return; // a commit came between: whoever asked looks again
         }
         match seen.live.filter(|(_, _, live)| live.lease.is_live(now)) {
             // Another task has found out meanwhile that there is none for it.
-            Some(_) if unit.who == Who::Nobody => {}
+            _ if unit.who == Who::Nobody => {}
             Some((id, by_former, live)) => {
                 if let Who::Presented(presented) = unit.who {
                     unit.who = Who::Known {
@@ -291,33 +298,55 @@ impl Watch {
                         by_former,
                     };
                 }
-                unit.known_use = live.lease.seen;
-                if seen.applied {
-                    unit.read_applied(seen.names.as_deref());
-                }
                 unit.read(&live.fields, seen.names.as_deref());
                 unit.viewing |= seen.view;
             }
-            // Unless nobody can know, since the answer was lost.
-            None if unit.planned.is_some()
-                && seen
-                    .ended
-                    .is_some_and(|end| Some(end.moment) == unit.has_ended) =>
-            {
-                self.violated("a request takes its own renewal for an end".into());
-            }
-            None => {
-                let ended_under_it = seen.ended.is_some_and(|end| end.moment > unit.began);
-                match unit.who {
-                    Who::Known { .. } => unit.gone = true,
-                    _ if ended_under_it => unit.gone = true,
-                    _ => {
-                        unit.may_be_gone = unit.began_at_an_end && seen.ended.is_some();
-                        unit.who = Who::Nobody;
-                    }
-                }
+            None if matches!(unit.who, Who::Known { .. }) => unit.gone = true,
+            None => self.is_a_stranger(seen.ended),
+        }
+    }
+
+    /// There is no session for the cookie of a request. It is told of an end since it began.
+    fn is_a_stranger(&mut self, ended: Option<End>) {
+        let unit = self.unit();
+        match ended {
+            Some(end) if end.moment > unit.began => unit.gone = true,
+            _ => {
+                unit.may_be_gone = unit.began_at_an_end && ended.is_some();
+                unit.renewed_lately |= ended.is_some_and(|end| end.is_lately_renewed(unit.came));
+                unit.who = Who::Nobody;
             }
         }
+    }
+
+    /// A commit has found no session, and learns why.
+    fn looked_into(&mut self, seen: &Seen) {
+        let unit = self.unit();
+        let destroys = unit
+            .planned
+            .as_ref()
+            .is_some_and(|planned| planned.wants.destroy);
+        if seen.live.is_some() {
+            unit.gone = true; // it was to be renewed by its former id
+            return unit.not_stored(Some(Answer::Gone));
+        }
+        unit.not_stored(None);
+        if destroys {
+            // What has ended is as good as destroyed.
+            unit.renewed_lately |= seen
+                .ended
+                .is_some_and(|end| end.is_lately_renewed(unit.came));
+            unit.who = Who::Nobody;
+        } else {
+            self.is_a_stranger(seen.ended);
+        }
+    }
+}
+
+impl End {
+    fn is_lately_renewed(&self, came: Timestamp) -> bool {
+        self.renewed
+            .is_some_and(|at| came.as_millis() < at.as_millis() + LATELY_MILLIS)
     }
 }
 
@@ -333,6 +362,6 @@ fn short(loaded: &Loaded) -> &'static str {
     match loaded {
         Loaded::Missing => "missing",
         Loaded::Ended(_) => "ended",
-        Loaded::Live(_) => "live",
+        _ => "live",
     }
 }

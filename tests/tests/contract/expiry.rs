@@ -155,6 +155,87 @@ async fn a_timeout_that_was_shortened_holds_for_the_sessions_that_are_there() ->
     Ok(())
 }
 
+/// Prevents: the same, by a request that is stored before anybody looked at the session (L15).
+#[tokio::test]
+async fn a_timeout_that_was_shortened_holds_for_what_only_writes() {
+    over_every_store(async |store| {
+        for (absolute, renews) in [(false, false), (false, true), (true, false), (true, true)] {
+            let app = App::over(store.clone());
+            let mut visitor = sign_in(&app).await;
+            app.sleep(3_600);
+            let app = app.with_expiry(match absolute {
+                true => Expiry::default().with_absolute(IDLE),
+                false => Expiry::idle(IDLE),
+            });
+            let before = visitor.clone();
+            app.request(&mut visitor, async |s: Shopping| {
+                if renews {
+                    s.renew()?;
+                }
+                s.theme().set("dark")
+            })
+            .await
+            .unwrap();
+            assert_ne!(visitor, before, "a new session");
+            assert_eq!(user(&app, &mut visitor).await, None);
+        }
+    })
+    .await;
+}
+
+/// Prevents: active users who are signed out an hour after a deployment, though its idle timeout is two weeks (L15).
+#[tokio::test]
+async fn a_timeout_that_was_lengthened_holds_from_the_next_use_on() {
+    over_every_store(async |store| {
+        for writes in [false, true] {
+            let app =
+                App::over(store.clone()).with_expiry(Expiry::idle(Duration::from_secs(3_600)));
+            let mut visitor = sign_in(&app).await;
+            app.sleep(60);
+            let app = app.with_expiry(Expiry::default());
+            for minute in (0..120).step_by(5) {
+                app.sleep(300);
+                let user = app
+                    .request(&mut visitor, async |s: Shopping| {
+                        if writes {
+                            s.theme().set("dark")?;
+                            s.commit().await?;
+                        }
+                        s.user_id().await
+                    })
+                    .await
+                    .unwrap();
+                assert_eq!(user, Some(7), "minute {minute}");
+            }
+        }
+    })
+    .await;
+}
+
+/// Prevents: a code that is good after its time, because the request had read it before, or reads it by its key.
+#[tokio::test]
+async fn a_ttl_that_ends_within_a_request_ends() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let mut visitor = sign_in(&app).await;
+        app.request(&mut visitor, async |s: Shopping| s.otp().set("1234"))
+            .await
+            .unwrap();
+        let session: Shopping = app.begin(&visitor);
+        app.sleep(599);
+        let code = Some("1234".to_owned());
+        assert_eq!(session.otp().await.unwrap(), code);
+        assert_eq!(session.get::<String>("otp").await.unwrap(), code);
+        assert!(session.get_all().await.unwrap().contains_key("otp"));
+        app.sleep(1);
+        assert_eq!(session.get::<String>("otp").await.unwrap(), None);
+        assert_eq!(session.otp().await.unwrap(), None);
+        assert!(!session.get_all().await.unwrap().contains_key("otp"));
+        assert_eq!(session.load().await.unwrap().otp, None);
+    })
+    .await;
+}
+
 /// A value with a TTL of its own goes before its session does.
 #[tokio::test]
 async fn a_field_with_a_ttl_expires_by_itself() {

@@ -2,13 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod alive;
+mod candidates;
+mod clocks;
 mod commit;
+mod detached;
 mod expiry;
 mod grace;
+mod homes;
 mod lazy;
 mod merge;
 mod races;
+mod reserved;
 mod siblings;
+mod sign_out;
 mod take;
 mod typed;
 mod watch;

@@ -1,133 +1,114 @@
 //! What a unit of work knows and wants: no I/O, no waiting, no user code. Everything here runs under one short lock.
 
+mod flight;
 mod plan;
+mod settle;
 mod slots;
-mod taking;
 mod terms;
-mod waiting;
 
+pub(crate) use flight::{Execution, Flight, Flown, Landed, Landing, Waiting};
 pub(crate) use plan::Plan;
 pub(crate) use terms::{
-    CookieAction, Epoch, Intent, Known, Look, LookAt, Named, Phase, Rules, Taking, Who,
+    CookieAction, Jar, Known, Look, LookAt, Phase, Question, Rules, Taking, Who,
 };
 
 use crate::{
-    changes::{Change, Cleared, Seen, Setting, Slot, Step as UpdateStep},
-    cookie::{Lines, Presented},
+    changes::{Change, Seen, Setting, Slot, Step as UpdateStep},
+    cookie::Presented,
     error::{Error, ErrorKind, Result},
     id::SessionId,
-    store::Digest,
-    store::FieldName,
-    store::Timestamp,
-    store::{Answer, Bytes, Fields, Loaded, Meta, Snapshot},
+    store::{Add, Answer, Bytes, Clear, Digest, FieldName, Fields, Loaded, Snapshot, Timestamp},
 };
 use slots::Slots;
-use std::task::Waker;
-use terms::Came;
+use terms::{Came, Intent, Wants};
 
 /// A unit of work: what is known, what is wanted, and what the response will say.
 pub(crate) struct State {
-    /// The cookies that came, until somebody uses the session: [`who`](Self::who) is not known before they are read.
-    pub(crate) unread: Option<Lines>,
+    pub(crate) jar: Jar,
     pub(crate) who: Who,
     slots: Slots,
-    all_read: bool,
-    cleared: Cleared,
-    intent: Intent,
-    touch: bool,
-    /// Make the session even if nothing is written into it.
-    create: bool,
-    /// The cookie was signed by a key that is no longer the first.
-    resign: bool,
-    /// A signature came that fits nothing.
-    unsign: bool,
+    wants: Wants,
     /// The handler has used the session in any way.
     pub(crate) used: bool,
     pub(crate) phase: Phase,
-    pub(crate) cookie: CookieAction,
-    /// Counts the beginnings and ends of commits: what was asked before one is not to be noted after it.
-    epoch: u64,
-    /// The commit that is under way gives the session an id, or takes it away.
-    moving: bool,
-    /// Who waits for the end of a commit.
-    waiting: Vec<Waker>,
+    cookie: CookieAction,
+    came: Came,
+    /// The commit that is under way.
+    pub(crate) flight: Option<Flight>,
+    /// Counts the commits that were begun.
+    flown: u64,
+    /// A commit that nobody waited for has failed, and may be stored all the same: whoever commits next is told.
+    pub(crate) owed: Option<Box<Error>>,
     /// Counts the sessions that this unit has destroyed.
     pub(crate) destroyed: u64,
-    /// Counts what empties every field at once.
-    clears: u64,
-    /// The id of the session that this unit will make, if a token was bound to it already.
-    next: Option<SessionId>,
-    came: Came,
-    /// Without a response of its own: it cannot send a cookie.
-    pub(crate) detached: bool,
 }
 
 impl State {
     /// What is known when a unit of work begins: whose session it is, or cookies that will tell.
     #[inline] // so that it is made in its place
-    pub(crate) fn new(unread: Option<Lines>, who: Who, create: bool) -> Self {
+    pub(crate) fn new(jar: Jar, who: Who, create: bool) -> Self {
         Self {
-            unread,
+            jar,
             who,
             slots: Slots::default(),
-            all_read: false,
-            cleared: Cleared::default(),
-            intent: Intent::Keep,
-            touch: false,
-            create,
-            resign: false,
-            unsign: false,
+            wants: Wants {
+                create,
+                ..Wants::default()
+            },
             used: create,
             phase: Phase::Open,
             cookie: CookieAction::Leave,
-            epoch: 0,
             came: Came::default(),
-            moving: false,
-            waiting: Vec::new(),
+            flight: None,
+            flown: 0,
+            owed: None,
             destroyed: 0,
-            clears: 0,
-            next: None,
-            detached: false,
         }
     }
 
-    /// Notes what the request's cookies came to.
+    /// Notes what the request's next cookie comes to, whoever it was before.
     pub(crate) fn present(&mut self, presented: Presented) {
-        match presented {
-            Presented::Nothing => {}
-            Presented::BadSignature => self.unsign = true,
-            Presented::Id(verified) => {
-                self.resign = verified.needs_resigning();
-                self.who = Who::Presented(verified.into_id().into());
+        self.who = match presented {
+            Presented::Id(verified) => Who::Presented(verified.into()),
+            Presented::Nothing => Who::Nobody,
+            Presented::BadSignature => {
+                self.cookie = CookieAction::Unsign;
+                Who::Nobody
             }
-        }
+        };
     }
 
     /// Every use of the session passes here.
     pub(crate) fn use_it(&mut self) -> Result<&mut Self> {
+        self.is_open()?;
+        self.used = true;
+        Ok(self)
+    }
+
+    pub(crate) fn is_open(&self) -> Result<()> {
         match self.phase {
-            Phase::Open | Phase::Committing | Phase::Interrupted => {
-                self.used = true;
-                Ok(self)
-            }
+            Phase::Open => Ok(()),
             Phase::Gone => Err(Error::gone()),
             Phase::Closed => Err(Error::closed()),
         }
     }
 
-    pub(crate) fn epoch(&self) -> Epoch {
-        Epoch(self.epoch)
+    /// A commit of this number begins.
+    pub(crate) fn begins(&mut self, flight: Flight) -> u64 {
+        self.flown += 1;
+        self.flight = Some(flight);
+        self.flown
     }
 
-    fn cleared(&self) -> Cleared {
-        match self.who {
-            // Nothing is stored for nobody.
-            Who::Nobody => Cleared {
-                committing: true,
-                ..self.cleared
-            },
-            _ => self.cleared,
-        }
+    /// The commit that is under way, if it has this number or any.
+    pub(crate) fn flight(&mut self, number: Option<u64>) -> Option<&mut Flight> {
+        let is_it = number.is_none_or(|number| number == self.flown);
+        self.flight.as_mut().filter(|_| is_it)
+    }
+
+    /// Whether nothing that is stored of a field is seen.
+    fn is_cleared(&self, field: &FieldName) -> bool {
+        matches!(self.who, Who::Nobody) || self.wants.clear.removes(field)
     }
 
     // ---- reading
@@ -135,39 +116,38 @@ impl State {
     /// What the request sees of a field, or whom to ask.
     pub(crate) fn look(&mut self, field: &FieldName, now: Timestamp) -> Result<Look> {
         self.use_it()?;
+        if self.flight.is_some() {
+            return Ok(Look::Wait);
+        }
         let untouched = self.slots.get(field).is_none() && !self.knows_all();
         if !untouched && let Seen::Known(bytes) = self.see(field, now)? {
             return Ok(Look::Seen(bytes));
         }
-        let Some(digest) = self.digest() else {
+        let Some(question) = self.question() else {
             return Ok(Look::Seen(None));
         };
-        if self.must_wait_for(std::slice::from_ref(field))? {
-            return Ok(Look::Wait);
-        }
         Ok(match self.slots.read_in_view(field, now) {
             Some(bytes) if untouched => Look::Seen(bytes),
             // Its own changes lie over what is stored.
             Some(_) => Look::Seen(self.see(field, now)?.known()),
-            None => Look::Load(digest, self.epoch()),
+            None => Look::Load(question),
         })
     }
 
     /// What the request sees of these fields, or which of them to ask for: those are of one moment.
     pub(crate) fn look_at(&mut self, fields: &[FieldName], now: Timestamp) -> Result<LookAt> {
-        let digest = self.use_it()?.digest();
-        let mut missing = Vec::new();
-        if let Some(digest) = digest {
+        if self.use_it()?.flight.is_some() {
+            return Ok(LookAt::Wait);
+        }
+        if let Some(question) = self.question() {
+            let mut missing = Vec::new();
             for field in fields {
                 if matches!(self.see(field, now)?, Seen::Unknown) {
                     missing.push(field.clone());
                 }
             }
-            if !missing.is_empty() && self.must_wait_for(&missing)? {
-                return Ok(LookAt::Wait);
-            }
             if !missing.is_empty() && !self.slots.read_all_in_view(&missing, now) {
-                return Ok(LookAt::Load(digest, self.epoch(), missing));
+                return Ok(LookAt::Load(question, missing));
             }
         }
         let seen = fields.iter().map(|field| Ok(self.see(field, now)?.known()));
@@ -175,19 +155,11 @@ impl State {
     }
 
     fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
-        let cleared = self.cleared();
+        let cleared = self.is_cleared(field);
         match self.slots.get(field) {
-            Some(slot) if slot.is_read() || !self.all_read => slot.seen(field, cleared, now),
-            // Everything was read, and it was not among it.
-            Some(slot) => slot.seen(
-                field,
-                Cleared {
-                    committing: true,
-                    ..cleared
-                },
-                now,
-            ),
-            None if self.all_read || cleared != Cleared::default() => Ok(Seen::Known(None)),
+            // Where everything was read, what was not among it is not there.
+            Some(slot) => slot.seen(field, cleared || self.slots.lacks(slot), now),
+            None if cleared || self.slots.all_read => Ok(Seen::Known(None)),
             None => Ok(match self.slots.viewed(field) {
                 Some(bytes) => Seen::Known(Some(bytes.clone())),
                 None => Seen::Unknown,
@@ -195,20 +167,22 @@ impl State {
         }
     }
 
-    /// Every field that the request sees, for `get_all` and for whole structs; all of them must have been read.
+    /// Every field that the request sees, for `get_all`; all of them must have been read.
     pub(crate) fn see_all(&self, now: Timestamp) -> Result<Vec<(FieldName, Bytes)>> {
         let mut all = Vec::with_capacity(self.slots.len());
         for (name, _) in self.slots.iter() {
-            if let Seen::Known(Some(bytes)) = self.see(name, now)? {
+            if let Seen::Known(Some(bytes)) = self.see(name, now)?
+                && !name.is_reserved()
+            {
                 all.push((name.clone(), bytes));
             }
         }
         Ok(all)
     }
 
-    /// Whether everything that is stored was read, or nothing is.
+    /// Whether everything that is stored was read, or nothing of it is seen.
     pub(crate) fn knows_all(&self) -> bool {
-        self.all_read || self.cleared() != Cleared::default()
+        self.slots.all_read || matches!(self.who, Who::Nobody) || self.wants.clear != Clear::Nothing
     }
 
     pub(crate) fn digest(&self) -> Option<Digest> {
@@ -218,63 +192,91 @@ impl State {
         }
     }
 
-    /// Notes what the store answered. `began` is when the unit of work began: a session that was ended since then was
-    /// ended under it.
+    /// What to ask the store, if there can be a session.
+    pub(crate) fn question(&self) -> Option<Question> {
+        Some(Question {
+            id: self.digest()?,
+            first: matches!(self.who, Who::Presented(_)),
+            flown: self.flown,
+        })
+    }
+
+    /// Notes what the store answered.
     pub(crate) fn absorb(
         &mut self,
         names: &[FieldName],
         loaded: Loaded,
-        asked: Epoch,
-        began: Timestamp,
-        rules: &Rules,
+        asked: Question,
+        rules: Rules<'_>,
     ) -> Result<()> {
-        if asked != self.epoch() {
-            return Ok(()); // a commit began or ended meanwhile: whoever asked looks again
+        if self.flight.is_some() || asked.flown != self.flown || Some(asked.id) != self.digest() {
+            return Ok(()); // the session is another one by now, or may be: whoever asked looks again
         }
         match loaded {
-            Loaded::Live(snapshot) if self.accepts(&snapshot.meta, rules) => {
-                let Snapshot {
-                    meta,
-                    by_former_id,
-                    fields,
-                    ..
-                } = snapshot;
-                self.who = Who::Known(match std::mem::replace(&mut self.who, Who::Nobody) {
-                    Who::Nobody => return Ok(()),
-                    Who::Known(known) => Known { meta, ..known },
-                    Who::Presented(named) => Known {
-                        named,
-                        meta,
-                        by_former_id,
-                        named_here: None,
-                    },
-                });
-                self.note(names, fields, rules.expiry.deadline(&meta.lease))
+            Loaded::Live(snapshot) if rules.now < rules.expiry().deadline(&snapshot.meta.lease) => {
+                self.lives(names, snapshot, rules)
             }
-            Loaded::Ended(at) if at >= began => self.is_gone(),
-            _ => match self.who {
-                Who::Known(_) => self.is_gone(),
-                Who::Presented(_) | Who::Nobody => {
-                    self.who = Who::Nobody;
-                    Ok(())
-                }
-            },
+            loaded => self.lives_not(&loaded, rules),
         }
     }
 
-    /// The store holds to the deadlines that it was given; timeouts that were shortened since hold as well.
-    fn accepts(&self, meta: &Meta, rules: &Rules) -> bool {
-        rules.now < rules.expiry.deadline(&meta.lease)
+    fn lives(&mut self, names: &[FieldName], snapshot: Snapshot, rules: Rules<'_>) -> Result<()> {
+        let Snapshot {
+            meta,
+            by_former_id,
+            fields,
+            ..
+        } = snapshot;
+        self.who = Who::Known(match std::mem::replace(&mut self.who, Who::Nobody) {
+            Who::Nobody => return Ok(()),
+            Who::Known(known) => Known { meta, ..known },
+            Who::Presented(named) => Known {
+                named,
+                meta,
+                by_former_id,
+                named_here: None,
+            },
+        });
+        self.note(names, fields, rules.expiry().deadline(&meta.lease))
+    }
+
+    /// The session does not live. If it ended under the request, that is an error; if its cookie was dead already, the
+    /// next one counts.
+    fn lives_not(&mut self, loaded: &Loaded, rules: Rules<'_>) -> Result<()> {
+        let Who::Presented(named) = &self.who else {
+            return self.is_gone();
+        };
+        if let Loaded::Ended(at) = loaded {
+            let end = rules.runtime.end_of(named.digest, *at);
+            if end.at >= rules.began {
+                return self.is_gone();
+            }
+            self.jar.renewed_lately |= end.is_lately_renewed(rules.began);
+        }
+        let next = self.jar.next(rules.runtime);
+        self.present(next);
+        Ok(())
     }
 
     pub(crate) fn is_gone<T>(&mut self) -> Result<T> {
-        self.phase = Phase::Gone;
+        self.drop_refreshed_cookie();
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Gone;
+        }
         Err(Error::gone())
+    }
+
+    /// The session has ended, perhaps by a renewal: the cookie that the request came with is not sent again, since that
+    /// could replace the new one.
+    fn drop_refreshed_cookie(&mut self) {
+        if let (CookieAction::Set(..), Came::AsItIs) = (&self.cookie, &self.came) {
+            self.cookie = CookieAction::Leave;
+        }
     }
 
     /// Notes what was read of a session that lives until then.
     fn note(&mut self, names: &[FieldName], fields: Fields, until: Timestamp) -> Result<()> {
-        if self.all_read {
+        if self.slots.all_read {
             return Ok(()); // by another task of the request meanwhile: what was read before stays
         }
         match fields.into_answer() {
@@ -288,11 +290,14 @@ impl State {
                 let what = "the store has answered with a view that does not show this field";
                 Error::new(ErrorKind::Store, what).on(name.clone())
             })?,
-            Answer::All(all) => {
-                self.slots.read_all(all);
-                self.all_read = true;
-            }
+            Answer::All(all) => self.slots.read_all(all),
         }
+        Ok(())
+    }
+
+    /// Forgets what was read: it is read anew when it is asked for.
+    pub(crate) fn reload(&mut self) -> Result<()> {
+        self.use_it()?.slots.forget();
         Ok(())
     }
 
@@ -307,80 +312,82 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn add(
-        &mut self,
-        field: &FieldName,
-        add: crate::store::Add,
-        now: Timestamp,
-    ) -> Result<()> {
-        let cleared = self.use_it()?.cleared();
-        self.slot(field).add(field, add, cleared, now)
+    pub(crate) fn add(&mut self, field: &FieldName, add: Add, now: Timestamp) -> Result<()> {
+        self.use_it()?.slot(field);
+        let seen = match self.flight {
+            None => self.see(field, now)?,
+            Some(_) => Seen::Unknown,
+        };
+        self.slot(field).add(field, add, &seen, now)
     }
 
-    pub(crate) fn version(&self, field: &str) -> u64 {
-        self.clears + self.slots.get(field).map_or(0, Slot::version)
+    /// Whether the request still sees this of a field.
+    fn still_sees(&self, field: &FieldName, seen: Option<&Bytes>, now: Timestamp) -> Result<bool> {
+        Ok(self.flight.is_none()
+            && matches!(self.see(field, now)?, Seen::Known(bytes) if bytes.as_ref() == seen))
     }
 
-    /// See [`Slot::update`]; the step was run on what was seen at `version`. Gives it back if something else has changed
-    /// that meanwhile.
+    /// Notes a step of an `update`, which was run on what was `seen`. Gives it back if the request sees something else
+    /// by now.
     pub(crate) fn update(
         &mut self,
         field: &FieldName,
-        version: u64,
+        seen: Option<&Bytes>,
         step: UpdateStep,
         result: Option<Setting>,
+        now: Timestamp,
     ) -> Result<Result<(), UpdateStep>> {
-        let cleared = self.use_it()?.cleared();
-        if self.version(field) != version {
+        self.use_it()?;
+        if !self.still_sees(field, seen, now)? {
             return Ok(Err(step));
         }
+        let cleared = self.is_cleared(field);
         self.slot(field).update(field, cleared, step, result);
         Ok(Ok(()))
     }
 
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.use_it()?;
-        self.cleared.asked = true;
-        self.clears += 1;
-        for (_, slot) in self.slots.iter_mut() {
-            slot.drop_change();
+        if self.wants.clear == Clear::Nothing {
+            self.wants.clear = Clear::Fields;
         }
+        self.slots.drop_changes();
         Ok(())
     }
 
     pub(crate) fn renew(&mut self) -> Result<()> {
-        let state = self.use_it()?;
-        if state.intent == Intent::Keep {
-            state.intent = Intent::Renew;
+        let wants = &mut self.use_it()?.wants;
+        if wants.intent == Intent::Keep {
+            wants.intent = Intent::Renew;
         }
         Ok(())
     }
 
     pub(crate) fn destroy(&mut self) -> Result<()> {
         self.clear()?;
-        self.intent = Intent::Destroy;
+        self.wants.clear = Clear::Everything;
+        self.wants.intent = Intent::Destroy;
+        self.wants.create = false; // what is to be made at once was to be made for the one who leaves
         Ok(())
     }
 
     pub(crate) fn touch(&mut self) -> Result<()> {
-        self.use_it()?.touch = true;
+        self.use_it()?.wants.touch = true;
         Ok(())
     }
 
     /// The id that the session has by the end of the request, for a token that is bound to it. A session that is to be
     /// made or renewed gets its id now; one that nobody asked for is asked for.
-    pub(crate) fn id_to_be(
-        &mut self,
-        draw: impl FnOnce() -> Result<SessionId>,
-    ) -> Result<SessionId> {
+    pub(crate) fn id_to_be(&mut self, rules: Rules<'_>) -> Result<SessionId> {
         self.use_it()?;
-        if let (Who::Known(known), Intent::Keep) = (&self.who, self.intent) {
+        if let (Who::Known(known), Intent::Keep) = (&self.who, self.wants.intent) {
             return Ok(known.named.id.clone());
         }
-        self.create = true;
-        let next = self.next.take().map_or_else(draw, Ok)?;
-        self.next = Some(next.clone());
-        Ok(next)
+        let next = self.draw(rules)?;
+        self.wants.create = true;
+        let id = next.id.clone();
+        self.wants.next = Some(Box::new(next));
+        Ok(id)
     }
 
     /// The id that the request came with, if its session lived.
@@ -392,38 +399,23 @@ impl State {
         }
     }
 
-    /// The session gets another id, or ends: notes the one that the request came with.
-    fn leaves_its_id(&mut self) {
-        self.came = match self.id_that_came() {
-            Some(id) => Came::With(Box::new(id.clone())),
-            None => Came::Without,
-        };
-    }
-
-    pub(crate) fn reread(&mut self, field: &FieldName, bytes: Option<Bytes>) {
-        self.slot(field).reread(bytes);
-    }
+    // ---- the end
 
     /// Ends the unit of work: what is wanted and was not stored is dropped. Gives what the response is to say, and
     /// whether the session was used in any way.
     pub(crate) fn close(&mut self) -> (CookieAction, bool) {
-        let action = self.last_word();
-        (action, self.used)
-    }
-
-    fn last_word(&mut self) -> CookieAction {
         self.phase = Phase::Closed;
-        self.unread = None;
+        self.jar = Jar::default();
         self.slots.clear();
-        match std::mem::take(&mut self.cookie) {
-            CookieAction::Leave => match &self.who {
-                Who::Known(known) if self.resign && !known.by_former_id => {
-                    CookieAction::Set(known.named.id.clone(), known.meta.lease.deadline())
-                }
-                _ if self.unsign && self.used => CookieAction::Unsign,
-                _ => CookieAction::Leave,
-            },
-            action => action,
-        }
+        let action = match (std::mem::take(&mut self.cookie), &self.who) {
+            (CookieAction::Leave, Who::Known(known))
+                if known.named.resign && !known.by_former_id =>
+            {
+                CookieAction::Set(known.named.id.clone(), known.meta.lease.deadline())
+            }
+            (CookieAction::Unsign, _) if !self.used => CookieAction::Leave,
+            (action, _) => action,
+        };
+        (action, self.used)
     }
 }

@@ -1,335 +1,394 @@
-//! From what is wanted to a commit, and back.
+//! From what is wanted to a commit.
 
-use super::{CookieAction, Intent, Known, Named, Phase, Rules, State, Who};
+use super::{
+    CookieAction, Known, Rules, State, Taking, Who,
+    terms::{Intent, Named, Wants},
+};
 use crate::{
-    changes::{Change, Cleared, Update},
+    changes::{Change, Update},
     error::{Error, ErrorKind, Result},
-    expiry::Expiry,
-    id::SessionId,
     runtime::Event,
-    store::FieldName,
-    store::Timestamp,
-    store::{Clear, Digest, Done, Guard, Step, Use, Write},
+    store::{Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Step, Timestamp, Use, Write},
 };
 
-/// A commit, ready to be handed to the store.
-#[derive(Debug)]
+/// A commit, ready to be handed to the store, with everything that it takes along.
 pub(crate) struct Plan {
     pub(crate) id: Digest,
     /// For a session that is made or renewed.
-    pub(crate) new: Option<Named>,
+    pub(super) new: Option<Named>,
     pub(crate) step: Step,
-    pub(crate) clear: Clear,
-    pub(crate) guards: Vec<Guard>,
-    pub(crate) writes: Vec<Write>,
-    intent: Intent,
-    touch: bool,
+    guards: Vec<Guard>,
+    pub(super) writes: Vec<Write>,
+    /// The updates among the writes.
+    pub(super) updates: Vec<(FieldName, Box<Update>)>,
+    /// The field that this is a claim of, and what was to be changed of it.
+    pub(super) claim: Option<(FieldName, Option<Change>)>,
+    pub(super) wants: Wants,
+    /// The store was not asked yet whether the session lives.
+    pub(super) is_blind: bool,
 }
 
 impl Plan {
+    fn new(id: Digest, step: Step) -> Self {
+        Self {
+            id,
+            new: None,
+            step,
+            guards: Vec::new(),
+            writes: Vec::new(),
+            updates: Vec::new(),
+            claim: None,
+            wants: Wants::default(),
+            is_blind: false,
+        }
+    }
+
+    pub(crate) fn commit(&self, now: Timestamp, ended_at: Timestamp) -> Commit<'_> {
+        Commit::new(self.id, now, self.step)
+            .with_ended_at(ended_at)
+            .with_clear(self.clear())
+            .with_guards(&self.guards)
+            .with_writes(&self.writes)
+    }
+
+    pub(super) fn clear(&self) -> Clear {
+        match self.step {
+            Step::Keep { .. } | Step::Renew { .. } => self.wants.clear,
+            _ => Clear::Nothing,
+        }
+    }
+
+    /// Other sessions of the visitor, which end as well.
+    pub(crate) fn others(&self) -> Vec<Digest> {
+        self.wants.others.clone()
+    }
+
+    /// Whether it compares what is stored: such commits take turns.
+    pub(crate) fn compares(&self) -> bool {
+        !self.guards.is_empty()
+    }
+
+    pub(crate) fn is_claim(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    pub(crate) fn makes_an_id(&self) -> bool {
+        self.new.is_some()
+    }
+
+    /// Whether the session is destroyed, be it that another one begins in the same step.
+    pub(crate) fn destroys(&self) -> bool {
+        self.wants.intent == Intent::Destroy && !matches!(self.step, Step::Create { .. })
+    }
+
+    /// Whether it matters what the store knows of a session that does not live.
+    pub(crate) fn looks_into_an_end(&self) -> bool {
+        self.is_blind || self.destroys()
+    }
+
     /// Whether all it does is to note that the session was read.
-    pub(crate) fn is_refresh(&self) -> bool {
+    pub(super) fn is_refresh(&self) -> bool {
         matches!(self.step, Step::Keep { .. })
-            && self.clear == Clear::Nothing
-            && !self.touch
+            && !self.is_blind
+            && self.wants.clear == Clear::Nothing
+            && !self.wants.touch
             && self.writes.is_empty()
     }
 
     /// What has happened when it is stored.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + use<> {
+    pub(super) fn events(&self) -> [Option<Event>; 2] {
         let (from, to) = (self.id, self.new.as_ref().map_or(self.id, |new| new.digest));
-        let (first, second) = match (self.step, self.intent) {
-            (Step::Create { .. }, _) => (Some(Event::Created(from)), None),
-            (Step::Destroy, _) => (Some(Event::Destroyed(from)), None),
-            (Step::Renew { .. }, Intent::Destroy) => {
-                (Some(Event::Destroyed(from)), Some(Event::Created(to)))
-            }
-            (Step::Renew { .. }, _) => (Some(Event::Renewed { from, to }), None),
-            _ => (None, None),
-        };
-        first.into_iter().chain(second)
-    }
-}
-
-impl State {
-    /// Whether a commit would have to know if the session lives.
-    pub(crate) fn must_identify(&self) -> Option<Digest> {
-        match &self.who {
-            Who::Presented(named) if self.used => Some(named.digest),
-            _ => None,
+        match (self.step, self.destroys()) {
+            (Step::Create { .. }, _) => [Some(Event::Created(from)), None],
+            (Step::Destroy, _) => [Some(Event::Destroyed(from)), None],
+            (Step::Renew { .. }, true) => [Some(Event::Destroyed(from)), Some(Event::Created(to))],
+            (Step::Renew { .. }, false) => [Some(Event::Renewed { from, to }), None],
+            _ => [None, None],
         }
     }
 
-    /// Whether a commit would do anything, if it only to say why it cannot.
-    #[cfg(feature = "tower")]
-    pub(crate) fn wants_commit(&self, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
-        if self.phase != Phase::Open {
-            return true;
-        }
-        match &self.who {
-            Who::Presented(_) => self.used,
-            Who::Nobody => self.leaves_something(),
-            Who::Known(known) => {
-                self.intent != Intent::Keep
-                    || self.cleared.asked
-                    || self.is_changed()
-                    || self.refreshes(known, expiry, now)
-            }
-        }
-    }
-
-    fn is_changed(&self) -> bool {
-        self.slots.iter().any(|(_, slot)| slot.is_changed())
-    }
-
-    fn leaves_something(&self) -> bool {
-        self.create || self.slots.iter().any(|(_, slot)| slot.leaves_something())
-    }
-
-    /// Refuses to make a session where nobody could be told its id: what is written into it would be lost.
-    pub(crate) fn makes_no_session(&mut self) -> Result<()> {
-        match (&self.who, self.intent) {
-            _ if !self.leaves_something() => Ok(()),
-            (Who::Nobody, _) => self.is_gone(),
-            (_, Intent::Destroy) => Err(Error::new(
-                ErrorKind::Config,
-                "a detached handle has no response that could carry the cookie of a new session: \
-                 write nothing after its `destroy`",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// The use that a commit by which the session is kept notes, if it is due.
-    fn usage(&self, known: &Known, expiry: &Expiry, now: Timestamp) -> Option<Use> {
-        // To note it ends the former id, which the client may still come with until it has shown the new one.
-        let former_id_works = known.meta.former_id_works && !known.by_former_id;
-        let client_knows = known
-            .named_here
-            .is_none_or(|until| !former_id_works || until <= now);
-        (self.touch || client_knows).then(|| {
-            expiry
-                .usage()
-                .with_forced(self.touch)
-                .with_tells_client(!self.detached)
-        })
-    }
-
-    /// Whether a use of a session that is kept is to be noted even if nothing else is stored.
-    fn refreshes(&self, known: &Known, expiry: &Expiry, now: impl FnOnce() -> Timestamp) -> bool {
-        let now = now();
-        let ends_former_id = known.meta.former_id_works && !known.by_former_id;
-        self.usage(known, expiry, now).is_some_and(|usage| {
-            self.touch || ends_former_id || known.meta.lease.after_use(&usage, now).is_some()
-        })
-    }
-
-    /// Makes a plan of everything that is wanted, and moves it aside; `None` if there is nothing to do. `draw` draws
-    /// an id, for a session that is to be made or renewed.
-    pub(crate) fn plan(
-        &mut self,
-        rules: &Rules,
-        draw: impl FnOnce() -> Result<SessionId>,
-    ) -> Result<Option<Plan>> {
-        // Another task may have ended the request, or found out that the session ended, since the commit began.
-        match self.phase {
-            Phase::Gone => return Err(Error::gone()),
-            Phase::Closed => return Err(Error::closed()),
-            Phase::Interrupted => return Err(Self::interrupted()),
-            Phase::Open | Phase::Committing => {}
-        }
-        // The commit will outdate the view, and one that nobody holds need not be kept as it was.
-        self.slots.hide();
-        let leaves_something = self.leaves_something();
-        let (id, step, new) = match &self.who {
-            Who::Presented(_) => return Ok(None), // never used, or it would have been identified
-            Who::Nobody if !leaves_something => return Ok(None),
-            Who::Nobody => {
-                let new = Named::from(self.next.take().map_or_else(draw, Ok)?);
-                let lease = rules.expiry.timeouts().lease(rules.now, rules.now);
-                (new.digest, Step::create(rules.now, lease), Some(new))
-            }
-            Who::Known(known) => {
-                let digest = known.named.digest;
-                match self.intent {
-                    Intent::Destroy if !leaves_something => (digest, Step::Destroy, None),
-                    // What is written after a `destroy` begins a new session, and the old one ends in the same step.
-                    Intent::Destroy | Intent::Renew => {
-                        let new = Named::from(self.next.take().map_or_else(draw, Ok)?);
-                        let former_works_until = (self.intent == Intent::Renew
-                            && !rules.grace.is_zero())
-                        .then(|| rules.now.after(rules.grace));
-                        let lease = rules.expiry.timeouts().lease(rules.now, rules.now);
-                        let step = Step::renew(new.digest, lease, former_works_until);
-                        (digest, step, Some(new))
-                    }
-                    Intent::Keep => {
-                        let refresh = self.refreshes(known, &rules.expiry, || rules.now);
-                        if !self.is_changed() && !self.cleared.asked && !refresh {
-                            return Ok(None);
-                        }
-                        let usage = self.usage(known, &rules.expiry, rules.now);
-                        (digest, Step::keep(usage), None)
-                    }
-                }
-            }
-        };
-        let mut plan = Plan {
-            id,
-            new,
-            step,
-            clear: match (step, self.intent) {
-                (Step::Renew { .. }, Intent::Destroy) => Clear::Everything,
-                (Step::Keep { .. } | Step::Renew { .. }, _) if self.cleared.asked => Clear::Fields,
-                _ => Clear::Nothing,
-            },
-            guards: Vec::new(),
-            writes: Vec::with_capacity(self.slots.len()),
-            intent: std::mem::take(&mut self.intent),
-            touch: std::mem::take(&mut self.touch),
-        };
-        self.cleared = Cleared {
-            asked: false,
-            committing: self.cleared.asked,
-        };
-        for (name, slot) in self.slots.iter_mut() {
-            slot.begin_commit();
-            if let (Some(change), false) = (&slot.committing, step == Step::Destroy) {
-                plan.guards.extend(change.guard(name));
-                plan.writes.push(change.write(name));
-            }
-        }
-        self.phase = Phase::Committing;
-        self.moving = !matches!(step, Step::Keep { .. });
-        self.epoch += 1;
-        Ok(Some(plan))
-    }
-
-    /// Another id for a plan whose id is taken already.
-    pub(crate) fn replan(plan: &mut Plan, id: SessionId) {
-        let new = Named::from(id);
-        match plan.step {
-            Step::Create { .. } => plan.id = new.digest,
+    /// Another id, since this one is taken already.
+    pub(crate) fn rename(&mut self, rules: Rules<'_>) -> Result<()> {
+        let new = match self.step {
             Step::Renew {
                 lease,
                 former_works_until,
                 ..
-            } => plan.step = Step::renew(new.digest, lease, former_works_until),
-            _ => {}
-        }
-        plan.new = Some(new);
-    }
-
-    /// Lends the updates of a plan, to be run again outside the lock. Meanwhile the request goes on seeing their
-    /// former results.
-    pub(crate) fn lend_updates(&mut self) -> Vec<(FieldName, Box<Update>)> {
-        let mut updates = Vec::new();
-        for (name, slot) in self.slots.iter_mut() {
-            updates.extend(slot.lend_update().map(|update| (name.clone(), update)));
-        }
-        updates
-    }
-
-    /// Takes the updates back and makes the plan's guards and writes anew.
-    pub(crate) fn return_updates(
-        &mut self,
-        plan: &mut Plan,
-        updates: Vec<(FieldName, Box<Update>)>,
-    ) {
-        for (name, update) in updates {
-            self.slot(&name).committing = Some(Change::Update(update));
-        }
-        plan.guards.clear();
-        plan.writes.clear();
-        for (name, slot) in self.slots.iter() {
-            if let Some(change) = &slot.committing {
-                plan.guards.extend(change.guard(name));
-                plan.writes.push(change.write(name));
+            } => {
+                let new = rules.draw(Some(self.id))?;
+                self.step = Step::renew(new.digest, lease, former_works_until);
+                new
             }
-        }
+            _ => {
+                let new = rules.draw(None)?;
+                self.id = new.digest;
+                new
+            }
+        };
+        self.new = Some(new);
+        Ok(())
     }
 
-    /// The plan is stored.
-    pub(crate) fn settle(&mut self, plan: Plan, done: Done, rules: &Rules) {
-        let is_kept = matches!(plan.step, Step::Keep { .. });
-        let cleared = plan.clear != Clear::Nothing || plan.step == Step::Destroy;
-        self.slots.hide(); // another task may have been shown one meanwhile
-        let mut all_known = true;
-        for (_, slot) in self.slots.iter_mut() {
-            slot.committed(cleared);
-            all_known &= slot.is_read();
-        }
-        // What was cleared, or just made, holds what was written and nothing else. A sum was made in the store: it
-        // must be read again.
-        let nothing_else = cleared || matches!(plan.step, Step::Create { .. });
-        self.all_read = (self.all_read || nothing_else) && all_known;
-        self.cleared.committing = false;
-        self.create = false;
-        self.epoch += 1;
-        self.moving = false;
-        self.destroyed += u64::from(plan.intent == Intent::Destroy);
-        // Another task may have ended the request meanwhile: that stays so.
-        if self.phase != Phase::Closed {
-            self.phase = Phase::Open;
-        }
-        if !is_kept {
-            self.leaves_its_id();
-        }
-        let Some(meta) = done.meta else {
-            self.who = Who::Nobody;
-            self.resign = false;
-            self.cookie = CookieAction::Remove;
-            return;
-        };
-        if let Some(named) = plan.new {
-            self.resign = false;
-            self.cookie = CookieAction::Set(named.id.clone(), meta.lease.deadline());
-            let former_works_until = match plan.step {
-                Step::Renew {
-                    former_works_until, ..
-                } => former_works_until,
-                _ => None,
+    /// Runs the updates again, on what is stored now: code of the user's, so nothing is locked but the session's turn.
+    pub(crate) fn rerun(&mut self, current: &[Option<Bytes>], now: Timestamp) -> Result<()> {
+        if let (Some((_, change)), [bytes]) = (&mut self.claim, current) {
+            return match change {
+                Some(Change::Update(update)) => update.rerun(bytes.clone(), now),
+                _ => Ok(()),
             };
-            self.who = Who::Known(Known {
-                named,
-                meta,
-                by_former_id: false,
-                named_here: former_works_until,
-            });
-        } else if let Who::Known(known) = &mut self.who {
-            known.meta = meta;
-            known.by_former_id = done.by_former_id;
-            let tells =
-                matches!(plan.step, Step::Keep { usage: Some(usage), .. } if usage.tells_client);
-            if tells && !done.by_former_id && meta.lease.told >= rules.now {
-                self.cookie = CookieAction::Set(known.named.id.clone(), meta.lease.deadline());
+        }
+        // Guards and updates are in the same order: that of the names.
+        let guards = self.guards.iter_mut().zip(&mut self.updates);
+        for ((guard, (name, update)), bytes) in guards.zip(current) {
+            update.rerun(bytes.clone(), now)?;
+            *guard = update.guard(name);
+            let mut writes = self.writes.iter_mut();
+            if let Some(write) = writes.find(|write| write.field == *name) {
+                *write = update.write(name);
             }
+        }
+        Ok(())
+    }
+
+    /// What it took along, for what is wanted once more.
+    pub(super) fn into_changes(self) -> impl Iterator<Item = (FieldName, Change)> {
+        let Self {
+            claim,
+            writes,
+            mut updates,
+            ..
+        } = self;
+        let claimed = match claim {
+            Some((field, change)) => (Vec::new(), change.map(|change| (field, change))),
+            None => (writes, None),
+        };
+        let changes = claimed.0.into_iter().map(move |write| {
+            let at = updates.iter().position(|(name, _)| *name == write.field);
+            match at.map(|at| updates.swap_remove(at)) {
+                Some((name, update)) => (name, Change::Update(update)),
+                None => (write.field.clone(), Change::of(write)),
+            }
+        });
+        changes.chain(claimed.1)
+    }
+
+    fn take(&mut self, name: &FieldName, change: Change, seen: Option<&Option<Bytes>>) {
+        let write = change.write(name, seen);
+        if let Change::Update(update) = change {
+            self.guards.push(update.guard(name));
+            self.updates.push((name.clone(), update));
+        }
+        self.writes.push(write);
+    }
+}
+
+impl State {
+    /// Whether a commit would do anything, if it only to say why it cannot.
+    #[cfg(feature = "tower")]
+    pub(crate) fn wants_commit(&self, rules: Rules<'_>) -> bool {
+        if self.phase != super::Phase::Open || self.flight.is_some() || self.owed.is_some() {
+            return true;
+        }
+        match &self.who {
+            Who::Presented(_) => self.used,
+            Who::Nobody => self.leaves_something() || self.wants.intent == Intent::Destroy,
+            Who::Known(known) => self.changes(known, rules),
         }
     }
 
-    /// The plan is not stored: everything is wanted as before.
-    pub(crate) fn unsettle(&mut self, plan: &Plan, now: Timestamp) -> Result<()> {
-        let cleared_since = self.cleared.asked;
-        self.epoch += 1;
-        self.moving = false;
-        self.cleared = Cleared {
-            asked: cleared_since || self.cleared.committing,
-            committing: false,
-        };
-        self.intent = match self.intent {
-            Intent::Keep => plan.intent,
-            since => since,
-        };
-        self.touch |= plan.touch;
-        // Another task may have found out meanwhile that the session ended: that stays so.
-        if self.phase == Phase::Committing {
-            self.phase = Phase::Open;
-        }
-        let mut result = Ok(());
-        for (name, slot) in self.slots.iter_mut() {
-            let back = slot.not_committed(name, cleared_since, now);
-            result = result.and(back);
-        }
-        result
+    fn leaves_something(&self) -> bool {
+        self.wants.create || self.slots.leave_something()
     }
+
+    /// Whether a session that lives is to be changed in any way, if it only to note its use.
+    fn changes(&self, known: &Known, rules: Rules<'_>) -> bool {
+        self.wants.intent != Intent::Keep
+            || self.wants.clear != Clear::Nothing
+            || self.slots.is_changed()
+            || self.refreshes(known, rules)
+    }
+
+    /// The use that a commit by which the session is kept notes, if it is due: the store judges that.
+    fn usage(&self, known: Option<&Known>, rules: Rules<'_>) -> Option<Use> {
+        // To note it ends the former id, which the client may still come with until it has shown the new one.
+        let client_knows = known.is_none_or(|known| {
+            let former_id_works = known.meta.former_id_works && !known.by_former_id;
+            known
+                .named_here
+                .is_none_or(|until| !former_id_works || until <= rules.now)
+        });
+        (self.wants.touch || client_knows).then(|| {
+            let usage = rules.expiry().usage().with_forced(self.wants.touch);
+            usage.with_tells_client(!rules.detached)
+        })
+    }
+
+    /// Whether a use of a session that is kept is to be noted even if nothing else is stored.
+    fn refreshes(&self, known: &Known, rules: Rules<'_>) -> bool {
+        let ends_former_id = known.meta.former_id_works && !known.by_former_id;
+        self.usage(Some(known), rules).is_some_and(|usage| {
+            let lease = &known.meta.lease;
+            self.wants.touch || ends_former_id || lease.after_use(&usage, rules.now).is_some()
+        })
+    }
+
+    /// Makes a plan of everything that is wanted, and takes it out of the state; `None` if there is nothing to do.
+    pub(crate) fn plan(&mut self, rules: Rules<'_>) -> Result<Option<Plan>> {
+        if let Some(owed) = self.owed.take() {
+            return Err(*owed);
+        }
+        let Some(mut plan) = self.step(rules)? else {
+            if rules.detached {
+                self.slots.forget(); // its unit of work ends with its commit, also where there is nothing to store
+            }
+            return Ok(None);
+        };
+        // The commit will outdate the view, and one that nobody holds need not be kept as it was.
+        self.slots.hide();
+        plan.wants = std::mem::take(&mut self.wants);
+        if plan.destroys() {
+            plan.wants.others.extend(self.jar.rest(rules.runtime));
+        }
+        plan.writes.reserve_exact(self.slots.len());
+        for (name, slot) in self.slots.iter_mut() {
+            if let Some(change) = slot.take_change()
+                && plan.step != Step::Destroy
+            {
+                let seen = slot.stored().filter(|_| !plan.wants.clear.removes(name));
+                plan.take(name, change, seen);
+            }
+        }
+        Ok(Some(plan))
+    }
+
+    fn step(&mut self, rules: Rules<'_>) -> Result<Option<Plan>> {
+        let leaves_something = self.leaves_something();
+        if matches!(self.who, Who::Nobody) {
+            return self.step_of_nobody(leaves_something, rules);
+        }
+        let (known, id) = match &self.who {
+            Who::Known(known) => (Some(known), known.named.digest),
+            Who::Presented(named) if self.used => (None, named.digest),
+            Who::Presented(_) | Who::Nobody => return Ok(None),
+        };
+        let mut plan = match self.wants.intent {
+            Intent::Destroy if !leaves_something => Plan::new(id, Step::Destroy),
+            Intent::Destroy if rules.detached => return Err(no_response()),
+            // What is written after a `destroy` begins a new session, and the old one ends in the same step.
+            Intent::Destroy => Plan::new(id, Step::renew(id, lease(rules), None)),
+            Intent::Renew => {
+                let grace = rules.runtime.grace;
+                let until = (!grace.is_zero()).then(|| rules.now.after(grace));
+                Plan::new(id, Step::renew(id, lease(rules), until))
+            }
+            Intent::Keep => {
+                if known.is_some_and(|known| !self.changes(known, rules)) {
+                    return Ok(None);
+                }
+                Plan::new(id, Step::keep(self.usage(known, rules)))
+            }
+        };
+        plan.is_blind = known.is_none();
+        if let Step::Renew {
+            lease,
+            former_works_until,
+            ..
+        } = plan.step
+        {
+            let new = self.draw(rules)?;
+            plan.step = Step::renew(new.digest, lease, former_works_until);
+            plan.new = Some(new);
+        }
+        Ok(Some(plan))
+    }
+
+    fn step_of_nobody(&mut self, leaves_something: bool, rules: Rules<'_>) -> Result<Option<Plan>> {
+        // What is to be destroyed has ended already, which is as good: the cookie is removed. Unless the session was
+        // renewed a moment ago: it lives, and a removal could meet the new cookie, which the browser may have by now.
+        let was_gone = self.wants.intent == Intent::Destroy && self.jar.brought_an_id();
+        if was_gone && self.jar.renewed_lately {
+            return self.is_gone();
+        }
+        if !leaves_something {
+            if was_gone {
+                self.cookie = CookieAction::Remove;
+            }
+            self.wants.intent = Intent::Keep;
+            return Ok(None);
+        }
+        if rules.detached {
+            return self.is_gone(); // nobody could be told the id
+        }
+        let new = self.draw(rules)?;
+        let step = Step::create(rules.now, lease(rules));
+        Ok(Some(Plan {
+            new: Some(new.clone()),
+            ..Plan::new(new.digest, step)
+        }))
+    }
+
+    /// The id that a token was bound to, or else a new one, of the same home as the session has now.
+    pub(super) fn draw(&mut self, rules: Rules<'_>) -> Result<Named> {
+        let old = self.digest();
+        let store = &rules.runtime.store;
+        let fits =
+            |next: &Box<Named>| old.is_none_or(|old| store.home(old) == store.home(next.digest));
+        match self.wants.next.take().filter(fits) {
+            Some(next) => Ok(*next),
+            None => rules.draw(old),
+        }
+    }
+
+    /// Begins to take a field, of which the request sees this: its own value is taken here and now; a stored one is to
+    /// be claimed, in a commit of its own.
+    pub(crate) fn begin_take(
+        &mut self,
+        field: &FieldName,
+        seen: &Bytes,
+        now: Timestamp,
+    ) -> Result<Taking<Plan>> {
+        self.use_it()?;
+        if !self.still_sees(field, Some(seen), now)? {
+            return Ok(Taking::Again);
+        }
+        if let Some(owed) = self.owed.take() {
+            return Err(*owed);
+        }
+        self.slots.hide(); // the claim will outdate the view
+        let hidden = self.is_cleared(field);
+        let id = self.digest();
+        let slot = self.slot(field);
+        let stored = slot.stored().cloned().flatten().filter(|_| !hidden);
+        Ok(match (slot.replaces(), stored, id) {
+            // It would have replaced what is stored; now it removes it.
+            (true, ..) => {
+                slot.set(Change::Remove);
+                Taking::Own
+            }
+            (false, Some(stored), Some(id)) => {
+                let mut plan = Plan::new(id, Step::keep(None));
+                plan.guards.push(Guard::new(field.clone(), Some(stored)));
+                plan.writes.push(Write::remove(field.clone()));
+                plan.claim = Some((field.clone(), slot.take_change()));
+                Taking::Claim(plan)
+            }
+            // Made of nothing: nothing is left of it.
+            _ => {
+                slot.drop_change();
+                Taking::Own
+            }
+        })
+    }
+}
+
+fn lease(rules: Rules<'_>) -> Lease {
+    rules.expiry().timeouts().lease(rules.now, rules.now)
+}
+
+fn no_response() -> Error {
+    Error::new(
+        ErrorKind::Misuse,
+        "a detached handle has no response that could carry the cookie of a new session: \
+         write nothing after its `destroy`",
+    )
 }

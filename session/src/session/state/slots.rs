@@ -1,10 +1,9 @@
 //! The fields of a session as far as a request has read or changed them.
 
 use crate::{
-    changes::Slot,
-    store::FieldName,
-    store::Timestamp,
-    store::{Bytes, local},
+    changes::{Change, Slot},
+    error::Result,
+    store::{Bytes, FieldName, Op, Timestamp, Write, local},
 };
 
 /// A map from names to slots, by name, beside what was read in a view of all fields. A request touches a few fields:
@@ -15,6 +14,8 @@ pub(super) struct Slots {
     /// All fields as a store in this process has shown them: what is read next is read here, for as long as that is
     /// what is stored.
     view: Option<View>,
+    /// Everything that is stored was read.
+    pub(super) all_read: bool,
 }
 
 /// As many slots as most requests need, so that theirs are allocated once: 960 bytes, of which few are touched.
@@ -134,6 +135,11 @@ impl Slots {
         }
     }
 
+    /// Whether everything that is stored was read, and nothing of this field was among it.
+    pub(super) fn lacks(&self, slot: &Slot) -> bool {
+        self.all_read && !slot.is_read()
+    }
+
     /// Notes what was read of all fields that are stored.
     pub(super) fn read_all(&mut self, all: Vec<(FieldName, Bytes)>) {
         self.hide();
@@ -151,6 +157,7 @@ impl Slots {
             }
         }
         self.slots.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.all_read = true;
     }
 
     /// How many fields have a slot.
@@ -164,6 +171,54 @@ impl Slots {
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&FieldName, &mut Slot)> {
         self.slots.iter_mut().map(|(name, slot)| (&*name, slot))
+    }
+
+    pub(super) fn is_changed(&self) -> bool {
+        self.iter().any(|(_, slot)| slot.is_changed())
+    }
+
+    pub(super) fn leave_something(&self) -> bool {
+        self.iter().any(|(_, slot)| slot.leaves_something())
+    }
+
+    pub(super) fn drop_changes(&mut self) {
+        self.iter_mut().for_each(|(_, slot)| slot.drop_change());
+    }
+
+    /// Forgets what was read. What was changed stays.
+    pub(super) fn forget(&mut self) {
+        self.view = None;
+        self.all_read = false;
+        self.slots.retain_mut(|(_, slot)| slot.forget());
+    }
+
+    /// These writes are stored, over what `is_left` leaves of the rest.
+    pub(super) fn stored(&mut self, writes: Vec<Write>, is_left: impl Fn(&FieldName) -> bool) {
+        for (name, slot) in self.iter_mut() {
+            if !is_left(name) {
+                slot.reread(Some(None));
+            }
+        }
+        for write in writes {
+            self.slot(&write.field).reread(match write.op {
+                Op::Set(bytes) => Some(Some(bytes)),
+                Op::Remove => Some(None),
+                // The sum was made in the store, perhaps on what another request added.
+                _ => None,
+            });
+        }
+        let all_known = self.iter().all(|(_, slot)| slot.is_read());
+        self.all_read &= all_known;
+    }
+
+    /// A change was not stored: it is wanted once more.
+    pub(super) fn fall_back(
+        &mut self,
+        name: &FieldName,
+        under: Change,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.slot(name).fall_back(name, under, now)
     }
 
     pub(super) fn clear(&mut self) {

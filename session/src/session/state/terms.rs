@@ -1,14 +1,13 @@
 //! The terms that a unit of work is described in.
 
 use crate::{
+    cookie::{Lines, Presented, Verified},
+    error::Result,
     expiry::Expiry,
     id::SessionId,
-    store::Digest,
-    store::FieldName,
-    store::Timestamp,
-    store::{Bytes, Meta},
+    runtime::Runtime,
+    store::{Bytes, Clear, Digest, FieldName, Meta, Timestamp},
 };
-use std::time::Duration;
 
 /// Whose session it is.
 #[derive(Clone, Debug)]
@@ -26,6 +25,8 @@ pub(crate) enum Who {
 pub(crate) struct Named {
     pub(crate) id: SessionId,
     pub(crate) digest: Digest,
+    /// The cookie was signed by a key that is no longer the first.
+    pub(super) resign: bool,
 }
 
 impl From<SessionId> for Named {
@@ -33,6 +34,17 @@ impl From<SessionId> for Named {
         Self {
             digest: id.digest(),
             id,
+            resign: false,
+        }
+    }
+}
+
+impl From<Verified> for Named {
+    fn from(verified: Verified) -> Self {
+        let resign = verified.needs_resigning();
+        Self {
+            resign,
+            ..verified.into_id().into()
         }
     }
 }
@@ -49,6 +61,58 @@ pub(crate) struct Known {
     pub(crate) named_here: Option<Timestamp>,
 }
 
+/// The request's cookies. They are read one after another, and the next one only if there is no session for those
+/// before it: a cookie whose session is gone does not hide another of the same name (requirement R13).
+#[derive(Clone, Default)]
+pub(crate) struct Jar {
+    lines: Option<Lines>,
+    /// How many cookies with a good signature were read.
+    read: usize,
+    /// The session of one of them was renewed a moment ago, so that the browser may have its new cookie by now.
+    pub(super) renewed_lately: bool,
+}
+
+impl Jar {
+    pub(crate) fn new(lines: Option<Lines>) -> Self {
+        Self {
+            lines,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there are cookies, and none was read yet.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.read == 0 && self.lines.is_some()
+    }
+
+    /// Whether one of them had a good signature.
+    pub(super) fn brought_an_id(&self) -> bool {
+        self.read > 0
+    }
+
+    /// Reads the next cookie.
+    pub(crate) fn next(&mut self, runtime: &Runtime) -> Presented {
+        let presented = match &self.lines {
+            Some(lines) => runtime.cookie.read(lines, self.read),
+            None => Presented::Nothing,
+        };
+        match presented {
+            Presented::Id(_) => self.read += 1,
+            _ => self.lines = None,
+        }
+        presented
+    }
+
+    /// All ids that were not read yet.
+    pub(super) fn rest(&mut self, runtime: &Runtime) -> Vec<Digest> {
+        let next = || match self.next(runtime) {
+            Presented::Id(verified) => Some(verified.into_id().digest()),
+            _ => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+}
+
 /// The id that the request came with.
 #[derive(Default)]
 pub(super) enum Came {
@@ -61,12 +125,41 @@ pub(super) enum Came {
 }
 
 /// What shall happen to the session itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Intent {
     #[default]
     Keep,
     Renew,
     Destroy,
+}
+
+/// What is wanted beside the changes of fields.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    pub(super) intent: Intent,
+    /// Which stored fields are removed first.
+    pub(super) clear: Clear,
+    pub(super) touch: bool,
+    /// Make the session even if nothing is written into it.
+    pub(super) create: bool,
+    /// The id of the session that will be made, if a token was bound to it already.
+    pub(super) next: Option<Box<Named>>,
+    /// Other sessions of the visitor that are to end.
+    pub(super) others: Vec<Digest>,
+}
+
+impl Wants {
+    /// What a commit would have stored is wanted once more, beside what is wanted since.
+    pub(super) fn fall_back(&mut self, under: Self) {
+        self.intent = self.intent.max(under.intent);
+        if self.clear != Clear::Everything && under.clear != Clear::Nothing {
+            self.clear = under.clear;
+        }
+        self.touch |= under.touch;
+        self.create |= under.create;
+        self.next = self.next.take().or(under.next);
+        self.others.extend(under.others);
+    }
 }
 
 /// What the response is to say.
@@ -86,10 +179,6 @@ pub(crate) enum CookieAction {
 pub(crate) enum Phase {
     #[default]
     Open,
-    /// A commit is under way.
-    Committing,
-    /// A commit was dropped in the middle: whether it is stored is not known.
-    Interrupted,
     /// The session ended under it.
     Gone,
     /// The request is over.
@@ -101,8 +190,8 @@ pub(crate) enum Look {
     /// What the request sees.
     Seen(Option<Bytes>),
     /// The store must be asked first.
-    Load(Digest, Epoch),
-    /// A commit is under way, and whether what the store says has it in it could not be told.
+    Load(Question),
+    /// A commit is under way: its end must be waited for.
     Wait,
 }
 
@@ -111,29 +200,49 @@ pub(crate) enum LookAt {
     /// What the request sees.
     Seen(Vec<Option<Bytes>>),
     /// The store must be asked for these first.
-    Load(Digest, Epoch, Vec<FieldName>),
+    Load(Question, Vec<FieldName>),
     /// As [`Look::Wait`].
     Wait,
 }
 
-/// How a field is taken.
-pub(crate) enum Taking {
-    /// It was the request's own: done.
-    Own,
-    /// It is stored: whoever removes exactly these bytes has it. What the request made of them goes with it, until it is
-    /// [`taken`](super::State::taken) or [not](super::State::not_taken).
-    Claim { id: Digest, stored: Bytes },
+/// Whom to ask the store about, and after how many commits of the unit that is asked: if another one has begun when the
+/// answer arrives, nobody can tell whether that is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question {
+    pub(crate) id: Digest,
+    /// Whether it is the first one about this id.
+    pub(crate) first: bool,
+    pub(super) flown: u64,
 }
 
-/// When a load began, counted in beginnings and ends of commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch(pub(super) u64);
+/// How a field is taken.
+pub(crate) enum Taking<P> {
+    /// It was the request's own: done.
+    Own,
+    /// It is stored: whoever removes exactly these bytes has it.
+    Claim(P),
+    /// It is not what was seen any more: look again.
+    Again,
+}
 
-/// What a plan is made by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    pub(crate) expiry: Expiry,
-    /// How long a former id works after a renewal.
-    pub(crate) grace: Duration,
+/// What an answer of the store is judged by.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) runtime: &'a Runtime,
+    /// When the unit of work began: a session that was ended since then was ended under it.
+    pub(crate) began: Timestamp,
     pub(crate) now: Timestamp,
+    /// Without a response of its own: it cannot send a cookie.
+    pub(crate) detached: bool,
+}
+
+impl Rules<'_> {
+    pub(super) fn expiry(&self) -> &Expiry {
+        &self.runtime.expiry
+    }
+
+    /// An id for a session that is made, or has this one until now.
+    pub(super) fn draw(&self, old: Option<Digest>) -> Result<Named> {
+        self.runtime.draw(old).map(Named::from)
+    }
 }

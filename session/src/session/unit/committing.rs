@@ -1,152 +1,205 @@
 //! The commit: everything that is wanted, at once.
 
-use super::UnitOfWork;
+use super::{UnitOfWork, flying::Seat};
 use crate::{
     error::{Error, ErrorKind, Result},
-    session::state::{Phase, Plan, Rules, State},
-    store::{Bytes, Commit, Done, Outcome, Step as CommitStep},
+    runtime::{Kind, Runtime},
+    session::state::{Execution, Flight, Flown, Landed, Landing, Plan, Rules},
+    store::{Commit, Digest, Outcome, Select, Step, Timestamp},
 };
-use std::task::Waker;
+use std::{
+    ops::Deref,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 /// How often a commit is tried again because another request changed a field that it updates. A turn per session
 /// makes one retry the rule; only another process can cause more.
 const TRIES: usize = 64;
 
-fn unknown_outcome() -> Error {
-    Error::new(
-        ErrorKind::Store,
-        "the store has answered what this version of the library does not know: use a newer one",
-    )
+/// A commit, as a future. If it is dropped on the way, the commit goes on with whoever comes next.
+pub(crate) struct Committing<U: Deref<Target = UnitOfWork>> {
+    unit: U,
+    seat: Option<Seat>,
 }
 
-/// A commit that is under way; if it is dropped before its outcome is known, it was interrupted.
-struct UnderWay<'a>(&'a UnitOfWork);
+/// What there is to do for a commit.
+enum Begun {
+    Nothing,
+    /// Wait for another one first.
+    Busy,
+    Flying(Seat),
+}
 
-impl UnderWay<'_> {
-    /// The outcome is known: this is what it does to the state.
-    fn ends<T>(self, with: impl FnOnce(&mut State) -> T) -> T {
-        with(&mut self.0.lock())
+impl<U: Deref<Target = UnitOfWork>> Committing<U> {
+    pub(crate) fn new(unit: U) -> Self {
+        Self { unit, seat: None }
+    }
+
+    /// Of one that has begun.
+    pub(super) fn seated(unit: U, seat: Seat) -> Self {
+        Self {
+            unit,
+            seat: Some(seat),
+        }
+    }
+
+    /// How the one that has begun ends.
+    pub(super) fn poll_seat(&mut self, cx: &mut Context<'_>) -> Poll<Result<Flown>> {
+        let Some(seat) = &mut self.seat else {
+            return Poll::Ready(Ok(Flown::Stored));
+        };
+        let flown = ready!(self.unit.poll_seat(cx, seat));
+        self.seat = None;
+        Poll::Ready(flown)
     }
 }
 
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        if state.phase == Phase::Committing {
-            state.phase = Phase::Interrupted;
+impl<U: Deref<Target = UnitOfWork>> Unpin for Committing<U> {}
+
+impl<U: Deref<Target = UnitOfWork>> Future for Committing<U> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            if self.seat.is_none() {
+                match self.unit.begin_commit()? {
+                    Begun::Nothing => return Poll::Ready(Ok(())),
+                    Begun::Busy => ready!(self.unit.poll_landed(cx)),
+                    Begun::Flying(seat) => self.seat = Some(seat),
+                }
+            } else if ready!(self.poll_seat(cx))? == Flown::Stored {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let waiting = state.take_waiting();
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<U: Deref<Target = UnitOfWork>> Drop for Committing<U> {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            self.unit.leave(seat);
+        }
     }
 }
 
 impl UnitOfWork {
     /// Stores everything that is wanted, at once.
-    pub(crate) async fn commit(&self) -> Result<()> {
-        let _serial = self.serial.lock().await;
-        {
-            let mut state = self.lock();
-            match state.phase {
-                Phase::Open => {}
-                Phase::Gone => return Err(Error::gone()),
-                Phase::Closed => return Err(Error::closed()),
-                Phase::Committing | Phase::Interrupted => {
-                    state.phase = Phase::Gone;
-                    return Err(State::interrupted());
-                }
-            }
-        }
-        self.identify().await?;
-        if self.detached {
-            self.lock().makes_no_session()?;
+    pub(crate) fn commit(&self) -> Committing<&Self> {
+        Committing::new(self)
+    }
+
+    fn begin_commit(&self) -> Result<Begun> {
+        let mut state = self.used();
+        state.is_open()?;
+        if state.flight.is_some() {
+            return Ok(Begun::Busy);
         }
         let rules = self.rules(self.now());
-        let Some(mut plan) = self.lock().plan(&rules, || self.runtime.ids.next())? else {
-            return Ok(());
-        };
-        let under_way = UnderWay(self);
-        match self.carry_out(&mut plan, &rules).await {
-            Ok(done) => {
-                let events = plan.events();
-                let by_former_id = done.by_former_id;
-                under_way.ends(|state| state.settle(plan, done, &rules));
-                events.for_each(|event| self.runtime.tell(event, by_former_id));
-                Ok(())
-            }
-            // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
-            Err(error) if plan.is_refresh() => under_way.ends(|state| {
-                state.unsettle(&plan, rules.now)?;
-                if error.kind() == ErrorKind::Gone {
-                    state.phase = Phase::Gone;
-                } else if let Some(times) = self.runtime.unnoted(rules.now) {
-                    tracing::warn!(
-                        times,
-                        session = %plan.id.short(),
-                        error = &error as &dyn std::error::Error,
-                        "a session's idle timeout could not be restarted; this is logged once a minute at most"
-                    );
-                }
-                Ok(())
-            }),
-            Err(error) if error.kind() == ErrorKind::Gone => under_way.ends(State::is_gone),
-            Err(error) => {
-                let back = under_way.ends(|state| state.unsettle(&plan, rules.now));
-                Err(back.err().unwrap_or(error))
-            }
-        }
+        Ok(match state.plan(rules)? {
+            Some(plan) => Begun::Flying(self.takes_off(&mut state, plan, rules.now)),
+            None => Begun::Nothing,
+        })
     }
 
-    async fn carry_out(&self, plan: &mut Plan, rules: &Rules) -> Result<Done> {
-        let _turn = match plan.guards.is_empty() {
-            true => None,
-            false => Some(self.runtime.turn(plan.id).lock().await),
+    /// A plan that was made under this lock is carried out from now on.
+    pub(super) fn takes_off(&self, state: &mut super::State, plan: Plan, now: Timestamp) -> Seat {
+        let execution = carry_out(self.runtime.clone(), plan, now, self.began, self.detached);
+        Seat::new(state.begins(Flight::new(execution)))
+    }
+}
+
+fn carry_out(
+    runtime: Arc<Runtime>,
+    mut plan: Plan,
+    now: Timestamp,
+    began: Timestamp,
+    detached: bool,
+) -> Execution {
+    Box::pin(async move {
+        let rules = Rules {
+            runtime: &runtime,
+            began,
+            now,
+            detached,
         };
-        for _ in 0..TRIES {
-            let ending = match plan.step {
-                CommitStep::Destroy | CommitStep::Renew { .. } => Some(self.runtime.end(rules.now)),
-                _ => None,
-            };
-            let commit = Commit::new(plan.id, rules.now, plan.step)
-                .with_ended_at(ending.as_ref().map_or(rules.now, |ending| ending.at))
-                .with_clear(plan.clear)
-                .with_guards(&plan.guards)
-                .with_writes(&plan.writes);
-            match self.runtime.store.commit(commit).await? {
-                Outcome::Done(done) => return Ok(done),
-                Outcome::Gone => return Err(Error::gone()),
-                Outcome::Exists => State::replan(plan, self.runtime.ids.next()?),
-                Outcome::Conflict(current) => self.rerun(plan, current)?,
-                _ => return Err(unknown_outcome()),
+        let mut others = plan.others();
+        let result = match end_others(&mut others, rules).await {
+            Ok(()) => store(&mut plan, rules).await,
+            Err(error) => Err(error),
+        };
+        Landing {
+            plan,
+            now,
+            others,
+            result,
+        }
+    })
+}
+
+/// Ends the other sessions whose cookies the visitor has, and leaves those that it has ended. They come first: if that
+/// fails, all of it can be tried again.
+async fn end_others(others: &mut Vec<Digest>, rules: Rules<'_>) -> Result<()> {
+    for other in std::mem::take(others) {
+        let ending = rules.runtime.end(rules.now, Kind::Destroyed);
+        let commit = Commit::new(other, rules.now, Step::Destroy).with_ended_at(ending.at);
+        if rules.runtime.store.commit(commit).await?.is_done() {
+            others.push(other);
+        }
+    }
+    Ok(())
+}
+
+async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
+    let runtime = rules.runtime;
+    let _turn = match plan.compares() && !plan.is_claim() {
+        true => runtime.turn(plan.id).await,
+        false => None,
+    };
+    for _ in 0..TRIES {
+        let ending = match plan.step {
+            Step::Destroy => Some(runtime.end(rules.now, Kind::Destroyed)),
+            Step::Renew { .. } if plan.destroys() => Some(runtime.end(rules.now, Kind::Destroyed)),
+            Step::Renew { .. } => Some(runtime.end(rules.now, Kind::Renewed)),
+            _ => None,
+        };
+        let ended_at = ending.as_ref().map_or(rules.now, |ending| ending.at);
+        match runtime
+            .store
+            .commit(plan.commit(rules.now, ended_at))
+            .await?
+        {
+            Outcome::Done(done) => return Ok(Landed::Done(done)),
+            Outcome::Gone if plan.looks_into_an_end() => {
+                // It does not live: what the store knows of it tells why.
+                let loaded = runtime
+                    .store
+                    .load(plan.id, Select::Nothing, rules.now)
+                    .await?;
+                return Ok(Landed::Gone(Some(loaded)));
+            }
+            Outcome::Gone => return Ok(Landed::Gone(None)),
+            Outcome::Exists => plan.rename(rules)?,
+            Outcome::Conflict(current) => {
+                plan.rerun(&current, runtime.clock.now())?;
+                if plan.is_claim() {
+                    return Ok(Landed::Overtaken(current.into_iter().next().flatten()));
+                }
+            }
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Store,
+                    "the store has answered what this version of the library does not know: use a newer one",
+                ));
             }
         }
-        Err(Error::new(
-            ErrorKind::Contended,
-            match plan.new {
-                Some(_) => {
-                    "no id could be found that is not taken: the id generator repeats itself"
-                }
-                None => "other requests changed what this one updates, again and again",
-            },
-        ))
     }
-
-    /// Runs the updates of a plan again, on what is stored now. The session's turn is held meanwhile, so that nobody else
-    /// who updates it comes between.
-    fn rerun(&self, plan: &mut Plan, current: Vec<Option<Bytes>>) -> Result<()> {
-        let now = self.now();
-        let mut updates = self.lock().lend_updates();
-        let mut result = Ok(());
-        for (name, update) in &mut updates {
-            let at = plan.guards.iter().position(|guard| guard.field == *name);
-            let bytes = at.and_then(|at| current.get(at).cloned()).flatten();
-            result = result.and_then(|()| update.rerun(bytes, now)); // code of the user's: the state is not locked
-        }
-        let mut state = self.lock();
-        for (name, update) in &updates {
-            state.reread(name, update.base().cloned());
-        }
-        state.return_updates(plan, updates);
-        result
-    }
+    Err(Error::new(
+        ErrorKind::Contended,
+        match plan.makes_an_id() {
+            true => "no id could be found that is not taken: the id generator repeats itself",
+            false => "other requests changed what this one updates, again and again",
+        },
+    ))
 }

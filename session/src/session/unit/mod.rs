@@ -1,13 +1,16 @@
 //! A unit of work: the state of a request's session, and the conversation with the store about it.
 //!
 //! The state is behind a short lock that is never held across an await, and never while code of the user's runs
-//! (`Deserialize`, closures). Whatever talks to the store about changes does so one at a time, under `serial`.
+//! (`Deserialize`, closures). There is one commit at a time.
 
 mod changing;
 mod committing;
+mod flying;
 mod reading;
 
-use super::state::{CookieAction, Rules, State, Who};
+pub(crate) use committing::Committing;
+
+use super::state::{CookieAction, Flight, Jar, Rules, State, Who};
 use crate::{
     changes::Setting,
     cookie::Lines,
@@ -30,7 +33,6 @@ pub(crate) struct UnitOfWork {
     /// A session that is ended at this moment or later was ended while this unit was at work.
     began: Timestamp,
     state: Mutex<State>,
-    serial: tokio::sync::Mutex<()>,
     /// Without a response of its own: it cannot send a cookie.
     detached: bool,
 }
@@ -41,31 +43,33 @@ impl UnitOfWork {
     pub(crate) fn new(runtime: Arc<Runtime>, cookies: Option<Lines>) -> Self {
         Self {
             began: runtime.begin(),
-            state: Mutex::new(State::new(cookies, Who::Nobody, runtime.create_at_once)),
+            state: Mutex::new(State::new(
+                Jar::new(cookies),
+                Who::Nobody,
+                runtime.create_at_once,
+            )),
             runtime,
-            serial: tokio::sync::Mutex::new(()),
             detached: false,
         }
     }
 
     /// A unit of its own on the same session.
     pub(crate) fn detach(&self) -> Result<Self> {
-        let who = match &self.lock().use_it()?.who {
-            Who::Nobody => {
+        let state = {
+            let mut state = self.lock();
+            state.use_it()?;
+            if matches!(state.who, Who::Nobody) {
                 return Err(Error::new(
-                    ErrorKind::Config,
+                    ErrorKind::Misuse,
                     "there is no stored session to detach from yet: write something and `commit().await` it first",
                 ));
             }
-            who => who.clone(),
+            State::new(state.jar.clone(), state.who.clone(), false)
         };
-        let mut state = State::new(None, who, false);
-        state.detached = true;
         Ok(Self {
             runtime: self.runtime.clone(),
             began: self.runtime.begin(),
             state: Mutex::new(state),
-            serial: tokio::sync::Mutex::new(()),
             detached: true,
         })
     }
@@ -77,8 +81,9 @@ impl UnitOfWork {
     }
 
     fn read_cookies(&self, state: &mut State) {
-        if let Some(cookies) = state.unread.take() {
-            state.present(self.runtime.cookie.read(&cookies));
+        if state.jar.is_unread() {
+            let presented = state.jar.next(&self.runtime);
+            state.present(presented);
         }
     }
 
@@ -92,11 +97,12 @@ impl UnitOfWork {
         self.runtime.clock.now()
     }
 
-    fn rules(&self, now: Timestamp) -> Rules {
+    fn rules(&self, now: Timestamp) -> Rules<'_> {
         Rules {
-            expiry: self.runtime.expiry,
-            grace: self.runtime.grace,
+            runtime: &self.runtime,
+            began: self.began,
             now,
+            detached: self.detached,
         }
     }
 
@@ -105,17 +111,17 @@ impl UnitOfWork {
     }
 
     pub(crate) async fn csrf_token(&self) -> Result<String> {
-        self.lock().use_it()?;
-        self.identify().await?;
-        while self.lock().must_wait_for_id()? {
-            self.commit_ended().await;
-        }
-        let id = self.lock().id_to_be(|| self.runtime.ids.next())?;
+        let id = loop {
+            self.identify().await?;
+            let mut state = self.lock();
+            if state.flight.is_none() {
+                break state.id_to_be(self.rules(self.now()))?;
+            }
+        };
         csrf::token(&self.runtime.keyring, &id)
     }
 
     pub(crate) async fn verify_csrf(&self, token: &str) -> Result<bool> {
-        self.lock().use_it()?;
         self.identify().await?;
         let id = self.lock().id_that_came().cloned();
         Ok(id.is_some_and(|id| csrf::matches(&self.runtime.keyring, &id, token)))
@@ -123,24 +129,29 @@ impl UnitOfWork {
 
     /// Ends the unit. Gives what the response is to say, and whether the session was used at all.
     pub(crate) fn close(&self) -> (CookieAction, bool) {
-        self.used().close()
+        Self::end(self.used())
     }
 
     /// As [`close`](Self::close), unless there is something to store first, which is wanted if the response `commits`.
-    /// Whoever is `alone` has the only handle.
     #[cfg(feature = "tower")]
-    pub(crate) fn close_unless_it_stores(
-        &self,
-        commits: bool,
-        alone: bool,
-    ) -> Option<(CookieAction, bool)> {
-        let mut state = self.used();
-        // Another task of the request that is about to change something is waited for.
-        let others_change = || !alone && self.serial.try_lock().is_err();
-        let stores = state.used
-            && commits
-            && (others_change() || state.wants_commit(&self.runtime.expiry, || self.now()));
-        (!stores).then(|| state.close())
+    pub(crate) fn close_unless_it_stores(&self, commits: bool) -> Option<(CookieAction, bool)> {
+        let state = self.used();
+        let stores = state.used && commits && state.wants_commit(self.rules(self.now()));
+        (!stores).then(|| Self::end(state))
+    }
+
+    fn end(mut state: MutexGuard<'_, State>) -> (CookieAction, bool) {
+        let end = state.close();
+        if state.flight.is_some() {
+            // One whose task has gone would never come to an end now.
+            let left = |flight: &mut Flight| flight.left && flight.execution.is_some();
+            let flight = state.flight.take_if(left);
+            drop(state);
+            if let Some(waiting) = flight.and_then(|flight| flight.waiting()) {
+                waiting.wake_all();
+            }
+        }
+        end
     }
 
     /// The state, for its end: whose session it is matters only if it was used.
@@ -195,6 +206,8 @@ impl fmt::Debug for UnitOfWork {
             Some(digest) => out.field("digest", &digest.short()),
             None => out.field("digest", &"none"),
         };
-        out.field("phase", &state.phase).finish_non_exhaustive()
+        out.field("phase", &state.phase);
+        out.field("commits", &state.flight.is_some());
+        out.finish_non_exhaustive()
     }
 }

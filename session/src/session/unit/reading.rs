@@ -2,11 +2,9 @@
 
 use super::UnitOfWork;
 use crate::{
-    error::Result,
-    session::state::{Epoch, Look, LookAt, Who},
-    store::FieldName,
-    store::Timestamp,
-    store::{Bytes, Loaded, Select},
+    error::{ErrorKind, Result},
+    session::state::{Look, LookAt, Question, Who},
+    store::{Bytes, Digest, FieldName, Loaded, Meta, Select, Timestamp},
 };
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -18,52 +16,50 @@ impl UnitOfWork {
         self.lock().look(field, now)
     }
 
-    pub(crate) fn absorb(
-        &self,
-        names: &[FieldName],
-        loaded: Loaded,
-        asked: Epoch,
-        now: Timestamp,
-    ) -> Result<()> {
-        let rules = self.rules(now);
-        self.lock().absorb(names, loaded, asked, self.began, &rules)
-    }
-
-    /// As [`absorb`](Self::absorb) for one field, and then [`look`](Self::look).
+    /// Notes what the store answered for one field, and [looks](Self::look) at it.
     pub(crate) fn absorb_one(
         &self,
         field: &FieldName,
         loaded: Loaded,
-        asked: Epoch,
+        asked: Question,
         now: Timestamp,
     ) -> Result<Look> {
-        let rules = self.rules(now);
         let mut state = self.lock();
-        state.absorb(
-            std::slice::from_ref(field),
-            loaded,
-            asked,
-            self.began,
-            &rules,
-        )?;
+        let names = std::slice::from_ref(field);
+        state.absorb(names, loaded, asked, self.rules(now))?;
         state.look(field, now)
+    }
+
+    /// Asks the store for these fields, or for none, and notes the answer. The first question about a session is for
+    /// the library's own fields as well.
+    async fn ask(&self, fields: &[FieldName], asked: Question) -> Result<()> {
+        let along: &[FieldName] = match asked.first {
+            true => &self.runtime.along,
+            false => &[],
+        };
+        let fields: Vec<FieldName> = fields.iter().chain(along).cloned().collect();
+        let names: Vec<&str> = fields.iter().map(|name| &**name).collect();
+        let select = match names[..] {
+            [] => Select::Nothing,
+            _ => Select::Names(&names),
+        };
+        let loaded = self
+            .runtime
+            .store
+            .load(asked.id, select, self.now())
+            .await?;
+        let now = self.now();
+        self.lock().absorb(&fields, loaded, asked, self.rules(now))
     }
 
     /// What the request sees of a field.
     pub(crate) async fn read(&self, field: &FieldName) -> Result<Option<Bytes>> {
         loop {
-            let now = self.now();
-            match self.look(field, now)? {
+            let look = self.look(field, self.now())?;
+            match look {
                 Look::Seen(bytes) => return Ok(bytes),
-                Look::Load(digest, asked) => {
-                    let loaded = self
-                        .runtime
-                        .store
-                        .load(digest, Select::Names(&[&**field]), now)
-                        .await?;
-                    self.absorb(std::slice::from_ref(field), loaded, asked, self.now())?;
-                }
-                Look::Wait => self.commit_ended().await,
+                Look::Load(asked) => self.ask(std::slice::from_ref(field), asked).await?,
+                Look::Wait => self.landed().await,
             }
         }
     }
@@ -71,59 +67,36 @@ impl UnitOfWork {
     /// What the request sees of these fields: those it has not read yet are read in one go, of one moment.
     pub(crate) async fn read_many(&self, fields: &[FieldName]) -> Result<Vec<Option<Bytes>>> {
         loop {
-            let now = self.now();
-            let looked = self.lock().look_at(fields, now)?;
-            let (digest, asked, missing) = match looked {
+            let look = self.lock().look_at(fields, self.now())?;
+            match look {
                 LookAt::Seen(seen) => return Ok(seen),
-                LookAt::Load(digest, asked, missing) => (digest, asked, missing),
-                LookAt::Wait => {
-                    self.commit_ended().await;
-                    continue;
-                }
-            };
-            let names: Vec<&str> = missing.iter().map(|name| &**name).collect();
-            let loaded = self
-                .runtime
-                .store
-                .load(digest, Select::Names(&names), now)
-                .await?;
-            self.absorb(&missing, loaded, asked, self.now())?;
+                LookAt::Load(asked, missing) => self.ask(&missing, asked).await?,
+                LookAt::Wait => self.landed().await,
+            }
         }
     }
 
     /// Everything that the request sees.
     pub(crate) async fn read_all(&self) -> Result<Vec<(FieldName, Bytes)>> {
         loop {
+            self.landed().await;
             let now = self.now();
             let asked = {
                 let mut state = self.lock();
-                state.use_it()?;
-                match state.digest() {
-                    Some(digest) if !state.knows_all() => match state.must_wait_for_all()? {
-                        true => None,
-                        false => Some((digest, state.epoch())),
-                    },
+                match state.use_it()?.question() {
+                    _ if state.flight.is_some() => continue,
+                    Some(asked) if !state.knows_all() => asked,
                     _ => return state.see_all(now),
                 }
             };
-            let Some((digest, asked)) = asked else {
-                self.commit_ended().await;
-                continue;
-            };
-            let loaded = self.runtime.store.load(digest, Select::All, now).await?;
-            self.absorb(&[], loaded, asked, self.now())?;
+            let loaded = self.runtime.store.load(asked.id, Select::All, now).await?;
+            let now = self.now();
+            self.lock().absorb(&[], loaded, asked, self.rules(now))?;
         }
     }
 
-    /// Waits until no commit is under way. It holds nothing meanwhile, so that it is in nobody's way if it is no longer
-    /// polled.
-    pub(super) async fn commit_ended(&self) {
-        poll_fn(|cx| self.lock().poll_commit_ended(cx)).await;
-    }
-
     /// Whether the session lives, and its times.
-    pub(crate) async fn meta(&self) -> Result<Option<crate::store::Meta>> {
-        self.lock().use_it()?;
+    pub(crate) async fn meta(&self) -> Result<Option<Meta>> {
         self.identify().await?;
         // Another task may have found out meanwhile that the session ended.
         Ok(match &self.lock().use_it()?.who {
@@ -132,25 +105,30 @@ impl UnitOfWork {
         })
     }
 
-    /// Asks the store about a cookie that was presented, unless that was done.
+    /// Asks the store whose session it is, unless that is known.
     pub(super) async fn identify(&self) -> Result<()> {
-        let Some((digest, asked)) = ({
-            let state = self.lock();
-            state.must_identify().map(|digest| (digest, state.epoch()))
-        }) else {
-            return Ok(());
-        };
-        let loaded = self
-            .runtime
-            .store
-            .load(digest, Select::Nothing, self.now())
-            .await?;
-        self.absorb(&[], loaded, asked, self.now())
+        loop {
+            self.landed().await;
+            let asked = {
+                let mut state = self.lock();
+                state.use_it()?.question()
+            };
+            match asked {
+                Some(asked) if asked.first => self.ask(&[], asked).await?,
+                _ => return Ok(()),
+            }
+        }
     }
 
-    /// Waits until the session has ended. What this process ends is told at once, what another one does, or a request that
-    /// was dropped before it knew of its success, is found by looking again. A renewal of this unit's own is no end.
+    /// Waits until the session has ended. What a process ends that can tell is told at once, what another one does is
+    /// found by looking again. A renewal of this unit's own is no end.
     pub(crate) async fn ended(&self) -> Result<()> {
+        // Of several cookies the one counts whose session lives.
+        match self.identify().await {
+            Err(error) if error.kind() == ErrorKind::Gone => return Ok(()),
+            Err(error) if error.kind() != ErrorKind::Closed => return Err(error),
+            _ => {}
+        }
         let destroyed = self.lock().destroyed;
         let id = || {
             let state = self.lock();
@@ -159,17 +137,8 @@ impl UnitOfWork {
         while let Some(watched) = id() {
             let mut ends = self.runtime.ends(watched);
             let now = self.now();
-            let deadline = match self
-                .runtime
-                .store
-                .load(watched, Select::Nothing, now)
-                .await?
-            {
-                Loaded::Live(snapshot) => Some(self.runtime.expiry.deadline(&snapshot.meta.lease)),
-                _ => None,
-            };
-            let Some(deadline) = deadline.filter(|deadline| now < *deadline) else {
-                self.commit_ended().await;
+            let Some(deadline) = self.deadline(watched, now).await? else {
+                self.landed().await;
                 match id() {
                     Some(id) if id != watched => continue,
                     _ => break,
@@ -185,5 +154,15 @@ impl UnitOfWork {
             .await;
         }
         Ok(())
+    }
+
+    /// Until when a session lives if it is not used, if it lives.
+    async fn deadline(&self, id: Digest, now: Timestamp) -> Result<Option<Timestamp>> {
+        let loaded = self.runtime.store.load(id, Select::Nothing, now).await?;
+        Ok(match loaded {
+            Loaded::Live(snapshot) => Some(self.runtime.expiry.deadline(&snapshot.meta.lease)),
+            _ => None,
+        }
+        .filter(|deadline| now < *deadline))
     }
 }

@@ -205,9 +205,9 @@ impl Engine {
             record = self.fetch(stripes, id)?;
         }
         let by_current_id = id == commit.id;
-        let lives = |session: &Session| match by_current_id {
-            true => session.life.is_live(commit.now),
-            false => session.life.works_by(commit.id, commit.now),
+        let lives = |session: &Session| {
+            let works = by_current_id || session.life.works_by(commit.id, commit.now);
+            works && session.life.is_live_for(commit)
         };
         let session = match record {
             Some(Record::Live(session)) if lives(&session) => session,

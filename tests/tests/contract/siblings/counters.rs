@@ -3,9 +3,10 @@
 use super::{
     ANSWERED, BY, FATES, OVERTAKEN, end, go_on,
     held::{At, Fate},
-    over_every_scene, pairs, read,
+    over_every_scene, pairs, poll_once, read,
 };
-use level_session::ErrorKind;
+use crate::Item;
+use std::pin::pin;
 
 /// Prevents: an addition that a request sees twice, since it is in what the store answers already, while the handle does
 /// not know yet that it is stored (F02).
@@ -58,50 +59,81 @@ async fn a_counter_that_was_asked_for_before_an_addition_to_it_is_stored() {
     .await;
 }
 
-/// Prevents: reads that wait for each commit, though it cannot change what they see.
+/// Prevents: a request that stands still, because the task that began a commit is not polled any more.
 #[tokio::test]
-async fn other_fields_are_read_while_a_commit_is_under_way() {
-    over_every_scene(&[()], async |scene, ()| {
+async fn a_commit_that_is_held_blocks_nobody() {
+    over_every_scene(&BY, async |scene, by| {
         let session = scene.begin().await;
         session.visits().add(1).unwrap();
-        session.theme().set("dark").unwrap();
-        let (storing, held) = scene.commit(&session, At::Answer).await;
-        let user = tokio::spawn({
-            let session = session.clone();
-            async move { (session.user_id().await, session.theme().await) }
-        });
-        let (user, theme) = end(user).await;
-        assert_eq!(
-            (user.unwrap(), theme.unwrap().as_str()),
-            (Some(7), "dark"),
-            "the commit is not over"
-        );
+        let held = scene.gates.commits.hold(At::Answer);
+        let mut commit = pin!(session.commit());
+        assert!(poll_once(&mut commit).await.is_none(), "the store waits");
+        let reading = tokio::spawn(read(session.clone(), by));
+        go_on().await;
         held.release();
+        assert_eq!(end(reading).await.unwrap(), 6, "{by:?}");
+        commit.await.unwrap();
+        assert_eq!(scene.visits().await, 6, "{by:?}");
+    })
+    .await;
+}
+
+/// Prevents: a request that waits for ever for its turn at a session, which the commit of another one has that is not
+/// polled any more.
+#[tokio::test]
+async fn a_commit_that_is_held_keeps_no_other_request_from_its_turn() {
+    over_every_scene(&[true, false], async |scene, dropped| {
+        let add = |tag: &'static str| move |cart: &mut Vec<Item>| cart.push(Item(tag.into()));
+        let session = scene.begin().await;
+        session.cart().update(add("slow")).await.unwrap();
+        let held = scene.gates.commits.hold(At::Call);
+        let mut commit = Some(Box::pin(session.commit()));
+        assert!(poll_once(commit.as_mut().unwrap()).await.is_none());
+        if dropped {
+            commit = None;
+        }
+        let other = scene.begin().await;
+        other.cart().update(add("quick")).await.unwrap();
+        let storing = tokio::spawn({
+            let other = other.clone();
+            async move { other.commit().await }
+        });
+        go_on().await;
+        scene.app.sleep(1);
         end(storing).await.unwrap();
+        held.release();
+        match commit {
+            Some(commit) => commit.await.unwrap(),
+            None => session.commit().await.unwrap(),
+        }
+        let stored = scene.begin().await.cart().await.unwrap();
+        assert_eq!(stored, [Item("quick".into()), Item("slow".into())]);
     })
     .await;
 }
 
 /// Prevents: a counter shown with an addition that may be in it already, for ever, since the commit was dropped.
 #[tokio::test]
-async fn what_depends_on_a_commit_that_was_interrupted_is_not_known() {
-    over_every_scene(&BY, async |scene, by| {
+async fn what_depends_on_a_commit_that_was_dropped_is_known_at_its_end() {
+    over_every_scene(&pairs(&BY, &FATES), async |scene, (by, fate)| {
         let session = scene.begin().await;
         session.visits().add(1).unwrap();
+        scene.gates.set(fate);
         let (storing, held) = scene.commit(&session, At::Answer).await;
         let reading = tokio::spawn(read(session.clone(), by));
         go_on().await;
         storing.abort();
         go_on().await;
-        drop(held);
-        let error = end(reading).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Store, "{by:?}");
-        assert!(error.to_string().contains("interrupted"), "{error}");
-        assert_eq!(session.user_id().await.unwrap(), Some(7), "it is not in it");
-        let error = session.take::<u64>("user_id").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Store, "nothing more is stored");
-        let error = session.commit().await.unwrap_err();
-        assert!(error.to_string().contains("interrupted"), "{error}");
+        held.release();
+        let visits = if fate == Fate::Lost { 7 } else { 6 };
+        assert_eq!(end(reading).await.unwrap(), visits, "{by:?}, {fate:?}");
+        scene.gates.set(Fate::Stored);
+        let next = session.commit().await;
+        match fate {
+            Fate::Lost => assert!(next.unwrap_err().may_be_stored(), "{by:?}"),
+            _ => next.unwrap(),
+        }
+        assert_eq!(scene.visits().await, 6, "{by:?}, {fate:?}");
     })
     .await;
 }

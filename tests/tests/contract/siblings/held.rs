@@ -151,7 +151,10 @@ impl Wrapper for HeldStore {
             let outcome: level_session::store::Result<_> = match self.gates.fate() {
                 Fate::Stored => return self.inner.commit(commit).await,
                 Fate::Failed => Err(lost()),
-                Fate::Lost => self.inner.commit(commit).await.and(Err(lost())),
+                Fate::Lost => {
+                    let stored = self.inner.commit(commit).await;
+                    stored.and(Err(lost().uncertain_if(true)))
+                }
             };
             outcome
         };

@@ -12,7 +12,7 @@ use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
 };
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 use tokio::task::JoinHandle;
 
 type Shopping = Session<Shop>;
@@ -85,6 +85,15 @@ async fn go_on() {
     for _ in 0..32 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Polls a future once.
+async fn poll_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    poll_fn(|cx| match Pin::new(&mut *future).poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// What must come to an end.

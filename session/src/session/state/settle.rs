@@ -1,0 +1,201 @@
+//! What a commit came to.
+
+use super::{
+    CookieAction, Flown, Known, Landed, Landing, Plan, Rules, State, Who,
+    terms::{Came, Named},
+};
+use crate::{
+    error::Result,
+    runtime::Event,
+    store::{Clear, Done, Loaded, Step},
+};
+
+/// What there is to tell of a commit.
+pub(crate) struct Told {
+    pub(crate) result: Result<Flown>,
+    pub(crate) events: [Option<Event>; 2],
+    pub(crate) others: Vec<Event>,
+    /// It came by the former id of its session.
+    pub(crate) by_former_id: bool,
+}
+
+impl State {
+    /// A commit was carried out.
+    pub(crate) fn settle(&mut self, landing: Landing, rules: Rules<'_>) -> Told {
+        let Landing {
+            plan,
+            others,
+            result,
+            ..
+        } = landing;
+        let is_claim = plan.is_claim();
+        let mut told = Told {
+            result: Ok(Flown::Stored),
+            events: [None, None],
+            others: others.into_iter().map(Event::Destroyed).collect(),
+            by_former_id: false,
+        };
+        match result {
+            Ok(Landed::Done(done)) => {
+                told.events = plan.events();
+                told.by_former_id = done.by_former_id;
+                self.stored(plan, done, rules);
+            }
+            Ok(Landed::Overtaken(current)) => {
+                let field = plan.claim.as_ref().map(|(field, _)| field.clone());
+                told.result = self.not_stored(plan, rules).map(|()| Flown::Again);
+                if let Some(field) = field {
+                    self.slot(&field).reread(Some(current));
+                }
+            }
+            Ok(Landed::Gone(loaded)) => told.result = self.ended(plan, loaded, rules),
+            // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
+            Err(error) if plan.is_refresh() => {
+                if let Some(times) = rules.runtime.unnoted(rules.now) {
+                    tracing::warn!(
+                        times,
+                        session = %plan.id.short(),
+                        error = &error as &dyn std::error::Error,
+                        "a session's idle timeout could not be restarted; this is logged once a minute at most"
+                    );
+                }
+                told.result = self.not_stored(plan, rules).map(|()| Flown::Stored);
+            }
+            Err(error) => told.result = self.not_stored(plan, rules).and(Err(error)),
+        }
+        if rules.detached && !is_claim && matches!(told.result, Ok(Flown::Stored)) {
+            self.slots.forget(); // its unit of work ends with its commit
+        }
+        told
+    }
+
+    /// The session of a commit does not live: what is wanted may be of another one.
+    fn ended(&mut self, plan: Plan, loaded: Option<Loaded>, rules: Rules<'_>) -> Result<Flown> {
+        let (id, is_blind, destroys) = (plan.id, plan.is_blind, plan.destroys());
+        let is_refresh = plan.is_refresh();
+        self.not_stored(plan, rules)?;
+        match loaded {
+            // By the deadlines that are stored it lives, and by today's timeouts it does not.
+            Some(Loaded::Live(snapshot))
+                if is_blind && rules.now >= rules.expiry().deadline(&snapshot.meta.lease) =>
+            {
+                self.lives_not(&Loaded::Missing, rules)
+                    .map(|()| Flown::Again)
+            }
+            // To end what has ended is a success: it is nobody's session any more.
+            Some(Loaded::Missing | Loaded::Ended(_)) if destroys => {
+                if let Some(Loaded::Ended(at)) = loaded {
+                    let end = rules.runtime.end_of(id, at);
+                    self.jar.renewed_lately |= end.is_lately_renewed(rules.began);
+                }
+                self.drop_refreshed_cookie();
+                if !is_blind {
+                    self.leaves_its_id();
+                }
+                self.who = Who::Nobody;
+                Ok(Flown::Again)
+            }
+            Some(loaded @ (Loaded::Missing | Loaded::Ended(_))) if is_blind => {
+                self.lives_not(&loaded, rules).map(|()| Flown::Again)
+            }
+            _ => {
+                let gone = self.is_gone();
+                if is_refresh { Ok(Flown::Stored) } else { gone }
+            }
+        }
+    }
+
+    /// Everything is wanted as before.
+    fn not_stored(&mut self, mut plan: Plan, rules: Rules<'_>) -> Result<()> {
+        let cleared_since = self.wants.clear != Clear::Nothing;
+        self.wants.fall_back(std::mem::take(&mut plan.wants));
+        self.wants.next = self.wants.next.take().or(plan.new.take().map(Box::new));
+        if cleared_since {
+            return Ok(());
+        }
+        plan.into_changes().fold(Ok(()), |result, (name, change)| {
+            let back = self.slots.fall_back(&name, change, rules.now);
+            result.and(back)
+        })
+    }
+
+    fn stored(&mut self, plan: Plan, done: Done, rules: Rules<'_>) {
+        if let Some((field, _)) = &plan.claim {
+            // What it took along went with what was stored; what was changed since stays.
+            return self.slot(field).reread(Some(None));
+        }
+        self.slots.hide(); // another task may have been shown one meanwhile
+        let clear = match plan.step {
+            Step::Create { .. } | Step::Destroy => Clear::Everything,
+            _ => plan.clear(),
+        };
+        self.slots.all_read |= clear == Clear::Everything;
+        self.destroyed += u64::from(plan.destroys());
+        let step = plan.step;
+        self.is_known_as(plan.new, step, &done, rules);
+        self.slots.stored(plan.writes, |name| !clear.removes(name));
+    }
+
+    /// Notes whose session it is once the step is done, and what the client is to be told.
+    fn is_known_as(&mut self, new: Option<Named>, step: Step, done: &Done, rules: Rules<'_>) {
+        if !matches!(step, Step::Keep { .. }) {
+            self.leaves_its_id();
+        }
+        let Some(meta) = done.meta else {
+            self.who = Who::Nobody;
+            self.cookie = CookieAction::Remove;
+            return;
+        };
+        let deadline = meta.lease.deadline();
+        let told_before = match &self.who {
+            Who::Known(known) => Some(known.meta.lease.told),
+            _ => None,
+        };
+        let (named, named_here) = match (new, step, std::mem::replace(&mut self.who, Who::Nobody)) {
+            (Some(new), step, _) => {
+                self.cookie = CookieAction::Set(new.id.clone(), deadline);
+                let until = match step {
+                    Step::Renew {
+                        former_works_until, ..
+                    } => former_works_until,
+                    _ => None,
+                };
+                (new, until)
+            }
+            (None, _, Who::Known(known)) => (known.named, known.named_here),
+            (None, _, Who::Presented(named)) => (named, None),
+            (None, _, Who::Nobody) => return,
+        };
+        let told = meta.lease.told;
+        let tells = matches!(step, Step::Keep { usage: Some(usage), .. } if usage.tells_client)
+            && told >= rules.now
+            && told_before != Some(told);
+        // Whoever came by a former id has the new cookie, or gets it: the former one must not replace that.
+        match &self.cookie {
+            CookieAction::Set(id, _) if done.by_former_id && *id == named.id => {
+                self.cookie = CookieAction::Leave;
+            }
+            _ if tells && !done.by_former_id => {
+                self.cookie = CookieAction::Set(named.id.clone(), deadline);
+            }
+            _ => {}
+        }
+        self.who = Who::Known(Known {
+            named,
+            meta,
+            by_former_id: done.by_former_id,
+            named_here,
+        });
+    }
+
+    /// The session that lived until now gets another id, or ends: notes the one that the request came with.
+    fn leaves_its_id(&mut self) {
+        self.came = match (std::mem::take(&mut self.came), &self.who) {
+            (Came::AsItIs, Who::Presented(named) | Who::Known(Known { named, .. })) => {
+                Came::With(Box::new(named.id.clone()))
+            }
+            (Came::AsItIs, Who::Nobody) => Came::Without,
+            (came, _) => came,
+        };
+    }
+}
