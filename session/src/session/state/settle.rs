@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::Result,
     runtime::Event,
-    store::{Clear, Done, Loaded, Step},
+    store::{Clear, Done, Loaded, Step, Timestamp},
 };
 
 /// What there is to tell of a commit.
@@ -151,13 +151,7 @@ impl State {
         let (named, named_here) = match (new, step, std::mem::replace(&mut self.who, Who::Nobody)) {
             (Some(new), step, _) => {
                 self.cookie = CookieAction::Set(new.id.clone(), deadline);
-                let until = match step {
-                    Step::Renew {
-                        former_works_until, ..
-                    } => former_works_until,
-                    _ => None,
-                };
-                (new, until)
+                (new, former_works_until(step))
             }
             (None, _, Who::Known(known)) => (known.named, known.named_here),
             (None, _, Who::Presented(named)) => (named, None),
@@ -166,6 +160,7 @@ impl State {
         let told = meta.lease.told;
         let tells = matches!(step, Step::Keep { usage: Some(usage), .. } if usage.tells_client)
             && told >= rules.now
+            && told > meta.lease.started // of what began this very moment the client was told then
             && told_before != Some(told);
         // Whoever came by a former id has the new cookie, or gets it: the former one must not replace that.
         match &self.cookie {
@@ -194,5 +189,15 @@ impl State {
             (Came::AsItIs, Who::Nobody) => Came::Without,
             (came, _) => came,
         };
+    }
+}
+
+/// How long the id works on that a session has had until now.
+const fn former_works_until(step: Step) -> Option<Timestamp> {
+    match step {
+        Step::Renew {
+            former_works_until, ..
+        } => former_works_until,
+        _ => None,
     }
 }
