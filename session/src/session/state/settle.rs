@@ -110,10 +110,13 @@ impl State {
         if cleared_since {
             return Ok(());
         }
-        plan.into_changes().fold(Ok(()), |result, (name, change)| {
+        // All of them, also if one leaves its counter's range.
+        let mut result = Ok(());
+        for (name, change) in plan.into_changes() {
             let back = self.slots.fall_back(&name, change, rules.now);
-            result.and(back)
-        })
+            result = result.and(back);
+        }
+        result
     }
 
     fn stored(&mut self, plan: Plan, done: Done, rules: Rules<'_>) {
