@@ -200,6 +200,36 @@ mod tests {
         );
     }
 
+    /// Prevents: a visitor who is locked out until the clock of another machine is reached, and an own end, a little ahead
+    /// of the clock, that is taken for one of another machine.
+    #[test]
+    fn an_end_in_the_future_is_one_of_the_moment_when_it_was_first_seen() {
+        let (times, clock) = (Times::default(), Clock::manual(at(10)));
+        let id = |n| Digest::from_bytes([n; 32]);
+        let begun = times.begin(&clock);
+        let seen = times.end_of(id(1), at(5_000), clock.now());
+        assert!(seen.at >= begun, "it ended under this one");
+        assert_eq!(seen.kind, Kind::Destroyed);
+        for _ in 0..3 {
+            let later = times.begin(&clock);
+            let again = times.end_of(id(1), at(5_000), clock.now());
+            assert!(again.at < later, "once");
+            clock.advance(Duration::from_secs(3));
+        }
+        let mut own = times.end(clock.now(), Kind::Renewed).at;
+        for _ in 0..3 {
+            own = times.end(clock.now(), Kind::Renewed).at;
+        }
+        assert!(own > clock.now(), "made distinct");
+        let end = times.end_of(id(2), own, clock.now());
+        assert_eq!((end.at, end.kind), (own, Kind::Renewed));
+        for n in 0..=FUTURE {
+            let digest = Digest::of("test", &n.to_be_bytes());
+            times.end_of(digest, at(9_000_000), clock.now());
+        }
+        assert_eq!(times.future.lock().unwrap().len(), FUTURE);
+    }
+
     #[test]
     fn a_clock_that_is_set_back_changes_nothing() {
         let times = Times::default();

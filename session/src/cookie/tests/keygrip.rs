@@ -174,7 +174,7 @@ fn a_signature_is_bad_where_there_is_a_pair_that_fits_nothing() {
     let forged = format!("s.sig={}", "A".repeat(43));
     let read_by = |cookie: &SessionCookie, headers: &[&str]| {
         let lines = Lines::of(&request(headers.iter().copied()));
-        lines.map_or(Presented::Nothing, |lines| cookie.read(&lines))
+        lines.map_or(Presented::Nothing, |lines| cookie.read(&lines, 0))
     };
     let read = |headers: &[&str]| read_by(&cookie, headers);
     assert!(matches!(read(&[&name, &signature]), Presented::Id(_)));

@@ -331,9 +331,8 @@ impl State {
     pub(super) fn draw(&mut self, rules: Rules<'_>) -> Result<Named> {
         let old = self.digest();
         let store = &rules.runtime.store;
-        let fits =
-            |next: &Box<Named>| old.is_none_or(|old| store.home(old) == store.home(next.digest));
-        match self.wants.next.take().filter(fits) {
+        let fits = |next: Digest| old.is_none_or(|old| store.home(old) == store.home(next));
+        match self.wants.next.take().filter(|next| fits(next.digest)) {
             Some(next) => Ok(*next),
             None => rules.draw(old),
         }

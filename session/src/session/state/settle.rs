@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::Result,
     runtime::Event,
-    store::{Clear, Done, Loaded, Step},
+    store::{Clear, Done, Loaded, Step, Timestamp},
 };
 
 /// What there is to tell of a commit.
@@ -113,10 +113,13 @@ impl State {
         if cleared_since {
             return Ok(());
         }
-        plan.into_changes().fold(Ok(()), |result, (name, change)| {
+        // All of them, also if one leaves its counter's range.
+        let mut result = Ok(());
+        for (name, change) in plan.into_changes() {
             let back = self.slots.fall_back(&name, change, rules.now);
-            result.and(back)
-        })
+            result = result.and(back);
+        }
+        result
     }
 
     fn stored(&mut self, plan: Plan, done: Done, rules: Rules<'_>) {
@@ -154,13 +157,7 @@ impl State {
         let (named, named_here) = match (new, step, std::mem::replace(&mut self.who, Who::Nobody)) {
             (Some(new), step, _) => {
                 self.cookie = CookieAction::Set(new.id.clone(), deadline);
-                let until = match step {
-                    Step::Renew {
-                        former_works_until, ..
-                    } => former_works_until,
-                    _ => None,
-                };
-                (new, until)
+                (new, former_works_until(step))
             }
             (None, _, Who::Known(known)) => (known.named, known.named_here),
             (None, _, Who::Presented(named)) => (named, None),
@@ -169,6 +166,7 @@ impl State {
         let told = meta.lease.told;
         let tells = matches!(step, Step::Keep { usage: Some(usage), .. } if usage.tells_client)
             && told >= rules.now
+            && told > meta.lease.started // of what began this very moment the client was told then
             && told_before != Some(told);
         // Whoever came by a former id has the new cookie, or gets it: the former one must not replace that.
         match &self.cookie {
@@ -197,5 +195,15 @@ impl State {
             (Came::AsItIs, Who::Nobody) => Came::Without,
             (came, _) => came,
         };
+    }
+}
+
+/// How long the id works on that a session has had until now.
+const fn former_works_until(step: Step) -> Option<Timestamp> {
+    match step {
+        Step::Renew {
+            former_works_until, ..
+        } => former_works_until,
+        _ => None,
     }
 }

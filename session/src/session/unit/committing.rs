@@ -187,12 +187,7 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
                     return Ok(Landed::Overtaken(current.into_iter().next().flatten()));
                 }
             }
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::Store,
-                    "the store has answered what this version of the library does not know: use a newer one",
-                ));
-            }
+            _ => return Err(unknown_outcome()),
         }
     }
     Err(Error::new(
@@ -202,4 +197,11 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
             false => "other requests changed what this one updates, again and again",
         },
     ))
+}
+
+fn unknown_outcome() -> Error {
+    Error::new(
+        ErrorKind::Store,
+        "the store has answered what this version of the library does not know: use a newer one",
+    )
 }
