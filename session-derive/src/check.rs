@@ -35,13 +35,14 @@ pub(crate) const RESERVED: &[&str] = &[
     "load",
     "store",
     // What can be asked of a session.
-    "created",
+    "created_at",
     "csrf_token",
-    "expires",
-    "handle",
+    "expires_at",
     "ended",
     "is_live",
     "is_new",
+    "log_id",
+    "reload",
     "typed",
     "verify_csrf",
     // Traits.

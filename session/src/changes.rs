@@ -22,7 +22,8 @@ pub(crate) struct Setting {
 
 /// One step of an `update`: from what is there to what shall be there. It runs again if another request got there
 /// first.
-pub(crate) type Step = Box<dyn FnMut(Option<&Bytes>, Timestamp) -> Result<Option<Setting>> + Send>;
+pub(crate) type UpdateStep =
+    Box<dyn FnMut(Option<&Bytes>, Timestamp) -> Result<Option<Setting>> + Send>;
 
 /// A change of one field.
 pub(crate) enum Change {
@@ -36,7 +37,7 @@ pub(crate) enum Change {
 pub(crate) struct Update {
     base: Option<Bytes>,
     result: Option<Setting>,
-    steps: Vec<Step>,
+    steps: Vec<UpdateStep>,
 }
 
 impl Update {
@@ -103,7 +104,7 @@ impl Change {
         under: Option<Self>,
         field: &FieldName,
         base: Option<Option<Bytes>>,
-        step: Step,
+        step: UpdateStep,
         result: Option<Setting>,
     ) -> Self {
         let (mut steps, base) = match (under, base) {
@@ -131,7 +132,7 @@ impl Change {
     }
 
     /// Whether it would leave anything in a session that is empty.
-    fn leaves_something(&self) -> bool {
+    fn writes_anything(&self) -> bool {
         matches!(self, Self::Add(_)) || self.setting().is_some()
     }
 
@@ -171,7 +172,7 @@ fn sum(field: &FieldName, add: &Add, bytes: Option<&Bytes>, now: Timestamp) -> R
 }
 
 /// An addition as a step of an `update`.
-fn adding(field: FieldName, add: Add) -> Step {
+fn adding(field: FieldName, add: Add) -> UpdateStep {
     Box::new(move |bytes, now| {
         let bytes = sum(&field, &add, bytes, now)?;
         Ok(Some(Setting { bytes, index: None }))
@@ -285,7 +286,7 @@ impl Slot {
         &mut self,
         field: &FieldName,
         cleared: bool,
-        step: Step,
+        step: UpdateStep,
         result: Option<Setting>,
     ) {
         let base = (!cleared).then(|| self.stored.clone().flatten());
@@ -324,7 +325,7 @@ impl Slot {
         matches!(self.change, Some(Change::Set(_) | Change::Remove))
     }
 
-    pub(crate) fn leaves_something(&self) -> bool {
-        self.change.as_ref().is_some_and(Change::leaves_something)
+    pub(crate) fn writes_anything(&self) -> bool {
+        self.change.as_ref().is_some_and(Change::writes_anything)
     }
 }

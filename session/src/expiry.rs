@@ -8,7 +8,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// How long a session lives: an idle timeout, restarted by use, and optionally an absolute one, counted from the
-/// sign-in ([`renew`](crate::Untyped::renew)) and never extended by activity.
+/// sign-in ([`renew`](crate::UntypedSession::renew)) and never extended by activity.
 ///
 /// Both are enforced by the server at every read, whatever the cookie says (ASVS 7.3.1, 7.3.2). A session lives while
 /// the time is *before* its deadline.

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, ErrorKind},
     middleware::status,
-    session::{Session, SessionData, Untyped},
+    session::{Session, SessionData, UntypedSession},
 };
 use axum_core::{
     extract::FromRequestParts,
@@ -20,7 +20,7 @@ impl<S: Sync, T: SessionData> FromRequestParts<S> for Session<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let session = parts.extensions.get::<Untyped>().ok_or_else(|| {
+        let session = parts.extensions.get::<UntypedSession>().ok_or_else(|| {
             Error::new(
                 ErrorKind::Misuse,
                 "this route has no `SessionLayer`: add `.layer(SessionLayer::new(store, keyring))` to the router \

@@ -60,7 +60,7 @@
 //!
 //! # Where to look
 //! - [`derive@SessionData`]: the attributes of the derive.
-//! - [`Untyped`]: the life cycle (`renew`, `destroy`, ..) and fields by key; what every session dereferences to.
+//! - [`UntypedSession`]: the life cycle (`renew`, `destroy`, ..) and fields by key; what every session dereferences to.
 //! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: what an accessor returns.
 //! - [`SessionLayer`] for tower and axum, [`Sessions`] for everything else.
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
@@ -141,8 +141,8 @@ pub use level_session_store::{
 pub use middleware::{ResponseFuture, SessionLayer, SessionService};
 pub use runtime::Event;
 pub use session::{
-    All, Counter, Field, Flash, FlashList, Loading, NoFields, OptField, Session, SessionData,
-    SetFrom, Storing, Untyped, Updated,
+    AllFields, Counter, Field, Flash, FlashList, Loading, NoFields, OptField, Session, SessionData,
+    SetFrom, Storing, UntypedSession, Updated,
 };
 pub use sessions::{Sessions, SessionsBuilder};
 

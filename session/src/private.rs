@@ -4,7 +4,7 @@ pub use crate::{
     Result,
     session::{
         Counter, Diff, Field, Flash, FlashList, Loading, Of, OptField, Session, SessionData,
-        Storing, Untyped, View, detach, load, store,
+        Storing, UntypedSession, View, detach, load, store,
     },
     store::schema::{CounterValue, Def, FieldDef, Key, Schema, schema},
 };

@@ -10,10 +10,10 @@ use std::{
 const INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
-pub(crate) struct Seldom(Mutex<State>);
+pub(crate) struct Seldom(Mutex<Count>);
 
 #[derive(Default)]
-struct State {
+struct Count {
     logged: Option<Timestamp>,
     since: u64,
 }

@@ -170,7 +170,7 @@ impl Ours {
     async fn end(
         &self,
         keys: &[&str],
-        session: &level_session::Untyped,
+        session: &level_session::UntypedSession,
         visitor: &mut Visitor,
     ) -> HeaderMap {
         let mut response = HeaderMap::new();

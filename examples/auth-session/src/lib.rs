@@ -88,7 +88,7 @@ impl AuthSessionFields {
     /// Signs out, which ends the session and all that is in it.
     ///
     /// # Errors
-    /// Those of [`destroy`](level_session::Untyped::destroy).
+    /// Those of [`destroy`](level_session::UntypedSession::destroy).
     pub fn sign_out(&self) -> Result<()> {
         self.destroy()
     }

@@ -7,7 +7,7 @@ use hyper::{
     body::Bytes,
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use level_session::{ErrorKind, Sessions, Untyped};
+use level_session::{ErrorKind, Sessions, UntypedSession};
 use serde_json::Value;
 
 type Answer = Response<Full<Bytes>>;
@@ -40,7 +40,7 @@ pub(crate) async fn answer<B>(sessions: &Sessions, request: &Request<B>) -> Answ
 }
 
 /// Does what is asked, and gives the value that the field has then: `null` if it has none.
-async fn act(session: &Untyped, call: Call) -> level_session::Result<Value> {
+async fn act(session: &UntypedSession, call: Call) -> level_session::Result<Value> {
     match call {
         Call::Set { key, value } => {
             session.set(&key, &value)?;

@@ -12,8 +12,8 @@ use std::time::Duration;
 /// A page that reads much and writes nothing: a new visitor who comes here first gets no session and no cookie.
 pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
     let now = Clock::system().now();
-    let times = session.created().await?.zip(session.expires().await?);
-    let handle = session.handle().unwrap_or_default();
+    let times = session.created_at().await?.zip(session.expires_at().await?);
+    let handle = session.log_id().unwrap_or_default();
     // The untyped view: it needs no declared type, and would show what other structs keep as well.
     let all = session.get_all().await?;
     let json = serde_json::to_string_pretty(&all).unwrap_or_else(|problem| problem.to_string());

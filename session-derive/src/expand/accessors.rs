@@ -25,9 +25,9 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     let inherent = implementation(model.generics(), None, &ty, quote!(#(#methods)* #whole));
 
     let deref = quote! {
-        type Target = #private::Untyped;
+        type Target = #private::UntypedSession;
         #[inline]
-        fn deref(&self) -> &#private::Untyped {
+        fn deref(&self) -> &#private::UntypedSession {
             &self.#untyped
         }
     };
@@ -88,7 +88,7 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     );
     let data = quote!(#private::Of<#data>);
     let definition = if nested(model).next().is_none() {
-        quote!((#private::Untyped, #data) #where_clause;)
+        quote!((#private::UntypedSession, #data) #where_clause;)
     } else {
         let cfgs = nested(model).map(|field| field.cfg());
         let names = nested(model).map(holder);
@@ -96,7 +96,7 @@ fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
         quote! {
             #where_clause {
                 #(#cfgs #names: #types,)*
-                __untyped: #private::Untyped,
+                __untyped: #private::UntypedSession,
                 __data: #data,
             }
         }

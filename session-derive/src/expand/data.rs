@@ -93,7 +93,7 @@ fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
         quote!(|#session, #data| #ident { #(#nested)* __untyped: #session, __data: #data })
     };
     quote! {
-        const FIELDS: fn(#private::Untyped, #private::Of<Self>) -> Self::Fields = #make;
+        const FIELDS: fn(#private::UntypedSession, #private::Of<Self>) -> Self::Fields = #make;
     }
 }
 

@@ -9,9 +9,9 @@ use std::{
 
 /// The answer of a store: at hand, without an allocation, or a boxed future.
 #[must_use = "a store does nothing before its future is awaited"]
-pub struct StoreFuture<'a, T>(State<'a, T>);
+pub struct StoreFuture<'a, T>(Answer<'a, T>);
 
-enum State<'a, T> {
+enum Answer<'a, T> {
     Ready(Option<Result<T>>),
     Boxed(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
 }
@@ -19,12 +19,12 @@ enum State<'a, T> {
 impl<'a, T> StoreFuture<'a, T> {
     /// An answer that is at hand.
     pub fn ready(answer: Result<T>) -> Self {
-        Self(State::Ready(Some(answer)))
+        Self(Answer::Ready(Some(answer)))
     }
 
     /// An answer to wait for.
     pub fn boxed(future: impl Future<Output = Result<T>> + Send + 'a) -> Self {
-        Self(State::Boxed(Box::pin(future)))
+        Self(Answer::Boxed(Box::pin(future)))
     }
 }
 
@@ -37,12 +37,12 @@ impl<T> Future for StoreFuture<'_, T> {
     /// If it is polled after it has answered, as futures may.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            State::Ready(answer) => Poll::Ready(
+            Answer::Ready(answer) => Poll::Ready(
                 answer
                     .take()
                     .expect("a store's future was polled after it answered"),
             ),
-            State::Boxed(future) => future.as_mut().poll(cx),
+            Answer::Boxed(future) => future.as_mut().poll(cx),
         }
     }
 }
@@ -50,8 +50,8 @@ impl<T> Future for StoreFuture<'_, T> {
 impl<T> fmt::Debug for StoreFuture<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            State::Ready(_) => "StoreFuture::Ready",
-            State::Boxed(_) => "StoreFuture::Boxed",
+            Answer::Ready(_) => "StoreFuture::Ready",
+            Answer::Boxed(_) => "StoreFuture::Boxed",
         })
     }
 }

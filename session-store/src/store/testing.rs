@@ -40,12 +40,12 @@ pub struct FaultyStore<S> {
 /// What a [`FaultyStore`] does wrong, and what it was asked. Clones are the same.
 #[derive(Clone)]
 pub struct Faults {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<Switches>>,
     hang: Arc<watch::Sender<bool>>,
 }
 
 #[derive(Default)]
-struct State {
+struct Switches {
     fail_loads: bool,
     fail_commits: bool,
     fail_commits_afterwards: bool,
@@ -133,7 +133,7 @@ impl Faults {
         self.lock().calls.push(call);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Switches> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

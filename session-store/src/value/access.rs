@@ -1,7 +1,7 @@
 //! The inside of lists, maps and variants, for the deserializer.
 
 use super::{
-    error::{Step, ValueError},
+    error::{PathStep, ValueError},
     reader::{Astray, Head, Reader},
 };
 use crate::error::ErrorKind;
@@ -50,7 +50,7 @@ impl<'de> SeqAccess<'de> for List<'_, 'de> {
         self.next += 1;
         match self.reader.whole(seed) {
             Ok(value) => Ok(Some(value)),
-            Err(error) => Err(error.within(Step::Index(index))),
+            Err(error) => Err(error.within(PathStep::Index(index))),
         }
     }
 
@@ -143,10 +143,12 @@ impl<'r, 'de> Entries<'r, 'de> {
     }
 
     #[cold]
-    fn step(&self) -> Step {
+    fn step(&self) -> PathStep {
         match self.keys {
-            Keys::Fields(fields) => declared(fields, self.key).map_or(Step::Entry, Step::Name),
-            Keys::Data => Step::Entry,
+            Keys::Fields(fields) => {
+                declared(fields, self.key).map_or(PathStep::Entry, PathStep::Name)
+            }
+            Keys::Data => PathStep::Entry,
         }
     }
 }
@@ -168,7 +170,7 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         match self.keys {
             Keys::Data => match self.reader.whole_key(seed) {
                 Ok(key) => Ok(Some(key)),
-                Err(error) => Err(error.within(Step::Entry)),
+                Err(error) => Err(error.within(PathStep::Entry)),
             },
             Keys::Fields(_) => {
                 self.key = name(self.reader)?;
@@ -220,7 +222,7 @@ impl<'r, 'de> Variant<'r, 'de> {
         match read(self.reader) {
             Ok(value) => Ok(value),
             Err(error) => Err(match declared(self.variants, self.name) {
-                Some(name) => error.within(Step::Name(name)),
+                Some(name) => error.within(PathStep::Name(name)),
                 None => error,
             }),
         }

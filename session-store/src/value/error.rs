@@ -43,7 +43,7 @@ struct Repr {
     kind: ErrorKind,
     what: What,
     /// Where inside the value, innermost step first.
-    path: Vec<Step>,
+    path: Vec<PathStep>,
 }
 
 enum What {
@@ -64,7 +64,7 @@ enum What {
 pub(super) type Shape = &'static str;
 
 /// A step into a value.
-pub(super) enum Step {
+pub(super) enum PathStep {
     /// A field of a struct, or a variant: named in the program.
     Name(&'static str),
     /// An element of a list.
@@ -117,7 +117,7 @@ impl ValueError {
 
     /// The same error, one step further out.
     #[cold]
-    pub(super) fn within(mut self, step: Step) -> Self {
+    pub(super) fn within(mut self, step: PathStep) -> Self {
         self.0.path.push(step);
         self
     }
@@ -192,10 +192,10 @@ impl fmt::Display for ValueError {
                     f.write_str("..")?;
                     break;
                 }
-                Step::Name(name) if i == 0 => f.write_str(name)?,
-                Step::Name(name) => write!(f, ".{name}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Entry => f.write_str("[..]")?,
+                PathStep::Name(name) if i == 0 => f.write_str(name)?,
+                PathStep::Name(name) => write!(f, ".{name}")?,
+                PathStep::Index(index) => write!(f, "[{index}]")?,
+                PathStep::Entry => f.write_str("[..]")?,
             }
         }
         f.write_str("`)")

@@ -5,7 +5,7 @@ use crate::{
     error::ErrorKind,
     expiry::Expiry,
     keyring::Keyring,
-    session::Untyped,
+    session::UntypedSession,
     sessions::Sessions,
     store::MemoryStore,
     store::{Clock, Timestamp},
@@ -71,7 +71,7 @@ struct Browser {
     given: Vec<Vec<u8>>,
     request: HeaderMap,
     response: HeaderMap,
-    session: Option<Untyped>,
+    session: Option<UntypedSession>,
     began: Timestamp,
 }
 
@@ -162,7 +162,7 @@ impl Browser {
         append(&mut self.request, COOKIE, &header);
     }
 
-    fn session(&mut self) -> &Untyped {
+    fn session(&mut self) -> &UntypedSession {
         let (sessions, request) = (&self.sessions, &self.request);
         let (clock, began) = (&self.clock, &mut self.began);
         self.session.get_or_insert_with(|| {
@@ -222,7 +222,7 @@ impl Browser {
         let lines: Vec<_> = self.request.get_all(COOKIE).iter().collect();
         let presented = |value: &Vec<u8>| lines.iter().any(|line| contains(line.as_bytes(), value));
         let committed = self.given.is_empty() || self.given.iter().any(presented);
-        let made_here = now(self.session.as_ref().expect("it began").created())
+        let made_here = now(self.session.as_ref().expect("it began").created_at())
             .ok()
             .flatten()
             .is_some_and(|created| created >= self.began);

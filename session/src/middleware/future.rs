@@ -3,7 +3,7 @@
 use super::status;
 use crate::{
     error::{Error, ErrorKind},
-    session::{Committing, UnitOfWork, Untyped},
+    session::{Committing, UnitOfWork, UntypedSession},
     sessions,
 };
 use http::{HeaderValue, Response, header::CACHE_CONTROL};
@@ -30,7 +30,7 @@ pin_project! {
 
 /// The session's side of a request. Dropping it closes the session's handles.
 pub(super) struct Closing {
-    session: Untyped,
+    session: UntypedSession,
     closed: bool,
 }
 
@@ -86,7 +86,7 @@ where
 }
 
 impl Closing {
-    pub(super) fn new(session: Untyped) -> Self {
+    pub(super) fn new(session: UntypedSession) -> Self {
         Self {
             session,
             closed: false,
@@ -123,7 +123,7 @@ impl Closing {
 
     /// Nothing is stored: the client must not be told of a success, nor why.
     fn fail<B: Default>(&mut self, error: &Error) -> Response<B> {
-        let session = self.session.handle();
+        let session = self.session.log_id();
         let session = session.as_deref().unwrap_or("new");
         match error.kind() {
             ErrorKind::Gone => {

@@ -1,14 +1,14 @@
 //! The service: a session in, headers out.
 
 use super::{ResponseFuture, future::Closing};
-use crate::{session::Untyped, sessions::Sessions};
+use crate::{session::UntypedSession, sessions::Sessions};
 use http::{Request, Response};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// A service whose requests have a session: made by [`SessionLayer`](super::SessionLayer).
 ///
-/// The session is an [`Untyped`] among the request's extensions. Where a layer of the same [`Sessions`] is further out
+/// The session is an [`UntypedSession`] among the request's extensions. Where a layer of the same [`Sessions`] is further out
 /// already (a router nested in another), its session is used, and it decides what is stored.
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
@@ -37,7 +37,7 @@ where
 
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
         // A layer of the same sessions further out has begun the request, and will end it.
-        let outer = request.extensions().get::<Untyped>();
+        let outer = request.extensions().get::<UntypedSession>();
         let closing = match outer.is_some_and(|session| self.sessions.has_begun(session)) {
             true => None,
             false => {

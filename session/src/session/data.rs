@@ -1,6 +1,8 @@
 //! Whole structs: read in one go, and stored as the difference.
 
-use super::{Of, Session, SessionData, handles, order::is_same_but_for_order, untyped::Untyped};
+use super::{
+    Of, Session, SessionData, handles, order::is_same_but_for_order, untyped::UntypedSession,
+};
 use crate::{
     changes::Change,
     error::{Error, ErrorKind, Result},
@@ -175,7 +177,7 @@ impl fmt::Debug for Diff<'_> {
 /// The future of a whole struct, as `session.load()` gives it.
 #[must_use = "nothing is read before it is awaited"]
 pub struct Loading<'a, T> {
-    session: &'a Untyped,
+    session: &'a UntypedSession,
     fields: Reading<'a>,
     data: Of<T>,
 }
@@ -183,7 +185,7 @@ pub struct Loading<'a, T> {
 /// The future of a whole struct's being written, as `session.store(&data)` gives it.
 #[must_use = "nothing is written before it is awaited"]
 pub struct Storing<'a, T> {
-    session: &'a Untyped,
+    session: &'a UntypedSession,
     fields: Reading<'a>,
     data: &'a T,
 }
@@ -194,8 +196,8 @@ type Reading<'a> = Pin<Box<dyn Future<Output = Result<BTreeMap<FieldName, Bytes>
 /// The session with a unit of work of its own, with the type it had.
 ///
 /// # Errors
-/// Those of [`Untyped::detach`].
-pub fn detach<T: SessionData>(session: &Untyped) -> Result<Session<T>> {
+/// Those of [`UntypedSession::detach`].
+pub fn detach<T: SessionData>(session: &UntypedSession) -> Result<Session<T>> {
     session.detach()?.typed()
 }
 
@@ -204,7 +206,7 @@ pub fn detach<T: SessionData>(session: &Untyped) -> Result<Session<T>> {
 ///
 /// # Errors
 /// Those of [`View`], and [`ErrorKind::Store`].
-pub fn load<T: SessionData>(session: &Untyped) -> Loading<'_, T> {
+pub fn load<T: SessionData>(session: &UntypedSession) -> Loading<'_, T> {
     Loading {
         session,
         fields: fields(session, T::SCHEMA),
@@ -217,7 +219,7 @@ pub fn load<T: SessionData>(session: &Untyped) -> Loading<'_, T> {
 ///
 /// # Errors
 /// Those of [`Diff`], and those of reading.
-pub fn store<'a, T: SessionData>(session: &'a Untyped, data: &'a T) -> Storing<'a, T> {
+pub fn store<'a, T: SessionData>(session: &'a UntypedSession, data: &'a T) -> Storing<'a, T> {
     Storing {
         session,
         fields: fields(session, T::SCHEMA),
@@ -267,7 +269,11 @@ impl<T> fmt::Debug for Storing<'_, T> {
     }
 }
 
-fn apply(session: &Untyped, changes: Vec<(FieldName, Difference)>, now: Timestamp) -> Result<()> {
+fn apply(
+    session: &UntypedSession,
+    changes: Vec<(FieldName, Difference)>,
+    now: Timestamp,
+) -> Result<()> {
     let mut state = session.unit().lock();
     for (name, difference) in changes {
         match difference {
@@ -282,7 +288,7 @@ fn apply(session: &Untyped, changes: Vec<(FieldName, Difference)>, now: Timestam
     Ok(())
 }
 
-fn fields<'a>(session: &'a Untyped, schema: &'static Schema) -> Reading<'a> {
+fn fields<'a>(session: &'a UntypedSession, schema: &'static Schema) -> Reading<'a> {
     Box::pin(async move {
         let mut names = Vec::new();
         schema.for_each(&mut |_, field| names.push(FieldName::from_static(field.key())));

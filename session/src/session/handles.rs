@@ -1,6 +1,8 @@
 //! What an accessor returns: a handle on one field, which is itself the future of its value.
 
-use super::{read::Read, set_from::SetFrom, unit::UnitOfWork, untyped::Untyped, updated::Updated};
+use super::{
+    read::Read, set_from::SetFrom, unit::UnitOfWork, untyped::UntypedSession, updated::Updated,
+};
 use crate::{
     changes::{Change, Setting},
     error::{Error, ErrorKind, Result},
@@ -24,7 +26,7 @@ struct Handle<'a, T: 'static> {
 }
 
 impl<'a, T> Handle<'a, T> {
-    fn new(session: &'a Untyped, key: Key<T>) -> Self {
+    fn new(session: &'a UntypedSession, key: Key<T>) -> Self {
         Self {
             unit: session.unit(),
             key,
@@ -124,7 +126,7 @@ macro_rules! handle {
 
         impl<'a, T> $name<'a, T> {
             #[doc(hidden)]
-            pub fn new(session: &'a Untyped, key: Key<T>) -> Self {
+            pub fn new(session: &'a UntypedSession, key: Key<T>) -> Self {
                 Self(Handle::new(session, key))
             }
 
@@ -354,7 +356,7 @@ impl<T: CounterValue> Counter<'_, T> {
 /// looks without taking.
 #[must_use = "a handle does nothing by itself: `.await` takes, `.set(..)?` writes"]
 pub struct Flash<'a, T: 'static> {
-    session: &'a Untyped,
+    session: &'a UntypedSession,
     key: Key<T>,
     taking: Option<Taking<'a, T>>,
 }
@@ -363,7 +365,7 @@ type Taking<'a, T> = Pin<Box<dyn Future<Output = Result<Option<T>>> + Send + 'a>
 
 impl<'a, T> Flash<'a, T> {
     #[doc(hidden)]
-    pub fn new(session: &'a Untyped, key: Key<T>) -> Self {
+    pub fn new(session: &'a UntypedSession, key: Key<T>) -> Self {
         Self {
             session,
             key,
@@ -432,7 +434,7 @@ pub struct FlashList<'a, T: 'static>(Flash<'a, Vec<T>>);
 
 impl<'a, T> FlashList<'a, T> {
     #[doc(hidden)]
-    pub fn new(session: &'a Untyped, key: Key<Vec<T>>) -> Self {
+    pub fn new(session: &'a UntypedSession, key: Key<Vec<T>>) -> Self {
         Self(Flash::new(session, key))
     }
 

@@ -15,7 +15,7 @@ pub use handles::{Counter, Field, Flash, FlashList, OptField};
 pub use set_from::SetFrom;
 #[cfg(feature = "tower")]
 pub(crate) use unit::Committing;
-pub use untyped::{All, Untyped};
+pub use untyped::{AllFields, UntypedSession};
 pub use updated::Updated;
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
@@ -30,12 +30,12 @@ use std::{fmt, marker::PhantomData, ops::Deref};
 )]
 pub trait SessionData: Sized + 'static {
     /// The generated struct with one method per field.
-    type Fields: Deref<Target = Untyped> + 'static;
+    type Fields: Deref<Target = UntypedSession> + 'static;
     /// What the struct declares.
     const SCHEMA: &'static Schema;
     // No method: in the body of one the compiler would look into all that a session consists of.
     #[doc(hidden)]
-    const FIELDS: fn(Untyped, Of<Self>) -> Self::Fields;
+    const FIELDS: fn(UntypedSession, Of<Self>) -> Self::Fields;
     #[doc(hidden)]
     fn read(view: &View<'_>) -> crate::Result<Self>;
     #[doc(hidden)]
@@ -48,7 +48,7 @@ pub type Of<T> = PhantomData<fn() -> T>;
 
 /// The session of a request: `Session<Shop>` for a declared struct, `Session` alone for untyped access.
 ///
-/// It dereferences to the struct's generated fields (one method each), and those to [`Untyped`]. It has no methods of
+/// It dereferences to the struct's generated fields (one method each), and those to [`UntypedSession`]. It has no methods of
 /// its own, so none can ever stand in the way of a field's.
 ///
 /// Clones are the same session and the same unit of work.
@@ -60,7 +60,7 @@ pub struct Session<T: SessionData = ()> {
 }
 
 impl<T: SessionData> Session<T> {
-    pub(crate) fn over(session: Untyped) -> Self {
+    pub(crate) fn over(session: UntypedSession) -> Self {
         Self {
             fields: (T::FIELDS)(session, PhantomData),
             _last: (),
@@ -72,7 +72,7 @@ impl<T: SessionData> Session<T> {
 impl SessionData for () {
     type Fields = NoFields;
     const SCHEMA: &'static Schema = &crate::store::schema::schema("()", &[], &[]);
-    const FIELDS: fn(Untyped, Of<Self>) -> NoFields = NoFields;
+    const FIELDS: fn(UntypedSession, Of<Self>) -> NoFields = NoFields;
     fn read(_: &View<'_>) -> crate::Result<Self> {
         Ok(())
     }
@@ -81,12 +81,12 @@ impl SessionData for () {
     }
 }
 
-/// The fields of `Session` alone: none, but [`Untyped`] beneath.
-pub struct NoFields(Untyped, Of<()>);
+/// The fields of `Session` alone: none, but [`UntypedSession`] beneath.
+pub struct NoFields(UntypedSession, Of<()>);
 
 impl Deref for NoFields {
-    type Target = Untyped;
-    fn deref(&self) -> &Untyped {
+    type Target = UntypedSession;
+    fn deref(&self) -> &UntypedSession {
         &self.0
     }
 }
@@ -99,7 +99,7 @@ impl fmt::Debug for NoFields {
 
 impl<T: SessionData> Clone for Session<T> {
     fn clone(&self) -> Self {
-        let session: &Untyped = &self.fields;
+        let session: &UntypedSession = &self.fields;
         Self::over(session.clone())
     }
 }
@@ -113,7 +113,7 @@ impl<T: SessionData> Deref for Session<T> {
 
 impl<T: SessionData> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let session: &Untyped = &self.fields;
+        let session: &UntypedSession = &self.fields;
         fmt::Debug::fmt(session, f)
     }
 }

@@ -47,7 +47,7 @@ impl<'a> Read<'a> {
                     let loaded = ready!(Pin::new(answer).poll(cx));
                     let asked = *asked;
                     self.asked = None;
-                    unit.absorb_one(&field, loaded?, asked, now)?
+                    unit.note_one_loaded(&field, loaded?, asked, now)?
                 }
                 Some(Asked::More(answer)) => return answer.as_mut().poll(cx),
                 Some(Asked::Commit) => {

@@ -21,9 +21,9 @@ use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 ///
 /// Clones are the same session and the same unit of work.
 #[derive(Clone)]
-pub struct Untyped(Arc<UnitOfWork>);
+pub struct UntypedSession(Arc<UnitOfWork>);
 
-impl Untyped {
+impl UntypedSession {
     pub(crate) fn new(unit: UnitOfWork) -> Self {
         Self(Arc::new(unit))
     }
@@ -62,14 +62,14 @@ impl Untyped {
     /// Every field that is stored, declared or not, as a map that serde can serialize. The library's own fields are not
     /// among them.
     ///
-    /// A damaged field does not take the others with it: see [`All::damaged`].
+    /// A damaged field does not take the others with it: see [`AllFields::damaged`].
     ///
     /// # Errors
     /// [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
-    pub async fn get_all(&self) -> Result<All> {
+    pub async fn get_all(&self) -> Result<AllFields> {
         let fields = self.0.read_all().await?;
         let now = self.0.now();
-        let mut all = All {
+        let mut all = AllFields {
             fields: BTreeMap::new(),
             damaged: Vec::new(),
         };
@@ -370,7 +370,7 @@ impl Untyped {
     ///
     /// # Errors
     /// As [`is_live`](Self::is_live).
-    pub async fn created(&self) -> Result<Option<Timestamp>> {
+    pub async fn created_at(&self) -> Result<Option<Timestamp>> {
         Ok(self.0.meta().await?.map(|meta| meta.created))
     }
 
@@ -378,14 +378,14 @@ impl Untyped {
     ///
     /// # Errors
     /// As [`is_live`](Self::is_live).
-    pub async fn expires(&self) -> Result<Option<Timestamp>> {
+    pub async fn expires_at(&self) -> Result<Option<Timestamp>> {
         Ok(self.0.meta().await?.map(|meta| meta.lease.deadline()))
     }
 
     /// A few characters that identify the session in a log and are of no use for anything else; `None` for a new
     /// visitor.
     #[must_use]
-    pub fn handle(&self) -> Option<String> {
+    pub fn log_id(&self) -> Option<String> {
         self.0.digest().map(|digest| digest.short())
     }
 
@@ -444,7 +444,7 @@ fn check(schema: &Schema, def: &FieldDef, bytes: &Bytes) -> Result<()> {
     })
 }
 
-impl fmt::Debug for Untyped {
+impl fmt::Debug for UntypedSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -455,7 +455,7 @@ impl fmt::Debug for Untyped {
 /// ```
 /// # use level_session::{Result, Session};
 /// /// An admin page.
-/// async fn everything(session: Session) -> Result<axum::Json<level_session::All>> {
+/// async fn everything(session: Session) -> Result<axum::Json<level_session::AllFields>> {
 ///     let all = session.get_all().await?;
 ///     for error in all.damaged() {
 ///         eprintln!("{error}");
@@ -463,12 +463,12 @@ impl fmt::Debug for Untyped {
 ///     Ok(axum::Json(all))
 /// }
 /// ```
-pub struct All {
+pub struct AllFields {
     fields: BTreeMap<String, Value>,
     damaged: Vec<Error>,
 }
 
-impl All {
+impl AllFields {
     /// One error for each field that is stored and cannot be read.
     #[must_use]
     pub fn damaged(&self) -> &[Error] {
@@ -482,14 +482,14 @@ impl All {
     }
 }
 
-impl Deref for All {
+impl Deref for AllFields {
     type Target = BTreeMap<String, Value>;
     fn deref(&self) -> &Self::Target {
         &self.fields
     }
 }
 
-impl IntoIterator for All {
+impl IntoIterator for AllFields {
     type Item = (String, Value);
     type IntoIter = std::collections::btree_map::IntoIter<String, Value>;
     fn into_iter(self) -> Self::IntoIter {
@@ -497,7 +497,7 @@ impl IntoIterator for All {
     }
 }
 
-impl Serialize for All {
+impl Serialize for AllFields {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.fields.len()))?;
         for (name, value) in &self.fields {
@@ -507,9 +507,9 @@ impl Serialize for All {
     }
 }
 
-impl fmt::Debug for All {
+impl fmt::Debug for AllFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("All")
+        f.debug_struct("AllFields")
             .field("fields", &self.fields.keys())
             .field("damaged", &self.damaged)
             .finish()

@@ -8,7 +8,7 @@ use std::{
 /// What the closure of an [`update_tracked`](crate::Field::update_tracked) returned when it ran last.
 ///
 /// Until the commit that is what it made of the value that the request sees. If another request changed the field
-/// meanwhile, the closure runs again within the commit: after a [`commit`](crate::Untyped::commit) that succeeded it is
+/// meanwhile, the closure runs again within the commit: after a [`commit`](crate::UntypedSession::commit) that succeeded it is
 /// what the run returned whose value was stored.
 pub struct Updated<R>(Arc<Mutex<Option<R>>>);
 

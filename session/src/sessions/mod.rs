@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     keyring::Keyring,
     runtime::Runtime,
-    session::{CookieAction, Session, SessionData, UnitOfWork, Untyped},
+    session::{CookieAction, Session, SessionData, UnitOfWork, UntypedSession},
     store::Store,
 };
 use http::HeaderMap;
@@ -70,13 +70,13 @@ impl Sessions {
     /// The cookie is taken from the `Cookie` headers and from nowhere else; one that is not ours, in whatever way, is
     /// the same as none.
     #[must_use]
-    pub fn begin(&self, request: &HeaderMap) -> Untyped {
-        Untyped::new(UnitOfWork::new(self.0.clone(), Lines::of(request)))
+    pub fn begin(&self, request: &HeaderMap) -> UntypedSession {
+        UntypedSession::new(UnitOfWork::new(self.0.clone(), Lines::of(request)))
     }
 
     /// Whether it was [begun](Self::begin) here, with these settings.
     #[cfg(feature = "tower")]
-    pub(crate) fn has_begun(&self, session: &Untyped) -> bool {
+    pub(crate) fn has_begun(&self, session: &UntypedSession) -> bool {
         Arc::ptr_eq(&self.0, &session.unit().runtime)
     }
 
@@ -92,9 +92,9 @@ impl Sessions {
     /// the client must know: `Set-Cookie`, `Cache-Control` and `Vary`.
     ///
     /// # Errors
-    /// Those of [`commit`](Untyped::commit). Nothing is stored then, and the response must be no success: the handle
+    /// Those of [`commit`](UntypedSession::commit). Nothing is stored then, and the response must be no success: the handle
     /// is closed, and the headers have what earlier commits of the request asked for.
-    pub async fn finish(&self, session: &Untyped, response: &mut HeaderMap) -> Result<()> {
+    pub async fn finish(&self, session: &UntypedSession, response: &mut HeaderMap) -> Result<()> {
         let result = session.unit().commit().await;
         self.abandon(session, response);
         result
@@ -102,7 +102,7 @@ impl Sessions {
 
     /// Ends a request that failed: what was changed and not committed is dropped, a `renew` or `destroy` included.
     /// Adds to the response what earlier commits of the request asked for.
-    pub fn abandon(&self, session: &Untyped, response: &mut HeaderMap) {
+    pub fn abandon(&self, session: &UntypedSession, response: &mut HeaderMap) {
         end(session, session.unit().close(), response);
     }
 
@@ -115,7 +115,7 @@ impl Sessions {
 
 /// Adds to the response what a request's end came to.
 pub(crate) fn end(
-    session: &Untyped,
+    session: &UntypedSession,
     (action, used): (CookieAction, bool),
     response: &mut HeaderMap,
 ) {

@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is known of `due` since it was opened: nothing at first.
 #[derive(Default)]
-pub(super) struct Due(Mutex<State>);
+pub(super) struct Due(Mutex<Progress>);
 
 #[derive(Default)]
-struct State {
+struct Progress {
     /// Nothing is filed before this.
     empty_before: Timestamp,
     /// The latest time up to which anybody has looked, or looks just now.
@@ -57,7 +57,7 @@ impl Due {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

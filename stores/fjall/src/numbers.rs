@@ -13,9 +13,9 @@ const MARK: &[u8] = b"next";
 /// How many numbers are reserved at once. What is left of them when the store is closed is never used.
 const BLOCK: u64 = 1024;
 
-pub(super) struct Numbers(Mutex<State>);
+pub(super) struct Numbers(Mutex<Reserved>);
 
-struct State {
+struct Reserved {
     next: u64,
     /// What is stored under [`MARK`]: after a restart, numbering goes on from there.
     reserved: u64,
@@ -25,7 +25,7 @@ struct State {
 /// reserves it is stored.
 pub(super) struct Taken<'n> {
     number: u64,
-    reserves: Option<(MutexGuard<'n, State>, u64)>,
+    reserves: Option<(MutexGuard<'n, Reserved>, u64)>,
 }
 
 impl Numbers {
@@ -53,7 +53,7 @@ impl Numbers {
                 0
             }
         };
-        Ok(Self(Mutex::new(State {
+        Ok(Self(Mutex::new(Reserved {
             next: reserved,
             reserved,
         })))

@@ -24,7 +24,7 @@ const SWEEP_AT_ONCE: usize = 256;
 /// What the store and its threads share. Whoever works with the engine holds the lock of its thread's lane for
 /// reading, so that closing, which takes all of them for writing, waits for what is in flight.
 pub(super) struct Shared {
-    engine: Striped<RwLock<State>>,
+    engine: Striped<RwLock<Lifecycle>>,
     expired: WatchList,
     ended: WatchList,
     recovery: Recovery,
@@ -33,7 +33,7 @@ pub(super) struct Shared {
 }
 
 #[derive(Clone)]
-enum State {
+enum Lifecycle {
     Open(Arc<Engine>),
     /// The database was let go of and could not be opened again yet.
     Lost,
@@ -42,7 +42,7 @@ enum State {
 
 impl Shared {
     pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
-        let state = State::Open(Arc::new(engine));
+        let state = Lifecycle::Open(Arc::new(engine));
         Self {
             engine: Striped::new(|| RwLock::new(state.clone())),
             expired: WatchList::default(),
@@ -57,9 +57,9 @@ impl Shared {
         let lane = self.engine.mine();
         let state = lane.read().unwrap_or_else(PoisonError::into_inner);
         match &*state {
-            State::Open(engine) => work(engine),
-            State::Lost => Err(self.recovery.lost()),
-            State::Closed => Err(rules::closed()),
+            Lifecycle::Open(engine) => work(engine),
+            Lifecycle::Lost => Err(self.recovery.lost()),
+            Lifecycle::Closed => Err(rules::closed()),
         }
     }
 
@@ -101,20 +101,20 @@ impl Shared {
     /// asked for is refused. What can be known before is looked at before, while reads go on.
     pub(super) fn reopen(&self) -> Result<()> {
         self.recovery.rehearse()?;
-        let Some(former) = self.replace(&State::Lost) else {
+        let Some(former) = self.replace(&Lifecycle::Lost) else {
             return Ok(());
         };
         drop(former); // fjall lets one in, and this may take a while
         let engine = Arc::new(self.recovery.open()?);
-        self.replace(&State::Open(engine));
+        self.replace(&Lifecycle::Open(engine));
         Ok(())
     }
 
     /// Puts another state in the place of the present one, which it gives, unless the store is closed.
-    fn replace(&self, by: &State) -> Option<State> {
+    fn replace(&self, by: &Lifecycle) -> Option<Lifecycle> {
         let mut lanes = self.lock();
         let former = lanes.first().map(|state| (**state).clone())?;
-        if matches!(former, State::Closed) {
+        if matches!(former, Lifecycle::Closed) {
             return None;
         }
         set(&mut lanes, by);
@@ -126,7 +126,7 @@ impl Shared {
     }
 
     /// The engine to oneself, when everybody has left it. The lanes are locked in their order.
-    fn lock(&self) -> Vec<RwLockWriteGuard<'_, State>> {
+    fn lock(&self) -> Vec<RwLockWriteGuard<'_, Lifecycle>> {
         let lock = |lane| RwLock::write(lane).unwrap_or_else(PoisonError::into_inner);
         self.engine.iter().map(lock).collect()
     }
@@ -160,10 +160,10 @@ impl Shared {
     pub(super) fn close(&self) -> Result<()> {
         let mut lanes = self.lock();
         let state = lanes.first().map(|state| (**state).clone());
-        set(&mut lanes, &State::Closed);
+        set(&mut lanes, &Lifecycle::Closed);
         drop(lanes);
         match state {
-            Some(State::Open(engine)) => {
+            Some(Lifecycle::Open(engine)) => {
                 engine.persist()?;
                 if self.recovery.is_possible()
                     && let Err(error) = self.shorten_the_next_start(engine)
@@ -172,7 +172,7 @@ impl Shared {
                 }
                 Ok(())
             }
-            Some(State::Lost | State::Closed) | None => Ok(()),
+            Some(Lifecycle::Lost | Lifecycle::Closed) | None => Ok(()),
         }
     }
 
@@ -187,7 +187,7 @@ impl Shared {
     }
 }
 
-fn set(lanes: &mut [RwLockWriteGuard<'_, State>], to: &State) {
+fn set(lanes: &mut [RwLockWriteGuard<'_, Lifecycle>], to: &Lifecycle) {
     for state in lanes {
         **state = to.clone();
     }

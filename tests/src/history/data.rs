@@ -1,6 +1,6 @@
 //! The session of the histories: every sort of field, as a user declares it and as the model sees it.
 
-use level_session::{Result, Session, SessionData, Untyped, Value};
+use level_session::{Result, Session, SessionData, UntypedSession, Value};
 
 /// Every sort of field.
 #[derive(Debug, Clone, PartialEq, SessionData)]
@@ -151,7 +151,7 @@ impl Field {
     ///
     /// # Errors
     /// Those of reading.
-    pub async fn get(self, session: &Untyped) -> Result<Option<Held>> {
+    pub async fn get(self, session: &UntypedSession) -> Result<Option<Held>> {
         Ok(match self {
             Self::List => session.get::<Vec<u64>>(self.key()).await?.map(Held::List),
             _ => session.get::<i64>(self.key()).await?.map(Held::Int),

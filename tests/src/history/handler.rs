@@ -11,7 +11,7 @@ use super::{
     watch::{Watch, Watched},
 };
 use http::{Response, StatusCode};
-use level_session::{ErrorKind, Result, Session, Timestamp, Untyped};
+use level_session::{ErrorKind, Result, Session, Timestamp, UntypedSession};
 use std::{fmt::Debug, panic::resume_unwind};
 
 /// A panic of a handler, as it was told.
@@ -30,7 +30,7 @@ pub(super) struct Handler {
 
 impl Handler {
     /// Does everything, and answers.
-    pub(super) async fn run(self, request: Request, session: Untyped) -> Response<()> {
+    pub(super) async fn run(self, request: Request, session: UntypedSession) -> Response<()> {
         let session = match session.typed::<Data>() {
             Ok(session) => session,
             Err(error) => {

@@ -338,7 +338,7 @@ impl Run<'_> {
         let told = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, HeaderValue::from_str(text).ok()?);
-            self.sessions.begin(&headers).handle()
+            self.sessions.begin(&headers).log_id()
         };
         let holds = match (&cookie, wanted) {
             (Some(Some(text)), Cookie::Set(id)) => told(text) == Some(id.short()),

@@ -2,7 +2,7 @@
 
 use super::{handler::Handler, plan::Request, tasks::Spawned, watch::Watched};
 use http::Response;
-use level_session::Untyped;
+use level_session::UntypedSession;
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -20,7 +20,7 @@ pub(super) type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(super) struct Handlers {
     pub(super) watched: Watched,
     /// The handle of each request, to write through when it is over.
-    pub(super) late: Arc<Mutex<HashMap<usize, Untyped>>>,
+    pub(super) late: Arc<Mutex<HashMap<usize, UntypedSession>>>,
     pub(super) spawned: Spawned,
     /// How many requests there are: what one of them has detached has its number from there on.
     pub(super) requests: usize,
@@ -42,7 +42,7 @@ impl Service<http::Request<()>> for Handlers {
     fn call(&mut self, mut request: http::Request<()>) -> Running {
         let session = request
             .extensions_mut()
-            .remove::<Untyped>()
+            .remove::<UntypedSession>()
             .expect("the layer put it there");
         let Numbered(number, what) = request
             .extensions_mut()

@@ -8,7 +8,7 @@ use super::{
     stepping::turn,
     unit::{Unit, Who},
 };
-use level_session::{ErrorKind, Session, Untyped};
+use level_session::{ErrorKind, Session, UntypedSession};
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
@@ -23,7 +23,7 @@ impl Handler {
     /// Does two things at once, in turns that were drawn beforehand. Each turn is one of them's.
     pub(super) async fn both(
         &self,
-        session: &Untyped,
+        session: &UntypedSession,
         turns: u64,
         one: impl Future<Output = ()>,
         other: impl Future<Output = ()>,

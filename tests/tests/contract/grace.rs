@@ -105,19 +105,19 @@ async fn a_renewed_session_was_made_when_it_was() {
     over_every_store(async |store| {
         let app = App::over(store);
         let mut visitor = sign_in(&app).await;
-        let made = app.request(&mut visitor, async |s: Shopping| s.created().await);
+        let made = app.request(&mut visitor, async |s: Shopping| s.created_at().await);
         let made = made.await.unwrap();
         assert!(made.is_some());
         app.sleep(5);
         app.request(&mut visitor, async |s: Shopping| {
             s.renew()?;
             s.commit().await?;
-            assert_eq!(s.created().await?, made);
+            assert_eq!(s.created_at().await?, made);
             Ok(())
         })
         .await
         .unwrap();
-        let after = app.request(&mut visitor, async |s: Shopping| s.created().await);
+        let after = app.request(&mut visitor, async |s: Shopping| s.created_at().await);
         assert_eq!(after.await.unwrap(), made);
     })
     .await;

@@ -35,7 +35,7 @@ fn reserved(check: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// The public methods of `Untyped` and `Session`, in whatever file.
+/// The public methods of `UntypedSession` and `Session`, in whatever file.
 fn methods(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -48,7 +48,9 @@ fn methods(folder: &Path) -> BTreeSet<String> {
             for block in blocks {
                 let head = block.lines().next().unwrap_or_default();
                 let head = head.trim_end_matches([' ', '{']);
-                if head == " Untyped" || head.ends_with(" Session<T>") && !head.contains(" for ") {
+                if head == " UntypedSession"
+                    || head.ends_with(" Session<T>") && !head.contains(" for ")
+                {
                     let block = block.split("\n}").next().unwrap_or_default();
                     found.extend(block.split("\n    pub ").skip(1).filter_map(method));
                 }

@@ -1,6 +1,6 @@
 //! What is generated has the names, the types and the visibility that the contract gives it.
 
-use level_session::{Counter, Field, Flash, Key, OptField, Session, SessionData, Untyped};
+use level_session::{Counter, Field, Flash, Key, OptField, Session, SessionData, UntypedSession};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 
@@ -57,7 +57,7 @@ fn handles(fields: &<Shop as SessionData>::Fields) {
     let _: Field<'_, Option<u8>> = fields.level();
     let _: Field<'_, HashMap<String, u8>> = fields.tags();
     let _: OptField<'_, String> = fields.r#type();
-    let _: &Untyped = fields;
+    let _: &UntypedSession = fields;
 }
 
 /// Never called: that it compiles is the test. Tasks may hold a session, and what reads and writes it, across threads.

@@ -155,7 +155,7 @@ async fn a_service_that_panics_when_it_is_called_closes_its_session() {
         fn call(&mut self, request: Request<Body>) -> Self::Future {
             let session = request
                 .extensions()
-                .get::<level_session::Untyped>()
+                .get::<level_session::UntypedSession>()
                 .unwrap();
             let session: Session = session.typed().unwrap();
             session.set("a", 1).unwrap();
@@ -425,7 +425,7 @@ async fn a_service_that_answers_an_error_stores_nothing() {
     let inner = tower::service_fn(async |request: Request<Body>| {
         let session = request
             .extensions()
-            .get::<level_session::Untyped>()
+            .get::<level_session::UntypedSession>()
             .unwrap();
         session.set("a", 1).unwrap();
         Err::<Response<Body>, _>("no response")

@@ -89,7 +89,7 @@ pub(crate) fn pages() -> Router {
         panic!("a handler that panics")
     }
     async fn all(session: Session<Site>) -> Result<impl IntoResponse> {
-        let debug = format!("{session:?} {:?}", session.handle());
+        let debug = format!("{session:?} {:?}", session.log_id());
         let all = session.get_all().await?;
         Ok(format!("{debug} {}", serde_json::to_string(&all).unwrap()))
     }

@@ -87,8 +87,8 @@ async fn sessions(out: &mut Printed, app: &App, secrets: &Secrets) {
     session.diary().await.unwrap();
     out.debug("Session", &session);
     let fields: &<Account as SessionData>::Fields = &session;
-    let untyped: &level_session::Untyped = fields;
-    out.debug("Untyped", untyped);
+    let untyped: &level_session::UntypedSession = fields;
+    out.debug("UntypedSession", untyped);
     out.debug("OptField", &session.card());
     out.debug("Field", &session.diary());
     out.debug("Counter", &session.balance());

@@ -9,30 +9,30 @@ mod terms;
 pub(crate) use flight::{Execution, Flight, Flown, Landed, Landing, Waiting};
 pub(crate) use plan::Plan;
 pub(crate) use terms::{
-    CookieAction, Jar, Known, Look, LookAt, Phase, Question, Rules, Taking, Who,
+    CookieAction, Jar, Known, Look, LookAt, Owner, Phase, Question, Rules, Taking,
 };
 
 use crate::{
-    changes::{Change, Seen, Setting, Slot, Step as UpdateStep},
+    changes::{Change, Seen, Setting, Slot, UpdateStep},
     cookie::Presented,
     error::{Error, ErrorKind, Result},
     id::SessionId,
     store::{Add, Answer, Bytes, Clear, Digest, FieldName, Fields, Loaded, Snapshot, Timestamp},
 };
 use slots::Slots;
-use terms::{Came, Intent, Wants};
+use terms::{Arrival, Intent, Wants};
 
 /// A unit of work: what is known, what is wanted, and what the response will say.
 pub(crate) struct State {
     pub(crate) jar: Jar,
-    pub(crate) who: Who,
+    pub(crate) who: Owner,
     slots: Slots,
     wants: Wants,
     /// The handler has used the session in any way.
     pub(crate) used: bool,
     pub(crate) phase: Phase,
     cookie: CookieAction,
-    came: Came,
+    came: Arrival,
     /// The commit that is under way.
     pub(crate) flight: Option<Flight>,
     /// Counts the commits that were begun.
@@ -46,7 +46,7 @@ pub(crate) struct State {
 impl State {
     /// What is known when a unit of work begins: whose session it is, or cookies that will tell.
     #[inline] // so that it is made in its place
-    pub(crate) fn new(jar: Jar, who: Who, create: bool) -> Self {
+    pub(crate) fn new(jar: Jar, who: Owner, create: bool) -> Self {
         Self {
             jar,
             who,
@@ -58,7 +58,7 @@ impl State {
             used: create,
             phase: Phase::Open,
             cookie: CookieAction::Leave,
-            came: Came::default(),
+            came: Arrival::default(),
             flight: None,
             flown: 0,
             owed: None,
@@ -69,17 +69,17 @@ impl State {
     /// Notes what the request's next cookie comes to, whoever it was before.
     pub(crate) fn present(&mut self, presented: Presented) {
         self.who = match presented {
-            Presented::Id(verified) => Who::Presented(verified.into()),
-            Presented::Nothing => Who::Nobody,
+            Presented::Id(verified) => Owner::Presented(verified.into()),
+            Presented::Nothing => Owner::Nobody,
             Presented::BadSignature => {
                 self.cookie = CookieAction::Unsign;
-                Who::Nobody
+                Owner::Nobody
             }
         };
     }
 
     /// Every use of the session passes here.
-    pub(crate) fn use_it(&mut self) -> Result<&mut Self> {
+    pub(crate) fn begin_use(&mut self) -> Result<&mut Self> {
         self.is_open()?;
         self.used = true;
         Ok(self)
@@ -108,14 +108,14 @@ impl State {
 
     /// Whether nothing that is stored of a field is seen.
     fn is_cleared(&self, field: &FieldName) -> bool {
-        matches!(self.who, Who::Nobody) || self.wants.clear.removes(field)
+        matches!(self.who, Owner::Nobody) || self.wants.clear.removes(field)
     }
 
     // ---- reading
 
     /// What the request sees of a field, or whom to ask.
     pub(crate) fn look(&mut self, field: &FieldName, now: Timestamp) -> Result<Look> {
-        self.use_it()?;
+        self.begin_use()?;
         if self.flight.is_some() {
             return Ok(Look::Wait);
         }
@@ -136,7 +136,7 @@ impl State {
 
     /// What the request sees of these fields, or which of them to ask for: those are of one moment.
     pub(crate) fn look_at(&mut self, fields: &[FieldName], now: Timestamp) -> Result<LookAt> {
-        if self.use_it()?.flight.is_some() {
+        if self.begin_use()?.flight.is_some() {
             return Ok(LookAt::Wait);
         }
         if let Some(question) = self.question() {
@@ -182,13 +182,15 @@ impl State {
 
     /// Whether everything that is stored was read, or nothing of it is seen.
     pub(crate) fn knows_all(&self) -> bool {
-        self.slots.all_read || matches!(self.who, Who::Nobody) || self.wants.clear != Clear::Nothing
+        self.slots.all_read
+            || matches!(self.who, Owner::Nobody)
+            || self.wants.clear != Clear::Nothing
     }
 
     pub(crate) fn digest(&self) -> Option<Digest> {
         match &self.who {
-            Who::Nobody => None,
-            Who::Presented(named) | Who::Known(Known { named, .. }) => Some(named.digest),
+            Owner::Nobody => None,
+            Owner::Presented(named) | Owner::Known(Known { named, .. }) => Some(named.digest),
         }
     }
 
@@ -196,13 +198,13 @@ impl State {
     pub(crate) fn question(&self) -> Option<Question> {
         Some(Question {
             id: self.digest()?,
-            first: matches!(self.who, Who::Presented(_)),
+            first: matches!(self.who, Owner::Presented(_)),
             flown: self.flown,
         })
     }
 
     /// Notes what the store answered.
-    pub(crate) fn absorb(
+    pub(crate) fn note_loaded(
         &mut self,
         names: &[FieldName],
         loaded: Loaded,
@@ -227,10 +229,10 @@ impl State {
             fields,
             ..
         } = snapshot;
-        self.who = Who::Known(match std::mem::replace(&mut self.who, Who::Nobody) {
-            Who::Nobody => return Ok(()),
-            Who::Known(known) => Known { meta, ..known },
-            Who::Presented(named) => Known {
+        self.who = Owner::Known(match std::mem::replace(&mut self.who, Owner::Nobody) {
+            Owner::Nobody => return Ok(()),
+            Owner::Known(known) => Known { meta, ..known },
+            Owner::Presented(named) => Known {
                 named,
                 meta,
                 by_former_id,
@@ -243,7 +245,7 @@ impl State {
     /// The session does not live. If it ended under the request, that is an error; if its cookie was dead already, the
     /// next one counts.
     fn lives_not(&mut self, loaded: &Loaded, rules: Rules<'_>) -> Result<()> {
-        let Who::Presented(named) = &self.who else {
+        let Owner::Presented(named) = &self.who else {
             return self.is_gone();
         };
         if let Loaded::Ended(at) = loaded {
@@ -269,7 +271,7 @@ impl State {
     /// The session has ended, perhaps by a renewal: the cookie that the request came with is not sent again, since that
     /// could replace the new one.
     fn drop_refreshed_cookie(&mut self) {
-        if let (CookieAction::Set(..), Came::AsItIs) = (&self.cookie, &self.came) {
+        if let (CookieAction::Set(..), Arrival::AsItIs) = (&self.cookie, &self.came) {
             self.cookie = CookieAction::Leave;
         }
     }
@@ -297,7 +299,7 @@ impl State {
 
     /// Forgets what was read: it is read anew when it is asked for.
     pub(crate) fn reload(&mut self) -> Result<()> {
-        self.use_it()?.slots.forget();
+        self.begin_use()?.slots.forget();
         Ok(())
     }
 
@@ -308,12 +310,12 @@ impl State {
     }
 
     pub(crate) fn change(&mut self, field: &FieldName, change: Change) -> Result<()> {
-        self.use_it()?.slot(field).set(change);
+        self.begin_use()?.slot(field).set(change);
         Ok(())
     }
 
     pub(crate) fn add(&mut self, field: &FieldName, add: Add, now: Timestamp) -> Result<()> {
-        self.use_it()?.slot(field);
+        self.begin_use()?.slot(field);
         let seen = match self.flight {
             None => self.see(field, now)?,
             Some(_) => Seen::Unknown,
@@ -337,7 +339,7 @@ impl State {
         result: Option<Setting>,
         now: Timestamp,
     ) -> Result<Result<(), UpdateStep>> {
-        self.use_it()?;
+        self.begin_use()?;
         if !self.still_sees(field, seen, now)? {
             return Ok(Err(step));
         }
@@ -347,7 +349,7 @@ impl State {
     }
 
     pub(crate) fn clear(&mut self) -> Result<()> {
-        self.use_it()?;
+        self.begin_use()?;
         if self.wants.clear == Clear::Nothing {
             self.wants.clear = Clear::Fields;
         }
@@ -356,7 +358,7 @@ impl State {
     }
 
     pub(crate) fn renew(&mut self) -> Result<()> {
-        let wants = &mut self.use_it()?.wants;
+        let wants = &mut self.begin_use()?.wants;
         if wants.intent == Intent::Keep {
             wants.intent = Intent::Renew;
         }
@@ -372,15 +374,15 @@ impl State {
     }
 
     pub(crate) fn touch(&mut self) -> Result<()> {
-        self.use_it()?.wants.touch = true;
+        self.begin_use()?.wants.touch = true;
         Ok(())
     }
 
     /// The id that the session has by the end of the request, for a token that is bound to it. A session that is to be
     /// made or renewed gets its id now; one that nobody asked for is asked for.
-    pub(crate) fn id_to_be(&mut self, rules: Rules<'_>) -> Result<SessionId> {
-        self.use_it()?;
-        if let (Who::Known(known), Intent::Keep) = (&self.who, self.wants.intent) {
+    pub(crate) fn next_id(&mut self, rules: Rules<'_>) -> Result<SessionId> {
+        self.begin_use()?;
+        if let (Owner::Known(known), Intent::Keep) = (&self.who, self.wants.intent) {
             return Ok(known.named.id.clone());
         }
         let next = self.draw(rules)?;
@@ -393,9 +395,9 @@ impl State {
     /// The id that the request came with, if its session lived.
     pub(crate) fn id_that_came(&self) -> Option<&SessionId> {
         match (&self.came, &self.who) {
-            (Came::With(id), _) => Some(id),
-            (Came::AsItIs, Who::Known(known)) => Some(&known.named.id),
-            (Came::AsItIs, Who::Nobody | Who::Presented(_)) | (Came::Without, _) => None,
+            (Arrival::With(id), _) => Some(id),
+            (Arrival::AsItIs, Owner::Known(known)) => Some(&known.named.id),
+            (Arrival::AsItIs, Owner::Nobody | Owner::Presented(_)) | (Arrival::Without, _) => None,
         }
     }
 
@@ -408,7 +410,7 @@ impl State {
         self.jar = Jar::default();
         self.slots.clear();
         let action = match (std::mem::take(&mut self.cookie), &self.who) {
-            (CookieAction::Leave, Who::Known(known))
+            (CookieAction::Leave, Owner::Known(known))
                 if known.named.resign && !known.by_former_id =>
             {
                 CookieAction::Set(known.named.id.clone(), known.meta.lease.deadline())

@@ -1,7 +1,7 @@
 //! From what is wanted to a commit.
 
 use super::{
-    CookieAction, Known, Rules, State, Taking, Who,
+    CookieAction, Known, Owner, Rules, State, Taking,
     terms::{Intent, Named, Wants},
 };
 use crate::{
@@ -190,13 +190,13 @@ impl State {
             return true;
         }
         match &self.who {
-            Who::Presented(_) => self.used,
-            Who::Nobody => self.leaves_something() || self.wants.intent == Intent::Destroy,
-            Who::Known(known) => self.changes(known, rules),
+            Owner::Presented(_) => self.used,
+            Owner::Nobody => self.writes_anything() || self.wants.intent == Intent::Destroy,
+            Owner::Known(known) => self.changes(known, rules),
         }
     }
 
-    fn leaves_something(&self) -> bool {
+    fn writes_anything(&self) -> bool {
         self.wants.create || self.slots.leave_something()
     }
 
@@ -262,17 +262,17 @@ impl State {
     }
 
     fn step(&mut self, rules: Rules<'_>) -> Result<Option<Plan>> {
-        let leaves_something = self.leaves_something();
-        if matches!(self.who, Who::Nobody) {
-            return self.step_of_nobody(leaves_something, rules);
+        let writes_anything = self.writes_anything();
+        if matches!(self.who, Owner::Nobody) {
+            return self.step_of_nobody(writes_anything, rules);
         }
         let (known, id) = match &self.who {
-            Who::Known(known) => (Some(known), known.named.digest),
-            Who::Presented(named) if self.used => (None, named.digest),
-            Who::Presented(_) | Who::Nobody => return Ok(None),
+            Owner::Known(known) => (Some(known), known.named.digest),
+            Owner::Presented(named) if self.used => (None, named.digest),
+            Owner::Presented(_) | Owner::Nobody => return Ok(None),
         };
         let mut plan = match self.wants.intent {
-            Intent::Destroy if !leaves_something => Plan::new(id, Step::Destroy),
+            Intent::Destroy if !writes_anything => Plan::new(id, Step::Destroy),
             Intent::Destroy if rules.detached => return Err(no_response()),
             // What is written after a `destroy` begins a new session, and the old one ends in the same step.
             Intent::Destroy => Plan::new(id, Step::renew(id, lease(rules), None)),
@@ -302,14 +302,14 @@ impl State {
         Ok(Some(plan))
     }
 
-    fn step_of_nobody(&mut self, leaves_something: bool, rules: Rules<'_>) -> Result<Option<Plan>> {
+    fn step_of_nobody(&mut self, writes_anything: bool, rules: Rules<'_>) -> Result<Option<Plan>> {
         // What is to be destroyed has ended already, which is as good: the cookie is removed. Unless the session was
         // renewed a moment ago: it lives, and a removal could meet the new cookie, which the browser may have by now.
         let was_gone = self.wants.intent == Intent::Destroy && self.jar.brought_an_id();
         if was_gone && self.jar.renewed_lately {
             return self.is_gone();
         }
-        if !leaves_something {
+        if !writes_anything {
             if was_gone {
                 self.cookie = CookieAction::Remove;
             }
@@ -346,7 +346,7 @@ impl State {
         seen: &Bytes,
         now: Timestamp,
     ) -> Result<Taking<Plan>> {
-        self.use_it()?;
+        self.begin_use()?;
         if !self.still_sees(field, Some(seen), now)? {
             return Ok(Taking::Again);
         }

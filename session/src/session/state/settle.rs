@@ -1,8 +1,8 @@
 //! What a commit came to.
 
 use super::{
-    CookieAction, Flown, Known, Landed, Landing, Plan, Rules, State, Who,
-    terms::{Came, Named},
+    CookieAction, Flown, Known, Landed, Landing, Owner, Plan, Rules, State,
+    terms::{Arrival, Named},
 };
 use crate::{
     error::Result,
@@ -92,7 +92,7 @@ impl State {
                 if !is_blind {
                     self.leaves_its_id();
                 }
-                self.who = Who::Nobody;
+                self.who = Owner::Nobody;
                 Ok(Flown::Again)
             }
             Some(loaded @ (Loaded::Missing | Loaded::Ended(_))) if is_blind => {
@@ -145,23 +145,24 @@ impl State {
             self.leaves_its_id();
         }
         let Some(meta) = done.meta else {
-            self.who = Who::Nobody;
+            self.who = Owner::Nobody;
             self.cookie = CookieAction::Remove;
             return;
         };
         let deadline = meta.lease.deadline();
         let told_before = match &self.who {
-            Who::Known(known) => Some(known.meta.lease.told),
+            Owner::Known(known) => Some(known.meta.lease.told),
             _ => None,
         };
-        let (named, named_here) = match (new, step, std::mem::replace(&mut self.who, Who::Nobody)) {
+        let (named, named_here) = match (new, step, std::mem::replace(&mut self.who, Owner::Nobody))
+        {
             (Some(new), step, _) => {
                 self.cookie = CookieAction::Set(new.id.clone(), deadline);
                 (new, former_works_until(step))
             }
-            (None, _, Who::Known(known)) => (known.named, known.named_here),
-            (None, _, Who::Presented(named)) => (named, None),
-            (None, _, Who::Nobody) => return,
+            (None, _, Owner::Known(known)) => (known.named, known.named_here),
+            (None, _, Owner::Presented(named)) => (named, None),
+            (None, _, Owner::Nobody) => return,
         };
         let told = meta.lease.told;
         let tells = matches!(step, Step::Keep { usage: Some(usage), .. } if usage.tells_client)
@@ -178,7 +179,7 @@ impl State {
             }
             _ => {}
         }
-        self.who = Who::Known(Known {
+        self.who = Owner::Known(Known {
             named,
             meta,
             by_former_id: done.by_former_id,
@@ -189,10 +190,10 @@ impl State {
     /// The session that lived until now gets another id, or ends: notes the one that the request came with.
     fn leaves_its_id(&mut self) {
         self.came = match (std::mem::take(&mut self.came), &self.who) {
-            (Came::AsItIs, Who::Presented(named) | Who::Known(Known { named, .. })) => {
-                Came::With(Box::new(named.id.clone()))
+            (Arrival::AsItIs, Owner::Presented(named) | Owner::Known(Known { named, .. })) => {
+                Arrival::With(Box::new(named.id.clone()))
             }
-            (Came::AsItIs, Who::Nobody) => Came::Without,
+            (Arrival::AsItIs, Owner::Nobody) => Arrival::Without,
             (came, _) => came,
         };
     }

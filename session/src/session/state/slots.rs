@@ -178,7 +178,7 @@ impl Slots {
     }
 
     pub(super) fn leave_something(&self) -> bool {
-        self.iter().any(|(_, slot)| slot.leaves_something())
+        self.iter().any(|(_, slot)| slot.writes_anything())
     }
 
     pub(super) fn drop_changes(&mut self) {

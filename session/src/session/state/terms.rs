@@ -11,7 +11,7 @@ use crate::{
 
 /// Whose session it is.
 #[derive(Clone, Debug)]
-pub(crate) enum Who {
+pub(crate) enum Owner {
     /// There is none: a new visitor.
     Nobody,
     /// A cookie of ours was presented; the store was not asked yet.
@@ -115,7 +115,7 @@ impl Jar {
 
 /// The id that the request came with.
 #[derive(Default)]
-pub(super) enum Came {
+pub(super) enum Arrival {
     /// It is the one that the session has, if there is a session.
     #[default]
     AsItIs,

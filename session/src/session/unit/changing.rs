@@ -2,7 +2,7 @@
 
 use super::{Committing, UnitOfWork, flying::Seat};
 use crate::{
-    changes::Step,
+    changes::UpdateStep,
     error::Result,
     session::state::{Flown, Taking},
     store::{Bytes, FieldName},
@@ -11,7 +11,7 @@ use std::future::poll_fn;
 
 impl UnitOfWork {
     /// Runs a step of an `update` on what the request sees, and notes it.
-    pub(crate) async fn update(&self, field: &FieldName, mut step: Step) -> Result<()> {
+    pub(crate) async fn update(&self, field: &FieldName, mut step: UpdateStep) -> Result<()> {
         loop {
             let seen = self.read(field).await?;
             let now = self.now();

@@ -10,7 +10,7 @@ mod reading;
 
 pub(crate) use committing::Committing;
 
-use super::state::{CookieAction, Flight, Jar, Rules, State, Who};
+use super::state::{CookieAction, Flight, Jar, Owner, Rules, State};
 use crate::{
     changes::Setting,
     cookie::Lines,
@@ -45,7 +45,7 @@ impl UnitOfWork {
             began: runtime.begin(),
             state: Mutex::new(State::new(
                 Jar::new(cookies),
-                Who::Nobody,
+                Owner::Nobody,
                 runtime.create_at_once,
             )),
             runtime,
@@ -57,8 +57,8 @@ impl UnitOfWork {
     pub(crate) fn detach(&self) -> Result<Self> {
         let state = {
             let mut state = self.lock();
-            state.use_it()?;
-            if matches!(state.who, Who::Nobody) {
+            state.begin_use()?;
+            if matches!(state.who, Owner::Nobody) {
                 return Err(Error::new(
                     ErrorKind::Misuse,
                     "there is no stored session to detach from yet: write something and `commit().await` it first",
@@ -115,7 +115,7 @@ impl UnitOfWork {
             self.identify().await?;
             let mut state = self.lock();
             if state.flight.is_none() {
-                break state.id_to_be(self.rules(self.now()))?;
+                break state.next_id(self.rules(self.now()))?;
             }
         };
         csrf::token(&self.runtime.keyring, &id)

@@ -3,7 +3,7 @@
 use super::UnitOfWork;
 use crate::{
     error::{ErrorKind, Result},
-    session::state::{Look, LookAt, Question, Who},
+    session::state::{Look, LookAt, Owner, Question},
     store::{Bytes, Digest, FieldName, Loaded, Meta, Select, Timestamp},
 };
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
@@ -17,7 +17,7 @@ impl UnitOfWork {
     }
 
     /// Notes what the store answered for one field, and [looks](Self::look) at it.
-    pub(crate) fn absorb_one(
+    pub(crate) fn note_one_loaded(
         &self,
         field: &FieldName,
         loaded: Loaded,
@@ -26,7 +26,7 @@ impl UnitOfWork {
     ) -> Result<Look> {
         let mut state = self.lock();
         let names = std::slice::from_ref(field);
-        state.absorb(names, loaded, asked, self.rules(now))?;
+        state.note_loaded(names, loaded, asked, self.rules(now))?;
         state.look(field, now)
     }
 
@@ -49,7 +49,8 @@ impl UnitOfWork {
             .load(asked.id, select, self.now())
             .await?;
         let now = self.now();
-        self.lock().absorb(&fields, loaded, asked, self.rules(now))
+        self.lock()
+            .note_loaded(&fields, loaded, asked, self.rules(now))
     }
 
     /// What the request sees of a field.
@@ -83,7 +84,7 @@ impl UnitOfWork {
             let now = self.now();
             let asked = {
                 let mut state = self.lock();
-                match state.use_it()?.question() {
+                match state.begin_use()?.question() {
                     _ if state.flight.is_some() => continue,
                     Some(asked) if !state.knows_all() => asked,
                     _ => return state.see_all(now),
@@ -91,7 +92,8 @@ impl UnitOfWork {
             };
             let loaded = self.runtime.store.load(asked.id, Select::All, now).await?;
             let now = self.now();
-            self.lock().absorb(&[], loaded, asked, self.rules(now))?;
+            self.lock()
+                .note_loaded(&[], loaded, asked, self.rules(now))?;
         }
     }
 
@@ -99,9 +101,9 @@ impl UnitOfWork {
     pub(crate) async fn meta(&self) -> Result<Option<Meta>> {
         self.identify().await?;
         // Another task may have found out meanwhile that the session ended.
-        Ok(match &self.lock().use_it()?.who {
-            Who::Known(known) => Some(known.meta),
-            Who::Nobody | Who::Presented(_) => None,
+        Ok(match &self.lock().begin_use()?.who {
+            Owner::Known(known) => Some(known.meta),
+            Owner::Nobody | Owner::Presented(_) => None,
         })
     }
 
@@ -111,7 +113,7 @@ impl UnitOfWork {
             self.landed().await;
             let asked = {
                 let mut state = self.lock();
-                state.use_it()?.question()
+                state.begin_use()?.question()
             };
             match asked {
                 Some(asked) if asked.first => self.ask(&[], asked).await?,
