@@ -18,7 +18,7 @@ pub(super) const PAIRS: &str = "$level_session_store::pairs";
 /// Appends the body of a value, without its head. On an error `out` is as it was.
 ///
 /// # Errors
-/// [`ErrorKind::Encode`] if the `Serialize` of a type fails, or the value is larger than [`MAX_VALUE_BYTES`] or nested
+/// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if the `Serialize` of a type fails, or the value is larger than [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES) or nested
 /// deeper than [`MAX_DEPTH`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), ValueError> {
     let start = out.len();

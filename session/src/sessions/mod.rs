@@ -13,7 +13,7 @@ use crate::{
     session::{CookieAction, Session, SessionData, UnitOfWork, UntypedSession},
     store::Store,
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use std::{fmt, sync::Arc};
 
 /// The sessions of an application: a store, the keys of its cookies, and the settings.
@@ -25,7 +25,7 @@ use std::{fmt, sync::Arc};
 ///
 /// ```
 /// use level_session::{Keyring, Sessions, store::MemoryStore};
-/// use http::HeaderMap;
+/// use http::{HeaderMap, StatusCode};
 ///
 /// # async fn handle() -> level_session::Result<()> {
 /// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
@@ -52,14 +52,12 @@ impl Sessions {
     }
 
     /// Sessions with other settings: all of them are set here, for every framework.
-    #[must_use]
     pub fn builder(store: impl Store, keyring: Keyring) -> SessionsBuilder {
         SessionsBuilder::over(Runtime::new(Arc::new(store), keyring))
     }
 
     /// A builder with the settings of these sessions: what it builds shares their store, and their knowledge of what
     /// is declared and who waits for an end.
-    #[must_use]
     pub fn to_builder(&self) -> SessionsBuilder {
         SessionsBuilder::over(Runtime::clone(&self.0))
     }
@@ -98,6 +96,25 @@ impl Sessions {
         let result = session.unit().commit().await;
         self.abandon(session, response);
         result
+    }
+
+    /// Whether a response with this head stores what its request changed: then [`finish`](Self::finish) the request,
+    /// else [`abandon`](Self::abandon) it. A 5xx, a 408 and a gRPC status that is an error do not store.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// # fn main() -> Result<(), level_session::ConfigError> {
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+    /// let headers = HeaderMap::new();
+    /// assert!(sessions.stores(StatusCode::FORBIDDEN, &headers));
+    /// assert!(!sessions.stores(StatusCode::BAD_GATEWAY, &headers));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn stores(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        self.0.policy.commits(status, headers)
     }
 
     /// Ends a request that failed: what was changed and not committed is dropped, a `renew` or `destroy` included.

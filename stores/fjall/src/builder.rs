@@ -115,7 +115,7 @@ impl FjallStoreBuilder {
     }
 
     /// How often dead sessions are removed in the background; `None` leaves it to those who call
-    /// [`sweep`](Store::sweep). A session that has expired is dead whether it was removed or not.
+    /// [`sweep`](level_session_store::Store::sweep). A session that has expired is dead whether it was removed or not.
     /// Default: every minute.
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;

@@ -73,7 +73,7 @@ impl Wrapper for WatchedStore {
     }
 
     fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
-        let same = commit.clone();
+        let same = commit;
         self.call(
             move || self.inner.commit(commit),
             move |watch, answer| match answer {
