@@ -22,7 +22,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, Sessions, store::Store as _};
+use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, Sessions};
 use session::Shop;
 use std::{env, error::Error, fs, io, path::PathBuf};
 use tokio::net::TcpListener;

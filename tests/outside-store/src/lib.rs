@@ -145,10 +145,13 @@ impl State {
         match self.records.get(&commit.id)? {
             Record::Live(session) => session
                 .life
-                .is_live(commit.now)
+                .is_live_for(commit)
                 .then_some((commit.id, session)),
             Record::Ended { to, .. } => match ((*to)?, self.records.get(&(*to)?)?) {
-                (to, Record::Live(session)) if session.life.works_by(commit.id, commit.now) => {
+                (to, Record::Live(session))
+                    if session.life.works_by(commit.id, commit.now)
+                        && session.life.is_live_for(commit) =>
+                {
                     Some((to, session))
                 }
                 _ => None,

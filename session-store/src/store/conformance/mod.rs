@@ -163,6 +163,7 @@ macro_rules! __for_each_promise {
             a_use_is_noted_when_it_is_due
             a_commit_without_a_use_moves_no_deadline
             changed_timeouts_are_noted_at_once
+            shortened_timeouts_hold_in_a_commit
             a_deadline_that_was_moved_is_forgotten
             a_forced_use_is_noted
             a_use_of_the_past_changes_nothing

@@ -453,6 +453,9 @@ impl Model {
             _ => match self.resolve(id, now) {
                 Some(at) if at == id || !renews => {
                     let session = self.session(at).expect("it was found");
+                    if has_outlived(&session.lease, commit) {
+                        return Ok(Outcome::Gone);
+                    }
                     (at, session.clone())
                 }
                 _ => return Ok(Outcome::Gone),
@@ -694,4 +697,23 @@ async fn listed(store: &dyn Store, now: Timestamp) -> Vec<Digest> {
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// Whether the session is dead by the timeouts of the deployment that commits, although it lives by its own deadlines.
+fn has_outlived(lease: &Lease, commit: &Commit<'_>) -> bool {
+    let deployment = match commit.step {
+        Step::Keep {
+            usage: Some(usage), ..
+        } => usage.timeouts,
+        Step::Renew { lease: new, .. } if new.lifetime.is_none() => {
+            let absolute = new.absolute_deadline;
+            Timeouts::new(new.idle_deadline.since(new.seen))
+                .with_absolute(absolute.map(|absolute| absolute.since(new.started)))
+        }
+        _ => return false,
+    };
+    let timeouts = lease.timeouts(deployment);
+    let idle = lease.seen.after(timeouts.idle);
+    let absolute = timeouts.absolute.map(|after| lease.started.after(after));
+    idle <= commit.now || absolute.is_some_and(|absolute| absolute <= commit.now)
 }

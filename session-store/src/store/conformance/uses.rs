@@ -109,6 +109,32 @@ pub async fn changed_timeouts_are_noted_at_once(store: Subject) {
         .await;
 }
 
+/// Prevents a request that only writes, and so reads nothing before, from bringing a session back that has outlived the
+/// timeouts of today: timeouts that were shortened hold in the step of the commit, for uses and renewals (requirement L15).
+pub async fn shortened_timeouts_hold_in_a_commit(store: Subject) {
+    let case = Case::new(store);
+    let hour = Timeouts::new(HOUR);
+    let two_hours_in_all = Timeouts::new(LIFE).with_absolute(Some(2 * HOUR));
+    for (timeouts, lives, dead) in [(hour, 3599, 3600), (two_hours_in_all, 7199, 7200)] {
+        let usage = Use::new(timeouts, 10 * LIFE);
+        for (seconds, lives) in [(dead, false), (lives, true)] {
+            let now = case.at(seconds);
+            let lease = timeouts.lease(now, now);
+            let (used, renewed) = (case.session(&[]).await, case.session(&[]).await);
+            let renew = Step::renew(case.renewed(renewed), lease, None);
+            for (id, step) in [(used, keep(usage)), (renewed, renew)] {
+                let outcome = case.apply(Commit::new(id, now, step)).await;
+                assert_eq!(
+                    outcome.is_done(),
+                    lives,
+                    "a commit at second {seconds} under {timeouts:?} is {outcome:?}"
+                );
+            }
+            case.live(used, now).await; // by its own deadlines, for whoever has not shortened them
+        }
+    }
+}
+
 /// Prevents a lengthened life from being cut off at the deadline before it: neither a read, nor a sweep at that time,
 /// ends the session.
 pub async fn a_deadline_that_was_moved_is_forgotten(store: Subject) {
