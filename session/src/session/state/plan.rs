@@ -9,7 +9,7 @@ use crate::{
     runtime::Event,
     store::FieldName,
     store::Timestamp,
-    store::{Clear, Digest, Done, Guard, Step, Use, Write},
+    store::{Clear, Digest, Done, Guard, Op, Step, Use, Write},
 };
 
 /// A commit, ready to be handed to the store.
@@ -33,6 +33,18 @@ impl Plan {
             && self.clear == Clear::Nothing
             && !self.touch
             && self.writes.is_empty()
+    }
+
+    /// Refuses a value of more bytes than this.
+    pub(crate) fn fits(&self, most: usize) -> Result<()> {
+        for write in &self.writes {
+            if let Op::Set(bytes) = &write.op
+                && bytes.len() > most
+            {
+                return Err(Error::too_many_bytes(bytes.len(), most).on(write.field.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// What has happened when it is stored.

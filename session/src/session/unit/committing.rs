@@ -107,16 +107,21 @@ impl UnitOfWork {
                 CommitStep::Destroy | CommitStep::Renew { .. } => Some(self.runtime.end(rules.now)),
                 _ => None,
             };
+            plan.fits(self.runtime.max_value_bytes)?;
             let commit = Commit::new(plan.id, rules.now, plan.step)
                 .with_ended_at(ending.as_ref().map_or(rules.now, |ending| ending.at))
                 .with_clear(plan.clear)
                 .with_guards(&plan.guards)
-                .with_writes(&plan.writes);
+                .with_writes(&plan.writes)
+                .with_max_fields(Some(self.runtime.max_fields));
             match self.runtime.store.commit(commit).await? {
                 Outcome::Done(done) => return Ok(done),
                 Outcome::Gone => return Err(Error::gone()),
                 Outcome::Exists => State::replan(plan, self.runtime.ids.next()?),
                 Outcome::Conflict(current) => self.rerun(plan, current)?,
+                Outcome::TooMany(fields) => {
+                    return Err(Error::too_many_fields(fields, self.runtime.max_fields));
+                }
                 _ => return Err(unknown_outcome()),
             }
         }
