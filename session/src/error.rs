@@ -34,6 +34,10 @@ pub enum ErrorKind {
     Decode,
     /// A value cannot be stored: its `Serialize` failed, or it is too large or too deep.
     Encode,
+    /// The session would have more fields, or a value more bytes, than the application allows
+    /// ([`max_fields`](crate::SessionsBuilder::max_fields),
+    /// [`max_value_bytes`](crate::SessionsBuilder::max_value_bytes)). Nothing of the commit is stored.
+    TooLarge,
     /// A declared field was given a value of another type.
     Type,
     /// A whole struct was asked for, and a field without a default is not stored.
@@ -78,6 +82,22 @@ impl Error {
             "the request that this session belongs to is over: call `detach()` while the request is at work to go on \
              with the session afterwards",
         )
+    }
+
+    pub(crate) fn too_many_fields(fields: usize, most: usize) -> Self {
+        let message = format!(
+            "the session would have {fields} fields, and may have {most}: remove fields, keep many entries in one field as \
+             a map, or raise `max_fields`"
+        );
+        Self::new(ErrorKind::TooLarge, message)
+    }
+
+    pub(crate) fn too_many_bytes(bytes: usize, most: usize) -> Self {
+        let message = format!(
+            "the value takes {bytes} bytes, and may take {most}: keep it in a database and its key in the session, or \
+             raise `max_value_bytes`"
+        );
+        Self::new(ErrorKind::TooLarge, message)
     }
 
     /// What is wrong with the value of a field.

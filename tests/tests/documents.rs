@@ -318,7 +318,7 @@ fn imports(code: &str) -> BTreeSet<String> {
                 .collect();
             let is_room = name.starts_with(|c: char| c.is_ascii_lowercase());
             // What the store crate shows at its root, of the room `store`.
-            let of_the_store = ["conformance", "local", "rules", "testing"];
+            let of_the_store = ["conformance", "copy", "local", "rules", "testing"];
             match of_the_store.contains(&&*name) {
                 true => drop(found.insert("store".to_owned())),
                 false if is_room => drop(found.insert(name)),

@@ -16,7 +16,7 @@ use tower_service::Service as _;
 
 /// What a request may take at a time for its session, however many cookies it has and however large they are, beside what
 /// it has brought itself: the unit of work, and what reads the cookies.
-const COOKIES: u64 = 2 * 1024;
+const COOKIES: u64 = 2 * 1024 + 512;
 /// As much for each line of cookies, of which HTTP/2 may bring several: a reference to it, twice while a list grows.
 const LINE: u64 = 128;
 /// What an attempt to read a damaged value may take at a time.

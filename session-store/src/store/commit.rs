@@ -26,6 +26,9 @@ pub struct Commit<'a> {
     pub writes: &'a [Write],
     /// How many sessions may have an entry that this commit sets.
     pub limits: &'a [Limit],
+    /// How many fields the session may have once the commit is applied, the library's own included. A commit that leaves
+    /// no more than there were is never refused: a session that has too many can be changed, and shrink.
+    pub max_fields: Option<usize>,
 }
 
 impl<'a> Commit<'a> {
@@ -41,6 +44,7 @@ impl<'a> Commit<'a> {
             guards: &[],
             writes: &[],
             limits: &[],
+            max_fields: None,
         }
     }
 
@@ -76,6 +80,13 @@ impl<'a> Commit<'a> {
     #[must_use]
     pub const fn with_limits(mut self, limits: &'a [Limit]) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The same, for a session of at most so many fields.
+    #[must_use]
+    pub const fn with_max_fields(mut self, most: Option<usize>) -> Self {
+        self.max_fields = most;
         self
     }
 }
@@ -301,8 +312,8 @@ pub enum WhenFull {
     EndOldest,
 }
 
-/// What became of a commit. Where several are true, the first of `Gone`, `Exists`, `Conflict` and `Full` is answered;
-/// an error of [`Add::apply`] comes after all of them.
+/// What became of a commit. Where several are true, the first of `Gone`, `Exists`, `Conflict`, `Full` and `TooMany` is
+/// answered; an error of [`Add::apply`] comes after all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -318,6 +329,8 @@ pub enum Outcome {
     Conflict(Vec<Option<Bytes>>),
     /// The limit at this place in [`Commit::limits`] is reached. Nothing is changed.
     Full(usize),
+    /// The session would have so many fields, more than [`Commit::max_fields`] and more than it has. Nothing is changed.
+    TooMany(usize),
 }
 
 impl Outcome {

@@ -117,6 +117,11 @@ impl MemoryStore {
                 None => return Ok(Outcome::Full(at)),
             }
         }
+        let (len, kept) = session.map_or((0, 0), |session| session.count(commit.clear));
+        let has = |name: &str| session.is_some_and(|session| session.fields.get(name).is_some());
+        if let Some(fields) = rules::too_many(commit, len, kept, has) {
+            return Ok(Outcome::TooMany(fields));
+        }
         let values = rules::values(commit, stored)?;
         over.sort_unstable();
         over.dedup();
@@ -340,7 +345,7 @@ impl Record {
 
 impl Session {
     fn snapshot(&self, select: Select<'_>, now: Timestamp, by_former_id: bool) -> Snapshot {
-        let all = self.fields.fields().iter();
+        let all = self.fields.fields();
         let fields = match select {
             // A former id may stop working while the session is as it was.
             Select::Names(_) if !by_former_id => self.fields.view().into(),
@@ -355,6 +360,16 @@ impl Session {
 
     fn value(&self, name: &str) -> Option<Bytes> {
         self.fields.get(name)?.value().cloned()
+    }
+
+    /// How many fields there are, and how many a clear leaves.
+    fn count(&self, clear: Clear) -> (usize, usize) {
+        let len = self.fields.len();
+        let stays = |field: &&Field| !clear.removes(&field.name);
+        match clear {
+            Clear::Nothing => (len, len),
+            _ => (len, self.fields.fields().filter(stays).count()),
+        }
     }
 
     fn is_found_by(&self, field: &str, entry: &[u8], now: Timestamp) -> bool {

@@ -187,6 +187,35 @@ pub fn over(
     }
 }
 
+/// How many fields the commit would leave, if it is refused for the sake of [`Commit::max_fields`]. The session has `len`
+/// fields, of which the commit's [`clear`](Commit::clear) leaves `kept`; `has` tells whether it has a field.
+///
+/// A store that counts only what it must: a commit can be refused only where `max_fields` is given and one of its writes is
+/// of a field that is not there.
+#[must_use]
+pub fn too_many(
+    commit: &Commit<'_>,
+    len: usize,
+    kept: usize,
+    has: impl Fn(&str) -> bool,
+) -> Option<usize> {
+    let most = commit.max_fields?;
+    // Not even if all writes were of new fields.
+    if kept.saturating_add(commit.writes.len()) <= most {
+        return None;
+    }
+    let (mut left, mut new) = (kept, 0);
+    for write in commit.writes {
+        let was_there = !commit.clear.removes(&write.field) && has(&write.field);
+        match write.op {
+            Op::Remove => left -= usize::from(was_there),
+            Op::Set(_) | Op::Add { .. } => new += usize::from(!was_there),
+        }
+    }
+    let after = left + new;
+    (after > most && after > len).then_some(after)
+}
+
 /// The index entry of a field that is there after the write; `stored` tells the one before. An addition leaves it.
 #[must_use]
 pub fn index_after(write: &Write, stored: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {

@@ -30,6 +30,9 @@ use std::{
 };
 use tokio::sync::{Mutex, MutexGuard, watch};
 
+/// As many fields as a session has that nobody meant to be small.
+const MAX_FIELDS: usize = 4_096;
+
 /// Turns: enough that two sessions seldom share one.
 const TURNS: usize = 64;
 /// How long a commit waits for its turn. It goes on without it then, and may have to be tried again: a commit that has
@@ -46,6 +49,8 @@ pub(crate) struct Runtime {
     pub(crate) cookie: SessionCookie,
     pub(crate) expiry: Expiry,
     pub(crate) grace: Duration,
+    pub(crate) max_fields: usize,
+    pub(crate) max_value_bytes: usize,
     pub(crate) create_at_once: bool,
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
@@ -88,6 +93,8 @@ impl Runtime {
             keyring,
             expiry: Expiry::default(),
             grace: Duration::ZERO,
+            max_fields: MAX_FIELDS,
+            max_value_bytes: usize::MAX,
             create_at_once: false,
             clock: Clock::system(),
             ids: IdSource::System,
@@ -239,6 +246,8 @@ impl fmt::Debug for Runtime {
             .field("cookie", &self.cookie)
             .field("expiry", &self.expiry)
             .field("grace", &self.grace)
+            .field("max_fields", &self.max_fields)
+            .field("max_value_bytes", &self.max_value_bytes)
             .field("create_at_once", &self.create_at_once)
             .field("clock", &self.clock)
             .finish_non_exhaustive()

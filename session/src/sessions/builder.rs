@@ -61,6 +61,49 @@ impl SessionsBuilder {
         self
     }
 
+    /// The most fields of one session, the library's own included. A commit that would leave more fields than this, and
+    /// more than there were, fails with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) and stores nothing. The store
+    /// counts in the step that adds them, so concurrent requests cannot pass the bound together. A session that has too
+    /// many already can be read and changed, and may shrink. Default: 4,096. Zero allows none.
+    ///
+    /// Together with [`max_value_bytes`](Self::max_value_bytes) this bounds the bytes of a session.
+    ///
+    /// ```
+    /// use level_session::{ErrorKind, Keyring, MemoryStore, Sessions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .max_fields(2)
+    ///     .max_value_bytes(100)
+    ///     .build()?;
+    /// # let headers = http::HeaderMap::new();
+    /// let session = sessions.begin(&headers);
+    /// session.set("a", 1)?;
+    /// session.set("b", 2)?;
+    /// session.commit().await?;
+    ///
+    /// session.set("c", 3)?;
+    /// let refused = session.commit().await.unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    ///
+    /// session.del("a")?;
+    /// session.commit().await?; // one went, one came
+    /// # Ok(()) }
+    /// ```
+    pub fn max_fields(mut self, most: usize) -> Self {
+        self.runtime.max_fields = most;
+        self
+    }
+
+    /// The most bytes of one value as it is stored, its head and the names within it included. A commit with a larger one
+    /// fails with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), names the field, and stores nothing. What is stored
+    /// already stays readable. Default: 1 MiB, above which no value can be encoded whatever is set here.
+    pub fn max_value_bytes(mut self, most: usize) -> Self {
+        self.runtime.max_value_bytes = most;
+        self
+    }
+
     /// Makes a session and sends its cookie with every visitor's first request, as the Node ancestor does. Default:
     /// a session is made when something is written.
     pub fn create_at_once(mut self, create: bool) -> Self {

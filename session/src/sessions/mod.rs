@@ -2,6 +2,8 @@
 
 mod builder;
 mod response;
+#[cfg(test)]
+mod tests;
 
 pub use builder::SessionsBuilder;
 

@@ -88,7 +88,9 @@ impl FjallStoreBuilder {
     }
 
     /// How many recently used sessions are kept in memory, beside the database's own cache: a little more than this
-    /// at most, with 4 KiB each on average at most and 64 KiB in one. None with zero. Default: 10,000.
+    /// at most, with 4 KiB each on average at most and 64 KiB in one. Larger ones may take a quarter of that memory in
+    /// addition, 1 MiB at least, and one of them a quarter of this. None with zero. Default: 10,000, which is 40 MiB and
+    /// 10 MiB at most.
     pub fn cache_sessions(mut self, sessions: usize) -> Self {
         self.cache_sessions = sessions;
         self

@@ -41,6 +41,7 @@ struct Owned {
     guards: Vec<Guard>,
     writes: Vec<Write>,
     limits: Vec<Limit>,
+    max_fields: Option<usize>,
 }
 
 impl Committer {
@@ -151,6 +152,7 @@ impl From<&Commit<'_>> for Owned {
             guards: commit.guards.to_vec(),
             writes: commit.writes.to_vec(),
             limits: commit.limits.to_vec(),
+            max_fields: commit.max_fields,
         }
     }
 }
@@ -163,5 +165,6 @@ impl Owned {
             .with_guards(&self.guards)
             .with_writes(&self.writes)
             .with_limits(&self.limits)
+            .with_max_fields(self.max_fields)
     }
 }

@@ -6,9 +6,9 @@ use super::{
     fault::{self, Place},
     journal::{self, Superfluous},
     keys,
-    record::{Record, Session},
+    record::{Outline, Record, Session},
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
 use level_session_store::{
     Bytes, Clear, Commit, Digest, Error, FieldName, Result, Timestamp, rules,
 };
@@ -80,18 +80,44 @@ impl Disk {
     }
 
     pub(super) fn record(&self, id: Digest) -> Result<Option<Record>> {
-        let bytes = self
-            .meta
-            .get(id.as_bytes())
-            .map_err(|cause| self.place.error("read a session from", cause))?;
+        let bytes = self.bytes(id)?;
         bytes.map(|bytes| self.decode(id, &bytes)).transpose()
     }
 
+    /// As [`record`](Self::record), but of a session of many fields with those of these names alone, unless to read it
+    /// whole is worth it, for as long as so many looks at a part take.
+    pub(super) fn part<'n>(
+        &self,
+        id: Digest,
+        names: impl Iterator<Item = &'n str>,
+        is_worth_it: impl FnOnce(usize) -> bool,
+    ) -> Result<Option<Record>> {
+        let Some(bytes) = self.bytes(id)? else {
+            return Ok(None);
+        };
+        let damaged = |what| self.damaged(id, what);
+        match Outline::of(&bytes).map_err(damaged)? {
+            Some(outline) if !is_worth_it(outline.looks()) => {
+                let part = outline.part(&bytes, names).map_err(damaged)?;
+                Ok(Some(Record::Live(part)))
+            }
+            _ => self.decode(id, &bytes).map(Some),
+        }
+    }
+
+    fn bytes(&self, id: Digest) -> Result<Option<Slice>> {
+        self.meta
+            .get(id.as_bytes())
+            .map_err(|cause| self.place.error("read a session from", cause))
+    }
+
     pub(super) fn decode(&self, id: Digest, bytes: &[u8]) -> Result<Record> {
-        Record::decode(bytes).map_err(|what| {
-            self.place
-                .damaged(format!("the record of session {}", id.short()), what)
-        })
+        Record::decode(bytes).map_err(|what| self.damaged(id, what))
+    }
+
+    fn damaged(&self, id: Digest, what: &'static str) -> Error {
+        self.place
+            .damaged(format!("the record of session {}", id.short()), what)
     }
 
     /// The value of a field that the record lists: where it is not there, something is wrong.
@@ -200,17 +226,16 @@ impl Disk {
         changed
     }
 
-    /// Puts the difference between the index entries before, which led to `from`, and those of the session, which
-    /// lead to `to`, into the batch; whether there was one.
+    /// Puts the difference between the index entries before, which led to `from`, and those after, which lead to `to`,
+    /// into the batch; whether there was one.
     pub(super) fn stage_index<'d>(
         &'d self,
         batch: &mut Batch<'d>,
         before: &[(FieldName, Bytes)],
         from: Option<Digest>,
-        session: &Session,
+        after: &[(FieldName, Bytes)],
         to: Digest,
     ) -> bool {
-        let after = session.index_entries();
         let stays = from == Some(to);
         let mut changed = false;
         for entry in before

@@ -5,7 +5,7 @@ mod sweep;
 mod write;
 
 use super::{
-    cache::Cache,
+    cache::{Cache, Large},
     disk::Disk,
     journal::Superfluous,
     numbers::Numbers,
@@ -15,7 +15,7 @@ use fjall::Database;
 use level_session_store::{
     Bytes, Digest, Fields, Loaded, Result, Select, Snapshot, Timestamp, local::Field,
 };
-use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
 
 const STRIPES: usize = 128;
 
@@ -24,7 +24,7 @@ const STRIPES: usize = 128;
 /// A session is changed in three steps under its stripe's lock: read, judge, write one batch. fjall lets one process
 /// in, so the lock is all it takes to make them one. Nothing that a user wrote runs meanwhile, and nothing is awaited.
 ///
-/// Locks are taken in this order: stripes by ascending place, then the numbers.
+/// Locks are taken in this order: stripes by ascending place, then the large sessions of the cache, then the numbers.
 pub(super) struct Engine {
     disk: Disk,
     stripes: Box<[Mutex<Cache>]>,
@@ -39,10 +39,12 @@ impl Engine {
         write_buffer: u64,
     ) -> Result<Self> {
         let disk = Disk::open(db, prefix, write_buffer)?;
+        let large = Arc::new(Large::new(cache_sessions));
+        let each = cache_sessions.div_ceil(STRIPES);
         Ok(Self {
             numbers: Numbers::open(&disk.meta, &disk.place)?,
             stripes: (0..STRIPES)
-                .map(|_| Mutex::new(Cache::new(cache_sessions.div_ceil(STRIPES))))
+                .map(|_| Mutex::new(Cache::new(each, Arc::clone(&large))))
                 .collect(),
             disk,
         })
@@ -50,14 +52,17 @@ impl Engine {
 
     pub(super) fn read(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
         let mut stripes = self.stripe(id);
-        if let Some(session) = stripes.of(id).get(&id)
-            && session.life.is_live(now)
-            && let Some(fields) = in_memory(session, select)
-        {
-            let meta = session.life.meta(now);
-            return Ok(Loaded::Live(Snapshot::new(meta, fields)));
+        let cached = stripes.of(id).look(&id, |session| {
+            let fields = session
+                .life
+                .is_live(now)
+                .then(|| in_memory(session, select))?;
+            Some(Snapshot::new(session.life.meta(now), fields?))
+        });
+        if let Some(snapshot) = cached {
+            return Ok(Loaded::Live(snapshot));
         }
-        let (to, at) = match self.fetch(&mut stripes, id)? {
+        let (to, at) = match self.fetch_selected(&mut stripes, id, select)? {
             None => return Ok(Loaded::Missing),
             Some(Record::Ended(at)) => return Ok(Loaded::Ended(at)),
             Some(Record::Live(session)) => {
@@ -72,7 +77,7 @@ impl Engine {
         drop(stripes);
         // What stays under a former id never changes until it is swept: the other record tells whether it works.
         let mut stripes = self.stripe(to);
-        match self.fetch(&mut stripes, to)? {
+        match self.fetch_selected(&mut stripes, to, select)? {
             Some(Record::Live(session)) if session.life.works_by(id, now) => self
                 .snapshot(stripes.of(to), to, session, select, now, true)
                 .map(Loaded::Live),
@@ -95,6 +100,34 @@ impl Engine {
         self.disk.record(id)
     }
 
+    /// As [`fetch`](Self::fetch), but a session that is not cached may come with these of its fields alone.
+    fn fetch_part<'n>(
+        &self,
+        stripes: &mut Locked<'_>,
+        id: Digest,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Option<Record>> {
+        let cache = stripes.of(id);
+        if let Some(session) = cache.take(&id) {
+            return Ok(Some(Record::Live(session)));
+        }
+        self.disk
+            .part(id, names, |looks| cache.is_worth_it(id, looks))
+    }
+
+    fn fetch_selected(
+        &self,
+        stripes: &mut Locked<'_>,
+        id: Digest,
+        select: Select<'_>,
+    ) -> Result<Option<Record>> {
+        match select {
+            Select::Nothing => self.fetch_part(stripes, id, std::iter::empty()),
+            Select::Names(names) => self.fetch_part(stripes, id, names.iter().copied()),
+            _ => self.fetch(stripes, id),
+        }
+    }
+
     fn is_known(&self, stripes: &mut Locked<'_>, id: Digest) -> Result<bool> {
         let record = self.fetch(stripes, id)?;
         let known = record.is_some();
@@ -113,7 +146,8 @@ impl Engine {
     }
 
     fn bytes<'f>(&self, session: &Session, field: &'f Field) -> Result<&'f Bytes> {
-        field.value_or(|| self.disk.value(session.number, &field.name))
+        let read = || self.disk.value(session.number, &field.name);
+        session.fields.value_or(field, read)
     }
 
     fn snapshot(
@@ -132,7 +166,7 @@ impl Engine {
                 values.collect::<Result<_>>().map(Fields::named)
             }
             _ => {
-                let all = session.fields.fields().iter().map(|field| {
+                let all = session.fields.fields().map(|field| {
                     let value = self.bytes(&session, field)?;
                     Ok((field.name.clone(), Bytes::clone(value)))
                 });
@@ -248,7 +282,6 @@ fn in_memory(session: &Session, select: Select<'_>) -> Option<Fields> {
             session
                 .fields
                 .fields()
-                .iter()
                 .map(field)
                 .collect::<Option<_>>()
                 .map(Fields::all)

@@ -47,7 +47,7 @@ pub fn records(data: &[u8]) {
     assert_eq!(again.encode(), bytes);
     assert_eq!(again.index_entries(), session.index_entries());
     let names = |session: &Session| -> Vec<_> {
-        let fields = session.fields.fields().iter();
+        let fields = session.fields.fields();
         fields.map(|field| field.name.clone()).collect()
     };
     assert_eq!(names(&again), names(&session));

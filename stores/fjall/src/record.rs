@@ -1,20 +1,28 @@
 //! The meta record: what the store keeps under a session's digest, and its bytes.
 //!
 //! ```text
-//! live   01 01 number created started seen idle flags [absolute] [former until] [told] [lifetime] fields*
+//! live   01 01 number created started seen idle flags [absolute] [former until] [told] [lifetime] [places] fields*
 //! moved  01 02 to at until
 //! ended  01 03 at
 //! field  length name (00 | 1 + length, index entry)
 //! lifetime  idle (00 | 01 absolute)
+//! places  count place*
 //! ```
 //! The first byte is the version of this format. Numbers and times are big-endian `u64`, durations milliseconds in one,
-//! digests 32 bytes, lengths LEB128. `told` is there if it is not `seen`. A record is read whole or not at all.
+//! digests 32 bytes, lengths LEB128. `told` is there if it is not `seen`.
+//!
+//! Fields are in the order of their names. Where there are more than [`FEW`], `places` tells where every 32nd begins, but
+//! for the first: in bytes from the begin of the first, each a big-endian `u32` as is their count. So a field is found
+//! without reading the others.
 
 mod input;
 
+pub(super) use self::input::Outline;
+
 use self::input::Input;
+use fjall::Slice;
 use level_session_store::{
-    Bytes, Digest, FieldName, Timestamp,
+    Bytes, Clear, Commit, Digest, FieldName, Timestamp,
     local::{Field, Table},
     rules::{self, Life},
 };
@@ -30,7 +38,14 @@ const HAS_TOLD: u8 = 4;
 const HAS_LIFETIME: u8 = 8;
 /// Of a lifetime.
 const IS_TRANSIENT: u8 = 16;
-const KNOWN_FLAGS: u8 = HAS_ABSOLUTE | HAS_FORMER | HAS_TOLD | HAS_LIFETIME | IS_TRANSIENT;
+const HAS_PLACES: u8 = 32;
+const KNOWN_FLAGS: u8 =
+    HAS_ABSOLUTE | HAS_FORMER | HAS_TOLD | HAS_LIFETIME | IS_TRANSIENT | HAS_PLACES;
+
+/// A record of more fields has places.
+const FEW: usize = 64;
+/// From one place to the next.
+const STEP: usize = 32;
 
 /// What is known of a digest.
 #[cfg_attr(test, derive(Debug, PartialEq))]
@@ -56,6 +71,24 @@ pub(super) struct Session {
     /// The record lists their names and index entries. Their values are not part of it: those are here that were
     /// read or written while the session is in memory.
     pub(super) fields: Table,
+    /// Of a session of which only the fields were read that were asked for: all of them, as the record lists them.
+    rest: Option<Rest>,
+}
+
+/// A record from its places on.
+#[cfg_attr(test, derive(Debug, PartialEq))]
+struct Rest {
+    record: Slice,
+    from: usize,
+    /// How many fields that lists.
+    len: usize,
+}
+
+impl std::ops::Deref for Rest {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.record[self.from..]
+    }
 }
 
 impl Record {
@@ -115,13 +148,61 @@ impl Session {
             number,
             life,
             fields: Table::default(),
+            rest: None,
         }
+    }
+
+    /// Whether [`fields`](Self::fields) are only some of its fields.
+    pub(super) fn is_part(&self) -> bool {
+        self.rest.is_some()
     }
 
     /// Under what the session can be found.
     pub(super) fn index_entries(&self) -> Vec<(FieldName, Bytes)> {
-        let entry = |field: &Field| Some((field.name.clone(), Bytes::clone(field.index.as_ref()?)));
-        self.fields.fields().iter().filter_map(entry).collect()
+        match self.fields.indexed() {
+            0 => Vec::new(),
+            _ => self.fields.fields().filter_map(entry).collect(),
+        }
+    }
+
+    /// Of these, the ones that a commit may change.
+    pub(super) fn index_entries_of(&self, commit: &Commit<'_>) -> Vec<(FieldName, Bytes)> {
+        if commit.clear != Clear::Nothing {
+            return self.index_entries();
+        }
+        let written = commit.writes.iter();
+        let fields = written.filter_map(|write| self.fields.get(&write.field));
+        fields.filter_map(entry).collect()
+    }
+
+    /// How many fields a commit would leave, if they are more than it may. What was read of the session is what a commit
+    /// changes, at least; all of it, if the commit clears fields.
+    pub(super) fn too_many(&self, commit: &Commit<'_>) -> Option<usize> {
+        commit.max_fields?;
+        let len = match &self.rest {
+            Some(rest) => rest.len,
+            None => self.fields.len(),
+        };
+        let stays = |field: &&Field| !commit.clear.removes(&field.name);
+        let kept = match commit.clear {
+            Clear::Nothing => len,
+            _ => self.fields.fields().filter(stays).count(),
+        };
+        rules::too_many(commit, len, kept, |name| self.fields.get(name).is_some())
+    }
+
+    /// Whether a commit that leaves these values changes which fields or index entries the record lists.
+    pub(super) fn lists_others(&self, commit: &Commit<'_>, values: &[Option<Bytes>]) -> bool {
+        let mut writes = commit.writes.iter().zip(values);
+        writes.any(
+            |(write, value)| match (self.fields.get(&write.field), value) {
+                (None, None) => false,
+                (Some(field), Some(_)) => {
+                    rules::index_after(write, || field.index.clone()) != field.index
+                }
+                _ => true,
+            },
+        )
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -130,7 +211,10 @@ impl Session {
             lease,
             former,
         } = self.life;
-        let mut out = Vec::with_capacity(64 + 16 * self.fields.fields().len());
+        let len = self.fields.len();
+        let has_places = len > FEW || self.is_part();
+        let rest = self.rest.as_ref().map_or(17 * len, |rest| rest.len());
+        let mut out = Vec::with_capacity(128 + rest);
         out.extend([FORMAT, LIVE]);
         out.extend(self.number.to_be_bytes());
         for time in [created, lease.started, lease.seen, lease.idle_deadline] {
@@ -145,7 +229,8 @@ impl Session {
                 | flag(former.is_some(), HAS_FORMER)
                 | flag(told.is_some(), HAS_TOLD)
                 | flag(lease.lifetime.is_some(), HAS_LIFETIME)
-                | flag(transient, IS_TRANSIENT),
+                | flag(transient, IS_TRANSIENT)
+                | flag(has_places, HAS_PLACES),
         );
         if let Some(absolute) = absolute {
             put_time(&mut out, absolute);
@@ -164,7 +249,24 @@ impl Session {
                 put_duration(&mut out, absolute);
             }
         }
-        for field in self.fields.fields() {
+        if let Some(rest) = &self.rest {
+            out.extend_from_slice(rest);
+            return out;
+        }
+        let mut place = out.len() + 4;
+        if has_places {
+            let places = (len - 1) / STEP;
+            out.extend((places as u32).to_be_bytes());
+            out.resize(place + 4 * places, 0);
+        }
+        let first = out.len();
+        for (n, field) in self.fields.fields().enumerate() {
+            if has_places && n > 0 && n % STEP == 0 {
+                // The database takes no value of 4 GiB.
+                let at = (out.len() - first) as u32;
+                out[place..place + 4].copy_from_slice(&at.to_be_bytes());
+                place += 4;
+            }
             put_length(&mut out, field.name.len());
             out.extend_from_slice(field.name.as_bytes());
             match &field.index {
@@ -177,6 +279,11 @@ impl Session {
         }
         out
     }
+}
+
+/// What a session is found by for the sake of a field.
+fn entry(field: &Field) -> Option<(FieldName, Bytes)> {
+    Some((field.name.clone(), Bytes::clone(field.index.as_ref()?)))
 }
 
 fn put_time(out: &mut Vec<u8>, time: Timestamp) {
@@ -299,7 +406,7 @@ mod tests {
         for cut in 0..good.len() {
             // A cut between two fields leaves a whole record: that is what checksums of the database are for.
             if let Ok(Record::Live(shorter)) = Record::decode(&good[..cut]) {
-                assert!(shorter.fields.fields().len() < 3, "cut at {cut}");
+                assert!(shorter.fields.len() < 3, "cut at {cut}");
             }
         }
         assert!(Record::decode(b"").is_err());
@@ -317,5 +424,98 @@ mod tests {
             Record::decode(&[&ended[..], &[0]].concat()).is_err(),
             "rest"
         );
+    }
+
+    fn many(fields: usize) -> Session {
+        let mut session = session();
+        for n in 0..fields {
+            let index = (n % 7 == 0).then(|| Bytes::from(*b"entry"));
+            let name = FieldName::from(format!("{:05}", n * 3));
+            session.fields.set(&name, index, Bytes::from(*b"v"));
+        }
+        without_values(session)
+    }
+
+    /// A field that is not found in a record is a field that was lost.
+    #[test]
+    fn every_field_is_found_in_a_record_of_many_and_no_other() {
+        for fields in [62, 64, 65, 93, 94, 1_000] {
+            let session = many(fields);
+            let bytes = session.encode();
+            let decoded = Record::decode(&bytes);
+            assert_eq!(
+                decoded.as_ref(),
+                Ok(&Record::Live(without_values(many(fields))))
+            );
+            let outline = Outline::of(&bytes).unwrap().unwrap();
+            assert_eq!(outline.len(), Ok(fields + 3));
+            assert_eq!(
+                (outline.number, outline.life),
+                (session.number, session.life)
+            );
+            for field in session.fields.fields() {
+                let found = outline.field(&field.name).unwrap().unwrap();
+                assert_eq!((&found.name, &found.index), (&field.name, &field.index));
+                for other in [format!("{}x", &*field.name), format!("{} ", &*field.name)] {
+                    assert_eq!(outline.field(&other), Ok(None), "{other}");
+                }
+            }
+            assert_eq!(outline.field("zzzzzz"), Ok(None));
+        }
+    }
+
+    /// A part of a session that is written with other times must leave all of its fields in the record.
+    #[test]
+    fn a_part_is_written_back_with_all_fields() {
+        let mut whole = many(500);
+        let bytes = Slice::from(whole.encode());
+        let outline = Outline::of(&bytes).unwrap().unwrap();
+        assert_eq!(outline.len(), Ok(503));
+        let mut part = outline
+            .part(&bytes, ["00003", "absent"].into_iter())
+            .unwrap();
+        assert!(part.is_part() && part.fields.len() == 1);
+        assert_eq!(part.encode(), whole.encode());
+        part.life.lease.told = at(77);
+        part.life.former = None;
+        whole.life = part.life;
+        assert_eq!(part.encode(), whole.encode());
+    }
+
+    /// What was stored before there were places is looked at whole: a session of a former release must not be lost.
+    #[test]
+    fn a_record_of_many_fields_without_places_is_read() {
+        let session = many(200);
+        let mut bytes = session.encode();
+        let flags = 2 + 5 * 8;
+        bytes[flags] &= !HAS_PLACES;
+        let places = flags + 1 + 8 + 40;
+        bytes.drain(places..places + 4 + 4 * (202 / STEP));
+        assert!(Outline::of(&bytes).unwrap().is_none());
+        assert_eq!(Record::decode(&bytes), Ok(Record::Live(session)));
+    }
+
+    /// A look into a damaged record must be an error or what a whole read would give, and never a panic.
+    #[test]
+    fn damaged_places_are_told() {
+        let session = many(200);
+        let good = session.encode();
+        let places = 2 + 5 * 8 + 1 + 8 + 40;
+        for at in places..places + 28 {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x81;
+            assert!(Record::decode(&bytes).is_err(), "byte {at}");
+            if let Ok(Some(outline)) = Outline::of(&bytes) {
+                for field in session.fields.fields() {
+                    let _ = outline.field(&field.name);
+                }
+            }
+        }
+        for cut in 0..good.len() {
+            if let Ok(Some(outline)) = Outline::of(&good[..cut]) {
+                let _ = outline.field("00297");
+                let _ = outline.field("zzz");
+            }
+        }
     }
 }

@@ -38,6 +38,7 @@
 //!   it at times up to a few hours from now.
 
 mod adding;
+mod bounds;
 mod clocks;
 mod copying;
 mod dropped;
@@ -59,6 +60,7 @@ mod upkeep;
 mod uses;
 
 pub use adding::*;
+pub use bounds::*;
 pub use clocks::*;
 pub use copying::*;
 pub use dropped::*;
@@ -225,6 +227,9 @@ macro_rules! __for_each_promise {
             what_a_limit_ends_is_atomic_with_the_commit
             the_first_of_several_answers_is_given
             limits_hold_under_races
+            more_fields_than_are_allowed_are_refused_whole
+            a_session_with_too_many_fields_may_change_and_shrink
+            fields_stay_within_their_bound_under_races
             find_lists_every_session_while_others_come_and_go
             pages_list_every_live_session
             a_foreign_cursor_is_an_error

@@ -9,11 +9,15 @@ use crate::{bytes::Bytes, name::FieldName};
 use smallvec::SmallVec;
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// As many fields as most sessions have.
 const FEW: usize = 8;
+/// More fields than this lie in chunks of up to as many.
+const CHUNK: usize = 64;
+/// A chunk with fewer is joined with the next one if both fit into one.
+const SPARSE: usize = 16;
 
 /// A field that is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +32,25 @@ pub struct Field {
 
 /// The fields of one session, by name. There is one owner, who changes it under the session's lock. Every change
 /// outdates the views of it, and so does dropping it.
+///
+/// To find a field takes steps that grow with the logarithm of their number. A change while a view is out copies one
+/// chunk of the fields and a pointer for each of the others.
 #[derive(Default)]
 pub struct Table(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// By name. Those of most sessions lie here and not elsewhere: what is waited for when there are many sessions
-    /// is memory that is not in the processor's cache, one piece after the other.
-    fields: SmallVec<[Field; FEW]>,
+    /// By name, if there are no more than [`CHUNK`]. Those of most sessions lie here and not elsewhere: a request waits
+    /// for each piece of memory that is not in the processor's cache.
+    few: SmallVec<[Field; FEW]>,
+    /// By name, if there are more: none is empty, and none is changed while a view shares it.
+    many: Vec<Arc<Vec<Field>>>,
     marks: Marks,
     outdated: AtomicBool,
+    len: usize,
+    indexed: usize,
+    /// Of all names, index entries and values that are in memory.
+    bytes: AtomicUsize,
 }
 
 /// A byte of each name, of the first ones: most of those that are not meant are told by it, without a look at them.
@@ -63,18 +76,9 @@ impl Field {
         self.value.get()
     }
 
-    /// Its bytes; `read` reads them if they are not in memory yet.
-    ///
-    /// # Errors
-    /// Those of `read`.
-    pub fn value_or<E>(&self, read: impl FnOnce() -> Result<Bytes, E>) -> Result<&Bytes, E> {
-        match self.value.get() {
-            Some(bytes) => Ok(bytes),
-            None => {
-                let bytes = read()?;
-                Ok(self.value.get_or_init(|| bytes))
-            }
-        }
+    fn size(&self) -> usize {
+        let index = self.index.as_ref().map_or(0, |entry| entry.len());
+        self.name.len() + index + self.value().map_or(0, |bytes| bytes.len())
     }
 }
 
@@ -83,21 +87,52 @@ impl Table {
     pub fn of(fields: impl Iterator<Item = Field>) -> Self {
         let mut fields: SmallVec<[Field; FEW]> = fields.collect();
         fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        Self(Arc::new(Inner {
-            marks: Marks::of(&fields),
-            fields,
-            outdated: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Inner::of(fields)))
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many of them are indexed.
+    #[must_use]
+    pub fn indexed(&self) -> usize {
+        self.0.indexed
     }
 
     /// All fields, by name.
-    pub fn fields(&self) -> &[Field] {
-        &self.0.fields
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.0.iter()
     }
 
     /// The field of this name, if it is present.
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.0.get(name)
+    }
+
+    /// The bytes of a field of this table; `read` reads them if they are not in memory yet.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn value_or<'f, E>(
+        &self,
+        field: &'f Field,
+        read: impl FnOnce() -> Result<Bytes, E>,
+    ) -> Result<&'f Bytes, E> {
+        if let Some(bytes) = field.value.get() {
+            return Ok(bytes);
+        }
+        let bytes = read()?;
+        self.0.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        Ok(field.value.get_or_init(|| bytes))
     }
 
     /// A view of the fields as they are now.
@@ -108,33 +143,34 @@ impl Table {
     /// Puts a value into a field; whether the field was not there before.
     pub fn set(&mut self, name: &FieldName, index: Option<Bytes>, value: Bytes) -> bool {
         let inner = self.inner_mut();
-        if let Some(at) = inner.find(name) {
-            inner.fields[at].index = index;
-            inner.fields[at].value = OnceLock::from(value);
-            return false;
-        }
-        let at = inner.fields.partition_point(|field| *field.name < **name);
-        inner.marks.insert(at, name);
-        inner
-            .fields
-            .insert(at, Field::new(name.clone(), index, Some(value)));
-        true
+        let Some(at) = inner.find(name) else {
+            inner.insert(Field::new(name.clone(), index, Some(value)));
+            return true;
+        };
+        let field = inner.field_mut(at);
+        let (before, was_indexed) = (field.size(), field.index.is_some());
+        field.index = index;
+        field.value = OnceLock::from(value);
+        let (after, is_indexed) = (field.size(), field.index.is_some());
+        inner.indexed = inner.indexed + usize::from(is_indexed) - usize::from(was_indexed);
+        *inner.bytes.get_mut() = *inner.bytes.get_mut() + after - before;
+        false
     }
 
     /// Removes a field.
     pub fn remove(&mut self, name: &str) -> Option<Field> {
         let at = self.0.find(name)?;
-        let inner = self.inner_mut();
-        let removed = inner.fields.remove(at);
-        inner.marks = Marks::of(&inner.fields);
-        Some(removed)
+        Some(self.inner_mut().remove(at))
     }
 
     /// Removes all fields but those to keep.
     pub fn retain(&mut self, keep: impl FnMut(&mut Field) -> bool) {
         let inner = self.inner_mut();
-        inner.fields.retain_mut(keep);
-        inner.marks = Marks::of(&inner.fields);
+        let many = std::mem::take(&mut inner.many);
+        let mut fields = std::mem::take(&mut inner.few);
+        fields.extend(many.into_iter().flat_map(Arc::unwrap_or_clone));
+        fields.retain_mut(keep);
+        *inner = Inner::of(fields);
     }
 
     /// Adds a field behind all others.
@@ -142,28 +178,25 @@ impl Table {
     /// # Errors
     /// Gives it back if that is not its place.
     pub fn push(&mut self, field: Field) -> Result<(), Field> {
-        match self.fields().last() {
+        match self.0.last() {
             Some(last) if *last.name >= *field.name => Err(field),
             _ => {
-                let inner = self.inner_mut();
-                inner.marks.insert(inner.fields.len(), &field.name);
-                inner.fields.push(field);
+                self.inner_mut().insert(field);
                 Ok(())
             }
         }
     }
 
-    /// How many bytes of memory it takes, however many of its names are shared with others.
+    /// How many bytes of memory it takes at most, however many of its names are shared with others.
+    #[must_use]
     pub fn size(&self) -> usize {
-        let elsewhere = match self.0.fields.spilled() {
-            true => self.0.fields.capacity() * size_of::<Field>(),
+        let elsewhere = match self.0.few.spilled() {
+            true => self.0.few.capacity() * size_of::<Field>(),
             false => 0,
         };
-        let field = |field: &Field| {
-            let index = field.index.as_ref().map_or(0, |entry| entry.len());
-            field.name.len() + index + field.value().map_or(0, |bytes| bytes.len())
-        };
-        size_of::<Inner>() + elsewhere + self.fields().iter().map(field).sum::<usize>()
+        let chunk = CHUNK * size_of::<Field>() + size_of::<Vec<Field>>() + 4 * size_of::<usize>();
+        let elsewhere = elsewhere + self.0.many.len() * chunk;
+        size_of::<Inner>() + elsewhere + self.0.bytes.load(Ordering::Relaxed)
     }
 
     /// From now on no view shows what is stored, though no field has changed: the session is another's, or by another
@@ -190,20 +223,148 @@ impl Drop for Table {
 }
 
 impl Inner {
-    fn get(&self, name: &str) -> Option<&Field> {
-        self.find(name).map(|at| &self.fields[at])
+    /// Of fields that are in order.
+    fn of(fields: SmallVec<[Field; FEW]>) -> Self {
+        let mut inner = Self {
+            len: fields.len(),
+            indexed: fields.iter().filter(|field| field.index.is_some()).count(),
+            bytes: AtomicUsize::new(fields.iter().map(Field::size).sum()),
+            ..Self::default()
+        };
+        if fields.len() <= CHUNK {
+            inner.marks = Marks::of(&fields);
+            inner.few = fields;
+        } else {
+            inner.spread(fields);
+        }
+        inner
     }
 
-    /// Where a field is.
+    /// Puts fields that are too many to lie side by side into chunks.
+    fn spread(&mut self, fields: SmallVec<[Field; FEW]>) {
+        let mut fields = fields.into_iter().peekable();
+        while fields.peek().is_some() {
+            self.many
+                .push(Arc::new(fields.by_ref().take(CHUNK).collect()));
+        }
+        self.marks = Marks::default();
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Field> {
+        let many = self.many.iter().flat_map(|chunk| chunk.iter());
+        self.few.iter().chain(many)
+    }
+
+    fn last(&self) -> Option<&Field> {
+        self.many
+            .last()
+            .map_or(self.few.last(), |chunk| chunk.last())
+    }
+
+    fn get(&self, name: &str) -> Option<&Field> {
+        self.find(name).map(|at| self.field(at))
+    }
+
+    /// Where a field is: the places of the fields are in their order, with gaps beyond the first [`CHUNK`].
     fn find(&self, name: &str) -> Option<usize> {
+        if !self.many.is_empty() {
+            let chunk = self.chunk_of(name);
+            let at = self.many[chunk].binary_search_by(|field| str::cmp(&field.name, name));
+            return at.ok().map(|at| chunk * CHUNK + at);
+        }
         let mark = Marks::mark(name);
-        let is_it = |at: &usize| self.marks.0[*at] == mark && *self.fields[*at].name == *name;
-        let marked = self.fields.len().min(Marks::MANY);
+        let is_it = |at: &usize| self.marks.0[*at] == mark && *self.few[*at].name == *name;
+        let marked = self.few.len().min(Marks::MANY);
         (0..marked).find(is_it).or_else(|| {
-            let rest = &self.fields[marked..];
+            let rest = &self.few[marked..];
             let at = rest.binary_search_by(|field| str::cmp(&field.name, name));
             at.ok().map(|at| marked + at)
         })
+    }
+
+    /// The chunk that a field lies in, or belongs into.
+    fn chunk_of(&self, name: &str) -> usize {
+        let begins_before = |chunk: &Arc<Vec<Field>>| *chunk[0].name <= *name;
+        self.many.partition_point(begins_before).saturating_sub(1)
+    }
+
+    fn field(&self, at: usize) -> &Field {
+        match self.many.get(at / CHUNK) {
+            Some(chunk) => &chunk[at % CHUNK],
+            None => &self.few[at],
+        }
+    }
+
+    fn field_mut(&mut self, at: usize) -> &mut Field {
+        match self.many.get_mut(at / CHUNK) {
+            Some(chunk) => &mut Arc::make_mut(chunk)[at % CHUNK],
+            None => &mut self.few[at],
+        }
+    }
+
+    /// Adds a field that is not there.
+    fn insert(&mut self, field: Field) {
+        self.len += 1;
+        self.indexed += usize::from(field.index.is_some());
+        *self.bytes.get_mut() += field.size();
+        if self.many.is_empty() {
+            let at = self.few.partition_point(|other| *other.name < *field.name);
+            self.marks.insert(at, &field.name);
+            self.few.insert(at, field);
+            if self.few.len() > CHUNK {
+                let fields = std::mem::take(&mut self.few);
+                self.spread(fields);
+            }
+            return;
+        }
+        let mut place = self.chunk_of(&field.name);
+        let chunk = &self.many[place];
+        let mut at = chunk.partition_point(|other| *other.name < *field.name);
+        if chunk.len() == CHUNK {
+            // Fields that come in order fill their chunks.
+            let is_last = at == CHUNK && place + 1 == self.many.len();
+            let from = if is_last { CHUNK } else { CHUNK / 2 };
+            let rest = Arc::make_mut(&mut self.many[place]).split_off(from);
+            if is_last {
+                self.many.push(Arc::new(vec![field]));
+                return;
+            }
+            self.many.insert(place + 1, Arc::new(rest));
+            if at > from {
+                (place, at) = (place + 1, at - from);
+            }
+        }
+        Arc::make_mut(&mut self.many[place]).insert(at, field);
+    }
+
+    fn remove(&mut self, at: usize) -> Field {
+        let place = at / CHUNK;
+        let removed = match self.many.get_mut(place) {
+            None => {
+                let removed = self.few.remove(at);
+                self.marks = Marks::of(&self.few);
+                removed
+            }
+            Some(chunk) => Arc::make_mut(chunk).remove(at % CHUNK),
+        };
+        self.len -= 1;
+        self.indexed -= usize::from(removed.index.is_some());
+        *self.bytes.get_mut() -= removed.size();
+        let left = self.many.get(place).map(|chunk| chunk.len());
+        let next = self.many.get(place + 1).map_or(CHUNK, |next| next.len());
+        match left {
+            Some(0) => drop(self.many.remove(place)),
+            Some(left) if left < SPARSE && left + next <= CHUNK => {
+                let next = Arc::unwrap_or_clone(self.many.remove(place + 1));
+                Arc::make_mut(&mut self.many[place]).extend(next);
+            }
+            _ => {}
+        }
+        removed
     }
 }
 
@@ -237,9 +398,13 @@ impl Marks {
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
-            fields: self.fields.clone(),
+            few: self.few.clone(),
+            many: self.many.clone(),
             marks: self.marks,
             outdated: AtomicBool::new(false),
+            len: self.len,
+            indexed: self.indexed,
+            bytes: AtomicUsize::new(self.bytes.load(Ordering::Relaxed)),
         }
     }
 }
@@ -252,14 +417,14 @@ impl std::fmt::Debug for Table {
 
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
-        self.fields() == other.fields()
+        self.0.is_like(&other.0)
     }
 }
 impl Eq for Table {}
 
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let fields = self.0.fields.iter();
+        let fields = self.0.iter();
         f.debug_map()
             .entries(fields.map(|field| (&field.name, field.value())))
             .finish()
@@ -268,7 +433,7 @@ impl std::fmt::Debug for View {
 
 impl PartialEq for View {
     fn eq(&self, other: &Self) -> bool {
-        self.0.fields == other.0.fields
+        self.0.is_like(&other.0)
     }
 }
 impl Eq for View {}
@@ -286,17 +451,18 @@ impl View {
         self.find(name).map(|(_, bytes)| bytes.cloned())
     }
 
-    /// As [`get`](Self::get), with the field's place, or a place that no field has.
+    /// As [`get`](Self::get), with the field's place, or a place that no field has. The first 64 places are those of the
+    /// first [`names`](Self::names); no more fields have one of them.
     pub fn find(&self, name: &str) -> Option<(usize, Option<&Bytes>)> {
         match self.0.find(name) {
             None => Some((usize::MAX, None)),
-            Some(at) => Some((at, Some(self.0.fields[at].value()?))),
+            Some(at) => Some((at, Some(self.0.field(at).value()?))),
         }
     }
 
     /// The names of all fields that are stored.
     pub fn names(&self) -> impl Iterator<Item = &FieldName> {
-        self.0.fields.iter().map(|field| &field.name)
+        self.0.iter().map(|field| &field.name)
     }
 }
 
@@ -416,16 +582,14 @@ mod tests {
     fn what_is_not_in_memory_is_told_apart_from_what_is_not_there() {
         let mut table = table(&["b"]);
         let fields: SmallVec<_> = [Field::new("b".into(), None, None)].into_iter().collect();
-        table.0 = Arc::new(Inner {
-            marks: Marks::of(&fields),
-            fields,
-            outdated: AtomicBool::default(),
-        });
+        table.0 = Arc::new(Inner::of(fields));
         let view = table.view();
         assert_eq!(view.get("b"), None);
         assert_eq!(view.get("a"), Some(None));
-        let read = table.fields()[0].value_or(|| Ok::<_, ()>(bytes("read")));
+        let field = table.get("b").unwrap();
+        let read = table.value_or(field, || Ok::<_, ()>(bytes("read")));
         assert_eq!(read, Ok(&bytes("read")));
+        assert_eq!(table.size(), Table::default().size() + 1 + 4);
         assert_eq!(
             view.get("b"),
             Some(Some(bytes("read"))),
@@ -433,9 +597,105 @@ mod tests {
         );
         assert!(view.is_current());
         assert_eq!(
-            table.fields()[0].value_or(|| Err(())),
+            table.value_or(field, || Err(())),
             Ok(&bytes("read")),
             "once"
         );
+    }
+
+    /// A place, a count or a byte that is lost where a chunk is split, joined or copied is a field that is not found, or a
+    /// cache that grows beyond its budget.
+    #[test]
+    fn fields_by_the_hundred_are_those_of_a_map() {
+        let mut table = Table::default();
+        let mut map = std::collections::BTreeMap::new();
+        let mut views = Vec::new();
+        let mut state = 1_u64;
+        for step in 0..6_000 {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            let name = format!("{:03}", (state >> 33) % 900);
+            // It grows for a while, and shrinks for a while.
+            if (state >> 20) % 10 < if step % 3_000 < 1_500 { 8 } else { 2 } {
+                let value = bytes(&"v".repeat(step % 7));
+                let index = (step % 5 == 0).then(|| bytes("entry"));
+                let is_new = table.set(&name.clone().into(), index.clone(), value.clone());
+                assert_eq!(is_new, map.insert(name, (index, value)).is_none());
+            } else {
+                let removed = table.remove(&name).map(|field| field.name.to_string());
+                assert_eq!(removed.is_some(), map.remove(&name).is_some());
+            }
+            if step % 100 == 0 {
+                let shown: Vec<_> = map
+                    .keys()
+                    .map(|name| FieldName::from(name.clone()))
+                    .collect();
+                views.push((table.view(), shown));
+            }
+            let sparse = |chunks: &[Arc<Vec<Field>>]| chunks.iter().any(|chunk| chunk.is_empty());
+            assert!(!sparse(&table.0.many) && (table.0.few.is_empty() || table.0.many.is_empty()));
+        }
+        assert!(table.len() > 64 && map.len() == table.len());
+        for (field, (name, (index, value))) in table.fields().zip(&map) {
+            assert_eq!((&*field.name, &field.index), (&**name, index));
+            assert_eq!(field.value(), Some(value));
+            assert_eq!(table.get(name), Some(field));
+        }
+        for (view, shown) in views {
+            assert!(view.names().eq(&shown));
+            for (at, name) in shown.iter().enumerate() {
+                let (place, value) = view.find(name).unwrap();
+                assert!(
+                    value.is_some()
+                        && if at < 64 {
+                            place == at || place >= 64
+                        } else {
+                            place >= 64
+                        }
+                );
+            }
+        }
+        assert_eq!(
+            table.0.bytes.load(Ordering::Relaxed),
+            table.fields().map(Field::size).sum::<usize>()
+        );
+        assert_eq!(
+            table.indexed(),
+            map.values().filter(|(index, _)| index.is_some()).count()
+        );
+        table.retain(|field| field.index.is_some());
+        map.retain(|_, (index, _)| index.is_some());
+        assert!(
+            table
+                .fields()
+                .map(|field| &*field.name)
+                .eq(map.keys().map(|name| &**name))
+        );
+        assert_eq!((table.len(), table.indexed()), (map.len(), map.len()));
+    }
+
+    /// A write while another request holds a view copied every field of the session.
+    #[test]
+    fn a_change_under_a_view_copies_one_chunk() {
+        let fields =
+            (0..5_000).map(|n| Field::new(format!("{n:04}").into(), None, Some(bytes("v"))));
+        let mut table = Table::of(fields);
+        let view = table.view();
+        table.set(&"2500".into(), None, bytes("x"));
+        table.set(&"2500x".into(), None, bytes("x"));
+        let theirs: Vec<_> = view.0.many.iter().map(Arc::as_ptr).collect();
+        let ours = table.0.many.iter().map(Arc::as_ptr);
+        assert!(ours.filter(|chunk| !theirs.contains(chunk)).count() <= 2);
+        assert_eq!(view.get("2500"), Some(Some(bytes("v"))));
+    }
+
+    /// The memory of a session of few fields is what it was before there were chunks, but for their pointer and counts.
+    #[test]
+    fn few_fields_lie_in_one_piece() {
+        let mut table = Table::default();
+        for n in 0..FEW {
+            table.set(&FieldName::from(n.to_string()), None, bytes(""));
+        }
+        assert!(!table.0.few.spilled() && table.0.many.capacity() == 0);
+        assert!(size_of::<Inner>() <= FEW * size_of::<Field>() + 128);
     }
 }

@@ -45,6 +45,7 @@ async fn crowded() -> MemoryStore {
 fn every_promise_is_on_the_list() {
     let rooms = [
         include_str!("../conformance/adding.rs"),
+        include_str!("../conformance/bounds.rs"),
         include_str!("../conformance/clocks.rs"),
         include_str!("../conformance/copying.rs"),
         include_str!("../conformance/dropped.rs"),

@@ -8,7 +8,9 @@ use crate::{
     changes::{Change, Update},
     error::{Error, ErrorKind, Result},
     runtime::Event,
-    store::{Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Step, Timestamp, Use, Write},
+    store::{
+        Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Op, Step, Timestamp, Use, Write,
+    },
 };
 
 /// A commit, ready to be handed to the store, with everything that it takes along.
@@ -93,6 +95,18 @@ impl Plan {
             && self.wants.clear == Clear::Nothing
             && !self.wants.touch
             && self.writes.is_empty()
+    }
+
+    /// Refuses a value of more bytes than this.
+    pub(crate) fn fits(&self, most: usize) -> Result<()> {
+        for write in &self.writes {
+            if let Op::Set(bytes) = &write.op
+                && bytes.len() > most
+            {
+                return Err(Error::too_many_bytes(bytes.len(), most).on(write.field.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// What has happened when it is stored.

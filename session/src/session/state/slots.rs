@@ -21,6 +21,9 @@ pub(super) struct Slots {
 /// As many slots as most requests need, so that theirs are allocated once: 960 bytes, of which few are touched.
 const FEW: usize = 8;
 
+/// How many fields of a view have a bit that says whether they were read.
+const NOTED: usize = u64::BITS as usize;
+
 struct View {
     table: local::View,
     /// The session lives until then.
@@ -127,7 +130,8 @@ impl Slots {
         let Some(view) = self.view.take() else {
             return;
         };
-        for (at, name) in view.table.names().enumerate() {
+        // A field at a place beyond has a slot.
+        for (at, name) in view.table.names().enumerate().take(NOTED) {
             if view.is_read(at) {
                 let bytes = view.table.get(name).flatten();
                 self.slot(name).read(bytes);

@@ -165,11 +165,10 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
             _ => None,
         };
         let ended_at = ending.as_ref().map_or(rules.now, |ending| ending.at);
-        match runtime
-            .store
-            .commit(plan.commit(rules.now, ended_at))
-            .await?
-        {
+        plan.fits(runtime.max_value_bytes)?;
+        let commit = plan.commit(rules.now, ended_at);
+        let commit = commit.with_max_fields(Some(runtime.max_fields));
+        match runtime.store.commit(commit).await? {
             Outcome::Done(done) => return Ok(Landed::Done(done)),
             Outcome::Gone if plan.looks_into_an_end() => {
                 // It does not live: what the store knows of it tells why.
@@ -180,6 +179,9 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
                 return Ok(Landed::Gone(Some(loaded)));
             }
             Outcome::Gone => return Ok(Landed::Gone(None)),
+            Outcome::TooMany(fields) => {
+                return Err(Error::too_many_fields(fields, runtime.max_fields));
+            }
             Outcome::Exists => plan.rename(rules)?,
             Outcome::Conflict(current) => {
                 plan.rerun(&current, runtime.clock.now())?;

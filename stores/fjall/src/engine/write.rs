@@ -3,7 +3,7 @@
 use super::{Engine, Locked};
 use crate::record::{Record, Session};
 use level_session_store::{
-    Bytes, Commit, Digest, Done, Lease, Limit, Outcome, Result, Step, Timestamp, Use,
+    Bytes, Clear, Commit, Digest, Done, Lease, Limit, Outcome, Result, Step, Timestamp, Use,
     rules::{self, Life},
 };
 use std::collections::BTreeSet;
@@ -57,18 +57,21 @@ impl Engine {
         if let Some(found) = rules::conflict(commit, |_| Ok(None))? {
             return Ok(Outcome::Conflict(found));
         }
-        let values = match self.over_limits(stripes, commit, commit.id)? {
+        let ending = match self.over_limits(stripes, commit, commit.id)? {
             Err(full) => return Ok(full),
-            Ok(ending) => rules::values(commit, |_| Ok(None)).map(|values| (values, ending)),
+            Ok(ending) => ending,
         };
-        let (values, ending) = values?;
+        if let Some(fields) = rules::too_many(commit, 0, 0, |_| false) {
+            return Ok(Outcome::TooMany(fields));
+        }
+        let values = rules::values(commit, |_| Ok(None))?;
         let mut batch = self.disk.batch();
         let number = self.numbers.take(&self.disk.meta, &mut batch);
         let mut session = Session::new(*number, life);
         self.disk
             .stage_fields(&mut batch, &mut session, commit, values);
         self.disk
-            .stage_index(&mut batch, &[], None, &session, commit.id);
+            .stage_index(&mut batch, &[], None, &session.index_entries(), commit.id);
         batch.insert(&self.disk.meta, *commit.id.as_bytes(), session.encode());
         self.disk
             .stage_due(&mut batch, life.lease.deadline(), commit.id);
@@ -93,16 +96,26 @@ impl Engine {
             Ok(judged) => judged,
         };
         let by_current_id = id == commit.id;
+        if session.is_part()
+            && session.lists_others(commit, &values)
+            && let Some(Record::Live(whole)) = self.disk.record(id)?
+        {
+            session = whole;
+        }
         let mut batch = self.disk.batch();
-        let (life, entries) = (session.life, session.index_entries());
+        let (life, entries) = (session.life, session.index_entries_of(commit));
         session.life.keep(usage.as_ref(), commit.now, by_current_id);
         let mut changed = self
             .disk
             .stage_fields(&mut batch, &mut session, commit, values);
         if !entries.is_empty() || commit.writes.iter().any(|write| write.index.is_some()) {
-            changed |= self
-                .disk
-                .stage_index(&mut batch, &entries, Some(id), &session, id);
+            changed |= self.disk.stage_index(
+                &mut batch,
+                &entries,
+                Some(id),
+                &session.index_entries_of(commit),
+                id,
+            );
         }
         if changed || session.life != life {
             batch.insert(&self.disk.meta, *id.as_bytes(), session.encode());
@@ -167,8 +180,13 @@ impl Engine {
         };
         self.disk
             .stage_fields(&mut batch, &mut session, commit, values);
-        self.disk
-            .stage_index(&mut batch, &entries, Some(commit.id), &session, to);
+        self.disk.stage_index(
+            &mut batch,
+            &entries,
+            Some(commit.id),
+            &session.index_entries(),
+            to,
+        );
         for (id, deadline, bytes) in [
             (commit.id, left.deadline(), left.encode()),
             (to, session.life.lease.deadline(), session.encode()),
@@ -183,6 +201,23 @@ impl Engine {
         Ok(Outcome::Done(done))
     }
 
+    /// What a commit needs to know of a digest.
+    fn fetch_for(
+        &self,
+        stripes: &mut Locked<'_>,
+        id: Digest,
+        commit: &Commit<'_>,
+    ) -> Result<Option<Record>> {
+        match (commit.step, commit.clear) {
+            (Step::Keep { .. }, Clear::Nothing) => {
+                let written = commit.writes.iter().map(|write| &*write.field);
+                let guarded = commit.guards.iter().map(|guard| &*guard.field);
+                self.fetch_part(stripes, id, written.chain(guarded))
+            }
+            _ => self.fetch(stripes, id),
+        }
+    }
+
     /// The session of a commit that changes one, out of the cache, with the bytes that the writes leave and the sessions
     /// that have to end for it; or why the commit does not apply. Gives the session's present id as well.
     #[expect(clippy::type_complexity, reason = "said in words above")]
@@ -195,14 +230,14 @@ impl Engine {
         std::result::Result<(Session, Vec<Option<Bytes>>, Ending), Outcome>,
     )> {
         let mut id = commit.id;
-        let mut record = self.fetch(stripes, id)?;
+        let mut record = self.fetch_for(stripes, id, commit)?;
         if let Some(Record::Moved { to, .. }) = record
             && !matches!(commit.step, Step::Renew { .. })
         {
             // What stays under a former id never changes until it is swept: the other record tells whether it works.
             id = to;
             self.lock_instead(stripes, id);
-            record = self.fetch(stripes, id)?;
+            record = self.fetch_for(stripes, id, commit)?;
         }
         let by_current_id = id == commit.id;
         let lives = |session: &Session| {
@@ -226,10 +261,13 @@ impl Engine {
             None => match rules::conflict(commit, |name| self.value(&session, name))? {
                 Some(found) => Outcome::Conflict(found),
                 None => match self.over_limits(stripes, commit, id)? {
-                    Ok(ending) => {
-                        let values = rules::values(commit, |name| self.value(&session, name))?;
-                        return Ok((id, Ok((session, values, ending))));
-                    }
+                    Ok(ending) => match session.too_many(commit) {
+                        None => {
+                            let values = rules::values(commit, |name| self.value(&session, name))?;
+                            return Ok((id, Ok((session, values, ending))));
+                        }
+                        Some(fields) => Outcome::TooMany(fields),
+                    },
                     Err(full) => full,
                 },
             },

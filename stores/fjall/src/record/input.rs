@@ -1,14 +1,131 @@
 //! Reading a record, field by field, without trusting a byte of it.
 
-use super::{HAS_ABSOLUTE, HAS_FORMER, HAS_LIFETIME, HAS_TOLD, IS_TRANSIENT, KNOWN_FLAGS, Session};
-use crate::names;
-use level_session_store::{
-    Bytes, Digest, Lease, Lifetime, Timeouts, Timestamp, local::Field, rules::Life,
+use super::{
+    FORMAT, HAS_ABSOLUTE, HAS_FORMER, HAS_LIFETIME, HAS_PLACES, HAS_TOLD, IS_TRANSIENT,
+    KNOWN_FLAGS, LIVE, Rest, STEP, Session,
 };
-use std::time::Duration;
+use crate::names;
+use fjall::Slice;
+use level_session_store::{
+    Bytes, Digest, Lease, Lifetime, Timeouts, Timestamp,
+    local::{Field, Table},
+    rules::Life,
+};
+use std::{cmp::Ordering, time::Duration};
 
 /// What is left to read of a record.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
+
+/// A session of many fields, of which none was read yet.
+pub(crate) struct Outline<'a> {
+    pub(crate) number: u64,
+    pub(crate) life: Life,
+    /// Where every so many-th field begins, but for the first.
+    places: &'a [[u8; 4]],
+    fields: &'a [u8],
+}
+
+impl<'a> Outline<'a> {
+    /// Looks at a record; `None` if it is to be read whole, since it is short or not of a session.
+    pub(crate) fn of(bytes: &'a [u8]) -> Result<Option<Self>, &'static str> {
+        let mut input = Input(bytes);
+        if input.byte()? != FORMAT || input.byte()? != LIVE {
+            return Ok(None);
+        }
+        let (number, life, has_places) = input.life()?;
+        if !has_places {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            number,
+            life,
+            places: input.places()?,
+            fields: input.0,
+        }))
+    }
+
+    /// How many times as long as to find one field it takes to read all of them.
+    pub(crate) fn looks(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many fields are listed.
+    pub(super) fn len(&self) -> Result<usize, &'static str> {
+        let mut last = self.from(self.places.len())?;
+        let mut len = self.places.len() * STEP;
+        while !last.0.is_empty() {
+            last.name()?;
+            last.index()?;
+            len += 1;
+        }
+        Ok(len)
+    }
+
+    /// The field of this name, if it is listed.
+    pub(super) fn field(&self, name: &str) -> Result<Option<Field>, &'static str> {
+        let (mut low, mut high) = (0, self.places.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.from(middle + 1)?.name()? <= name.as_bytes() {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        let mut input = self.from(low)?;
+        for _ in 0..STEP {
+            if input.0.is_empty() {
+                break;
+            }
+            let mut next = Input(input.0);
+            match next.name()?.cmp(name.as_bytes()) {
+                Ordering::Less => {
+                    next.index()?;
+                    input = next;
+                }
+                Ordering::Equal => return input.field().map(Some),
+                Ordering::Greater => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The session with those of these fields that it has. `record` are the bytes that this is the outline of.
+    pub(crate) fn part<'n>(
+        &self,
+        record: &Slice,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Session, &'static str> {
+        let mut session = Session::new(self.number, self.life);
+        let mut fields = Vec::new();
+        for name in names {
+            fields.extend(self.field(name)?);
+        }
+        fields.sort_unstable_by(|one: &Field, other| one.name.cmp(&other.name));
+        fields.dedup_by(|one, other| one.name == other.name);
+        session.fields = Table::of(fields.into_iter());
+        let rest = self.fields.len() + 4 + 4 * self.places.len();
+        session.rest = Some(Rest {
+            record: record.clone(),
+            from: record.len() - rest,
+            len: self.len()?,
+        });
+        Ok(session)
+    }
+
+    /// The fields from a place on.
+    fn from(&self, place: usize) -> Result<Input<'a>, &'static str> {
+        let at = match place
+            .checked_sub(1)
+            .map(|at| u32::from_be_bytes(self.places[at]))
+        {
+            None => 0,
+            Some(at) => usize::try_from(at).map_err(|_| MISPLACED)?,
+        };
+        self.fields.get(at..).map(Input).ok_or(MISPLACED)
+    }
+}
+
+const MISPLACED: &str = "its fields are not where it says";
 
 const TRUNCATED: &str = "it ends too early";
 
@@ -57,7 +174,8 @@ impl<'a> Input<'a> {
         Err("a length in it is too large")
     }
 
-    pub(super) fn session(&mut self) -> Result<Session, &'static str> {
+    /// The number and the life of a session, and whether it has places.
+    fn life(&mut self) -> Result<(u64, Life, bool), &'static str> {
         let number = self.number()?;
         let created = self.time()?;
         let (started, seen, idle_deadline) = (self.time()?, self.time()?, self.time()?);
@@ -85,13 +203,41 @@ impl<'a> Input<'a> {
             lease,
             former,
         };
+        Ok((number, life, flags & HAS_PLACES != 0))
+    }
+
+    pub(super) fn session(&mut self) -> Result<Session, &'static str> {
+        let (number, life, has_places) = self.life()?;
         let mut session = Session::new(number, life);
-        while !self.0.is_empty() {
+        let places = match has_places {
+            true => self.places()?,
+            false => &[],
+        };
+        let mut places = places.iter().map(|at| u32::from_be_bytes(*at));
+        let begin = self.0.len();
+        for n in 0.. {
+            if self.0.is_empty() {
+                break;
+            }
+            let at = begin - self.0.len();
+            let is_place = has_places && n > 0 && n % STEP == 0;
+            if is_place && places.next().map(usize::try_from) != Some(Ok(at)) {
+                return Err(MISPLACED);
+            }
             if session.fields.push(self.field()?).is_err() {
                 return Err("its fields are not in order");
             }
         }
-        Ok(session)
+        match places.next() {
+            None => Ok(session),
+            Some(_) => Err(MISPLACED),
+        }
+    }
+
+    fn places(&mut self) -> Result<&'a [[u8; 4]], &'static str> {
+        let count = usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| TRUNCATED)?;
+        let bytes = self.take(count.checked_mul(4).ok_or(TRUNCATED)?)?;
+        Ok(bytes.as_chunks().0)
     }
 
     fn lifetime(&mut self, transient: bool) -> Result<Lifetime, &'static str> {
@@ -105,14 +251,22 @@ impl<'a> Input<'a> {
         Ok(Lifetime::new(timeouts).with_transient(transient))
     }
 
-    fn field(&mut self) -> Result<Field, &'static str> {
+    fn name(&mut self) -> Result<&'a [u8], &'static str> {
         let length = self.length()?;
-        let name = std::str::from_utf8(self.take(length)?)
-            .map_err(|_| "a field's name in it is not UTF-8")?;
-        let index = match self.length()? {
-            0 => None,
-            more => Some(Bytes::from(self.take(more - 1)?)),
-        };
+        self.take(length)
+    }
+
+    fn index(&mut self) -> Result<Option<&'a [u8]>, &'static str> {
+        match self.length()? {
+            0 => Ok(None),
+            more => self.take(more - 1).map(Some),
+        }
+    }
+
+    fn field(&mut self) -> Result<Field, &'static str> {
+        let name =
+            std::str::from_utf8(self.name()?).map_err(|_| "a field's name in it is not UTF-8")?;
+        let index = self.index()?.map(Bytes::from);
         Ok(Field::new(names::shared(name), index, None))
     }
 }
