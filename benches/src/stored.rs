@@ -2,8 +2,8 @@
 
 use crate::workload::{FIELDS, value};
 use level_session::{
-    Timestamp, Value,
-    store::{Bytes, Commit, Digest, FieldName, Lease, Op, Outcome, Step, Store, Write},
+    FieldName, Timestamp, Value,
+    store::{Bytes, Commit, Digest, Lease, Op, Step, Store, Write},
 };
 
 /// The bytes of a session's payload: the names and values of its fields.
@@ -50,22 +50,14 @@ pub fn own_writes(n: u64) -> Vec<Write> {
 pub fn writes(fields: usize) -> Vec<Write> {
     FIELDS[..fields]
         .iter()
-        .map(|name| Write {
-            field: FieldName::from_static(name),
-            op: Op::Set(bytes()),
-            index: None,
-        })
+        .map(|name| Write::set(FieldName::from_static(name), bytes()))
         .collect()
 }
 
 /// Deadlines of a session that is used at `now` and lives so long.
 pub fn lease(now: Timestamp, millis: u64) -> Lease {
-    Lease {
-        started: now,
-        seen: now,
-        idle_deadline: Timestamp::from_millis(now.as_millis() + millis),
-        absolute_deadline: None,
-    }
+    let deadline = Timestamp::from_millis(now.as_millis() + millis);
+    Lease::new(now, now, deadline, None)
 }
 
 /// Makes a session, or changes it.
@@ -77,19 +69,10 @@ pub async fn put(
     writes: &[Write],
 ) {
     let step = match create {
-        Some(_) => Step::Create { created: now },
-        None => Step::Keep,
+        Some(lease) => Step::create(now, lease),
+        None => Step::keep(None),
     };
-    let commit = Commit {
-        id,
-        now,
-        ended_at: now,
-        step,
-        clear: false,
-        lease: create,
-        guards: &[],
-        writes,
-    };
+    let commit = Commit::new(id, now, step).with_writes(writes);
     let outcome = store.commit(commit).await.expect("the disk works");
-    assert!(matches!(outcome, Outcome::Done));
+    assert!(outcome.is_done());
 }
