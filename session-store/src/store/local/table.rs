@@ -50,6 +50,7 @@ pub struct View(Arc<Inner>);
 
 impl Field {
     /// A field, with its bytes if they are in memory.
+    #[inline]
     pub fn new(name: FieldName, index: Option<Bytes>, value: Option<Bytes>) -> Self {
         Self {
             name,
@@ -59,6 +60,7 @@ impl Field {
     }
 
     /// Its bytes, if they are in memory.
+    #[inline]
     pub fn value(&self) -> Option<&Bytes> {
         self.value.get()
     }
@@ -91,16 +93,19 @@ impl Table {
     }
 
     /// All fields, by name.
+    #[inline]
     pub fn fields(&self) -> &[Field] {
         &self.0.fields
     }
 
     /// The field of this name, if it is present.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.0.get(name)
     }
 
     /// A view of the fields as they are now.
+    #[inline]
     pub fn view(&self) -> View {
         View(Arc::clone(&self.0))
     }
@@ -195,6 +200,7 @@ impl Inner {
     }
 
     /// Where a field is.
+    #[inline]
     fn find(&self, name: &str) -> Option<usize> {
         let mark = Marks::mark(name);
         let is_it = |at: &usize| self.marks.0[*at] == mark && *self.fields[*at].name == *name;
@@ -226,6 +232,7 @@ impl Marks {
         }
     }
 
+    #[inline]
     fn mark(name: &str) -> u8 {
         let name = name.as_bytes();
         let first = name.first().copied().unwrap_or_default();
@@ -276,17 +283,20 @@ impl Eq for View {}
 impl View {
     /// Whether it shows what is stored now: once it does not, it never will again.
     #[must_use]
+    #[inline]
     pub fn is_current(&self) -> bool {
         !self.0.outdated.load(Ordering::Acquire)
     }
 
     /// What is stored under a field; `None` if that is not in memory and must be loaded.
     #[must_use]
+    #[inline]
     pub fn get(&self, name: &str) -> Option<Option<Bytes>> {
         self.find(name).map(|(_, bytes)| bytes.cloned())
     }
 
     /// As [`get`](Self::get), with the field's place, or a place that no field has.
+    #[inline]
     pub fn find(&self, name: &str) -> Option<(usize, Option<&Bytes>)> {
         match self.0.find(name) {
             None => Some((usize::MAX, None)),
