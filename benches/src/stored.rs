@@ -2,8 +2,8 @@
 
 use crate::workload::{FIELDS, value};
 use level_session::{
-    Timestamp, Value,
-    store::{Bytes, Commit, Digest, FieldName, Lease, Op, Outcome, Step, Store, Write},
+    FieldName, Timestamp, Value,
+    store::{Bytes, Commit, Digest, Lease, Op, Step, Store, Write},
 };
 
 /// The bytes of a session's payload: the names and values of its fields.

@@ -25,12 +25,14 @@ impl Deref for Bytes {
 }
 
 impl AsRef<[u8]> for Bytes {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
 impl Borrow<[u8]> for Bytes {
+    #[inline]
     fn borrow(&self) -> &[u8] {
         self
     }
@@ -56,12 +58,14 @@ impl<const N: usize> From<[u8; N]> for Bytes {
 }
 
 impl From<Vec<u8>> for Bytes {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Self {
         Self(bytes.into())
     }
 }
 
 impl From<Arc<[u8]>> for Bytes {
+    #[inline]
     fn from(bytes: Arc<[u8]>) -> Self {
         Self(bytes)
     }

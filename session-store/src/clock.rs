@@ -41,6 +41,7 @@ impl Timestamp {
 
     /// The moment `duration` later, at most [`Timestamp::MAX`].
     #[must_use]
+    #[inline]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
@@ -54,6 +55,7 @@ impl Timestamp {
 
     /// The time that has passed since `earlier`; zero if `earlier` is later.
     #[must_use]
+    #[inline]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -66,6 +68,7 @@ impl From<SystemTime> for Timestamp {
 }
 
 /// Whole milliseconds of a duration; what does not fit is the largest number.
+#[inline]
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -107,6 +110,7 @@ impl Clock {
 
     /// The time.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_time(),

@@ -28,6 +28,7 @@ impl FieldName {
 
     /// Whether it is one of the library's own: see [`RESERVED_PREFIX`].
     #[must_use]
+    #[inline]
     pub fn is_reserved(&self) -> bool {
         self.starts_with(RESERVED_PREFIX)
     }
@@ -51,6 +52,7 @@ impl From<&'static str> for FieldName {
 }
 
 impl From<Arc<str>> for FieldName {
+    #[inline]
     fn from(name: Arc<str>) -> Self {
         Self(Repr::Shared(name))
     }
@@ -63,23 +65,27 @@ impl From<String> for FieldName {
 }
 
 impl Borrow<str> for FieldName {
+    #[inline]
     fn borrow(&self) -> &str {
         self
     }
 }
 
 impl PartialEq for FieldName {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 impl Eq for FieldName {}
 impl PartialOrd for FieldName {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 impl Ord for FieldName {
+    #[inline]
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (**self).cmp(&**other)
     }

@@ -3,8 +3,7 @@
 use crate::workload::{SHOW, Workload, value};
 use axum::{Router, routing::get};
 use level_session::{
-    FjallStore, Keyring, Result, Session, SessionData, SessionLayer,
-    store::{MemoryStore, Store},
+    FjallStore, Keyring, MemoryStore, Result, Session, SessionData, SessionLayer, store::Store,
 };
 use std::{hint::black_box, path::Path};
 

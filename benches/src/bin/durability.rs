@@ -3,10 +3,7 @@
 //! `durability [rounds]`; 5 by default. Each commit changes four fields, in a session that is its task's own. The last
 //! column is how many commits an fsync was for, in the best round.
 
-use level_session::{
-    Clock,
-    store::{Durability, FjallStore},
-};
+use level_session::{Clock, Durability, FjallStore};
 use level_session_benches::{machine, stored, table::Table};
 use std::{
     env,

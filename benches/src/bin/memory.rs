@@ -4,8 +4,8 @@
 //! its own (`memory run ..`), as an allocator does not give back what it once had.
 
 use level_session::{
-    Clock,
-    store::{FjallStore, FjallStoreBuilder, Loaded, Select, Store as _},
+    Clock, FjallStore, FjallStoreBuilder,
+    store::{Loaded, Select, Store as _},
 };
 use level_session_benches::{machine, stored, table::Table};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};

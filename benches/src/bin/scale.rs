@@ -4,8 +4,8 @@
 //! bytes; the cache of recently used ones has its default size of 10,000.
 
 use level_session::{
-    Clock, Timestamp,
-    store::{FjallStore, Loaded, Select, Store as _},
+    Clock, FjallStore, Timestamp,
+    store::{Loaded, Select, Store as _},
 };
 use level_session_benches::{
     compare::Race,

@@ -3,8 +3,8 @@
 //! `sweep [sessions]`; 100000 by default, all of which have expired, beside 1000 that are read.
 
 use level_session::{
-    Clock, Timestamp,
-    store::{FjallStore, Loaded, Select, Store as _},
+    Clock, FjallStore, Timestamp,
+    store::{Loaded, Select, Store as _},
 };
 use level_session_benches::{
     machine, stored,

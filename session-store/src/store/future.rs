@@ -18,6 +18,7 @@ enum Answer<'a, T> {
 
 impl<'a, T> StoreFuture<'a, T> {
     /// An answer that is at hand.
+    #[inline]
     pub fn ready(answer: Result<T>) -> Self {
         Self(Answer::Ready(Some(answer)))
     }
@@ -35,6 +36,7 @@ impl<T> Future for StoreFuture<'_, T> {
 
     /// # Panics
     /// If it is polled after it has answered, as futures may.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Answer::Ready(answer) => Poll::Ready(

@@ -33,6 +33,7 @@ impl Timeouts {
     /// The deadlines of a session that signed in at `started` and was used at `now`, in a request whose response tells
     /// the client.
     #[must_use]
+    #[inline]
     pub fn lease(self, started: Timestamp, now: Timestamp) -> Lease {
         Lease::new(
             started,
@@ -113,6 +114,7 @@ impl Lease {
 
     /// The earlier of both deadlines.
     #[must_use]
+    #[inline]
     pub fn deadline(&self) -> Timestamp {
         match self.absolute_deadline {
             Some(absolute) => self.idle_deadline.min(absolute),
@@ -122,12 +124,14 @@ impl Lease {
 
     /// Whether a session with these deadlines lives at `now`: strictly before the deadline.
     #[must_use]
+    #[inline]
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.deadline()
     }
 
     /// The timeouts that hold for the session: its own, or else those of the deployment.
     #[must_use]
+    #[inline]
     pub fn timeouts(&self, deployment: Timeouts) -> Timeouts {
         self.lifetime
             .map_or(deployment, |lifetime| lifetime.timeouts)

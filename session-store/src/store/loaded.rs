@@ -143,6 +143,7 @@ impl Fields {
 
     #[doc(hidden)]
     #[must_use]
+    #[inline]
     pub fn into_answer(self) -> Answer {
         self.0
     }

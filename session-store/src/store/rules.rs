@@ -24,12 +24,14 @@ pub struct Life {
 impl Life {
     /// Whether it lives at `now`.
     #[must_use]
+    #[inline]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.lease.is_live(now)
     }
 
     /// Whether it lives and `former` works as an id of it.
     #[must_use]
+    #[inline]
     pub fn works_by(&self, former: Digest, now: Timestamp) -> bool {
         let works = |(id, until)| id == former && now < until;
         self.is_live(now) && self.former.is_some_and(works)
@@ -39,6 +41,7 @@ impl Life {
     /// commits. Timeouts that were shortened hold at once (requirement L15), and a commit that is sent before its session
     /// was looked at would bring one back that has outlived them.
     #[must_use]
+    #[inline]
     pub fn is_live_for(&self, commit: &Commit<'_>) -> bool {
         let deployment = match commit.step {
             Step::Keep {
@@ -59,12 +62,14 @@ impl Life {
 
     /// Its times, as [`Loaded`](crate::Loaded) and [`Done`](crate::Done) tell them.
     #[must_use]
+    #[inline]
     pub fn meta(&self, now: Timestamp) -> Meta {
         let former_id_works = self.former.is_some_and(|(_, until)| now < until);
         Meta::new(self.created, self.lease).with_former_id_works(former_id_works)
     }
 
     /// Does what a [`Step::Keep`](crate::Step::Keep) says. A use by the current id ends the former one.
+    #[inline]
     pub fn keep(&mut self, usage: Option<&Use>, now: Timestamp, by_current_id: bool) {
         let Some(usage) = usage else { return };
         if by_current_id {

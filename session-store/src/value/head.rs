@@ -44,6 +44,7 @@ pub fn seal(
 ///
 /// # Errors
 /// [`ErrorKind::Decode`] if a later version of the library wrote them, or they are damaged.
+#[inline]
 pub fn open(stored: &[u8]) -> Result<Stored<'_>, ValueError> {
     let Some((&head, mut rest)) = stored.split_first() else {
         return Err(ValueError::damaged("there are none"));
@@ -110,24 +111,28 @@ impl<'a> Stored<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] if a later version of the library wrote it, or it is damaged.
+    #[inline]
     pub fn open(stored: &'a [u8]) -> Result<Self, ValueError> {
         open(stored)
     }
 
     /// When the value's own time to live ends, if it has one. It is then as if it were not there.
     #[must_use]
+    #[inline]
     pub fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 
     /// The value itself.
     #[must_use]
+    #[inline]
     pub fn body(&self) -> Body<'a> {
         self.body
     }
 
     /// The body, unless its TTL has passed at `now`.
     #[must_use]
+    #[inline]
     pub fn live(self, now: Timestamp) -> Option<Body<'a>> {
         self.expires
             .is_none_or(|expires| now < expires)

@@ -1,6 +1,9 @@
 //! What becomes of a request's changes, given its response.
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+/// Made once: from text, it would be parsed for every response.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Which responses store what the request changed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +22,7 @@ impl Policy {
     /// - Any other 4xx does: a counter of failed sign-ins, say.
     pub(crate) fn commits(self, status: StatusCode, headers: &HeaderMap) -> bool {
         let grpc_error = headers
-            .get("grpc-status")
+            .get(&GRPC_STATUS)
             .is_some_and(|status| status.as_bytes() != b"0");
         let server_error = status.is_server_error() || grpc_error;
         status != StatusCode::REQUEST_TIMEOUT && (!server_error || self.commit_on_server_error)

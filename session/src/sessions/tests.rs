@@ -16,7 +16,7 @@ fn sessions(store: &Arc<MemoryStore>, fields: usize, bytes: usize) -> Sessions {
         .unwrap()
 }
 
-async fn next(sessions: &Sessions, session: &Untyped) -> HeaderMap {
+async fn next(sessions: &Sessions, session: &UntypedSession) -> HeaderMap {
     let mut response = HeaderMap::new();
     sessions.finish(session, &mut response).await.unwrap();
     let cookie = response["set-cookie"].to_str().unwrap();

@@ -165,11 +165,11 @@ impl Store for FjallStore {
     }
 
     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
-        if let Err(fork) = self.0.shared.is_of_this_process() {
-            return StoreFuture::ready(Err(fork));
-        }
         match &self.0.committer {
-            Some(committer) => committer.commit(&commit),
+            Some(committer) => match self.0.shared.is_of_this_process() {
+                Ok(()) => committer.commit(&commit),
+                Err(fork) => StoreFuture::ready(Err(fork)),
+            },
             None => {
                 let written = self.0.shared.write(|engine| engine.write(&commit));
                 StoreFuture::ready(written.map(|(outcome, current)| {

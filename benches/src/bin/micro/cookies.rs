@@ -2,7 +2,7 @@
 
 use crate::{OPERATIONS, report, runtime};
 use axum::http::HeaderMap;
-use level_session::{Clock, Keyring, Sessions, store::MemoryStore};
+use level_session::{Clock, Keyring, MemoryStore, Sessions};
 use level_session_benches::{compare::Race, workload::value};
 use std::hint::black_box;
 

@@ -6,8 +6,8 @@ use crate::{
     report, runtime,
 };
 use level_session::{
-    Clock,
-    store::{FjallStore, MemoryStore, Select, Store},
+    Clock, FjallStore, MemoryStore,
+    store::{Select, Store},
 };
 use level_session_benches::{compare::Race, stored};
 use std::{hint::black_box, path::Path};

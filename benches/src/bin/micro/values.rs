@@ -2,7 +2,7 @@
 
 use crate::{OPERATIONS, report};
 use axum::http::HeaderMap;
-use level_session::{Keyring, Sessions, Value, store::MemoryStore, value::Stored};
+use level_session::{Keyring, MemoryStore, Sessions, Value, value::Stored};
 use level_session_benches::{compare::Race, workload::value};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;

@@ -34,6 +34,7 @@ impl<T> Striped<T> {
     }
 
     /// The copy of this thread.
+    #[inline]
     pub fn mine(&self) -> &T {
         &self.0[stripe()].0
     }
@@ -44,6 +45,7 @@ impl<T> Striped<T> {
     }
 }
 
+#[inline]
 fn stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static STRIPE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);

@@ -63,6 +63,7 @@ pub struct View(Arc<Inner>);
 
 impl Field {
     /// A field, with its bytes if they are in memory.
+    #[inline]
     pub fn new(name: FieldName, index: Option<Bytes>, value: Option<Bytes>) -> Self {
         Self {
             name,
@@ -72,6 +73,7 @@ impl Field {
     }
 
     /// Its bytes, if they are in memory.
+    #[inline]
     pub fn value(&self) -> Option<&Bytes> {
         self.value.get()
     }
@@ -109,11 +111,13 @@ impl Table {
     }
 
     /// All fields, by name.
+    #[inline]
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.0.iter()
     }
 
     /// The field of this name, if it is present.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.0.get(name)
     }
@@ -136,6 +140,7 @@ impl Table {
     }
 
     /// A view of the fields as they are now.
+    #[inline]
     pub fn view(&self) -> View {
         View(Arc::clone(&self.0))
     }
@@ -387,6 +392,7 @@ impl Marks {
         }
     }
 
+    #[inline]
     fn mark(name: &str) -> u8 {
         let name = name.as_bytes();
         let first = name.first().copied().unwrap_or_default();
@@ -441,18 +447,21 @@ impl Eq for View {}
 impl View {
     /// Whether it shows what is stored now: once it does not, it never will again.
     #[must_use]
+    #[inline]
     pub fn is_current(&self) -> bool {
         !self.0.outdated.load(Ordering::Acquire)
     }
 
     /// What is stored under a field; `None` if that is not in memory and must be loaded.
     #[must_use]
+    #[inline]
     pub fn get(&self, name: &str) -> Option<Option<Bytes>> {
         self.find(name).map(|(_, bytes)| bytes.cloned())
     }
 
     /// As [`get`](Self::get), with the field's place, or a place that no field has. The first 64 places are those of the
     /// first [`names`](Self::names); no more fields have one of them.
+    #[inline]
     pub fn find(&self, name: &str) -> Option<(usize, Option<&Bytes>)> {
         match self.0.find(name) {
             None => Some((usize::MAX, None)),

@@ -19,7 +19,7 @@ pub(crate) type Execution = Pin<Box<dyn Future<Output = Landing> + Send>>;
 
 /// A commit that was carried out.
 pub(crate) struct Landing {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Box<Plan>,
     /// When it was made.
     pub(crate) now: Timestamp,
     /// The other sessions that it has ended.

@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-/// A commit, ready to be handed to the store, with everything that it takes along.
+/// A commit, ready to be handed to the store, with everything that it takes along. It is large and goes through many
+/// hands: so it is boxed when it is made.
 pub(crate) struct Plan {
     pub(crate) id: Digest,
     /// For a session that is made or renewed.
@@ -31,8 +32,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn new(id: Digest, step: Step) -> Self {
-        Self {
+    fn new(id: Digest, step: Step) -> Box<Self> {
+        Box::new(Self {
             id,
             new: None,
             step,
@@ -42,7 +43,7 @@ impl Plan {
             claim: None,
             wants: Wants::default(),
             is_blind: false,
-        }
+        })
     }
 
     pub(crate) fn commit(&self, now: Timestamp, ended_at: Timestamp) -> Commit<'_> {
@@ -165,13 +166,13 @@ impl Plan {
     }
 
     /// What it took along, for what is wanted once more.
-    pub(super) fn into_changes(self) -> impl Iterator<Item = (FieldName, Change)> {
+    pub(super) fn into_changes(self: Box<Self>) -> impl Iterator<Item = (FieldName, Change)> {
         let Self {
             claim,
             writes,
             mut updates,
             ..
-        } = self;
+        } = *self;
         let claimed = match claim {
             Some((field, change)) => (Vec::new(), change.map(|change| (field, change))),
             None => (writes, None),
@@ -247,7 +248,7 @@ impl State {
     }
 
     /// Makes a plan of everything that is wanted, and takes it out of the state; `None` if there is nothing to do.
-    pub(crate) fn plan(&mut self, rules: Rules<'_>) -> Result<Option<Plan>> {
+    pub(crate) fn plan(&mut self, rules: Rules<'_>) -> Result<Option<Box<Plan>>> {
         if let Some(owed) = self.owed.take() {
             return Err(*owed);
         }
@@ -275,7 +276,7 @@ impl State {
         Ok(Some(plan))
     }
 
-    fn step(&mut self, rules: Rules<'_>) -> Result<Option<Plan>> {
+    fn step(&mut self, rules: Rules<'_>) -> Result<Option<Box<Plan>>> {
         let writes_anything = self.writes_anything();
         if matches!(self.who, Owner::Nobody) {
             return self.step_of_nobody(writes_anything, rules);
@@ -316,7 +317,11 @@ impl State {
         Ok(Some(plan))
     }
 
-    fn step_of_nobody(&mut self, writes_anything: bool, rules: Rules<'_>) -> Result<Option<Plan>> {
+    fn step_of_nobody(
+        &mut self,
+        writes_anything: bool,
+        rules: Rules<'_>,
+    ) -> Result<Option<Box<Plan>>> {
         // What is to be destroyed has ended already, which is as good: the cookie is removed. Unless the session was
         // renewed a moment ago: it lives, and a removal could meet the new cookie, which the browser may have by now.
         let was_gone = self.wants.intent == Intent::Destroy && self.jar.brought_an_id();
@@ -335,10 +340,9 @@ impl State {
         }
         let new = self.draw(rules)?;
         let step = Step::create(rules.now, lease(rules));
-        Ok(Some(Plan {
-            new: Some(new.clone()),
-            ..Plan::new(new.digest, step)
-        }))
+        let mut plan = Plan::new(new.digest, step);
+        plan.new = Some(new);
+        Ok(Some(plan))
     }
 
     /// The id that a token was bound to, or else a new one, of the same home as the session has now.
@@ -359,7 +363,7 @@ impl State {
         field: &FieldName,
         seen: &Bytes,
         now: Timestamp,
-    ) -> Result<Taking<Plan>> {
+    ) -> Result<Taking<Box<Plan>>> {
         self.begin_use()?;
         if !self.still_sees(field, Some(seen), now)? {
             return Ok(Taking::Again);

@@ -70,7 +70,12 @@ impl State {
     }
 
     /// The session of a commit does not live: what is wanted may be of another one.
-    fn ended(&mut self, plan: Plan, loaded: Option<Loaded>, rules: Rules<'_>) -> Result<Flown> {
+    fn ended(
+        &mut self,
+        plan: Box<Plan>,
+        loaded: Option<Loaded>,
+        rules: Rules<'_>,
+    ) -> Result<Flown> {
         let (id, is_blind, destroys) = (plan.id, plan.is_blind, plan.destroys());
         let is_refresh = plan.is_refresh();
         self.not_stored(plan, rules)?;
@@ -106,7 +111,7 @@ impl State {
     }
 
     /// Everything is wanted as before.
-    fn not_stored(&mut self, mut plan: Plan, rules: Rules<'_>) -> Result<()> {
+    fn not_stored(&mut self, mut plan: Box<Plan>, rules: Rules<'_>) -> Result<()> {
         let cleared_since = self.wants.clear != Clear::Nothing;
         self.wants.fall_back(std::mem::take(&mut plan.wants));
         self.wants.next = self.wants.next.take().or(plan.new.take().map(Box::new));
@@ -122,7 +127,7 @@ impl State {
         result
     }
 
-    fn stored(&mut self, plan: Plan, done: Done, rules: Rules<'_>) {
+    fn stored(&mut self, plan: Box<Plan>, done: Done, rules: Rules<'_>) {
         if let Some((field, _)) = &plan.claim {
             // What it took along went with what was stored; what was changed since stays.
             return self.slot(field).reread(Some(None));

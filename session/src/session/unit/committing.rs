@@ -104,7 +104,12 @@ impl UnitOfWork {
     }
 
     /// A plan that was made under this lock is carried out from now on.
-    pub(super) fn takes_off(&self, state: &mut super::State, plan: Plan, now: Timestamp) -> Seat {
+    pub(super) fn takes_off(
+        &self,
+        state: &mut super::State,
+        plan: Box<Plan>,
+        now: Timestamp,
+    ) -> Seat {
         let execution = carry_out(self.runtime.clone(), plan, now, self.began, self.detached);
         Seat::new(state.begins(Flight::new(execution)))
     }
@@ -112,7 +117,7 @@ impl UnitOfWork {
 
 fn carry_out(
     runtime: Arc<Runtime>,
-    mut plan: Plan,
+    mut plan: Box<Plan>,
     now: Timestamp,
     began: Timestamp,
     detached: bool,
