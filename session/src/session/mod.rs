@@ -48,8 +48,51 @@ pub type Of<T> = PhantomData<fn() -> T>;
 
 /// The session of a request: `Session<Shop>` for a declared struct, `Session` alone for untyped access.
 ///
-/// It dereferences to the struct's generated fields (one method each), and those to [`UntypedSession`]. It has no methods of
-/// its own, so none can ever stand in the way of a field's.
+/// It has no methods of its own, so that none can ever hide a field's. What stands behind the dot comes from two places:
+///
+/// - **The fields.** The derive generates a method for each field, which returns a handle: `.await` reads,
+///   [`.set(..)?`](crate::Field::set) writes, [`.update(..).await?`](crate::Field::update) changes,
+///   [`.take().await?`](crate::Field::take) claims. See [`Field`](crate::Field), [`OptField`](crate::OptField),
+///   [`Counter`](crate::Counter), [`Flash`](crate::Flash), [`FlashList`](crate::FlashList). The derive also generates
+///   `load()` and `store(&data)` for the whole struct, and a `detach()` that keeps the type.
+/// - **The session.** It dereferences to [`UntypedSession`]:
+///
+/// | method | what it does |
+/// |---|---|
+/// | [`renew`](UntypedSession::renew) | gives the session a new id: at sign-in and at every change of privilege |
+/// | [`destroy`](UntypedSession::destroy) | ends the session: at sign-out |
+/// | [`clear`](UntypedSession::clear), [`touch`](UntypedSession::touch) | removes every field; restarts the idle timeout |
+/// | [`commit`](UntypedSession::commit) | stores what was changed now, instead of at the end of the request |
+/// | [`detach`](UntypedSession::detach), [`reload`](UntypedSession::reload), [`ended`](UntypedSession::ended) | for what goes on after the response: WebSockets, server-sent events, tasks |
+/// | [`get`](UntypedSession::get), [`get_all`](UntypedSession::get_all), [`set`](UntypedSession::set), [`update`](UntypedSession::update), [`take`](UntypedSession::take), [`del`](UntypedSession::del) | fields by key, declared or not |
+/// | [`csrf_token`](UntypedSession::csrf_token), [`verify_csrf`](UntypedSession::verify_csrf) | a token for forms |
+/// | [`is_live`](UntypedSession::is_live), [`created_at`](UntypedSession::created_at), [`expires_at`](UntypedSession::expires_at), [`log_id`](UntypedSession::log_id) | what can be asked of a session |
+///
+/// What was changed is stored when the request ends, all of it at once, or none.
+///
+/// ```
+/// use level_session::{Keyring, MemoryStore, Session, SessionData, Sessions};
+/// use http::HeaderMap;
+///
+/// #[derive(SessionData)]
+/// struct Shop {
+///     user_id: Option<u64>,
+///     #[session(default)]
+///     cart: Vec<String>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+/// let session: Session<Shop> = sessions.begin_typed(&HeaderMap::new())?;
+/// session.renew()?;
+/// session.user_id().set(7)?;
+/// session.cart().update(|cart| cart.push("tea".to_owned())).await?;
+/// assert_eq!(session.user_id().await?, Some(7));
+/// assert_eq!(session.cart().await?, ["tea"]);
+/// sessions.finish(&session, &mut HeaderMap::new()).await?;
+/// # Ok(()) }
+/// ```
 ///
 /// Clones are the same session and the same unit of work.
 pub struct Session<T: SessionData = ()> {
