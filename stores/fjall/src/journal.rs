@@ -47,8 +47,10 @@ impl Superfluous {
         let Ok(_lock) = creation::lock(root) else {
             return Ok(()); // another process has it
         };
-        let is_the_same = superfluous(root)
-            .is_some_and(|now| (now.journal, now.length) == (self.journal.clone(), self.length));
+        // By its name: of a folder that was opened by a relative path, fjall tells the absolute one.
+        let is_the_same = superfluous(root).is_some_and(|now| {
+            now.journal.file_name() == self.journal.file_name() && now.length == self.length
+        });
         if is_the_same {
             let journal = OpenOptions::new().write(true).open(&self.journal)?;
             journal.set_len(0)?;
