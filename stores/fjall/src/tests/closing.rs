@@ -133,6 +133,22 @@ fn a_clean_close_leaves_an_empty_journal_and_everything_in_tables() {
     assert_eq!(fields(&open(), id(1))[0], pair("a", "2"));
 }
 
+/// Prevents: a close that puts nothing away where the store was opened by a relative path, as in every first program.
+#[test]
+fn a_clean_close_empties_the_journal_of_a_relative_path() {
+    let here = std::env::current_dir().unwrap();
+    let dir = tempfile::tempdir_in(&here).unwrap();
+    let path = dir.path().strip_prefix(&here).unwrap().join("sessions.db");
+    assert!(path.is_relative());
+    let store = FjallStore::builder().sweep_every(None).open(&path).unwrap();
+    let value = noise(64 * 1024);
+    for n in 0..40 {
+        create(&store, id(n), &[set("a", &value)]);
+    }
+    now(store.close()).unwrap();
+    assert_eq!(journals(&path), [0]);
+}
+
 /// Prevents: what an application keeps beside the sessions, or another store, and loses with the journal.
 #[test]
 fn a_clean_close_puts_every_keyspace_of_the_database_into_tables() {
