@@ -6,7 +6,7 @@
 //! deciding what a missing session means) is the core's, and the same for every store. The one thing it has to
 //! calculate, an addition to a counter, is [`Add::apply`].
 //!
-//! An application depends on `level-session`, which re-exports this crate as `level_session_store::store`. An author of a store
+//! An application depends on `level-session`, which re-exports this crate as `level_session::store`. An author of a store
 //! depends on this crate alone, and runs its `conformance` suite (feature `conformance`), which holds every promise
 //! made here.
 //!

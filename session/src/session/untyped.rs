@@ -230,7 +230,8 @@ impl UntypedSession {
     /// Ends the session when the request ends: every field, its index entries, its id, and the cookie. A request that
     /// is at work on it gets [`ErrorKind::Gone`] and cannot bring it back.
     ///
-    /// Where the browser sends several session cookies, the sessions of all of them end. A session that has ended already
+    /// Where the browser sends several session cookies, the sessions of all of them end, of the first four with a good
+    /// signature. A session that has ended already
     /// (it had expired, or a double click got there first) is as good as ended: that is a success, and the cookie is
     /// removed. There is one exception: if the session was renewed in the last minute, it lives under another id, and its
     /// new cookie may be in the browser by now. The removal could meet that one, so the request gets
@@ -403,16 +404,27 @@ impl UntypedSession {
     }
 }
 
+/// The most bytes of a key. Every record lists its session's keys, so a long one costs each request.
+const MAX_KEY_BYTES: usize = 1024;
+
 /// A key that is the application's.
 fn own(name: FieldName) -> Result<FieldName> {
-    match name.is_reserved() {
-        false => Ok(name),
-        true => Err(Error::new(
+    let refused = if name.is_reserved() {
+        "keys that begin with `level-session:` belong to the library: choose another key"
+    } else if name.is_empty() {
+        "a key is empty: give it a name"
+    } else if name.len() > MAX_KEY_BYTES {
+        return Err(Error::new(
             ErrorKind::Misuse,
-            "keys that begin with `level-session:` belong to the library: choose another key",
-        )
-        .on(name)),
-    }
+            format!(
+                "a key has {} bytes, and {MAX_KEY_BYTES} at most are allowed: keep what is long in the value",
+                name.len()
+            ),
+        ));
+    } else {
+        return Ok(name);
+    };
+    Err(Error::new(ErrorKind::Misuse, refused).on(name))
 }
 
 fn decode<T: DeserializeOwned>(

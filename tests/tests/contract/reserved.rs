@@ -133,3 +133,19 @@ async fn the_library_s_own_fields_come_along_with_the_first_read() {
     })
     .await;
 }
+
+/// Prevents: a key that is made of what a visitor sends, and that every later request of the session has to carry.
+#[tokio::test]
+async fn keys_have_a_bound() {
+    let app = App::new();
+    let session: Session = app.begin(&Visitor::new());
+    let long = "k".repeat(1024);
+    session.set(&*long, 1).unwrap();
+    assert_eq!(session.get::<u8>(&*long).await.unwrap(), Some(1));
+    for key in [String::new(), format!("{long}k")] {
+        let refused = session.set(&*key, 1).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Misuse, "{} bytes", key.len());
+        let refused = session.get::<u8>(&*key).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Misuse, "{} bytes", key.len());
+    }
+}
