@@ -191,6 +191,12 @@ impl State {
                 None => return Ok(Outcome::Full(n)),
             }
         }
+        let kept = session.fields.keys();
+        let kept = kept.filter(|name| !commit.clear.removes(name)).count();
+        let has = |name: &str| session.fields.contains_key(name);
+        if let Some(fields) = rules::too_many(commit, session.fields.len(), kept, has) {
+            return Ok(Outcome::TooMany(fields));
+        }
         let values = rules::values(commit, stored)?;
         over.sort_unstable();
         over.dedup();
