@@ -173,7 +173,7 @@ impl Browser {
 
     fn operate(&mut self, what: u8, text: &str) {
         let session = self.session().clone();
-        let key = text.get(..1).unwrap_or("").to_owned();
+        let key = text.get(..1).unwrap_or("_").to_owned();
         let text = text.to_owned();
         let result = now(async {
             match what {
