@@ -6,6 +6,7 @@ use super::{
     creation,
     engine::Engine,
     fault, folder,
+    gate::Gate,
     recovery::Recovery,
     shared::{Shared, Workers},
 };
@@ -140,9 +141,16 @@ impl FjallStoreBuilder {
         self.check()?;
         let (prefix, cache_size) = (self.prefix.clone(), self.cache_size);
         let (cache_sessions, write_buffer) = (self.cache_sessions, self.write_buffer_size);
+        let gate = Arc::new(Gate::default());
         let open = move |path: &Path| {
             let database = open_database(path, cache_size)?;
-            Engine::open(database, &prefix, cache_sessions, write_buffer)
+            Engine::open(
+                database,
+                &prefix,
+                cache_sessions,
+                write_buffer,
+                Arc::clone(&gate),
+            )
         };
         let engine = open(path)?;
         self.start(Shared::new(engine, Recovery::by_path(path, open)))
@@ -159,6 +167,7 @@ impl FjallStoreBuilder {
             &self.prefix,
             self.cache_sessions,
             self.write_buffer_size,
+            Arc::default(),
         )?;
         self.start(Shared::new(engine, Recovery::none()))
     }
@@ -178,20 +187,22 @@ impl FjallStoreBuilder {
 
     pub(super) fn start(self, shared: Shared) -> Result<FjallStore> {
         let shared = Arc::new(shared);
-        let committer = match self.durability {
-            Durability::Sync => Some(Committer::start(Arc::clone(&shared))?),
-            Durability::Buffer | Durability::Interval(_) => None,
-        };
+        let syncs = self.durability == Durability::Sync;
+        let committer = Committer::start(Arc::clone(&shared), syncs)?;
         // From here on the handle ends the threads when it is dropped, also on the way out with an error.
         let handle = Handle {
             shared,
             committer,
+            always_queued: syncs,
             workers: Workers::default(),
             closing: Mutex::default(),
         };
         if handle.shared.recovery().is_possible() {
             handle.workers.recover(Arc::clone(&handle.shared))?;
         }
+        handle
+            .workers
+            .keep_up(Arc::clone(&handle.shared), self.write_buffer_size, syncs)?;
         if let Durability::Interval(every) = self.durability {
             handle.workers.persist(Arc::clone(&handle.shared), every)?;
         }

@@ -1,6 +1,7 @@
-//! Commits that are on disk when they are answered: all that wait share one fsync.
+//! Commits that are carried out on a thread of their own: where they are to be on disk when they are answered, all that
+//! wait share one fsync; else those that would have to wait where they were called.
 
-use super::shared::Shared;
+use super::{gate::Patience, shared::Shared};
 use level_session_store::{
     Clear, Commit, Digest, Error, ErrorKind, Guard, Limit, Outcome, Result, Step, StoreFuture,
     Timestamp, Write, rules,
@@ -17,11 +18,12 @@ use tokio::sync::oneshot;
 /// How many commits share one fsync at most.
 const MOST: usize = 1024;
 
-/// A thread that applies commits and makes them durable.
+/// A thread that applies commits, and makes them durable under [`Durability::Sync`](crate::Durability::Sync).
 ///
-/// It applies them too, rather than wait for what others applied: fjall holds the lock that every write takes while
+/// It applies those too, rather than wait for what others applied: fjall holds the lock that every write takes while
 /// it syncs, and a task that writes meanwhile would stop its runtime's thread for as long.
 pub(super) struct Committer {
+    shared: Arc<Shared>,
     queue: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -45,15 +47,19 @@ struct Owned {
 }
 
 impl Committer {
-    pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
+    pub(super) fn start(shared: Arc<Shared>, syncs: bool) -> Result<Self> {
         let (queue, jobs) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("session-commit".to_owned())
-            .spawn(move || run(&shared, &jobs))
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || run(&shared, &jobs, syncs)
+            })
             .map_err(|cause| {
                 Error::store("cannot start the session store's commit thread", cause)
             })?;
         Ok(Self {
+            shared,
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
         })
@@ -66,7 +72,12 @@ impl Committer {
             {
                 let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
                 let queue = queue.as_ref().ok_or_else(rules::closed)?;
-                queue.send(Job { commit, answer }).map_err(|_| ended())?;
+                let gate = self.shared.gate();
+                gate.queue();
+                queue.send(Job { commit, answer }).map_err(|_| {
+                    gate.carried_out(1);
+                    ended()
+                })?;
             }
             answered.await.map_err(|_| ended())?
         })
@@ -93,7 +104,7 @@ impl Committer {
     }
 }
 
-fn run(shared: &Shared, jobs: &Receiver<Job>) {
+fn run(shared: &Shared, jobs: &Receiver<Job>, syncs: bool) {
     while let Ok(first) = jobs.recv() {
         let jobs: Vec<_> = std::iter::once(first)
             .chain(jobs.try_iter().take(MOST - 1))
@@ -102,17 +113,21 @@ fn run(shared: &Shared, jobs: &Receiver<Job>) {
         let outcomes: Vec<_> = jobs
             .iter()
             .map(|job| {
-                let outcome = shared.write(|engine| engine.write(&job.commit.borrow()));
+                let _turn = shared.gate().enter();
+                let outcome = shared
+                    .write(|engine| engine.write(&job.commit.borrow(), Patience::Waits))
+                    .and_then(|written| written.ok_or_else(ended));
                 written |= matches!(&outcome, Ok((outcome, _)) if outcome.is_done());
                 outcome
             })
             .collect();
-        let failed = match written {
+        let failed = match written && syncs {
             true => shared.write(|engine| engine.persist()).err(),
             false => None,
         };
         // What was refused was refused in view of the others' writes, so it waits for them as well.
         let failed = failed.map(Arc::new);
+        shared.gate().carried_out(jobs.len());
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             let outcome = match (&failed, outcome) {
                 (Some(cause), Ok((outcome, _))) if outcome.is_done() => Err(undurable(cause)),

@@ -3,6 +3,7 @@
 use super::{
     engine::Engine,
     fault,
+    gate::Gate,
     recovery::{self, Recovery},
 };
 use level_session_store::{
@@ -21,6 +22,13 @@ use std::{
 /// How many sessions are swept before the sweeper looks whether it should stop.
 const SWEEP_AT_ONCE: usize = 256;
 
+/// After how many bytes that were written they are made durable. fjall does it before it puts what is in memory into tables,
+/// while nobody can write: the less is left then, the shorter that takes.
+const SYNC_AT: u64 = 1024 * 1024;
+
+/// How often it is looked whether tables are written.
+const FLUSH_STEP: Duration = Duration::from_millis(1);
+
 /// What the store and its threads share. Whoever works with the engine holds the lock of its thread's lane for
 /// reading, so that closing, which takes all of them for writing, waits for what is in flight.
 pub(super) struct Shared {
@@ -28,6 +36,7 @@ pub(super) struct Shared {
     expired: WatchList,
     ended: WatchList,
     recovery: Recovery,
+    gate: Arc<Gate>,
     /// The process that has opened the database: a fork of it has neither its threads nor its lock.
     process: AtomicU32,
 }
@@ -41,13 +50,16 @@ enum Lifecycle {
 }
 
 impl Shared {
+    /// The gate is the engine's.
     pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
+        let gate = Arc::clone(engine.gate());
         let state = Lifecycle::Open(Arc::new(engine));
         Self {
             engine: Striped::new(|| RwLock::new(state.clone())),
             expired: WatchList::default(),
             ended: WatchList::default(),
             recovery,
+            gate,
             process: AtomicU32::new(std::process::id()),
         }
     }
@@ -129,6 +141,17 @@ impl Shared {
     fn lock(&self) -> Vec<RwLockWriteGuard<'_, Lifecycle>> {
         let lock = |lane| RwLock::write(lane).unwrap_or_else(PoisonError::into_inner);
         self.engine.iter().map(lock).collect()
+    }
+
+    /// Who may write where it was called.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Does what fjall holds its locks for: commits are awaited meanwhile.
+    fn work(&self, work: impl FnOnce(&Engine) -> Result<()>) -> Result<()> {
+        let _work = self.gate.work();
+        self.write(work)
     }
 
     /// Removes up to `limit` dead sessions, and tells whoever watches.
@@ -220,8 +243,44 @@ impl Workers {
             if shared.recovery.is_due() {
                 return; // which the log tells of
             }
-            if let Err(error) = shared.write(|engine| engine.persist()) {
+            if let Err(error) = shared.work(Engine::persist) {
                 warn("the session store's last writes are not durable", &error);
+            }
+        })
+    }
+
+    /// Makes durable, and puts into tables, what was written, before fjall does it at a moment of its own. `syncs` says
+    /// that every commit is made durable anyway.
+    pub(super) fn keep_up(&self, shared: Arc<Shared>, flush_at: u64, syncs: bool) -> Result<()> {
+        self.spawn("session-upkeep", move |stop| {
+            shared.gate.attend();
+            let (mut synced, mut flushed) = (0, 0);
+            while !stop.is_told() {
+                thread::park();
+                let written = shared.gate.written();
+                if shared.recovery.is_due() {
+                    continue; // which the log tells of
+                }
+                if !syncs && written - synced >= SYNC_AT {
+                    synced = written;
+                    if let Err(error) = shared.work(Engine::persist) {
+                        warn("the session store's last writes are not durable", &error);
+                    }
+                }
+                if written - flushed >= flush_at {
+                    flushed = written;
+                    let _work = shared.gate.work();
+                    let flush = || -> Result<()> {
+                        shared.write(Engine::rotate)?;
+                        while !stop.is_told() && shared.with(Engine::is_flushing)? {
+                            thread::sleep(FLUSH_STEP);
+                        }
+                        Ok(())
+                    };
+                    if let Err(error) = flush() {
+                        warn("the session store's last writes are not in tables yet", &error);
+                    }
+                }
             }
         })
     }
@@ -242,6 +301,7 @@ impl Workers {
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
+            thread.thread().unpark();
             if thread.join().is_err() {
                 tracing::error!("a background thread of the session store panicked");
             }
