@@ -202,7 +202,7 @@ impl FjallStoreBuilder {
         }
         handle
             .workers
-            .keep_up(Arc::clone(&handle.shared), self.write_buffer_size, syncs)?;
+            .keep_up(Arc::clone(&handle.shared), self.write_buffer_size)?;
         if let Durability::Interval(every) = self.durability {
             handle.workers.persist(Arc::clone(&handle.shared), every)?;
         }

@@ -106,39 +106,51 @@ impl Committer {
 
 fn run(shared: &Shared, jobs: &Receiver<Job>, syncs: bool) {
     while let Ok(first) = jobs.recv() {
-        let jobs: Vec<_> = std::iter::once(first)
-            .chain(jobs.try_iter().take(MOST - 1))
-            .collect();
-        let mut written = false;
-        let outcomes: Vec<_> = jobs
-            .iter()
-            .map(|job| {
-                let _turn = shared.gate().enter();
-                let outcome = shared
-                    .write(|engine| engine.write(&job.commit.borrow(), Patience::Waits))
-                    .and_then(|written| written.ok_or_else(ended));
-                written |= matches!(&outcome, Ok((outcome, _)) if outcome.is_done());
-                outcome
-            })
-            .collect();
-        let failed = match written && syncs {
-            true => shared.write(|engine| engine.persist()).err(),
-            false => None,
-        };
-        // What was refused was refused in view of the others' writes, so it waits for them as well.
-        let failed = failed.map(Arc::new);
-        shared.gate().carried_out(jobs.len());
-        for (job, outcome) in jobs.into_iter().zip(outcomes) {
-            let outcome = match (&failed, outcome) {
-                (Some(cause), Ok((outcome, _))) if outcome.is_done() => Err(undurable(cause)),
-                (_, Ok((outcome, current))) => {
-                    shared.tell_ended(job.commit.step, current, &outcome);
-                    Ok(outcome)
-                }
-                (_, Err(error)) => Err(error),
-            };
-            let _ = job.answer.send(outcome); // nobody waits any more: it is stored all the same
+        if syncs {
+            let jobs = std::iter::once(first).chain(jobs.try_iter().take(MOST - 1));
+            carry_out_together(shared, jobs.collect());
+        } else {
+            let outcome = carry_out(shared, &first);
+            shared.gate().carried_out(1);
+            first.answer(shared, outcome);
         }
+    }
+}
+
+fn carry_out(shared: &Shared, job: &Job) -> Result<(Outcome, Digest)> {
+    let _turn = shared.gate().enter();
+    shared
+        .write(|engine| engine.write(&job.commit.borrow(), Patience::Waits))
+        .and_then(|written| written.ok_or_else(ended))
+}
+
+/// Answers commits when all of them are on disk.
+fn carry_out_together(shared: &Shared, jobs: Vec<Job>) {
+    let outcomes: Vec<_> = jobs.iter().map(|job| carry_out(shared, job)).collect();
+    let is_written = |outcome: &Result<(Outcome, Digest)>| matches!(outcome, Ok((outcome, _)) if outcome.is_done());
+    let failed = match outcomes.iter().any(is_written) {
+        true => shared.write(|engine| engine.persist()).err(),
+        false => None,
+    };
+    // What was refused was refused in view of the others' writes, so it waits for them as well.
+    let failed = failed.map(Arc::new);
+    shared.gate().carried_out(jobs.len());
+    for (job, outcome) in jobs.into_iter().zip(outcomes) {
+        let outcome = match (&failed, outcome) {
+            (Some(cause), Ok((outcome, _))) if outcome.is_done() => Err(undurable(cause)),
+            (_, outcome) => outcome,
+        };
+        job.answer(shared, outcome);
+    }
+}
+
+impl Job {
+    fn answer(self, shared: &Shared, outcome: Result<(Outcome, Digest)>) {
+        let outcome = outcome.map(|(outcome, current)| {
+            shared.tell_ended(self.commit.step, current, &outcome);
+            outcome
+        });
+        let _ = self.answer.send(outcome); // nobody waits any more: it is stored all the same
     }
 }
 

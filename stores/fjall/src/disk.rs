@@ -28,6 +28,9 @@ use std::{
 /// soon, which is what makes removed ones cheap to step over.
 const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
 
+/// How many keyspaces are ours.
+pub(super) const KEYSPACES: usize = 4;
+
 /// How long a close waits for tables to be written at most.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
 const FLUSH_STEP: Duration = Duration::from_millis(2);
@@ -158,18 +161,19 @@ impl Disk {
         Ok(())
     }
 
-    fn keyspaces(&self) -> [&Keyspace; 4] {
+    fn keyspaces(&self) -> [&Keyspace; KEYSPACES] {
         [&self.data, &self.meta, &self.due, &self.index]
     }
 
-    /// Has what is in memory of our keyspaces put into tables, by fjall's threads.
-    pub(super) fn rotate(&self) -> Result<()> {
-        self.keyspaces()
-            .into_iter()
-            .try_for_each(|keyspace| keyspace.rotate_memtable().map(drop))
+    /// Has what is in memory of a keyspace put into a table, by fjall's threads.
+    pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
+        self.keyspaces()[keyspace]
+            .rotate_memtable()
+            .map(drop)
             .map_err(|cause| self.failed("write the tables of", cause))
     }
 
+    /// Whether tables are being written.
     pub(super) fn is_flushing(&self) -> bool {
         let flushes = |keyspace: &Keyspace| keyspace.sealed_memtable_count() > 0;
         self.keyspaces().into_iter().any(flushes)

@@ -218,15 +218,14 @@ impl Engine {
         self.disk.persist()
     }
 
-    /// Has what is in memory put into tables.
-    pub(super) fn rotate(&self) -> Result<()> {
-        self.disk.rotate()
+    /// Has what is in memory of a keyspace put into a table, by fjall's threads.
+    pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
+        self.disk.rotate(keyspace)
     }
 
-    /// Whether something in memory is being put into tables.
-    #[expect(clippy::unnecessary_wraps, reason = "as other work with the engine")]
-    pub(super) fn is_flushing(&self) -> Result<bool> {
-        Ok(self.disk.is_flushing())
+    /// Whether tables are being written or joined.
+    pub(super) fn is_in_upkeep(&self) -> bool {
+        self.disk.is_flushing() || self.disk.is_compacting()
     }
 
     /// Puts what is in memory into tables, where the journal is long.

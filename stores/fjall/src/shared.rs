@@ -1,6 +1,7 @@
 //! The engine, for as long as the store is open, and the threads that look after it.
 
 use super::{
+    disk::KEYSPACES,
     engine::Engine,
     fault,
     gate::Gate,
@@ -21,10 +22,6 @@ use std::{
 
 /// How many sessions are swept before the sweeper looks whether it should stop.
 const SWEEP_AT_ONCE: usize = 256;
-
-/// After how many bytes that were written they are made durable. fjall does it before it puts what is in memory into tables,
-/// while nobody can write: the less is left then, the shorter that takes.
-const SYNC_AT: u64 = 1024 * 1024;
 
 /// How often it is looked whether tables are written.
 const FLUSH_STEP: Duration = Duration::from_millis(1);
@@ -249,37 +246,23 @@ impl Workers {
         })
     }
 
-    /// Makes durable, and puts into tables, what was written, before fjall does it at a moment of its own. `syncs` says
-    /// that every commit is made durable anyway.
-    pub(super) fn keep_up(&self, shared: Arc<Shared>, flush_at: u64, syncs: bool) -> Result<()> {
+    /// Has what was written put into tables after so many bytes, before fjall does it at a moment that nobody knows.
+    pub(super) fn keep_up(&self, shared: Arc<Shared>, flush_at: u64) -> Result<()> {
         self.spawn("session-upkeep", move |stop| {
             shared.gate.attend();
-            let (mut synced, mut flushed) = (0, 0);
+            let mut flushed = 0;
             while !stop.is_told() {
                 thread::park();
                 let written = shared.gate.written();
-                if shared.recovery.is_due() {
-                    continue; // which the log tells of
+                if written - flushed < flush_at || shared.recovery.is_due() {
+                    continue;
                 }
-                if !syncs && written - synced >= SYNC_AT {
-                    synced = written;
-                    if let Err(error) = shared.work(Engine::persist) {
-                        warn("the session store's last writes are not durable", &error);
-                    }
-                }
-                if written - flushed >= flush_at {
-                    flushed = written;
-                    let _work = shared.gate.work();
-                    let flush = || -> Result<()> {
-                        shared.write(Engine::rotate)?;
-                        while !stop.is_told() && shared.with(Engine::is_flushing)? {
-                            thread::sleep(FLUSH_STEP);
-                        }
-                        Ok(())
-                    };
-                    if let Err(error) = flush() {
-                        warn("the session store's last writes are not in tables yet", &error);
-                    }
+                flushed = written;
+                if let Err(error) = flush(&shared, stop) {
+                    warn(
+                        "the session store's last writes are not in tables yet",
+                        &error,
+                    );
                 }
             }
         })
@@ -339,6 +322,19 @@ impl Workers {
             .push(thread);
         Ok(())
     }
+}
+
+/// One keyspace after the other: fjall syncs its journal before it writes a table, and while it does that nobody can write. The
+/// file system would write out another one's new table along with it.
+fn flush(shared: &Shared, stop: &Stop) -> Result<()> {
+    let _work = shared.gate.work();
+    for keyspace in 0..KEYSPACES {
+        shared.write(|engine| engine.rotate(keyspace))?;
+        while !stop.is_told() && shared.with(|engine| Ok(engine.is_in_upkeep()))? {
+            thread::sleep(FLUSH_STEP);
+        }
+    }
+    Ok(())
 }
 
 /// Removes what is dead, some of it at a time, until there is no more of it or the store is closed.
