@@ -56,6 +56,7 @@ pub struct FjallStoreBuilder {
     write_buffer_size: u64,
     sweep_every: Option<Duration>,
     clock: Clock,
+    queues_all: bool,
 }
 
 /// The least that is of use as a write buffer: a few large commits.
@@ -68,9 +69,10 @@ impl Default for FjallStoreBuilder {
             prefix: "session".to_owned(),
             cache_sessions: 10_000,
             cache_size: 32 * 1024 * 1024,
-            write_buffer_size: 16 * 1024 * 1024,
+            write_buffer_size: 32 * 1024 * 1024,
             sweep_every: Some(Duration::from_secs(60)),
             clock: Clock::system(),
+            queues_all: false,
         }
     }
 }
@@ -104,14 +106,13 @@ impl FjallStoreBuilder {
         self
     }
 
-    /// How many bytes of what was written last are kept in memory, twice over (for the records and for the values),
-    /// before they are sorted into the database's tables: at least 64 KiB. While they are, new ones are filled, so some
-    /// times as much may be in use where more is written than the disk takes. A database keeps what it was made with:
-    /// on one that is there already this is of no effect. Default: 16 MiB.
+    /// How many bytes of what was written last are kept in memory before they are written to the database's tables: at
+    /// least 64 KiB. While they are, as much again may be in use. fjall keeps the limit that a keyspace was made with: on
+    /// a database that is there already, a larger one is of no effect. Default: 32 MiB.
     ///
-    /// Closing sorts in what is left and empties the journal, if there is more than 1 MiB in it, so that the next start
-    /// is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the journal
-    /// instead, 64 MiB at most and what is in these buffers, which may take some seconds.
+    /// Closing writes the rest to tables and empties the journal, if there is more than 1 MiB in it, so that the next
+    /// start is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the
+    /// journal instead, 64 MiB and these bytes at most, which may take some seconds.
     pub fn write_buffer_size(mut self, bytes: u64) -> Self {
         self.write_buffer_size = bytes;
         self
@@ -128,6 +129,13 @@ impl FjallStoreBuilder {
     /// Where sweeping in the background takes the time from. Default: the system.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Has the commit thread carry out every commit, as if each would have to wait where it was called. For tests.
+    #[doc(hidden)]
+    pub fn queue_all_commits(mut self) -> Self {
+        self.queues_all = true;
         self
     }
 
@@ -193,7 +201,7 @@ impl FjallStoreBuilder {
         let handle = Handle {
             shared,
             committer,
-            always_queued: syncs,
+            always_queued: syncs || self.queues_all,
             workers: Workers::default(),
             closing: Mutex::default(),
         };

@@ -2,7 +2,7 @@
 //!
 //! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
 //! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
-//! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
+//! it in while the store is open, `gate` says which calls would have to wait, `committer` carries out commits that do, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
 //! `keys` know the bytes, `due` knows how far the sweeper has come. Around fjall's files: `folder` looks through them
 //! before they are opened, `creation` completes what was cut off, `recovery` opens them anew after a write that failed,
 //! `journal` empties the journal at a clean close.
@@ -79,9 +79,12 @@ use std::{
 /// before it is on disk.
 ///
 /// # Where it runs
-/// Reads and, but under `Sync`, commits take microseconds and run where they are called. Fsyncs, look-ups by index,
-/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime. Where
-/// more is written than the disk takes, fjall makes those who write wait.
+/// Reads and commits take microseconds and run on the thread that calls them, one commit at a time. A call that would
+/// have to wait leaves that thread and is awaited: for another commit, for a session that another thread is writing, for
+/// the database while it writes or compacts tables, and for an fsync. So at most one thread of the runtime is held up
+/// by the disk, whatever the load. Such commits, and all commits under `Sync`, run on a commit thread of the store;
+/// such reads, and look-ups by index, listings and sweeps, run on tokio's blocking threads. Without a tokio runtime,
+/// reads run where they are called. If more is written than the disk takes, commits take as long as the disk does.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 
