@@ -3,7 +3,7 @@
 //! `HISTORY_OPS` is how many operations to do on each store (default: some thousand), `HISTORY_SEED` the history to begin
 //! with. A violation is printed as the shortest history that still shows it, with the seed.
 
-use level_session::{Durability, FjallStore, MemoryStore};
+use level_session::{Durability, FjallStore, FjallStoreBuilder, MemoryStore};
 use level_session_tests::{
     history::{Crowd, Episode, Rng, Stage, fresh_seed, shortest},
     over_every_store,
@@ -67,11 +67,9 @@ fn in_memory() {
     });
 }
 
-fn fjall(durability: Durability, cached: usize) -> Stage {
+fn fjall(builder: FjallStoreBuilder) -> Stage {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = FjallStore::builder()
-        .durability(durability)
-        .cache_sessions(cached)
+    let store = builder
         .sweep_every(None)
         .open(folder.path().join("sessions"))
         .expect("a new store");
@@ -80,20 +78,27 @@ fn fjall(durability: Durability, cached: usize) -> Stage {
 
 #[test]
 fn embedded() {
-    hunt("fjall", ops(12_000), || fjall(Durability::Buffer, 1_000));
+    hunt("fjall", ops(12_000), || fjall(FjallStore::builder()));
 }
 
 #[test]
 fn embedded_without_a_cache() {
     hunt("fjall without a cache", ops(8_000), || {
-        fjall(Durability::Buffer, 0)
+        fjall(FjallStore::builder().cache_sessions(0))
+    });
+}
+
+#[test]
+fn embedded_with_commits_on_another_thread() {
+    hunt("fjall queued", ops(6_000), || {
+        fjall(FjallStore::builder().queue_all_commits())
     });
 }
 
 #[test]
 fn embedded_and_on_disk() {
     hunt("fjall synced", ops(4_000), || {
-        fjall(Durability::Sync, 1_000)
+        fjall(FjallStore::builder().durability(Durability::Sync))
     });
 }
 

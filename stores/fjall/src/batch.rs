@@ -14,7 +14,12 @@ pub(super) struct Batch<'d> {
     batch: Option<OwnedWriteBatch>,
     /// The earliest deadline that it files in `due`.
     pub(super) files: Option<Timestamp>,
+    /// How much memory it takes until it is in tables, about as fjall counts it.
+    pub(super) bytes: u64,
 }
+
+/// What fjall counts for an entry beside its key and value.
+const ENTRY: usize = 64;
 
 struct Entry<'d> {
     keyspace: &'d Keyspace,
@@ -30,6 +35,7 @@ impl<'d> Batch<'d> {
             first: None,
             batch: None,
             files: None,
+            bytes: 0,
         }
     }
 
@@ -55,6 +61,8 @@ impl<'d> Batch<'d> {
     }
 
     fn add(&mut self, entry: Entry<'d>) {
+        let value = entry.value.as_ref().map_or(0, |value| value.len());
+        self.bytes += (entry.key.len() + value + ENTRY) as u64;
         if self.first.is_none() && self.batch.is_none() {
             self.first = Some(entry);
             return;

@@ -6,6 +6,7 @@ use super::{
     creation,
     engine::Engine,
     fault, folder,
+    gate::Gate,
     recovery::Recovery,
     shared::{Shared, Workers},
 };
@@ -55,6 +56,7 @@ pub struct FjallStoreBuilder {
     write_buffer_size: u64,
     sweep_every: Option<Duration>,
     clock: Clock,
+    queues_all: bool,
 }
 
 /// The least that is of use as a write buffer: a few large commits.
@@ -67,9 +69,10 @@ impl Default for FjallStoreBuilder {
             prefix: "session".to_owned(),
             cache_sessions: 10_000,
             cache_size: 32 * 1024 * 1024,
-            write_buffer_size: 16 * 1024 * 1024,
+            write_buffer_size: 32 * 1024 * 1024,
             sweep_every: Some(Duration::from_secs(60)),
             clock: Clock::system(),
+            queues_all: false,
         }
     }
 }
@@ -103,14 +106,13 @@ impl FjallStoreBuilder {
         self
     }
 
-    /// How many bytes of what was written last are kept in memory, twice over (for the records and for the values),
-    /// before they are sorted into the database's tables: at least 64 KiB. While they are, new ones are filled, so some
-    /// times as much may be in use where more is written than the disk takes. A database keeps what it was made with:
-    /// on one that is there already this is of no effect. Default: 16 MiB.
+    /// How many bytes of what was written last are kept in memory before they are written to the database's tables: at
+    /// least 64 KiB. While they are, as much again may be in use. fjall keeps the limit that a keyspace was made with: on
+    /// a database that is there already, a larger one is of no effect. Default: 32 MiB.
     ///
-    /// Closing sorts in what is left and empties the journal, if there is more than 1 MiB in it, so that the next start
-    /// is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the journal
-    /// instead, 64 MiB at most and what is in these buffers, which may take some seconds.
+    /// Closing writes the rest to tables and empties the journal, if there is more than 1 MiB in it, so that the next
+    /// start is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the
+    /// journal instead, 64 MiB and these bytes at most, which may take some seconds.
     pub fn write_buffer_size(mut self, bytes: u64) -> Self {
         self.write_buffer_size = bytes;
         self
@@ -130,6 +132,13 @@ impl FjallStoreBuilder {
         self
     }
 
+    /// Has the commit thread carry out every commit, as if each would have to wait where it was called. For tests.
+    #[doc(hidden)]
+    pub fn queue_all_commits(mut self) -> Self {
+        self.queues_all = true;
+        self
+    }
+
     /// As [`FjallStore::open`], with these settings.
     ///
     /// # Errors
@@ -140,9 +149,16 @@ impl FjallStoreBuilder {
         self.check()?;
         let (prefix, cache_size) = (self.prefix.clone(), self.cache_size);
         let (cache_sessions, write_buffer) = (self.cache_sessions, self.write_buffer_size);
+        let gate = Arc::new(Gate::default());
         let open = move |path: &Path| {
             let database = open_database(path, cache_size)?;
-            Engine::open(database, &prefix, cache_sessions, write_buffer)
+            Engine::open(
+                database,
+                &prefix,
+                cache_sessions,
+                write_buffer,
+                Arc::clone(&gate),
+            )
         };
         let engine = open(path)?;
         self.start(Shared::new(engine, Recovery::by_path(path, open)))
@@ -159,6 +175,7 @@ impl FjallStoreBuilder {
             &self.prefix,
             self.cache_sessions,
             self.write_buffer_size,
+            Arc::default(),
         )?;
         self.start(Shared::new(engine, Recovery::none()))
     }
@@ -178,20 +195,22 @@ impl FjallStoreBuilder {
 
     pub(super) fn start(self, shared: Shared) -> Result<FjallStore> {
         let shared = Arc::new(shared);
-        let committer = match self.durability {
-            Durability::Sync => Some(Committer::start(Arc::clone(&shared))?),
-            Durability::Buffer | Durability::Interval(_) => None,
-        };
+        let syncs = self.durability == Durability::Sync;
+        let committer = Committer::start(Arc::clone(&shared), syncs)?;
         // From here on the handle ends the threads when it is dropped, also on the way out with an error.
         let handle = Handle {
             shared,
             committer,
+            always_queued: syncs || self.queues_all,
             workers: Workers::default(),
             closing: Mutex::default(),
         };
         if handle.shared.recovery().is_possible() {
             handle.workers.recover(Arc::clone(&handle.shared))?;
         }
+        handle
+            .workers
+            .keep_up(Arc::clone(&handle.shared), self.write_buffer_size)?;
         if let Durability::Interval(every) = self.durability {
             handle.workers.persist(Arc::clone(&handle.shared), every)?;
         }

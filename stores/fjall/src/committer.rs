@@ -1,6 +1,7 @@
-//! Commits that are on disk when they are answered: all that wait share one fsync.
+//! Commits that are carried out on a thread of their own: where they are to be on disk when they are answered, all that
+//! wait share one fsync; else those that would have to wait where they were called.
 
-use super::shared::Shared;
+use super::{gate::Patience, shared::Shared};
 use level_session_store::{
     Clear, Commit, Digest, Error, ErrorKind, Guard, Limit, Outcome, Result, Step, StoreFuture,
     Timestamp, Write, rules,
@@ -17,11 +18,12 @@ use tokio::sync::oneshot;
 /// How many commits share one fsync at most.
 const MOST: usize = 1024;
 
-/// A thread that applies commits and makes them durable.
+/// A thread that applies commits, and makes them durable under [`Durability::Sync`](crate::Durability::Sync).
 ///
-/// It applies them too, rather than wait for what others applied: fjall holds the lock that every write takes while
+/// It applies those too, rather than wait for what others applied: fjall holds the lock that every write takes while
 /// it syncs, and a task that writes meanwhile would stop its runtime's thread for as long.
 pub(super) struct Committer {
+    shared: Arc<Shared>,
     queue: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -45,15 +47,19 @@ struct Owned {
 }
 
 impl Committer {
-    pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
+    pub(super) fn start(shared: Arc<Shared>, syncs: bool) -> Result<Self> {
         let (queue, jobs) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("session-commit".to_owned())
-            .spawn(move || run(&shared, &jobs))
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || run(&shared, &jobs, syncs)
+            })
             .map_err(|cause| {
                 Error::store("cannot start the session store's commit thread", cause)
             })?;
         Ok(Self {
+            shared,
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
         })
@@ -66,7 +72,12 @@ impl Committer {
             {
                 let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
                 let queue = queue.as_ref().ok_or_else(rules::closed)?;
-                queue.send(Job { commit, answer }).map_err(|_| ended())?;
+                let gate = self.shared.gate();
+                gate.queue();
+                queue.send(Job { commit, answer }).map_err(|_| {
+                    gate.carried_out(1);
+                    ended()
+                })?;
             }
             answered.await.map_err(|_| ended())?
         })
@@ -93,37 +104,53 @@ impl Committer {
     }
 }
 
-fn run(shared: &Shared, jobs: &Receiver<Job>) {
+fn run(shared: &Shared, jobs: &Receiver<Job>, syncs: bool) {
     while let Ok(first) = jobs.recv() {
-        let jobs: Vec<_> = std::iter::once(first)
-            .chain(jobs.try_iter().take(MOST - 1))
-            .collect();
-        let mut written = false;
-        let outcomes: Vec<_> = jobs
-            .iter()
-            .map(|job| {
-                let outcome = shared.write(|engine| engine.write(&job.commit.borrow()));
-                written |= matches!(&outcome, Ok((outcome, _)) if outcome.is_done());
-                outcome
-            })
-            .collect();
-        let failed = match written {
-            true => shared.write(|engine| engine.persist()).err(),
-            false => None,
-        };
-        // What was refused was refused in view of the others' writes, so it waits for them as well.
-        let failed = failed.map(Arc::new);
-        for (job, outcome) in jobs.into_iter().zip(outcomes) {
-            let outcome = match (&failed, outcome) {
-                (Some(cause), Ok((outcome, _))) if outcome.is_done() => Err(undurable(cause)),
-                (_, Ok((outcome, current))) => {
-                    shared.tell_ended(job.commit.step, current, &outcome);
-                    Ok(outcome)
-                }
-                (_, Err(error)) => Err(error),
-            };
-            let _ = job.answer.send(outcome); // nobody waits any more: it is stored all the same
+        if syncs {
+            let jobs = std::iter::once(first).chain(jobs.try_iter().take(MOST - 1));
+            carry_out_together(shared, jobs.collect());
+        } else {
+            let outcome = carry_out(shared, &first);
+            shared.gate().carried_out(1);
+            first.answer(shared, outcome);
         }
+    }
+}
+
+fn carry_out(shared: &Shared, job: &Job) -> Result<(Outcome, Digest)> {
+    let _turn = shared.gate().enter();
+    shared
+        .write(|engine| engine.write(&job.commit.borrow(), Patience::Waits))
+        .and_then(|written| written.ok_or_else(ended))
+}
+
+/// Answers commits when all of them are on disk.
+fn carry_out_together(shared: &Shared, jobs: Vec<Job>) {
+    let outcomes: Vec<_> = jobs.iter().map(|job| carry_out(shared, job)).collect();
+    let is_written = |outcome: &Result<(Outcome, Digest)>| matches!(outcome, Ok((outcome, _)) if outcome.is_done());
+    let failed = match outcomes.iter().any(is_written) {
+        true => shared.write(|engine| engine.persist()).err(),
+        false => None,
+    };
+    // What was refused was refused in view of the others' writes, so it waits for them as well.
+    let failed = failed.map(Arc::new);
+    shared.gate().carried_out(jobs.len());
+    for (job, outcome) in jobs.into_iter().zip(outcomes) {
+        let outcome = match (&failed, outcome) {
+            (Some(cause), Ok((outcome, _))) if outcome.is_done() => Err(undurable(cause)),
+            (_, outcome) => outcome,
+        };
+        job.answer(shared, outcome);
+    }
+}
+
+impl Job {
+    fn answer(self, shared: &Shared, outcome: Result<(Outcome, Digest)>) {
+        let outcome = outcome.map(|(outcome, current)| {
+            shared.tell_ended(self.commit.step, current, &outcome);
+            outcome
+        });
+        let _ = self.answer.send(outcome); // nobody waits any more: it is stored all the same
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     batch::Batch,
     due::Due,
     fault::{self, Place},
+    gate::Gate,
     journal::{self, Superfluous},
     keys,
     record::{Outline, Record, Session},
@@ -27,6 +28,9 @@ use std::{
 /// soon, which is what makes removed ones cheap to step over.
 const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
 
+/// How many keyspaces are ours.
+pub(super) const KEYSPACES: usize = 4;
+
 /// How long a close waits for tables to be written at most.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
 const FLUSH_STEP: Duration = Duration::from_millis(2);
@@ -45,6 +49,7 @@ pub(super) struct Disk {
     /// Field, entry and digest -> nothing.
     pub(super) index: Keyspace,
     pub(super) place: Place,
+    pub(super) gate: Arc<Gate>,
     /// How many fsyncs there were.
     pub(super) syncs: Arc<AtomicU64>,
     /// Whether a write failed, so that the database takes no more. Reads that fail have no part in it.
@@ -55,7 +60,12 @@ pub(super) struct Disk {
 
 impl Disk {
     /// `write_buffer` is for keyspaces that are made now: fjall keeps what a keyspace was made with.
-    pub(super) fn open(db: Database, prefix: &str, write_buffer: u64) -> Result<Self> {
+    pub(super) fn open(
+        db: Database,
+        prefix: &str,
+        write_buffer: u64,
+        gate: Arc<Gate>,
+    ) -> Result<Self> {
         let keyspace = |name: &str, buffer: u64| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(buffer);
             db.keyspace(&format!("{prefix}.{name}"), options)
@@ -72,6 +82,7 @@ impl Disk {
             swept: Due::default(),
             db,
             place,
+            gate,
             syncs: Arc::default(),
             has_failed: AtomicBool::new(false),
             #[cfg(test)]
@@ -148,6 +159,29 @@ impl Disk {
         persisted.map_err(|cause| self.failed("make the last writes durable in", cause))?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn keyspaces(&self) -> [&Keyspace; KEYSPACES] {
+        [&self.data, &self.meta, &self.due, &self.index]
+    }
+
+    /// Has what is in memory of a keyspace put into a table, by fjall's threads.
+    pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
+        self.keyspaces()[keyspace]
+            .rotate_memtable()
+            .map(drop)
+            .map_err(|cause| self.failed("write the tables of", cause))
+    }
+
+    /// Whether tables are being written.
+    pub(super) fn is_flushing(&self) -> bool {
+        let flushes = |keyspace: &Keyspace| keyspace.sealed_memtable_count() > 0;
+        self.keyspaces().into_iter().any(flushes)
+    }
+
+    /// Whether fjall joins tables, and may hold its locks for that.
+    pub(super) fn is_compacting(&self) -> bool {
+        self.db.active_compactions() > 0
     }
 
     /// Puts what is in memory into tables, of every keyspace of the database, so that the next start need not take it
@@ -310,6 +344,7 @@ impl Disk {
 
     pub(super) fn apply(&self, batch: Batch<'_>) -> Result<()> {
         let files = batch.files;
+        self.gate.wrote(batch.bytes);
         #[cfg(test)]
         self.faults
             .write()

@@ -7,6 +7,7 @@ mod write;
 use super::{
     cache::{Cache, Large},
     disk::Disk,
+    gate::{self, Gate, Patience},
     journal::Superfluous,
     numbers::Numbers,
     record::{Record, Session},
@@ -37,8 +38,9 @@ impl Engine {
         prefix: &str,
         cache_sessions: usize,
         write_buffer: u64,
+        gate: Arc<Gate>,
     ) -> Result<Self> {
-        let disk = Disk::open(db, prefix, write_buffer)?;
+        let disk = Disk::open(db, prefix, write_buffer, gate)?;
         let large = Arc::new(Large::new(cache_sessions));
         let each = cache_sessions.div_ceil(STRIPES);
         Ok(Self {
@@ -50,8 +52,18 @@ impl Engine {
         })
     }
 
-    pub(super) fn read(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
-        let mut stripes = self.stripe(id);
+    /// `None` if it may take long, and nobody waits.
+    pub(super) fn read(
+        &self,
+        id: Digest,
+        select: Select<'_>,
+        now: Timestamp,
+        patience: Patience,
+    ) -> Result<Option<Loaded>> {
+        let Some(stripe) = gate::lock(&self.stripes[place(id)], patience) else {
+            return Ok(None);
+        };
+        let mut stripes = Locked::One(stripe);
         let cached = stripes.of(id).look(&id, |session| {
             let fields = session
                 .life
@@ -60,8 +72,21 @@ impl Engine {
             Some(Snapshot::new(session.life.meta(now), fields?))
         });
         if let Some(snapshot) = cached {
-            return Ok(Loaded::Live(snapshot));
+            return Ok(Some(Loaded::Live(snapshot)));
         }
+        if patience == Patience::Leaves && self.is_at_work() {
+            return Ok(None);
+        }
+        self.read_from_disk(stripes, id, select, now).map(Some)
+    }
+
+    fn read_from_disk(
+        &self,
+        mut stripes: Locked<'_>,
+        id: Digest,
+        select: Select<'_>,
+        now: Timestamp,
+    ) -> Result<Loaded> {
         let (to, at) = match self.fetch_selected(&mut stripes, id, select)? {
             None => return Ok(Loaded::Missing),
             Some(Record::Ended(at)) => return Ok(Loaded::Ended(at)),
@@ -90,6 +115,15 @@ impl Engine {
             }
             _ => Ok(Loaded::Ended(at)),
         }
+    }
+
+    /// Whether reads and writes may have to wait for the database, as far as that is known.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.disk.gate.is_at_work() || self.disk.is_compacting()
+    }
+
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.disk.gate
     }
 
     /// What is known of a digest. A session is taken out of the cache: put it back when it is stored as it is.
@@ -184,6 +218,16 @@ impl Engine {
         self.disk.persist()
     }
 
+    /// Has what is in memory of a keyspace put into a table, by fjall's threads.
+    pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
+        self.disk.rotate(keyspace)
+    }
+
+    /// Whether tables are being written or joined.
+    pub(super) fn is_in_upkeep(&self) -> bool {
+        self.disk.is_flushing() || self.disk.is_compacting()
+    }
+
     /// Puts what is in memory into tables, where the journal is long.
     pub(super) fn flush(&self) -> Result<Option<Superfluous>> {
         self.disk.flush()
@@ -216,14 +260,15 @@ impl Engine {
     }
 
     /// Two stripes, locked in the order of their places so that two renewals cannot wait for each other.
-    fn pair(&self, first: Digest, second: Digest) -> Locked<'_> {
+    fn pair(&self, first: Digest, second: Digest, patience: Patience) -> Option<Locked<'_>> {
         let (a, b) = (place(first), place(second));
+        let lock = |place: usize| gate::lock(&self.stripes[place], patience);
         if a == b {
-            return self.stripe(first);
+            return lock(a).map(Locked::One);
         }
-        let low = lock(&self.stripes[a.min(b)]);
-        let high = lock(&self.stripes[a.max(b)]);
-        Locked::Two(a.min(b), low, high)
+        let low = lock(a.min(b))?;
+        let high = lock(a.max(b))?;
+        Some(Locked::Two(a.min(b), low, high))
     }
 
     /// Lets go of one stripe and locks that of another session, if not all of them are locked.
@@ -235,8 +280,10 @@ impl Engine {
     }
 
     /// All stripes, in their order.
-    fn all(&self) -> Locked<'_> {
-        Locked::All(self.stripes.iter().map(lock).collect())
+    fn all(&self, patience: Patience) -> Option<Locked<'_>> {
+        let stripes = self.stripes.iter();
+        let locked = stripes.map(|stripe| gate::lock(stripe, patience));
+        locked.collect::<Option<_>>().map(Locked::All)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
 //! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
-//! it in while the store is open, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
+//! it in while the store is open, `gate` says which calls would have to wait, `committer` carries out commits that do, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
 //! `keys` know the bytes, `due` knows how far the sweeper has come. Around fjall's files: `folder` looks through them
 //! before they are opened, `creation` completes what was cut off, `recovery` opens them anew after a write that failed,
 //! `journal` empties the journal at a clean close.
@@ -21,6 +21,7 @@ mod fault;
 mod folder;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod gate;
 mod journal;
 mod keys;
 mod names;
@@ -38,11 +39,13 @@ pub use fuzzing::records;
 
 use self::{
     committer::Committer,
+    engine::Engine,
+    gate::Patience,
     shared::{Shared, Workers},
 };
 use level_session_store::{
     Abilities, Commit, Cursor, Digest, Error, Found, Home, Loaded, Outcome, Page, Result, Select,
-    Store, StoreFuture, Swept, Timestamp, Watch,
+    Store, StoreFuture, Swept, Timestamp, Watch, rules,
 };
 use std::{
     fmt,
@@ -76,15 +79,20 @@ use std::{
 /// before it is on disk.
 ///
 /// # Where it runs
-/// Reads and, but under `Sync`, commits take microseconds and run where they are called. Fsyncs, look-ups by index,
-/// listings and sweeps run on tokio's blocking threads, or where they are called if there is no tokio runtime. Where
-/// more is written than the disk takes, fjall makes those who write wait.
+/// Reads and commits take microseconds and run on the thread that calls them, one commit at a time. A call that would
+/// have to wait leaves that thread and is awaited: for another commit, for a session that another thread is writing, for
+/// the database while it writes or compacts tables, and for an fsync. So at most one thread of the runtime is held up
+/// by the disk, whatever the load. Such commits, and all commits under `Sync`, run on a commit thread of the store;
+/// such reads, and look-ups by index, listings and sweeps, run on tokio's blocking threads. Without a tokio runtime,
+/// reads run where they are called. If more is written than the disk takes, commits take as long as the disk does.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
-    committer: Option<Committer>,
+    committer: Committer,
+    /// Whether every commit goes to the commit thread.
+    always_queued: bool,
     workers: Workers,
     closing: Mutex<()>,
 }
@@ -133,6 +141,29 @@ impl FjallStore {
             .unwrap_or_default()
     }
 
+    fn load_elsewhere(
+        &self,
+        id: Digest,
+        select: Select<'_>,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Loaded> {
+        let names = match select {
+            Select::Names(names) => names.iter().map(|name| (*name).to_owned()).collect(),
+            _ => Vec::new(),
+        };
+        let is_all = matches!(select, Select::All);
+        self.offload(move |this| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let select = match (is_all, &*names) {
+                (true, _) => Select::All,
+                (false, []) => Select::Nothing,
+                (false, names) => Select::Names(names),
+            };
+            let read = |engine: &Engine| engine.read(id, select, now, Patience::Waits);
+            this.shared.with(read)?.ok_or_else(rules::closed)
+        })
+    }
+
     /// Runs what may take long away from the runtime's threads.
     fn offload<T: Send + 'static>(
         &self,
@@ -161,22 +192,19 @@ impl Store for FjallStore {
         select: Select<'a>,
         now: Timestamp,
     ) -> StoreFuture<'a, Loaded> {
-        StoreFuture::ready(self.0.shared.with(|engine| engine.read(id, select, now)))
+        let read = |engine: &Engine| engine.read(id, select, now, Patience::Leaves);
+        match self.0.shared.with(read) {
+            Ok(Some(loaded)) => StoreFuture::ready(Ok(loaded)),
+            Ok(None) => self.load_elsewhere(id, select, now),
+            Err(error) => StoreFuture::ready(Err(error)),
+        }
     }
 
     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
-        match &self.0.committer {
-            Some(committer) => match self.0.shared.is_of_this_process() {
-                Ok(()) => committer.commit(&commit),
-                Err(fork) => StoreFuture::ready(Err(fork)),
-            },
-            None => {
-                let written = self.0.shared.write(|engine| engine.write(&commit));
-                StoreFuture::ready(written.map(|(outcome, current)| {
-                    self.0.shared.tell_ended(commit.step, current, &outcome);
-                    outcome
-                }))
-            }
+        match self.0.commit_at_once(&commit) {
+            Ok(Some(outcome)) => StoreFuture::ready(Ok(outcome)),
+            Ok(None) => self.0.committer.commit(&commit),
+            Err(error) => StoreFuture::ready(Err(error)),
         }
     }
 
@@ -234,13 +262,29 @@ impl Store for FjallStore {
 }
 
 impl Handle {
+    /// Carries a commit out where it was called, if it need not wait there.
+    fn commit_at_once(&self, commit: &Commit<'_>) -> Result<Option<Outcome>> {
+        self.shared.is_of_this_process()?;
+        if self.always_queued {
+            return Ok(None);
+        }
+        let Some(_turn) = self.shared.gate().enter_at_once() else {
+            return Ok(None);
+        };
+        let written = self
+            .shared
+            .write(|engine| engine.write(commit, Patience::Leaves))?;
+        Ok(written.map(|(outcome, current)| {
+            self.shared.tell_ended(commit.step, current, &outcome);
+            outcome
+        }))
+    }
+
     /// Ends the threads, the committer when it has answered all that waits, and lets go of the database. A second
     /// call waits for the first.
     fn close(&self) -> Result<()> {
         let _one = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(committer) = &self.committer {
-            committer.stop();
-        }
+        self.committer.stop();
         self.shared.recovery().stop();
         self.workers.stop();
         self.shared.close()

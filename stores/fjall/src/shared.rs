@@ -1,8 +1,10 @@
 //! The engine, for as long as the store is open, and the threads that look after it.
 
 use super::{
+    disk::KEYSPACES,
     engine::Engine,
     fault,
+    gate::Gate,
     recovery::{self, Recovery},
 };
 use level_session_store::{
@@ -21,6 +23,9 @@ use std::{
 /// How many sessions are swept before the sweeper looks whether it should stop.
 const SWEEP_AT_ONCE: usize = 256;
 
+/// How often it is looked whether tables are written.
+const FLUSH_STEP: Duration = Duration::from_millis(1);
+
 /// What the store and its threads share. Whoever works with the engine holds the lock of its thread's lane for
 /// reading, so that closing, which takes all of them for writing, waits for what is in flight.
 pub(super) struct Shared {
@@ -28,6 +33,7 @@ pub(super) struct Shared {
     expired: WatchList,
     ended: WatchList,
     recovery: Recovery,
+    gate: Arc<Gate>,
     /// The process that has opened the database: a fork of it has neither its threads nor its lock.
     process: AtomicU32,
 }
@@ -41,13 +47,16 @@ enum Lifecycle {
 }
 
 impl Shared {
+    /// The gate is the engine's.
     pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
+        let gate = Arc::clone(engine.gate());
         let state = Lifecycle::Open(Arc::new(engine));
         Self {
             engine: Striped::new(|| RwLock::new(state.clone())),
             expired: WatchList::default(),
             ended: WatchList::default(),
             recovery,
+            gate,
             process: AtomicU32::new(std::process::id()),
         }
     }
@@ -129,6 +138,17 @@ impl Shared {
     fn lock(&self) -> Vec<RwLockWriteGuard<'_, Lifecycle>> {
         let lock = |lane| RwLock::write(lane).unwrap_or_else(PoisonError::into_inner);
         self.engine.iter().map(lock).collect()
+    }
+
+    /// Who may write where it was called.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Does what fjall holds its locks for: commits are awaited meanwhile.
+    fn work(&self, work: impl FnOnce(&Engine) -> Result<()>) -> Result<()> {
+        let _work = self.gate.work();
+        self.write(work)
     }
 
     /// Removes up to `limit` dead sessions, and tells whoever watches.
@@ -220,8 +240,30 @@ impl Workers {
             if shared.recovery.is_due() {
                 return; // which the log tells of
             }
-            if let Err(error) = shared.write(|engine| engine.persist()) {
+            if let Err(error) = shared.work(Engine::persist) {
                 warn("the session store's last writes are not durable", &error);
+            }
+        })
+    }
+
+    /// Has what was written put into tables after so many bytes, before fjall does it at a moment that nobody knows.
+    pub(super) fn keep_up(&self, shared: Arc<Shared>, flush_at: u64) -> Result<()> {
+        self.spawn("session-upkeep", move |stop| {
+            shared.gate.attend();
+            let mut flushed = 0;
+            while !stop.is_told() {
+                thread::park();
+                let written = shared.gate.written();
+                if written - flushed < flush_at || shared.recovery.is_due() {
+                    continue;
+                }
+                flushed = written;
+                if let Err(error) = flush(&shared, stop) {
+                    warn(
+                        "the session store's last writes are not in tables yet",
+                        &error,
+                    );
+                }
             }
         })
     }
@@ -242,6 +284,7 @@ impl Workers {
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
+            thread.thread().unpark();
             if thread.join().is_err() {
                 tracing::error!("a background thread of the session store panicked");
             }
@@ -279,6 +322,19 @@ impl Workers {
             .push(thread);
         Ok(())
     }
+}
+
+/// One keyspace after the other: fjall syncs its journal before it writes a table, and while it does that nobody can write. The
+/// file system would write out another one's new table along with it.
+fn flush(shared: &Shared, stop: &Stop) -> Result<()> {
+    let _work = shared.gate.work();
+    for keyspace in 0..KEYSPACES {
+        shared.write(|engine| engine.rotate(keyspace))?;
+        while !stop.is_told() && shared.with(|engine| Ok(engine.is_in_upkeep()))? {
+            thread::sleep(FLUSH_STEP);
+        }
+    }
+    Ok(())
 }
 
 /// Removes what is dead, some of it at a time, until there is no more of it or the store is closed.

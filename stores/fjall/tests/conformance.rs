@@ -37,6 +37,10 @@ level_session_store::conformance_tests!(
     InDir::new(FjallStore::builder().cache_sessions(1))
 );
 level_session_store::conformance_tests!(
+    queued,
+    InDir::new(FjallStore::builder().queue_all_commits())
+);
+level_session_store::conformance_tests!(
     synced,
     InDir::new(FjallStore::builder().durability(Durability::Sync))
 );
@@ -86,6 +90,11 @@ fn with_a_cache_it_agrees_with_the_model() {
 #[test]
 fn without_a_cache_it_agrees_with_the_model() {
     agrees_with_the_model(80, &FjallStore::builder().cache_sessions(0));
+}
+
+#[test]
+fn with_queued_commits_it_agrees_with_the_model() {
+    agrees_with_the_model(40, &FjallStore::builder().queue_all_commits());
 }
 
 #[test]

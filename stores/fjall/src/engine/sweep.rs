@@ -3,10 +3,13 @@
 use super::Engine;
 use crate::{keys, record::Record};
 use level_session_store::{Digest, Result, Swept, Timestamp};
-use std::{ops::Bound, time::Duration};
+use std::{ops::Bound, thread, time::Duration};
 
 /// When to look again at a record that cannot be read: it is left for somebody to look into.
 const DAMAGED_IS_LEFT: Duration = Duration::from_secs(3600);
+
+/// How long the sweeper gives way to commits at a time.
+const GIVE_WAY: Duration = Duration::from_micros(200);
 
 impl Engine {
     /// Looks at up to `limit` sessions and marks that were due at `now`, and removes those that are dead.
@@ -25,6 +28,10 @@ impl Engine {
         let mut swept = Swept::new(0, limit > 0 && due.len() == limit);
         let last = due.last().map(|(deadline, _)| *deadline);
         for (deadline, id) in due {
+            while self.disk.gate.is_queued() {
+                thread::sleep(GIVE_WAY); // a visitor waits for it, and for this nobody
+            }
+            let _turn = self.disk.gate.enter();
             if self.sweep_one(deadline, id, now)? {
                 swept.sessions += 1;
                 expired(id);

@@ -1,6 +1,7 @@
 //! Applying a commit: read, judge, one batch.
 
-use super::{Engine, Locked};
+use super::{Engine, Locked, place};
+use crate::gate::{self, Patience};
 use crate::record::{Record, Session};
 use level_session_store::{
     Bytes, Clear, Commit, Digest, Done, Lease, Limit, Outcome, Result, Step, Timestamp, Use,
@@ -17,14 +18,32 @@ type Ending = Vec<(Digest, Session)>;
 impl Engine {
     /// Applies a commit. It then survives the end of the process, but not yet that of the machine. Gives the present id
     /// of its session as well.
-    pub(crate) fn write(&self, commit: &Commit<'_>) -> Result<(Outcome, Digest)> {
-        let mut stripes = match commit.step {
+    ///
+    /// `None`, and nothing was touched, if it may take long and nobody waits.
+    pub(crate) fn write(
+        &self,
+        commit: &Commit<'_>,
+        patience: Patience,
+    ) -> Result<Option<(Outcome, Digest)>> {
+        let stripes = match commit.step {
+            _ if patience == Patience::Leaves && self.disk.is_compacting() => None,
             // A limit looks at the sessions of one entry, wherever they are: such a commit is rare (a sign-in), and has
             // all stripes to itself.
-            _ if !commit.limits.is_empty() => self.all(),
-            Step::Renew { to, .. } => self.pair(commit.id, to),
-            _ => self.stripe(commit.id),
+            _ if !commit.limits.is_empty() => self.all(patience),
+            Step::Renew { to, .. } => self.pair(commit.id, to, patience),
+            _ => gate::lock(&self.stripes[place(commit.id)], patience).map(Locked::One),
         };
+        match stripes {
+            Some(mut stripes) => self.write_locked(&mut stripes, commit).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn write_locked<'s>(
+        &'s self,
+        stripes: &mut Locked<'s>,
+        commit: &Commit<'_>,
+    ) -> Result<(Outcome, Digest)> {
         match commit.step {
             Step::Create { created, lease, .. } => {
                 let life = Life {
@@ -32,18 +51,18 @@ impl Engine {
                     lease,
                     former: None,
                 };
-                let outcome = self.create(&mut stripes, commit, life)?;
+                let outcome = self.create(stripes, commit, life)?;
                 Ok((outcome, commit.id))
             }
-            Step::Keep { usage, .. } => self.keep(&mut stripes, commit, usage),
-            Step::Destroy => self.destroy(&mut stripes, commit),
+            Step::Keep { usage, .. } => self.keep(stripes, commit, usage),
+            Step::Destroy => self.destroy(stripes, commit),
             Step::Renew {
                 to,
                 lease,
                 former_works_until,
                 ..
             } => {
-                let outcome = self.renew(&mut stripes, commit, to, lease, former_works_until)?;
+                let outcome = self.renew(stripes, commit, to, lease, former_works_until)?;
                 Ok((outcome, commit.id))
             }
             _ => Err(rules::unknown("step")),

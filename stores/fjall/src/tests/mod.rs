@@ -4,6 +4,7 @@ mod closing;
 mod damage;
 mod disk;
 mod folder;
+mod gate;
 mod outage;
 mod promises;
 mod upkeep;

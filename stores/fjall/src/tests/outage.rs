@@ -172,7 +172,7 @@ fn what_does_not_hold_is_tried_less_and_less_often() {
     let count = Arc::clone(&opened);
     let open = move |path: &Path| {
         let database = builder::open_database(path, 1 << 20)?;
-        let engine = Engine::open(database, "session", 100, 1 << 20)?;
+        let engine = Engine::open(database, "session", 100, 1 << 20, Arc::default())?;
         *engine.disk().faults.writes.lock().unwrap() = Some(full_disk);
         count.fetch_add(1, Ordering::SeqCst);
         Ok(engine)
