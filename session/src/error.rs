@@ -27,8 +27,8 @@ pub enum ErrorKind {
     /// The session ended while this request was at work: destroyed, renewed, or expired. Nothing of this request is
     /// stored; the visitor starts anew with the next request.
     Gone,
-    /// The request is over: its response has been sent, or its handle was dropped. `detach()` gives the session a
-    /// unit of work of its own.
+    /// The request is over: its response's head has been sent, or its handle was dropped. What is stored can be read, and
+    /// nothing written. `detach()` gives the session a unit of work of its own.
     Closed,
     /// A stored value cannot be read as the type that was asked for.
     Decode,
@@ -68,6 +68,17 @@ impl Error {
         }
     }
 
+    /// The error of a handler that asks for a session and is outside of any middleware that gives it one: for adapters,
+    /// and for extractors of your own.
+    #[must_use]
+    pub fn no_middleware() -> Self {
+        Self::new(
+            ErrorKind::Misuse,
+            "this handler is outside of any middleware that uses the session: put the session's middleware (`SessionLayer` in \
+             axum) around its route",
+        )
+    }
+
     pub(crate) fn gone() -> Self {
         Self::new(
             ErrorKind::Gone,
@@ -79,8 +90,8 @@ impl Error {
     pub(crate) fn closed() -> Self {
         Self::new(
             ErrorKind::Closed,
-            "the request that this session belongs to is over: call `detach()` while the request is at work to go on \
-             with the session afterwards",
+            "the request that this session belongs to is over, and what is written now would be lost: call `detach()` while \
+             the request is at work to go on with the session afterwards",
         )
     }
 

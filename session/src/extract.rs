@@ -1,52 +1,47 @@
 //! axum: the extractors, and errors as responses.
 
 use crate::{
-    error::{Error, ErrorKind},
-    middleware::status,
-    session::{Session, SessionData, UntypedSession},
+    error::Error,
+    exchange::RequestSessions,
+    session::{Session, SessionData},
 };
 use axum_core::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, request::Parts};
+use http::request::Parts;
 
 /// `Session<Shop>` or `Session` as an argument of a handler.
 ///
 /// # Rejection
-/// `500 Internal Server Error` if there is no [`SessionLayer`](crate::SessionLayer) round the route, or if two
-/// structs claim one key; the log says which.
+/// `500 Internal Server Error` if there is no [`SessionLayer`](crate::SessionLayer) round the route, if two structs claim
+/// one key, or if the request has several sessions and it is not said which ([`RequestSessions`]); the log says which.
 impl<S: Sync, T: SessionData> FromRequestParts<S> for Session<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let session = parts.extensions.get::<UntypedSession>().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Misuse,
-                "this route has no `SessionLayer`: add `.layer(SessionLayer::new(store, keyring))` to the router \
-                 after its routes",
-            )
-        })?;
-        session.typed()
+        Self::from_extensions(&parts.extensions)
     }
 }
 
-/// An error as a response: `409 Conflict` if the session ended while the request was at work, else `500 Internal
-/// Server Error`. The client is not told why; the log is.
+/// `Option<Session<Shop>>`, for handlers that serve routes with and without the layer: `None` if there is no
+/// [`SessionLayer`](crate::SessionLayer) round the route. A new visitor has a session all the same, an empty one.
+///
+/// # Rejection
+/// As that of `Session`, but for the missing layer.
+impl<S: Sync, T: SessionData> OptionalFromRequestParts<S> for Session<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Error> {
+        let present = parts.extensions.get::<RequestSessions>();
+        present.map(RequestSessions::session).transpose()
+    }
+}
+
+/// An error as a response: see [`Error::to_response`].
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = status(&self);
-        match self.kind() {
-            ErrorKind::Gone => tracing::info!("a request was refused: its session ended meanwhile"),
-            _ => tracing::error!(
-                error = &self as &dyn std::error::Error,
-                "a session failed a request"
-            ),
-        }
-        let text = match status {
-            StatusCode::CONFLICT => "your session has ended or changed: please try again\n",
-            _ => "something went wrong\n",
-        };
-        (status, text).into_response()
+        let (head, text) = self.to_response().into_parts();
+        (head.status, text).into_response()
     }
 }

@@ -62,7 +62,7 @@
 //! - [`derive@SessionData`]: the attributes of the derive.
 //! - [`UntypedSession`]: the life cycle (`renew`, `destroy`, ..) and fields by key; what every session dereferences to.
 //! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: what an accessor returns.
-//! - [`SessionLayer`] for tower and axum, [`Sessions`] for everything else.
+//! - [`SessionLayer`] for tower and axum, [`Exchange`] for the middleware of any framework, [`Sessions`] for the settings.
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
 //! - [`practice`]: layer order, forms, tests, backups, forks.
@@ -97,6 +97,7 @@ mod seldom;
 mod changes;
 mod session;
 // Headers in, a session, headers out.
+mod exchange;
 mod sessions;
 // Transport.
 #[cfg(feature = "axum")]
@@ -126,6 +127,7 @@ pub mod security {}
 
 pub use self::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
 pub use error::{Error, ErrorKind, Result};
+pub use exchange::{Exchange, Failure, RequestSessions};
 pub use expiry::{Expiry, Refresh};
 pub use keyring::Keyring;
 #[cfg(feature = "fjall")]
@@ -138,8 +140,10 @@ pub use level_session_store::{
 };
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
-pub use middleware::{ResponseFuture, SessionLayer, SessionService};
-pub use runtime::Event;
+pub use middleware::{
+    AnyBody, MakeBody, ResponseFuture, SameBody, SessionBody, SessionLayer, SessionService,
+};
+pub use runtime::{Event, Head};
 pub use session::{
     AllFields, Counter, Field, Flash, FlashList, Loading, NoFields, OptField, Session, SessionData,
     SetFrom, Storing, UntypedSession, Updated,

@@ -3,11 +3,11 @@
 use crate::call::Call;
 use http_body_util::Full;
 use hyper::{
-    HeaderMap, Request, Response, StatusCode,
+    Request, Response, StatusCode,
     body::Bytes,
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use level_session::{ErrorKind, Sessions, UntypedSession};
+use level_session::{Head, Sessions, UntypedSession};
 use serde_json::Value;
 
 type Answer = Response<Full<Bytes>>;
@@ -18,24 +18,18 @@ pub(crate) async fn answer<B>(sessions: &Sessions, request: &Request<B>) -> Answ
         Ok(call) => call,
         Err(refusal) => return refuse(refusal),
     };
-    let session = sessions.begin(request.headers());
-    let mut headers = HeaderMap::new();
-    let result = match act(&session, call).await {
-        // Everything that was set is stored here, at once, and `headers` gets the cookie.
-        Ok(value) => sessions
-            .finish(&session, &mut headers)
-            .await
-            .map(|()| value),
-        Err(error) => {
-            sessions.abandon(&session, &mut headers);
-            Err(error)
-        }
-    };
-    let mut response = match result {
+    let mut exchange = sessions.exchange(request.method(), request.headers());
+    let mut response = match act(exchange.session(), call).await {
         Ok(value) => json(&value),
-        Err(error) => fail(&error),
+        // The client learns that it failed, the log learns why.
+        Err(error) => error.to_response().map(Full::from),
     };
-    response.headers_mut().extend(headers);
+    // Everything that was set is stored here, at once.
+    if let Err(failure) = exchange.commit(Head::of(&response)).await {
+        response = failure.into_response().map(Full::from);
+    }
+    // The headers get the cookie.
+    exchange.end(response.headers_mut());
     response
 }
 
@@ -61,26 +55,6 @@ fn refuse(refusal: StatusCode) -> Answer {
         response.headers_mut().insert(ALLOW, allowed);
     }
     response
-}
-
-/// The client learns that it failed, the log learns why.
-fn fail(error: &level_session::Error) -> Answer {
-    match error.kind() {
-        ErrorKind::Gone | ErrorKind::Contended => {
-            tracing::info!(%error, "a request was refused");
-            text(
-                StatusCode::CONFLICT,
-                "your session has ended or changed: please try again\n",
-            )
-        }
-        _ => {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "a session failed a request"
-            );
-            text(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong\n")
-        }
-    }
 }
 
 fn text(status: StatusCode, text: &'static str) -> Answer {

@@ -58,6 +58,11 @@ impl SessionCookie {
         }
     }
 
+    /// The name.
+    pub(crate) fn name(&self) -> &str {
+        self.config.name()
+    }
+
     #[cfg(any(test, fuzzing))]
     pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
         self.signer.find(&Lines::of(request)?, 0)

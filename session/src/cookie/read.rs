@@ -24,6 +24,27 @@ impl Lines {
             others: lines.collect(),
         })
     }
+
+    /// Those of a request of another HTTP library, whose lines are copied. A byte that no header may hold spoils the
+    /// cookie that it stands in, and no other.
+    pub(crate) fn copied(lines: impl IntoIterator<Item: AsRef<[u8]>>) -> Option<Self> {
+        let mut lines = lines.into_iter().filter_map(|line| copied(line.as_ref()));
+        Some(Self {
+            first: lines.next()?,
+            others: lines.collect(),
+        })
+    }
+}
+
+fn copied(line: &[u8]) -> Option<HeaderValue> {
+    let whole = HeaderValue::from_bytes(line);
+    let spoilt = |byte: &u8| match *byte {
+        b'\t' | 32..=126 | 128.. => *byte,
+        _ => b'?',
+    };
+    let whole =
+        whole.or_else(|_| HeaderValue::from_bytes(&line.iter().map(spoilt).collect::<Vec<_>>()));
+    whole.ok()
 }
 
 /// The values of all cookies with this name, in the order in which they were sent, in however many header lines.

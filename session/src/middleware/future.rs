@@ -1,17 +1,16 @@
 //! The response: the handler's, and then the commit before its head leaves.
 
-use super::status;
+use super::body::MakeBody;
 use crate::{
-    error::{Error, ErrorKind},
-    session::{Committing, UnitOfWork, UntypedSession},
-    sessions,
+    exchange::{Commit, Exchange, grpc_content_type},
+    runtime::Head,
 };
-use http::{HeaderValue, Response, header::CACHE_CONTROL};
+use http::Response;
 use pin_project_lite::pin_project;
 use std::{
     fmt,
+    marker::PhantomData,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -19,134 +18,68 @@ pin_project! {
     /// The response of a [`SessionService`](super::SessionService).
     ///
     /// If it is dropped before it is done (the client went away), or the handler panics, nothing is stored.
-    pub struct ResponseFuture<F, B> {
+    pub struct ResponseFuture<F, B, M> {
         #[pin]
         inner: F,
-        commit: Option<Committing<Arc<UnitOfWork>>>,
+        commit: Option<Commit>,
         response: Option<Response<B>>,
-        closing: Option<Closing>,
+        exchange: Option<Exchange>,
+        body: PhantomData<fn() -> M>,
     }
 }
 
-/// The session's side of a request. Dropping it closes the session's handles.
-pub(super) struct Closing {
-    session: UntypedSession,
-    closed: bool,
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        if !self.closed {
-            self.session.unit().close();
-        }
-    }
-}
-
-impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(inner: F, closing: Option<Closing>) -> Self {
+impl<F, B, M> ResponseFuture<F, B, M> {
+    pub(super) fn new(inner: F, exchange: Option<Exchange>) -> Self {
         Self {
             inner,
             commit: None,
             response: None,
-            closing,
+            exchange,
+            body: PhantomData,
         }
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<F, B, E, M> Future for ResponseFuture<F, B, M>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: Default,
+    M: MakeBody<B>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<M::Body>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(closing) = this.closing else {
-            return this.inner.poll(cx);
+        let Some(exchange) = this.exchange else {
+            return Poll::Ready(Ok(M::pass(ready!(this.inner.poll(cx))?)));
         };
-        if this.commit.is_none() {
+        if this.response.is_none() {
             let mut response = ready!(this.inner.poll(cx))?;
-            let Some(commit) = closing.end_or_commit(&mut response) else {
-                return Poll::Ready(Ok(response));
-            };
-            *this.commit = Some(commit);
+            let status = response.status();
+            *this.commit = exchange.end_or_commit(status, response.headers_mut());
+            if this.commit.is_none() {
+                return Poll::Ready(Ok(M::pass(response)));
+            }
             *this.response = Some(response);
         }
         let outcome = match this.commit {
             Some(commit) => ready!(Pin::new(commit).poll(cx)),
             None => Ok(()),
         };
-        let response = this.response.take().unwrap_or_default();
-        Poll::Ready(Ok(match outcome {
-            Ok(()) => closing.end(response),
-            Err(error) => closing.fail(&error),
-        }))
+        *this.commit = None; // it has a handle on the session, and whether there are others matters
+        let mut response = match (outcome, this.response.take()) {
+            (Ok(()), Some(response)) => M::pass(response),
+            (Err(error), Some(response)) => {
+                let failure = exchange.failure(error, grpc_content_type(Head::of(&response)));
+                failure.into_response().map(M::make)
+            }
+            (_, None) => panic!("a response was polled after it was given"),
+        };
+        exchange.end_by_ref(response.headers_mut());
+        Poll::Ready(Ok(response))
     }
 }
 
-impl Closing {
-    pub(super) fn new(session: UntypedSession) -> Self {
-        Self {
-            session,
-            closed: false,
-        }
-    }
-
-    /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
-    fn end_or_commit<B>(
-        &mut self,
-        response: &mut Response<B>,
-    ) -> Option<Committing<Arc<UnitOfWork>>> {
-        let unit = self.session.unit();
-        let policy = unit.runtime.policy;
-        let commits = policy.commits(response.status(), response.headers());
-        match unit.close_unless_it_stores(commits) {
-            Some(end) => {
-                self.closed = true;
-                sessions::end(&self.session, end, response.headers_mut());
-                None
-            }
-            None => Some(Committing::new(self.session.shared_unit())),
-        }
-    }
-
-    fn end<B>(&mut self, mut response: Response<B>) -> Response<B> {
-        self.closed = true;
-        sessions::end(
-            &self.session,
-            self.session.unit().close(),
-            response.headers_mut(),
-        );
-        response
-    }
-
-    /// Nothing is stored: the client must not be told of a success, nor why.
-    fn fail<B: Default>(&mut self, error: &Error) -> Response<B> {
-        let session = self.session.log_id();
-        let session = session.as_deref().unwrap_or("new");
-        match error.kind() {
-            ErrorKind::Gone => {
-                tracing::info!(
-                    session,
-                    "a request was refused: its session ended meanwhile"
-                );
-            }
-            _ => tracing::error!(
-                session,
-                error = error as &dyn std::error::Error,
-                "a request's session could not be stored"
-            ),
-        }
-        let mut response = Response::new(B::default());
-        *response.status_mut() = status(error);
-        let no_store = HeaderValue::from_static("no-store");
-        response.headers_mut().insert(CACHE_CONTROL, no_store);
-        self.end(response)
-    }
-}
-
-impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+impl<F, B, M> fmt::Debug for ResponseFuture<F, B, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -1,7 +1,11 @@
 //! The layer, and its settings.
 
-use super::SessionService;
+use super::{
+    SessionService,
+    body::{AnyBody, SameBody},
+};
 use crate::{keyring::Keyring, sessions::Sessions, store::Store};
+use std::marker::PhantomData;
 use tower_layer::Layer;
 
 /// A tower layer that gives every request its session.
@@ -16,11 +20,16 @@ use tower_layer::Layer;
 ///
 /// A 408 comes from a layer that has cancelled the handler, such as tower-http's `TimeoutLayer`: half of what a handler
 /// changed is no commit. Put layers that answer in the handler's place with another status (a timeout as 429, say) round
-/// this one, not into it.
+/// this one, not into it, or name the status with [`commit_when`](crate::SessionsBuilder::commit_when).
 ///
 /// If it cannot be stored, the response is replaced: by `500 Internal Server Error` without a body, or by
-/// `409 Conflict` if the session ended while the request was at work ([`ErrorKind::Gone`](crate::ErrorKind::Gone)).
-/// The reason is logged with `tracing` and not told to the client.
+/// `409 Conflict` if the session ended while the request was at work ([`ErrorKind::Gone`](crate::ErrorKind::Gone)) and
+/// the handler was not told; in gRPC by the status `INTERNAL` or `ABORTED`.
+/// [`on_failure`](crate::SessionsBuilder::on_failure) makes the page. The reason is logged with `tracing` and not told to
+/// the client.
+///
+/// While the body streams, the session can be read and no longer changed: [`detach`](crate::UntypedSession::detach) is for
+/// that.
 ///
 /// A request that does not use its session costs no store access and gets no cookie.
 ///
@@ -41,8 +50,9 @@ use tower_layer::Layer;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct SessionLayer {
+pub struct SessionLayer<M = SameBody> {
     sessions: Sessions,
+    body: PhantomData<fn() -> M>,
 }
 
 impl SessionLayer {
@@ -53,6 +63,32 @@ impl SessionLayer {
         Sessions::new(store, keyring).into()
     }
 
+    /// The layer for services whose response bodies it cannot make itself: of a layer within that wraps them (`TraceLayer`,
+    /// `CompressionLayer`), of a `StreamBody`, of tonic. Its responses have a [`SessionBody`](crate::SessionBody) around
+    /// that. Where the layer takes a service without it, as axum's router, that is faster.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use level_session::{Keyring, MemoryStore, SessionLayer};
+    /// use tower::ServiceBuilder;
+    /// use tower_http::trace::TraceLayer;
+    ///
+    /// # fn main() -> Result<(), level_session::Error> {
+    /// let sessions = SessionLayer::new(MemoryStore::new(), Keyring::generate()?);
+    /// let layers = ServiceBuilder::new().layer(sessions.any_body()).layer(TraceLayer::new_for_http());
+    /// let app: Router = Router::new().route("/", get(async || "hello")).layer(layers);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn any_body(self) -> SessionLayer<AnyBody> {
+        SessionLayer {
+            sessions: self.sessions,
+            body: PhantomData,
+        }
+    }
+}
+
+impl<M> SessionLayer<M> {
     /// The sessions behind the layer.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
@@ -62,12 +98,15 @@ impl SessionLayer {
 
 impl From<Sessions> for SessionLayer {
     fn from(sessions: Sessions) -> Self {
-        Self { sessions }
+        Self {
+            sessions,
+            body: PhantomData,
+        }
     }
 }
 
-impl<S> Layer<S> for SessionLayer {
-    type Service = SessionService<S>;
+impl<S, M> Layer<S> for SessionLayer<M> {
+    type Service = SessionService<S, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
         SessionService::new(inner, self.sessions.clone())

@@ -1,52 +1,56 @@
 //! The service: a session in, headers out.
 
-use super::{ResponseFuture, future::Closing};
-use crate::{session::UntypedSession, sessions::Sessions};
+use super::{
+    ResponseFuture,
+    body::{MakeBody, SameBody},
+};
+use crate::sessions::Sessions;
 use http::{Request, Response};
-use std::task::{Context, Poll};
+use std::{
+    marker::PhantomData,
+    task::{Context, Poll},
+};
 use tower_service::Service;
 
 /// A service whose requests have a session: made by [`SessionLayer`](super::SessionLayer).
 ///
-/// The session is an [`UntypedSession`] among the request's extensions. Where a layer of the same [`Sessions`] is further out
-/// already (a router nested in another), its session is used, and it decides what is stored.
+/// Handlers find the session with [`Session::from_extensions`](crate::Session::from_extensions). Where a layer of the same
+/// [`Sessions`] is further out already (a router nested in another), its session is used, and it decides what is stored.
+/// Layers of other `Sessions` need cookies of other names: see [`RequestSessions`](crate::RequestSessions).
 #[derive(Clone, Debug)]
-pub struct SessionService<S> {
+pub struct SessionService<S, M = SameBody> {
     inner: S,
     sessions: Sessions,
+    body: PhantomData<fn() -> M>,
 }
 
-impl<S> SessionService<S> {
+impl<S, M> SessionService<S, M> {
     pub(super) fn new(inner: S, sessions: Sessions) -> Self {
-        Self { inner, sessions }
+        Self {
+            inner,
+            sessions,
+            body: PhantomData,
+        }
     }
 }
 
-impl<S, In, Out> Service<Request<In>> for SessionService<S>
+impl<S, In, Out, M> Service<Request<In>> for SessionService<S, M>
 where
     S: Service<Request<In>, Response = Response<Out>>,
-    Out: Default,
+    M: MakeBody<Out>,
 {
-    type Response = Response<Out>;
+    type Response = Response<M::Body>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, Out>;
+    type Future = ResponseFuture<S::Future, Out, M>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
-        // A layer of the same sessions further out has begun the request, and will end it.
-        let outer = request.extensions().get::<UntypedSession>();
-        let closing = match outer.is_some_and(|session| self.sessions.has_begun(session)) {
-            true => None,
-            false => {
-                let session = self.sessions.begin(request.headers());
-                request.extensions_mut().insert(session.clone());
-                Some(Closing::new(session))
-            }
-        };
+        let exchange = self.sessions.exchange(request.method(), request.headers());
+        let exchange = exchange.enter(request.extensions_mut());
         // After that, since the inner service may panic when it is called.
-        ResponseFuture::new(self.inner.call(request), closing)
+        ResponseFuture::new(self.inner.call(request), exchange)
     }
 }

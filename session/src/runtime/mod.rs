@@ -4,7 +4,7 @@ mod observe;
 mod policy;
 mod times;
 
-pub use observe::Event;
+pub use {observe::Event, policy::Head};
 pub(crate) use {observe::Observer, policy::Policy, times::Kind};
 
 use self::times::{End, Ending, Times};
@@ -21,10 +21,14 @@ use crate::{
     },
 };
 use std::{
+    any::TypeId,
     fmt,
     future::poll_fn,
     pin::pin,
-    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     time::Duration,
 };
@@ -58,6 +62,8 @@ pub(crate) struct Runtime {
     /// The library's own fields that are read along when a session is first asked for.
     pub(crate) along: Vec<FieldName>,
     pub(crate) policy: Policy,
+    /// The structs that belong to these sessions where a request has several.
+    pub(crate) declared: Vec<TypeId>,
     shared: Arc<Shared>,
 }
 
@@ -72,6 +78,7 @@ struct Shared {
     times: Times,
     /// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
     ends: Arc<[watch::Sender<()>; TURNS]>,
+    closing: AtomicBool,
     /// What the store calls when a session was ended, be it by another process: for as long as it is held here.
     _ended: Arc<Watch>,
     /// Uses that could not be noted: where the store takes nothing, one with every request.
@@ -101,12 +108,14 @@ impl Runtime {
             observer: Observer::default(),
             along: Vec::new(),
             policy: Policy::default(),
+            declared: Vec::new(),
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
                 first_schema: OnceLock::new(),
                 turns: std::array::from_fn(|_| Mutex::const_new(())),
                 times: Times::default(),
                 ends,
+                closing: AtomicBool::new(false),
                 _ended: ended,
                 unnoted: Seldom::default(),
             }),
@@ -179,7 +188,25 @@ impl Runtime {
         self.observer.tell(event);
     }
 
-    /// Changes when this session may have ended, or another.
+    /// The application is about to end: whoever waits for the end of a session need not wait any longer.
+    pub(crate) fn close(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        for ends in &*self.shared.ends {
+            ends.send_replace(());
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.shared.closing.load(Ordering::Acquire)
+    }
+
+    /// Waits until the application is about to end.
+    pub(crate) async fn closes(&self) {
+        let mut wakes = self.shared.ends[0].subscribe();
+        while !self.is_closing() && wakes.changed().await.is_ok() {}
+    }
+
+    /// Changes when this session may have ended, or another, and when the application is about to end.
     pub(crate) fn ends(&self, id: Digest) -> watch::Receiver<()> {
         self.shared.ends[place(id)].subscribe()
     }

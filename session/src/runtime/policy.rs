@@ -1,15 +1,111 @@
 //! What becomes of a request's changes, given its response.
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use crate::error::Error;
+use http::{HeaderMap, HeaderName, Response, StatusCode, header::CONTENT_TYPE};
+use std::{fmt, sync::Arc};
 
 /// Made once: from text, it would be parsed for every response.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// Which responses store what the request changed.
-#[derive(Clone, Copy, Debug, Default)]
+/// The head of a response, of whatever HTTP library: what is known when it is decided whether the request is stored.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
+    status: StatusCode,
+    headers: Headers<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Headers<'a> {
+    Map(&'a HeaderMap),
+    Lookup(&'a dyn Fn(&str) -> Option<&'a [u8]>),
+}
+
+impl<'a> Head<'a> {
+    /// That of a response with this status and these headers.
+    #[must_use]
+    pub fn new(status: StatusCode, headers: &'a HeaderMap) -> Self {
+        Self {
+            status,
+            headers: Headers::Map(headers),
+        }
+    }
+
+    /// That of this response.
+    #[must_use]
+    pub fn of<B>(response: &'a Response<B>) -> Self {
+        Self::new(response.status(), response.headers())
+    }
+
+    /// For frameworks with header types of their own: `header` gives the value of a header by its name in lower case.
+    /// A `status` that HTTP does not know counts as 500.
+    ///
+    /// ```
+    /// use level_session::Head;
+    ///
+    /// let headers = [("grpc-status", "13")];
+    /// let find = |name: &str| {
+    ///     headers.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_bytes())
+    /// };
+    /// let head = Head::lookup(200, &find);
+    /// assert_eq!(head.header("grpc-status"), Some(&b"13"[..]));
+    /// ```
+    #[must_use]
+    pub fn lookup(status: u16, header: &'a dyn Fn(&str) -> Option<&'a [u8]>) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            headers: Headers::Lookup(header),
+        }
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The first value of a header, by its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        match self.headers {
+            Headers::Map(map) => map.get(name).map(|value| value.as_bytes()),
+            Headers::Lookup(lookup) => lookup(name),
+        }
+    }
+
+    fn known_header(&self, name: &HeaderName) -> Option<&'a [u8]> {
+        match self.headers {
+            Headers::Map(map) => map.get(name).map(|value| value.as_bytes()),
+            Headers::Lookup(lookup) => lookup(name.as_str()),
+        }
+    }
+
+    /// The content type, if the response is one of gRPC.
+    pub(crate) fn grpc_content_type(&self) -> Option<&'a [u8]> {
+        let content_type = self.known_header(&CONTENT_TYPE)?;
+        content_type
+            .starts_with(b"application/grpc")
+            .then_some(content_type)
+    }
+}
+
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers hold cookies.
+        let mut out = f.debug_struct("Head");
+        out.field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Which responses store what the request changed, and what is answered where that fails.
+#[derive(Clone, Default)]
 pub(crate) struct Policy {
     pub(crate) commit_on_server_error: bool,
+    pub(crate) commit_when: Option<Arc<CommitWhen>>,
+    pub(crate) on_failure: Option<Arc<OnFailure>>,
 }
+
+type CommitWhen = dyn Fn(&Head<'_>) -> bool + Send + Sync;
+type OnFailure = dyn Fn(&Error) -> Response<Vec<u8>> + Send + Sync;
 
 impl Policy {
     /// Whether a response with this head stores what its request changed.
@@ -20,12 +116,16 @@ impl Policy {
     /// - A gRPC status that is an error does not, although it travels as HTTP 200. It is in the head where the response
     ///   has no body.
     /// - Any other 4xx does: a counter of failed sign-ins, say.
-    pub(crate) fn commits(self, status: StatusCode, headers: &HeaderMap) -> bool {
-        let grpc_error = headers
-            .get(&GRPC_STATUS)
-            .is_some_and(|status| status.as_bytes() != b"0");
-        let server_error = status.is_server_error() || grpc_error;
-        status != StatusCode::REQUEST_TIMEOUT && (!server_error || self.commit_on_server_error)
+    ///
+    /// The application's own condition holds besides.
+    pub(crate) fn commits(&self, head: Head<'_>) -> bool {
+        let grpc_error = head
+            .known_header(&GRPC_STATUS)
+            .is_some_and(|status| status != b"0");
+        let server_error = head.status.is_server_error() || grpc_error;
+        head.status != StatusCode::REQUEST_TIMEOUT
+            && (!server_error || self.commit_on_server_error)
+            && self.commit_when.as_ref().is_none_or(|when| when(&head))
     }
 }
 
@@ -39,14 +139,20 @@ mod tests {
     fn errors_of_the_server_and_a_timeout_in_the_handler_s_place_store_nothing() {
         let headers = HeaderMap::new();
         for code in 100..=599 {
-            let status = StatusCode::from_u16(code).unwrap();
-            let commits = Policy::default().commits(status, &headers);
+            let head = Head::new(StatusCode::from_u16(code).unwrap(), &headers);
+            let commits = Policy::default().commits(head);
             assert_eq!(commits, code < 500 && code != 408, "{code}");
             let always = Policy {
                 commit_on_server_error: true,
+                ..Policy::default()
             };
-            assert_eq!(always.commits(status, &headers), code != 408, "{code}");
+            assert_eq!(always.commits(head), code != 408, "{code}");
+            let nothing = |_: &str| None;
+            let elsewhere = Head::lookup(code, &nothing);
+            assert_eq!(Policy::default().commits(elsewhere), commits, "{code}");
         }
+        let nothing = |_: &str| None;
+        assert!(!Policy::default().commits(Head::lookup(0, &nothing)));
     }
 
     #[test]
@@ -56,10 +162,12 @@ mod tests {
             headers.insert("grpc-status", HeaderValue::from_static(status));
             let policy = Policy::default();
             assert_eq!(
-                policy.commits(StatusCode::OK, &headers),
+                policy.commits(Head::new(StatusCode::OK, &headers)),
                 commits,
                 "{status:?}"
             );
+            let find = |name: &str| (name == "grpc-status").then_some(status.as_bytes());
+            assert_eq!(policy.commits(Head::lookup(200, &find)), commits);
         }
     }
 }

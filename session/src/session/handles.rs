@@ -353,7 +353,7 @@ impl<T: CounterValue> Counter<'_, T> {
 /// A value that is read once: reading takes it.
 ///
 /// `.await` gives the value and claims it at once, so that of two concurrent requests one shows it. [`peek`](Self::peek)
-/// looks without taking.
+/// looks without taking; so does `.await` in a HEAD request, whose response nobody is shown.
 #[must_use = "a handle does nothing by itself: `.await` takes, `.set(..)?` writes"]
 pub struct Flash<'a, T: 'static> {
     session: &'a UntypedSession,
@@ -414,7 +414,13 @@ impl<T: Send> Future for Flash<'_, T> {
             key,
             taking,
         } = &mut *self;
-        let future = taking.get_or_insert_with(|| Box::pin(OptField::new(session, *key).take()));
+        let future = taking.get_or_insert_with(|| {
+            let field = OptField::new(session, *key);
+            match session.unit().is_head() {
+                true => Box::pin(field),
+                false => Box::pin(field.take()),
+            }
+        });
         future.as_mut().poll(cx)
     }
 }

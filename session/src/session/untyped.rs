@@ -32,9 +32,13 @@ impl UntypedSession {
         &self.0
     }
 
-    #[cfg(feature = "tower")]
     pub(crate) fn shared_unit(&self) -> Arc<UnitOfWork> {
         self.0.clone()
+    }
+
+    /// Whether there are other handles on the same unit of work.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     // ---- fields by key

@@ -3,14 +3,15 @@
 use super::Sessions;
 use crate::{
     cookie::{CookieConfig, SessionCookie},
-    error::Result,
+    error::{Error, Result},
     expiry::Expiry,
     id::IdSource,
-    runtime::{Event, Observer, Runtime},
+    runtime::{Event, Head, Observer, Runtime},
     session::SessionData,
     store::{Clock, ConfigError, FieldName},
 };
-use std::{sync::Arc, time::Duration};
+use http::Response;
+use std::{any::TypeId, sync::Arc, time::Duration};
 
 /// The settings of [`Sessions`]: made by [`Sessions::builder`]. All have safe defaults.
 ///
@@ -117,6 +118,59 @@ impl SessionsBuilder {
         self
     }
 
+    /// Stores what a request changed only if `when` holds of its response, beside the library's own conditions: for
+    /// failures that the library does not know, such as a GraphQL error that travels as 200, or a layer that answers in the
+    /// handler's place with a status of its own. It is not asked about a 408, a gRPC error and, by default, a 5xx, which do
+    /// not store.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// # fn main() -> Result<(), level_session::ConfigError> {
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .commit_when(|head| head.status() != 429 && head.header("x-graphql-errors").is_none())
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn commit_when(mut self, when: impl Fn(&Head<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.runtime.policy.commit_when = Some(Arc::new(when));
+        self
+    }
+
+    /// Makes the page for requests whose changes could not be stored. Default: an empty response with the
+    /// [status](Error::status) of the error. A gRPC call gets its status whatever is set here.
+    ///
+    /// The response says `Cache-Control: no-store`, and one with a status below 300 gets that of the error: the client must
+    /// not be told of a success. A redirect stays one.
+    ///
+    /// It is not for errors that a handler returns: those are its own, and so is the answer of a handler that was told that
+    /// its session has ended.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// # fn main() -> Result<(), level_session::ConfigError> {
+    /// use http::{Response, header::CONTENT_TYPE};
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .on_failure(|error| {
+    ///         let page = match error.status().as_u16() {
+    ///             409 => "<p>You were signed out meanwhile. <a href=/sign-in>Sign in</a>",
+    ///             _ => "<p>Something went wrong, and nothing was saved.",
+    ///         };
+    ///         let response = Response::builder().status(error.status());
+    ///         response.header(CONTENT_TYPE, "text/html").body(page).expect("a valid head")
+    ///     })
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn on_failure<B: Into<Vec<u8>>>(
+        mut self,
+        page: impl Fn(&Error) -> Response<B> + Send + Sync + 'static,
+    ) -> Self {
+        let page = move |error: &Error| page(error).map(Into::into);
+        self.runtime.policy.on_failure = Some(Arc::new(page));
+        self
+    }
+
     /// Calls `observe` whenever a session was created, renewed, destroyed, or had expired and was removed: once each,
     /// after it was stored (OWASP, "Logging Sessions Life Cycle"). It should be quick; it cannot prevent anything, and
     /// nothing is undone if it panics.
@@ -142,7 +196,11 @@ impl SessionsBuilder {
     /// Declares that this application uses `T`: its keys are checked against those of the other structs by
     /// [`build`](Self::build), and untyped writes are checked against its types from the first request on. Without it,
     /// that begins with the first request that uses `T`.
+    ///
+    /// Where a request has several sessions, of cookies with different names, `T` is found in the one that declares it:
+    /// see [`RequestSessions`](crate::RequestSessions).
     pub fn data<T: SessionData>(mut self) -> Self {
+        self.runtime.declared.push(TypeId::of::<T>());
         if let Err(clash) = self.runtime.register(T::SCHEMA) {
             let setting = format!("session data `{}`", T::SCHEMA.type_name());
             let refused = ConfigError::new(setting, clash.to_string());

@@ -15,7 +15,7 @@ use crate::{
     session::{CookieAction, Session, SessionData, UnitOfWork, UntypedSession},
     store::Store,
 };
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use std::{fmt, sync::Arc};
 
 /// The sessions of an application: a store, the keys of its cookies, and the settings.
@@ -27,7 +27,7 @@ use std::{fmt, sync::Arc};
 ///
 /// ```
 /// use level_session::{Keyring, Sessions, store::MemoryStore};
-/// use http::{HeaderMap, StatusCode};
+/// use http::HeaderMap;
 ///
 /// # async fn handle() -> level_session::Result<()> {
 /// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
@@ -59,9 +59,12 @@ impl Sessions {
     }
 
     /// A builder with the settings of these sessions: what it builds shares their store, and their knowledge of what
-    /// is declared and who waits for an end.
+    /// is declared and who waits for an end. The structs that [`data`](SessionsBuilder::data) has declared stay with these
+    /// sessions where a request has both.
     pub fn to_builder(&self) -> SessionsBuilder {
-        SessionsBuilder::over(Runtime::clone(&self.0))
+        let mut runtime = Runtime::clone(&self.0);
+        runtime.declared.clear();
+        SessionsBuilder::over(runtime)
     }
 
     /// The session of a request. Nothing happens until it is used: no store access, no cookie, and the request's
@@ -71,13 +74,11 @@ impl Sessions {
     /// the same as none.
     #[must_use]
     pub fn begin(&self, request: &HeaderMap) -> UntypedSession {
-        UntypedSession::new(UnitOfWork::new(self.0.clone(), Lines::of(request)))
+        self.begin_with(Lines::of(request), false)
     }
 
-    /// Whether it was [begun](Self::begin) here, with these settings.
-    #[cfg(feature = "tower")]
-    pub(crate) fn has_begun(&self, session: &UntypedSession) -> bool {
-        Arc::ptr_eq(&self.0, &session.unit().runtime)
+    pub(crate) fn begin_with(&self, cookies: Option<Lines>, is_head: bool) -> UntypedSession {
+        UntypedSession::new(UnitOfWork::new(self.0.clone(), cookies, is_head))
     }
 
     /// The same with a declared type.
@@ -100,35 +101,35 @@ impl Sessions {
         result
     }
 
-    /// Whether a response with this head stores what its request changed: then [`finish`](Self::finish) the request,
-    /// else [`abandon`](Self::abandon) it. A 5xx, a 408 and a gRPC status that is an error do not store.
-    ///
-    /// ```
-    /// # use level_session::{Keyring, MemoryStore, Sessions};
-    /// # fn main() -> Result<(), level_session::ConfigError> {
-    /// use http::{HeaderMap, StatusCode};
-    ///
-    /// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
-    /// let headers = HeaderMap::new();
-    /// assert!(sessions.stores(StatusCode::FORBIDDEN, &headers));
-    /// assert!(!sessions.stores(StatusCode::BAD_GATEWAY, &headers));
-    /// # Ok(()) }
-    /// ```
-    #[must_use]
-    pub fn stores(&self, status: StatusCode, headers: &HeaderMap) -> bool {
-        self.0.policy.commits(status, headers)
-    }
-
     /// Ends a request that failed: what was changed and not committed is dropped, a `renew` or `destroy` included.
     /// Adds to the response what earlier commits of the request asked for.
     pub fn abandon(&self, session: &UntypedSession, response: &mut HeaderMap) {
-        end(session, session.unit().close(), response);
+        end(session, session.unit().close(true), response);
     }
 
     /// The store.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.0.store
+    }
+
+    /// Tells connections that outlive their requests to end: every [`ended`](UntypedSession::ended) returns, now and from
+    /// now on. Requests go on as before. Call it when a graceful shutdown begins, or the server waits for event streams
+    /// and WebSockets that never end by themselves.
+    ///
+    /// It holds for clones, and for sessions that were made by [`to_builder`](Self::to_builder) of one of them.
+    pub fn end_connections(&self) {
+        self.0.close();
+    }
+
+    /// Closes the application's sessions: [`end_connections`](Self::end_connections), and then closes the store, which
+    /// waits for commits that are under way. Call it when the last request was answered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) if what was committed could not be brought to disk.
+    pub async fn close(&self) -> Result<()> {
+        self.end_connections();
+        Ok(self.0.store.close().await?)
     }
 }
 

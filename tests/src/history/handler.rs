@@ -30,14 +30,14 @@ pub(super) struct Handler {
 
 impl Handler {
     /// Does everything, and answers.
-    pub(super) async fn run(self, request: Request, session: UntypedSession) -> Response<()> {
+    pub(super) async fn run(self, request: Request, session: UntypedSession) -> Response<Vec<u8>> {
         let session = match session.typed::<Data>() {
             Ok(session) => session,
             Err(error) => {
                 self.watched
                     .lock()
                     .violated(format!("no typed session: {error:?}"));
-                return Response::new(());
+                return Response::new(Vec::new());
             }
         };
         let work = self.work(&session, &request.ops);
@@ -53,11 +53,12 @@ impl Handler {
         let number = self.number;
         watch.tell(|_| format!("request {number} ends with {:?}", request.end));
         watch.unit().task().begins(Phase::Ending { commits });
+        watch.unit().gone_at_the_end = watch.unit().gone;
         drop(watch);
         match request.end {
             End::Panic => resume_unwind(Box::new(Told)),
             End::Status(status) => {
-                let mut response = Response::new(());
+                let mut response = Response::new(Vec::new());
                 *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
                 response
             }
@@ -369,7 +370,8 @@ pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
         Some(Answer::Failed) => Err(ErrorKind::Store),
         None if failed => Err(ErrorKind::Store),
         None if unit.gone => Err(ErrorKind::Gone),
-        None if makes_one && who == Who::Nobody => Err(ErrorKind::Gone),
+        None if makes_one && who == Who::Nobody && unit.had_a_session() => Err(ErrorKind::Gone),
+        None if makes_one && who == Who::Nobody => Err(ErrorKind::Misuse),
         None if makes_one && wants.destroy => Err(ErrorKind::Misuse),
         None => Ok(()),
     };

@@ -5,7 +5,7 @@ use super::{
     faults::UnreliableStore,
     handler::{Told, committed},
     model::Model,
-    plan::{Action, Episode},
+    plan::{Action, End, Episode},
     rng::Rng,
     service::{Handlers, Numbered, Running},
     stepping::{WatchedStore, wait},
@@ -299,7 +299,7 @@ impl Run<'_> {
         for (number, work) in spawned.drain(..) {
             let work = async move {
                 work.await;
-                Ok(Response::new(()))
+                Ok(Response::new(Vec::new()))
             };
             self.running.insert(number, Box::pin(work));
         }
@@ -319,14 +319,21 @@ impl Run<'_> {
         true
     }
 
-    fn response(&mut self, number: usize, response: &Response<()>) {
+    fn response(&mut self, number: usize, response: &Response<Vec<u8>>) {
         let cookie = set_cookie(response.headers());
         let mut watch = self.watched.lock();
         watch.current = number;
         let status = response.status();
         watch.tell(|_| format!("request {number} is answered with {status}"));
         let ends_well = watch.units[number].task().phase == Phase::Ending { commits: true };
-        if ends_well && watch.units[number].used {
+        if watch.units[number].gone_at_the_end {
+            let End::Status(wanted) = self.episode.requests[number].end else {
+                return watch.violated(format!("a request that panics is answered with {status}"));
+            };
+            watch.check(status == wanted, |_| {
+                format!("the answer to an end that was told is {status} and should be {wanted}")
+            });
+        } else if ends_well && watch.units[number].used {
             let got = match status {
                 StatusCode::CONFLICT => Err(ErrorKind::Gone),
                 StatusCode::INTERNAL_SERVER_ERROR => Err(ErrorKind::Store),

@@ -2,7 +2,7 @@
 
 use super::{handler::Handler, plan::Request, tasks::Spawned, watch::Watched};
 use http::Response;
-use level_session::UntypedSession;
+use level_session::{Session, UntypedSession};
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -12,7 +12,7 @@ use std::{
 };
 use tower_service::Service;
 
-pub(super) type Answer = Result<Response<()>, Infallible>;
+pub(super) type Answer = Result<Response<Vec<u8>>, Infallible>;
 pub(super) type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// Every handler, and what it leaves behind.
@@ -31,7 +31,7 @@ pub(super) struct Handlers {
 pub(super) struct Numbered(pub(super) usize, pub(super) Request);
 
 impl Service<http::Request<()>> for Handlers {
-    type Response = Response<()>;
+    type Response = Response<Vec<u8>>;
     type Error = Infallible;
     type Future = Running;
 
@@ -40,10 +40,8 @@ impl Service<http::Request<()>> for Handlers {
     }
 
     fn call(&mut self, mut request: http::Request<()>) -> Running {
-        let session = request
-            .extensions_mut()
-            .remove::<UntypedSession>()
-            .expect("the layer put it there");
+        let session = Session::<()>::from_extensions(request.extensions());
+        let session = UntypedSession::clone(&session.expect("the layer put it there"));
         let Numbered(number, what) = request
             .extensions_mut()
             .remove()

@@ -6,7 +6,7 @@ use super::{
     plan::Op,
     rng::Rng,
     stepping::turn,
-    unit::{Unit, Who},
+    unit::Unit,
 };
 use level_session::{ErrorKind, Session, UntypedSession};
 use std::{
@@ -68,11 +68,11 @@ impl Handler {
     pub(super) fn detach(&self, op: Op, session: &Session<Data>) {
         let got = session.detach().and_then(|detached| detached.typed());
         let mut watch = self.told(op, &got);
-        let nobody = !watch.unit().gone && watch.unit().who == Who::Nobody;
-        if nobody {
+        let now = watch.clock.now();
+        if !watch.unit().gone && watch.unit().makes_one(now) {
             let kind = got.err().map(|error| error.kind());
             return watch.check(kind == Some(ErrorKind::Misuse), |_| {
-                format!("{op:?} gives {kind:?}, and there is no session")
+                format!("{op:?} gives {kind:?}, and the session is being made")
             });
         }
         let Some(detached) = must(&mut watch, op, got) else {

@@ -18,6 +18,8 @@ pub(super) struct Unit {
     pub(super) came: Timestamp,
     /// Its session ended under it.
     pub(super) gone: bool,
+    /// And its handler has answered knowing that.
+    pub(super) gone_at_the_end: bool,
     /// It may be told that it ended, because another session was being ended when it began.
     pub(super) may_be_gone: bool,
     /// An end was about to be stored when it began.
@@ -125,6 +127,7 @@ impl Unit {
             began,
             came,
             gone: false,
+            gone_at_the_end: false,
             may_be_gone: false,
             began_at_an_end: false,
             tasks: [Task::new(), Task::new()],
@@ -157,6 +160,16 @@ impl Unit {
             detached: true,
             ..Self::new(None, began, came)
         }
+    }
+
+    /// Whether it came with a session's cookie, or has ended a session.
+    pub(super) fn had_a_session(&self) -> bool {
+        self.presented || self.ended || self.cookie == Cookie::Remove
+    }
+
+    /// Whether it is making a session, so that nobody knows yet which one.
+    pub(super) fn makes_one(&self, now: Timestamp) -> bool {
+        self.who == Who::Nobody && (self.planned.is_some() || self.wants.leaves_something(now))
     }
 
     /// The task that has a turn.

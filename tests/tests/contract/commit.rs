@@ -163,7 +163,8 @@ async fn a_store_that_cannot_be_read_is_an_error_and_never_an_empty_session() ->
     .await
 }
 
-/// Prevents: a task that outlives its request and writes into the void, or worse, into the session of the next.
+/// Prevents: a task that outlives its request and writes into the void, or worse, into the session of the next; and a page
+/// that streams and cannot be read any more when its head has left.
 #[tokio::test]
 async fn a_handle_is_closed_when_its_request_is_over() -> Result<()> {
     let app = App::new();
@@ -182,11 +183,11 @@ async fn a_handle_is_closed_when_its_request_is_over() -> Result<()> {
 
     for error in [
         session.visits().add(1).unwrap_err(),
-        session.visits().await.unwrap_err(),
         session.set("a", 1).unwrap_err(),
         session.commit().await.unwrap_err(),
         session.destroy().unwrap_err(),
-        session.get_all().await.unwrap_err(),
+        session.touch().unwrap_err(),
+        session.detach().unwrap_err(),
         session.cart().update(|_| ()).await.unwrap_err(),
         session.otp().take().await.unwrap_err(),
     ] {
@@ -194,8 +195,14 @@ async fn a_handle_is_closed_when_its_request_is_over() -> Result<()> {
         assert!(error.to_string().contains("detach()"), "{error}");
     }
 
+    assert_eq!(session.visits().await?, 1);
+    assert_eq!(session.get_all().await?.into_map().len(), 1);
+
     detached.visits().add(5)?;
     detached.commit().await?;
+    assert_eq!(session.visits().await?, 1, "a field is read once");
+    session.reload()?;
+    assert_eq!(session.visits().await?, 6);
     assert_eq!(detached.renew().unwrap_err().kind(), ErrorKind::Misuse);
     let visits = app
         .request(&mut visitor, async |s: Shopping| s.visits().await)

@@ -168,7 +168,9 @@ async fn errors_of_the_session(app: &App, secrets: &Secrets) {
     post_page(&site(app), &mut visitor, "/end", secrets).await;
     let gone = app.finish(&late, &mut Visitor::new()).await;
     assert_eq!(fails(gone).kind(), ErrorKind::Gone);
-    assert_eq!(fails(late.diary().await).kind(), ErrorKind::Closed);
+    assert_eq!(fails(late.diary().await).kind(), ErrorKind::Gone);
+    let closed = late.diary().set(DIARY.to_owned());
+    assert_eq!(fails(closed).kind(), ErrorKind::Closed);
 
     let fixed = app
         .clone()

@@ -2,8 +2,9 @@
 
 use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
 use level_session::{
-    Clock, CookieConfig, Durability, Error, Expiry, FjallStore, Key, Keyring, MemoryStore, Refresh,
-    SameSite, Session, SessionData, SessionLayer, Sessions, Timestamp, Value,
+    AnyBody, Clock, CookieConfig, Durability, Error, Expiry, FjallStore, Head, Key, Keyring,
+    MemoryStore, Refresh, SameBody, SameSite, Session, SessionData, SessionLayer, Sessions,
+    Timestamp, Value,
     store::{
         Abilities, Bytes, Clear, Commit, Cursor, Digest, Done, FieldName, Found, Guard, Home,
         Lifetime, Limit, Loaded, Op, Outcome, Page, Select, Step, StoreFuture, Swept, Timeouts,
@@ -105,6 +106,20 @@ async fn sessions(out: &mut Printed, app: &App, secrets: &Secrets) {
     };
     out.debug("Loading", &session.load());
     out.debug("Storing", &session.store(&data));
+    let mut exchange = app
+        .sessions
+        .exchange(&http::Method::GET, &visitor.request());
+    exchange.session().set("diary", DIARY).unwrap();
+    out.debug("Exchange", &exchange);
+    let headers = visitor.request(); // with a secret, as a response's have
+    let head = Head::new(http::StatusCode::OK, &headers);
+    out.debug("Head", &head);
+    app.faults.fail_commits(true);
+    let failure = exchange.commit(head).await.unwrap_err();
+    app.faults.fail_commits(false);
+    out.debug("Failure", &failure);
+    let (present, _) = exchange.within(None);
+    out.debug("RequestSessions", &present);
     let plain: Session = app.begin(&visitor);
     plain.get::<String>("diary").await.unwrap();
     let none: &level_session::NoFields = &plain;
@@ -116,8 +131,11 @@ fn settings(out: &mut Printed, app: &App) {
     let layer = SessionLayer::from(app.sessions.clone());
     out.debug("SessionLayer", &layer);
     let mut service = layer.layer(tower::service_fn(async |_: http::Request<()>| {
-        Ok::<_, Error>(http::Response::<()>::default())
+        Ok::<_, Error>(http::Response::<Vec<u8>>::default())
     }));
+    out.debug("SameBody", &SameBody);
+    out.debug("AnyBody", &AnyBody);
+    out.debug("SessionBody", &"the body is the application's");
     out.debug("SessionService", &"its inner service is the application's");
     let response = tower::Service::call(&mut service, http::Request::default());
     out.debug("ResponseFuture", &response);

@@ -78,11 +78,19 @@ impl State {
         };
     }
 
-    /// Every use of the session passes here.
+    /// Every use of the session that can change it passes here.
     pub(crate) fn begin_use(&mut self) -> Result<&mut Self> {
         self.is_open()?;
         self.used = true;
         Ok(self)
+    }
+
+    /// Every other use passes here: reading goes on when the request is over, while the body of its response streams.
+    pub(crate) fn begin_read(&mut self) -> Result<&mut Self> {
+        match self.phase {
+            Phase::Closed => Ok(self),
+            Phase::Open | Phase::Gone => self.begin_use(),
+        }
     }
 
     pub(crate) fn is_open(&self) -> Result<()> {
@@ -115,7 +123,7 @@ impl State {
 
     /// What the request sees of a field, or whom to ask.
     pub(crate) fn look(&mut self, field: &FieldName, now: Timestamp) -> Result<Look> {
-        self.begin_use()?;
+        self.begin_read()?;
         if self.flight.is_some() {
             return Ok(Look::Wait);
         }
@@ -136,7 +144,7 @@ impl State {
 
     /// What the request sees of these fields, or which of them to ask for: those are of one moment.
     pub(crate) fn look_at(&mut self, fields: &[FieldName], now: Timestamp) -> Result<LookAt> {
-        if self.begin_use()?.flight.is_some() {
+        if self.begin_read()?.flight.is_some() {
             return Ok(LookAt::Wait);
         }
         if let Some(question) = self.question() {
@@ -299,7 +307,7 @@ impl State {
 
     /// Forgets what was read: it is read anew when it is asked for.
     pub(crate) fn reload(&mut self) -> Result<()> {
-        self.begin_use()?.slots.forget();
+        self.begin_read()?.slots.forget();
         Ok(())
     }
 
@@ -381,10 +389,11 @@ impl State {
     /// The id that the session has by the end of the request, for a token that is bound to it. A session that is to be
     /// made or renewed gets its id now; one that nobody asked for is asked for.
     pub(crate) fn next_id(&mut self, rules: Rules<'_>) -> Result<SessionId> {
-        self.begin_use()?;
+        self.begin_read()?;
         if let (Owner::Known(known), Intent::Keep) = (&self.who, self.wants.intent) {
             return Ok(known.named.id.clone());
         }
+        self.is_open()?;
         let next = self.draw(rules)?;
         self.wants.create = true;
         let id = next.id.clone();
@@ -403,12 +412,16 @@ impl State {
 
     // ---- the end
 
-    /// Ends the unit of work: what is wanted and was not stored is dropped. Gives what the response is to say, and
-    /// whether the session was used in any way.
-    pub(crate) fn close(&mut self) -> (CookieAction, bool) {
+    /// Ends the unit of work: what is wanted and was not stored is dropped. What is stored can still be read if it is
+    /// `shared`, since somebody has a handle. Gives what the response is to say, and whether the session was used in any
+    /// way.
+    pub(crate) fn close(&mut self, shared: bool) -> (CookieAction, bool) {
+        if shared && self.phase != Phase::Gone {
+            self.forget_wants();
+        } else {
+            self.slots.clear();
+        }
         self.phase = Phase::Closed;
-        self.jar = Jar::default();
-        self.slots.clear();
         let action = match (std::mem::take(&mut self.cookie), &self.who) {
             (CookieAction::Leave, Owner::Known(known))
                 if known.named.resign && !known.by_former_id =>
@@ -419,5 +432,11 @@ impl State {
             (action, _) => action,
         };
         (action, self.used)
+    }
+
+    /// What was wanted and is not stored is not seen by those who read on when the request is over.
+    fn forget_wants(&mut self) {
+        self.wants = Wants::default();
+        self.slots.drop_changes();
     }
 }

@@ -1,7 +1,7 @@
 //! From what is wanted to a commit.
 
 use super::{
-    CookieAction, Known, Owner, Rules, State, Taking,
+    CookieAction, Known, Owner, Phase, Rules, State, Taking,
     terms::{Intent, Named, Wants},
 };
 use crate::{
@@ -198,10 +198,13 @@ impl Plan {
 }
 
 impl State {
-    /// Whether a commit would do anything, if it only to say why it cannot.
-    #[cfg(feature = "tower")]
+    /// Whether a commit at the end of the request would do anything, if it only to say why it cannot. Where the session
+    /// has ended, whoever used it was told, and has answered: nothing is left to be stored.
     pub(crate) fn wants_commit(&self, rules: Rules<'_>) -> bool {
-        if self.phase != super::Phase::Open || self.flight.is_some() || self.owed.is_some() {
+        if self.phase != Phase::Open {
+            return false;
+        }
+        if self.flight.is_some() || self.owed.is_some() {
             return true;
         }
         match &self.who {
@@ -213,6 +216,18 @@ impl State {
 
     fn writes_anything(&self) -> bool {
         self.wants.create || self.slots.leave_something()
+    }
+
+    /// Whether there is no session, and none that has ended here.
+    pub(crate) fn is_nobody_s(&self) -> bool {
+        matches!(self.who, Owner::Nobody)
+            && self.destroyed == 0
+            && !matches!(self.cookie, CookieAction::Remove)
+    }
+
+    /// Whether a session is being made, so that nobody can tell yet which one it will be.
+    pub(crate) fn makes_one(&self) -> bool {
+        matches!(self.who, Owner::Nobody) && (self.flight.is_some() || self.writes_anything())
     }
 
     /// Whether a session that lives is to be changed in any way, if it only to note its use.
@@ -336,7 +351,11 @@ impl State {
             return Ok(None);
         }
         if rules.detached {
-            return self.is_gone(); // nobody could be told the id
+            // Nobody could be told the id.
+            return match self.jar.brought_an_id() || !self.is_nobody_s() {
+                true => self.is_gone(),
+                false => Err(no_response()),
+            };
         }
         let new = self.draw(rules)?;
         let step = Step::create(rules.now, lease(rules));
@@ -406,6 +425,6 @@ fn no_response() -> Error {
     Error::new(
         ErrorKind::Misuse,
         "a detached handle has no response that could carry the cookie of a new session: \
-         write nothing after its `destroy`",
+         write before it is detached, and nothing after its `destroy`",
     )
 }

@@ -1,7 +1,7 @@
 //! What a commit came to.
 
 use super::{
-    CookieAction, Flown, Known, Landed, Landing, Owner, Plan, Rules, State,
+    CookieAction, Flown, Known, Landed, Landing, Owner, Phase, Plan, Rules, State,
     terms::{Arrival, Named},
 };
 use crate::{
@@ -65,6 +65,9 @@ impl State {
         }
         if rules.detached && !is_claim && matches!(told.result, Ok(Flown::Stored)) {
             self.slots.forget(); // its unit of work ends with its commit
+        }
+        if self.phase == Phase::Closed {
+            self.forget_wants();
         }
         told
     }

@@ -12,6 +12,7 @@ use std::future::poll_fn;
 impl UnitOfWork {
     /// Runs a step of an `update` on what the request sees, and notes it.
     pub(crate) async fn update(&self, field: &FieldName, mut step: UpdateStep) -> Result<()> {
+        self.lock().begin_use()?;
         loop {
             let seen = self.read(field).await?;
             let now = self.now();
@@ -33,6 +34,7 @@ impl UnitOfWork {
         field: &FieldName,
         check: impl Fn(&Bytes) -> Result<()>,
     ) -> Result<Option<Bytes>> {
+        self.lock().begin_use()?;
         loop {
             let Some(seen) = self.read(field).await? else {
                 return Ok(None);

@@ -35,12 +35,14 @@ pub(crate) struct UnitOfWork {
     state: Mutex<State>,
     /// Without a response of its own: it cannot send a cookie.
     detached: bool,
+    /// Of a request whose response has no body, so that nobody is shown what is to be read once.
+    is_head: bool,
 }
 
 impl UnitOfWork {
     /// The unit of work of a request with these cookies, which are read when the session is used.
     #[inline] // so that it is made in its place
-    pub(crate) fn new(runtime: Arc<Runtime>, cookies: Option<Lines>) -> Self {
+    pub(crate) fn new(runtime: Arc<Runtime>, cookies: Option<Lines>, is_head: bool) -> Self {
         Self {
             began: runtime.begin(),
             state: Mutex::new(State::new(
@@ -50,6 +52,7 @@ impl UnitOfWork {
             )),
             runtime,
             detached: false,
+            is_head,
         }
     }
 
@@ -58,10 +61,10 @@ impl UnitOfWork {
         let state = {
             let mut state = self.lock();
             state.begin_use()?;
-            if matches!(state.who, Owner::Nobody) {
+            if state.makes_one() {
                 return Err(Error::new(
                     ErrorKind::Misuse,
-                    "there is no stored session to detach from yet: write something and `commit().await` it first",
+                    "the session that this request makes is not stored yet: `commit().await` before you detach",
                 ));
             }
             State::new(state.jar.clone(), state.who.clone(), false)
@@ -71,6 +74,7 @@ impl UnitOfWork {
             began: self.runtime.begin(),
             state: Mutex::new(state),
             detached: true,
+            is_head: false,
         })
     }
 
@@ -110,6 +114,10 @@ impl UnitOfWork {
         self.detached
     }
 
+    pub(crate) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
     pub(crate) async fn csrf_token(&self) -> Result<String> {
         let id = loop {
             self.identify().await?;
@@ -127,21 +135,25 @@ impl UnitOfWork {
         Ok(id.is_some_and(|id| csrf::matches(&self.runtime.keyring, &id, token)))
     }
 
-    /// Ends the unit. Gives what the response is to say, and whether the session was used at all.
-    pub(crate) fn close(&self) -> (CookieAction, bool) {
-        Self::end(self.used())
+    /// Ends the unit, of which somebody else has a handle if it is `shared`. Gives what the response is to say, and
+    /// whether the session was used at all.
+    pub(crate) fn close(&self, shared: bool) -> (CookieAction, bool) {
+        Self::end(self.used(), shared)
     }
 
     /// As [`close`](Self::close), unless there is something to store first, which is wanted if the response `commits`.
-    #[cfg(feature = "tower")]
-    pub(crate) fn close_unless_it_stores(&self, commits: bool) -> Option<(CookieAction, bool)> {
+    pub(crate) fn close_unless_it_stores(
+        &self,
+        commits: bool,
+        shared: bool,
+    ) -> Option<(CookieAction, bool)> {
         let state = self.used();
         let stores = state.used && commits && state.wants_commit(self.rules(self.now()));
-        (!stores).then(|| Self::end(state))
+        (!stores).then(|| Self::end(state, shared))
     }
 
-    fn end(mut state: MutexGuard<'_, State>) -> (CookieAction, bool) {
-        let end = state.close();
+    fn end(mut state: MutexGuard<'_, State>, shared: bool) -> (CookieAction, bool) {
+        let end = state.close(shared);
         if state.flight.is_some() {
             // One whose task has gone would never come to an end now.
             let left = |flight: &mut Flight| flight.left && flight.execution.is_some();

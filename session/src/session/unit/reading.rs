@@ -84,7 +84,7 @@ impl UnitOfWork {
             let now = self.now();
             let asked = {
                 let mut state = self.lock();
-                match state.begin_use()?.question() {
+                match state.begin_read()?.question() {
                     _ if state.flight.is_some() => continue,
                     Some(asked) if !state.knows_all() => asked,
                     _ => return state.see_all(now),
@@ -101,7 +101,7 @@ impl UnitOfWork {
     pub(crate) async fn meta(&self) -> Result<Option<Meta>> {
         self.identify().await?;
         // Another task may have found out meanwhile that the session ended.
-        Ok(match &self.lock().begin_use()?.who {
+        Ok(match &self.lock().begin_read()?.who {
             Owner::Known(known) => Some(known.meta),
             Owner::Nobody | Owner::Presented(_) => None,
         })
@@ -113,7 +113,7 @@ impl UnitOfWork {
             self.landed().await;
             let asked = {
                 let mut state = self.lock();
-                state.begin_use()?.question()
+                state.begin_read()?.question()
             };
             match asked {
                 Some(asked) if asked.first => self.ask(&[], asked).await?,
@@ -122,14 +122,18 @@ impl UnitOfWork {
         }
     }
 
-    /// Waits until the session has ended. What a process ends that can tell is told at once, what another one does is
-    /// found by looking again. A renewal of this unit's own is no end.
+    /// Waits until the session has ended, or the application closes. What a process ends that can tell is told at once,
+    /// what another one does is found by looking again. A renewal of this unit's own is no end, and a visitor without a
+    /// session has none that could end.
     pub(crate) async fn ended(&self) -> Result<()> {
         // Of several cookies the one counts whose session lives.
         match self.identify().await {
             Err(error) if error.kind() == ErrorKind::Gone => return Ok(()),
-            Err(error) if error.kind() != ErrorKind::Closed => return Err(error),
-            _ => {}
+            result => result?,
+        }
+        if self.lock().is_nobody_s() {
+            self.runtime.closes().await;
+            return Ok(());
         }
         let destroyed = self.lock().destroyed;
         let id = || {
@@ -138,6 +142,9 @@ impl UnitOfWork {
         };
         while let Some(watched) = id() {
             let mut ends = self.runtime.ends(watched);
+            if self.runtime.is_closing() {
+                break;
+            }
             let now = self.now();
             let Some(deadline) = self.deadline(watched, now).await? else {
                 self.landed().await;

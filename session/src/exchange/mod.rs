@@ -1,0 +1,265 @@
+//! One request's way with its session: headers in, a session, a verdict on the answer, headers out.
+//!
+//! Every framework's middleware is built on [`Exchange`], so that all of them behave alike. What is decided here, and how:
+//!
+//! | what | where |
+//! |---|---|
+//! | which responses store what was changed | `runtime/policy` |
+//! | what the client is told where that fails | [`failure`] |
+//! | which session an extractor gets | [`present`] |
+//! | the headers of the response | `sessions/response` |
+
+mod failure;
+mod present;
+
+pub use failure::Failure;
+pub use present::RequestSessions;
+
+use crate::{
+    cookie::Lines,
+    error::Error,
+    runtime::Head,
+    session::{Committing, UnitOfWork, UntypedSession},
+    sessions::{self, Sessions},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{CACHE_CONTROL, SET_COOKIE, VARY},
+};
+use std::{fmt, sync::Arc};
+
+/// A request's exchange with its session: what the middleware of a framework is made of.
+///
+/// 1. [`Sessions::exchange`] begins it with the request's method and headers. Nothing happens until the session is used.
+/// 2. [`within`](Self::within) gives what is left with the request, for handlers to find their session.
+/// 3. [`commit`](Self::commit) stores what was changed, if the response is one that stores. If that fails, it gives the
+///    response to send instead.
+/// 4. [`end`](Self::end) closes the session's handles and adds to the response what the client must know.
+///
+/// Dropped without a word, since the client went away or the handler panicked, nothing is stored and the handles are
+/// closed.
+///
+/// ```
+/// use http::{Request, Response};
+/// use level_session::{Head, Sessions};
+///
+/// async fn answer(sessions: &Sessions, request: Request<String>) -> Response<Vec<u8>> {
+///     let mut exchange = sessions.exchange(request.method(), request.headers());
+///     let mut response = match exchange.session().set("greeted", true) {
+///         Ok(()) => Response::new(b"hello".to_vec()),
+///         Err(error) => error.to_response().map(|text| text.as_bytes().to_vec()),
+///     };
+///     if let Err(failure) = exchange.commit(Head::of(&response)).await {
+///         response = failure.into_response();
+///     }
+///     exchange.end(response.headers_mut());
+///     response
+/// }
+///
+/// # use level_session::{Keyring, MemoryStore};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+/// let response = answer(&sessions, Request::new(String::new())).await;
+/// assert!(response.headers().contains_key("set-cookie"));
+/// # Ok(()) }
+/// ```
+pub struct Exchange {
+    session: UntypedSession,
+    is_over: bool,
+}
+
+/// A commit that comes before the end of its exchange.
+pub(crate) type Commit = Committing<Arc<UnitOfWork>>;
+
+impl Sessions {
+    /// Begins a request. Nothing happens until its session is used: no store access, no cookie, and the request's cookies
+    /// are not even read.
+    ///
+    /// A HEAD request leaves flash fields where they are, since nobody is shown what it reads.
+    #[must_use]
+    #[inline] // so that it is made in its place
+    pub fn exchange(&self, method: &Method, headers: &HeaderMap) -> Exchange {
+        self.begin_exchange(Lines::of(headers), method == Method::HEAD)
+    }
+
+    /// For frameworks with header types of their own: `cookies` are the request's `Cookie` header lines, as bytes. They
+    /// are copied.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// # let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+    /// let exchange = sessions.exchange_lines("GET", ["theme=dark; __Host-s=.."]);
+    /// # Ok::<(), level_session::Error>(())
+    /// ```
+    #[must_use]
+    pub fn exchange_lines(
+        &self,
+        method: &str,
+        cookies: impl IntoIterator<Item: AsRef<[u8]>>,
+    ) -> Exchange {
+        self.begin_exchange(Lines::copied(cookies), method == "HEAD")
+    }
+
+    fn begin_exchange(&self, cookies: Option<Lines>, is_head: bool) -> Exchange {
+        Exchange {
+            session: self.begin_with(cookies, is_head),
+            is_over: false,
+        }
+    }
+}
+
+impl Exchange {
+    /// The headers that [`end`](Self::end) looks at and may set, in lower case.
+    pub const HEADERS: [HeaderName; 3] = [SET_COOKIE, CACHE_CONTROL, VARY];
+
+    /// The request's session. [`typed`](UntypedSession::typed) gives a handle with its fields.
+    #[must_use]
+    pub fn session(&self) -> &UntypedSession {
+        &self.session
+    }
+
+    /// Takes the place of this exchange among those of middleware further out, as they left it with the request. Gives
+    /// what is left with the request instead, for handlers to find their session in; and the exchange, unless a middleware
+    /// of the same [`Sessions`] further out has begun the request and will end it.
+    ///
+    /// Sessions of several cookies lie side by side: [`RequestSessions`] says which one a handler gets. Where other
+    /// sessions further out have the same cookie, each would overwrite what the other tells the client: a handler that
+    /// asks for a session gets an error that says so.
+    #[must_use]
+    pub fn within(self, outer: Option<&RequestSessions>) -> (RequestSessions, Option<Self>) {
+        match outer {
+            None => (RequestSessions::of_one(self.session.clone()), Some(self)),
+            Some(outer) => match outer.and(&self.session) {
+                Some(present) => (present, Some(self)),
+                None => (outer.clone(), None),
+            },
+        }
+    }
+
+    /// As [`within`](Self::within), among the extensions of a request.
+    #[must_use]
+    pub fn enter(self, extensions: &mut http::Extensions) -> Option<Self> {
+        let (present, exchange) = self.within(extensions.get::<RequestSessions>());
+        extensions.insert(present);
+        exchange
+    }
+
+    /// Stores what the request changed, if its response is one that stores: see
+    /// [`SessionLayer`](crate::SessionLayer). Call it when the handler is done and before the response's head leaves.
+    ///
+    /// Where the session ended while the request was at work, and the handler was told so by a
+    /// [`Gone`](crate::ErrorKind::Gone), the handler's answer stands.
+    ///
+    /// # Errors
+    /// Nothing is stored, and the client must not be told of a success: the [`Failure`] has the response to send. The
+    /// reason was logged.
+    pub fn commit<'a>(
+        &'a mut self,
+        head: Head<'_>,
+    ) -> impl Future<Output = Result<(), Failure>> + Send + use<'a> {
+        let commits = self.policy_commits(head);
+        let grpc = grpc_content_type(head);
+        async move {
+            match commits {
+                true => self.session.unit().commit_at_end().await,
+                false => Ok(()),
+            }
+            .map_err(|error| self.failure(error, grpc))
+        }
+    }
+
+    /// Ends the request: closes the handles, and adds to the response what the client must know: `Set-Cookie`,
+    /// `Cache-Control` and `Vary`. What was changed and not stored is dropped.
+    ///
+    /// Handles that are still there, since the body streams, can read what is stored, and change nothing.
+    pub fn end(mut self, response: &mut HeaderMap) {
+        self.end_by_ref(response);
+    }
+
+    /// For frameworks with header types of their own: takes the lines of the response's [`HEADERS`](Self::HEADERS) (others
+    /// are passed over), and gives the lines that the response must have of them: remove those, add these. Some are
+    /// [sensitive](HeaderValue::is_sensitive): they must not be logged.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// # let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+    /// let exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// let lines = exchange.end_lines([("vary", "Accept"), ("content-type", "text/html")]);
+    /// assert_eq!(lines["vary"], "Accept"); // the session was not used
+    /// assert_eq!(lines.len(), 1);
+    /// # Ok::<(), level_session::Error>(())
+    /// ```
+    #[must_use = "the response must have these lines"]
+    pub fn end_lines(
+        self,
+        response: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
+    ) -> HeaderMap {
+        let mut lines = HeaderMap::new();
+        for (name, value) in response {
+            let known = Self::HEADERS
+                .into_iter()
+                .find(|known| known.as_str().eq_ignore_ascii_case(name.as_ref()));
+            if let (Some(name), Ok(value)) = (known, HeaderValue::from_bytes(value.as_ref())) {
+                lines.append(name, value);
+            }
+        }
+        self.end(&mut lines);
+        lines
+    }
+
+    fn policy_commits(&self, head: Head<'_>) -> bool {
+        self.session.unit().runtime.policy.commits(head)
+    }
+
+    /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
+    #[inline]
+    pub(crate) fn end_or_commit(
+        &mut self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+    ) -> Option<Commit> {
+        let commits = self.policy_commits(Head::new(status, headers));
+        let shared = self.session.is_shared();
+        match self.session.unit().close_unless_it_stores(commits, shared) {
+            Some((action, used)) => {
+                self.is_over = true;
+                sessions::end(&self.session, (action, used || shared), headers);
+                None
+            }
+            None => Some(Committing::new(self.session.shared_unit())),
+        }
+    }
+
+    /// As [`end`](Self::end): once.
+    pub(crate) fn end_by_ref(&mut self, response: &mut HeaderMap) {
+        self.is_over = true;
+        let shared = self.session.is_shared();
+        let (action, used) = self.session.unit().close(shared);
+        sessions::end(&self.session, (action, used || shared), response);
+    }
+
+    /// What to answer where nothing could be stored, for a response with this head.
+    pub(crate) fn failure(&self, error: Error, grpc: Option<HeaderValue>) -> Failure {
+        Failure::new(&self.session, error, grpc)
+    }
+}
+
+/// The content type of a gRPC response.
+pub(crate) fn grpc_content_type(head: Head<'_>) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(head.grpc_content_type()?).ok()
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.session.unit().close(true);
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Exchange").field(&self.session).finish()
+    }
+}
