@@ -38,12 +38,18 @@ impl IntoResponse for Error {
         let status = status(&self);
         match self.kind() {
             ErrorKind::Gone => tracing::info!("a request was refused: its session ended meanwhile"),
+            ErrorKind::Full => {
+                tracing::info!("a sign-in was refused: its user has as many sessions as allowed")
+            }
             _ => tracing::error!(
                 error = &self as &dyn std::error::Error,
                 "a session failed a request"
             ),
         }
         let text = match status {
+            _ if self.kind() == ErrorKind::Full => {
+                "you are signed in at too many places: please sign out at one of them first\n"
+            }
             StatusCode::CONFLICT => "your session has ended or changed: please try again\n",
             _ => "something went wrong\n",
         };

@@ -132,6 +132,12 @@ impl Closing {
                     "a request was refused: its session ended meanwhile"
                 );
             }
+            ErrorKind::Full => {
+                tracing::info!(
+                    session,
+                    "a sign-in was refused: its user has as many sessions as allowed"
+                );
+            }
             _ => tracing::error!(
                 session,
                 error = error as &dyn std::error::Error,

@@ -16,7 +16,7 @@ use http::StatusCode;
 /// What the client is told of an error: never why, and never a success.
 pub(crate) fn status(error: &Error) -> StatusCode {
     match error.kind() {
-        ErrorKind::Gone | ErrorKind::Contended => StatusCode::CONFLICT,
+        ErrorKind::Gone | ErrorKind::Contended | ErrorKind::Full => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

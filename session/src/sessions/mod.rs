@@ -74,6 +74,10 @@ impl Sessions {
         UntypedSession::new(UnitOfWork::new(self.0.clone(), Lines::of(request)))
     }
 
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0
+    }
+
     /// Whether it was [begun](Self::begin) here, with these settings.
     #[cfg(feature = "tower")]
     pub(crate) fn has_begun(&self, session: &UntypedSession) -> bool {
