@@ -3,7 +3,7 @@
 use crate::{duration, errors::Errors, suggest::suggest};
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::{
-    Attribute, Expr, LitStr, Meta, Path, Result, Token,
+    Attribute, Expr, LitInt, LitStr, Meta, Path, Result, Token,
     ext::IdentExt,
     parse::{ParseStream, discouraged::Speculative},
 };
@@ -15,6 +15,8 @@ const ON_FIELD: &[&str] = &[
     "ttl",
     "flash",
     "index",
+    "limit",
+    "when_full",
     "counter",
     "nest",
     "skip",
@@ -41,6 +43,16 @@ pub(crate) enum Default {
 /// `ttl = ".."`: the time in milliseconds; `None` if it could not be read.
 pub(crate) type Ttl = Option<u64>;
 
+/// `limit = ..`: how many sessions; `None` if it could not be read.
+pub(crate) type Limit = Option<usize>;
+
+/// `when_full = ".."`.
+#[derive(Clone, Copy)]
+pub(crate) enum WhenFull {
+    Refuse,
+    EndOldest,
+}
+
 #[derive(std::default::Default)]
 pub(crate) struct FieldAttrs {
     pub(crate) default: Option<Given<Default>>,
@@ -48,6 +60,8 @@ pub(crate) struct FieldAttrs {
     pub(crate) ttl: Option<Given<Ttl>>,
     pub(crate) flash: Option<Given<()>>,
     pub(crate) index: Option<Given<()>>,
+    pub(crate) limit: Option<Given<Limit>>,
+    pub(crate) when_full: Option<Given<WhenFull>>,
     pub(crate) counter: Option<Given<()>>,
     pub(crate) nest: Option<Given<()>>,
     pub(crate) skip: Option<Given<()>>,
@@ -83,6 +97,15 @@ impl FieldAttrs {
                 }
                 "flash" => flag(&mut read.flash, name, input, errors)?,
                 "index" => flag(&mut read.index, name, input, errors)?,
+                "limit" => {
+                    let most = limit(&name, input, errors)?;
+                    put(&mut read.limit, name, most, errors);
+                }
+                "when_full" => {
+                    let text = text(&name, "refuse", input)?;
+                    let when_full = when_full(&text, errors);
+                    put(&mut read.when_full, name, when_full, errors);
+                }
                 "counter" => flag(&mut read.counter, name, input, errors)?,
                 "nest" => flag(&mut read.nest, name, input, errors)?,
                 "skip" => flag(&mut read.skip, name, input, errors)?,
@@ -107,8 +130,11 @@ impl FieldAttrs {
         let default = self.default.as_ref().map(|given| &given.name);
         let rename = self.rename.as_ref().map(|given| &given.name);
         let ttl = self.ttl.as_ref().map(|given| &given.name);
+        let limit = self.limit.as_ref().map(|given| &given.name);
+        let when_full = self.when_full.as_ref().map(|given| &given.name);
         let flags = flags.into_iter().flatten().map(|given| &given.name);
-        [default, rename, ttl].into_iter().flatten().chain(flags)
+        let valued = [default, rename, ttl, limit, when_full].into_iter();
+        valued.flatten().chain(flags)
     }
 }
 
@@ -233,6 +259,42 @@ fn text(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<LitStr> {
         return Err(syn::Error::new(name.span(), form));
     }
     Err(input.error(form))
+}
+
+/// How many sessions: a number from 1 on.
+fn limit(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Result<Limit> {
+    const FORM: &str =
+        "`limit` takes a number of sessions, 1 or more: write `#[session(index, limit = 3)]`";
+    if !input.peek(Token![=]) {
+        return Err(syn::Error::new(name.span(), FORM));
+    }
+    input.parse::<Token![=]>()?;
+    if !input.peek(LitInt) {
+        return Err(match input.is_empty() || input.peek(Token![,]) {
+            true => syn::Error::new(name.span(), FORM),
+            false => input.error(FORM),
+        });
+    }
+    let number: LitInt = input.parse()?;
+    let most = number.base10_parse().ok().filter(|most| *most > 0);
+    if most.is_none() {
+        errors.at(&number, FORM);
+    }
+    Ok(most)
+}
+
+/// What is said wrongly counts as the default, once it is reported.
+fn when_full(text: &LitStr, errors: &Errors) -> WhenFull {
+    match text.value().as_str() {
+        "refuse" => return WhenFull::Refuse,
+        "end_oldest" => {}
+        _ => errors.at(
+            text,
+            "`when_full` is \"end_oldest\", which ends the session that signed in first, or \"refuse\", which refuses the \
+             sign-in",
+        ),
+    }
+    WhenFull::EndOldest
 }
 
 fn path(input: ParseStream<'_>) -> Result<Path> {

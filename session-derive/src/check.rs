@@ -20,7 +20,11 @@ pub(crate) const RESERVED: &[&str] = &[
     "commit",
     "destroy",
     "detach",
+    "discard",
+    "end_other",
+    "end_others",
     "renew",
+    "set_lifetime",
     "touch",
     // Untyped fields.
     "add",
@@ -39,6 +43,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "csrf_token",
     "expires_at",
     "ended",
+    "handle",
     "is_live",
     "is_new",
     "log_id",
@@ -233,9 +238,23 @@ fn flash(field: &Field<'_>, errors: &Errors) {
 }
 
 /// Sessions are found by what was set and is still there: not by a sum that changes with each addition, nor by what
-/// ends before the session does.
+/// ends before the session does. A limit counts what is found.
 fn index(field: &Field<'_>, errors: &Errors) {
     let attrs = &field.attrs;
+    if attrs.index.is_none() {
+        refuse(
+            &attrs.limit,
+            "sessions are counted by an index: write `#[session(index, limit = ..)]`",
+            errors,
+        );
+    }
+    if attrs.limit.is_none() {
+        refuse(
+            &attrs.when_full,
+            "there is no limit that could be full: write `#[session(index, limit = 3, when_full = \"refuse\")]`",
+            errors,
+        );
+    }
     if attrs.index.is_none() {
         return;
     }

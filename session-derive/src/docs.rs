@@ -92,6 +92,13 @@ fn description(model: &Model<'_>, field: &Field<'_>) -> String {
     if attrs.index.is_some() {
         text += " Sessions can be found by its value.";
     }
+    if let Some(most) = attrs.limit.as_ref().and_then(|given| given.value) {
+        let beyond = match attrs.when_full.as_ref().map(|given| given.value) {
+            Some(attr::WhenFull::Refuse) => "one more is refused",
+            Some(attr::WhenFull::EndOldest) | None => "one more ends the one that signed in first",
+        };
+        text += &format!(" At most {most} may have one value: {beyond}.");
+    }
     text
 }
 

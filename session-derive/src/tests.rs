@@ -26,6 +26,9 @@ fn what_has_sense_is_accepted() {
         "a: u8",
         "#[session(index)] a: Option<u64>",
         "#[session(index, default)] a: u64",
+        "#[session(index, limit = 3)] a: Option<u64>",
+        "#[session(limit = 1, when_full = \"refuse\", index)] a: u64",
+        "#[session(index, when_full = \"end_oldest\", limit = 2)] a: u64",
         "#[session(index, rename = \"b\")] a: u64, #[session(rename = \"a\")] b: u8",
         "#[session(flash, ttl = \"1m\", rename = \"x\")] a: std::option::Option<u8>",
         "#[session(counter, ttl = \"1m\", default = 3)] a: u8",
@@ -54,6 +57,27 @@ fn what_has_sense_is_accepted() {
 fn what_has_none_is_refused_in_one_sentence() {
     for (fields, said) in [
         ("#[session(flash)] a: u8", "write `Option<u8>`"),
+        ("#[session(limit = 3)] a: u8", "counted by an index"),
+        ("#[session(index, limit = 0)] a: u8", "1 or more"),
+        ("#[session(index, limit = -1)] a: u8", "1 or more"),
+        ("#[session(index, limit)] a: u8", "1 or more"),
+        ("#[session(index, limit = \"3\")] a: u8", "1 or more"),
+        (
+            "#[session(index, limit = 99999999999999999999)] a: u8",
+            "1 or more",
+        ),
+        (
+            "#[session(index, when_full = \"refuse\")] a: u8",
+            "no limit that could be full",
+        ),
+        (
+            "#[session(index, limit = 3, when_full = \"never\")] a: u8",
+            "which refuses the",
+        ),
+        (
+            "#[session(skip, limit = 3)] a: u8",
+            "`limit` means nothing beside `skip`",
+        ),
         (
             "#[session(flash, default = None)] a: Option<u8>",
             "with `default` it never would",

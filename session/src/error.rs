@@ -38,6 +38,9 @@ pub enum ErrorKind {
     /// ([`max_fields`](crate::SessionsBuilder::max_fields),
     /// [`max_value_bytes`](crate::SessionsBuilder::max_value_bytes)). Nothing of the commit is stored.
     TooLarge,
+    /// A sign-in was refused: there are as many sessions of the user as the application allows
+    /// (`#[session(index, limit = .., when_full = "refuse")]`). Nothing of the commit is stored.
+    Full,
     /// A declared field was given a value of another type.
     Type,
     /// A whole struct was asked for, and a field without a default is not stored.
@@ -109,6 +112,22 @@ impl Error {
              raise `max_value_bytes`"
         );
         Self::new(ErrorKind::TooLarge, message)
+    }
+
+    pub(crate) fn full(field: impl Into<FieldName>) -> Self {
+        Self::new(
+            ErrorKind::Full,
+            "there are as many sessions with this value as the application allows: nothing of the commit is stored; let \
+             the user end one of the others first",
+        )
+        .on(field)
+    }
+
+    pub(crate) fn unknown_outcome() -> Self {
+        Self::new(
+            ErrorKind::Store,
+            "the store has answered what this version of the library does not know: use a newer one",
+        )
     }
 
     /// What is wrong with the value of a field.

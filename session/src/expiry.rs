@@ -1,6 +1,6 @@
 //! How long a session lives.
 
-use crate::store::{Lease, Timeouts, Timestamp, Use};
+use crate::store::{Lease, Lifetime, Timeouts, Timestamp, Use};
 use std::time::Duration;
 
 const MINUTE: u64 = 60;
@@ -43,6 +43,19 @@ impl Default for Expiry {
     /// Two weeks idle, no absolute timeout: as the Node ancestor.
     fn default() -> Self {
         Self::idle(Duration::from_secs(14 * DAY))
+    }
+}
+
+impl From<Expiry> for Lifetime {
+    /// The timeouts, for one session. How often use is written down is the deployment's to say.
+    fn from(expiry: Expiry) -> Self {
+        Self::new(expiry.timeouts())
+    }
+}
+
+impl From<Expiry> for Option<Lifetime> {
+    fn from(expiry: Expiry) -> Self {
+        Some(expiry.into())
     }
 }
 
@@ -106,11 +119,20 @@ impl Expiry {
         Timeouts::new(self.idle).with_absolute(self.absolute)
     }
 
-    /// A use that is written down if it is due.
-    pub(crate) fn usage(&self) -> Use {
+    /// The deadlines of a session that begins now, with a lifetime of its own or not.
+    pub(crate) fn lease(&self, lifetime: Option<Lifetime>, now: Timestamp) -> Lease {
+        let timeouts = lifetime.map_or_else(|| self.timeouts(), |lifetime| lifetime.timeouts);
+        let mut lease = timeouts.lease(now, now);
+        lease.lifetime = lifetime;
+        lease
+    }
+
+    /// A use of a session, with a lifetime of its own or not, that is written down if it is due.
+    pub(crate) fn usage(&self, lifetime: Option<Lifetime>) -> Use {
+        let idle = lifetime.map_or(self.idle, |lifetime| lifetime.timeouts.idle);
         let due_after = match self.refresh {
             Refresh::EveryRequest => Duration::ZERO,
-            Refresh::Throttled => self.idle / 100,
+            Refresh::Throttled => idle / 100,
         };
         Use::new(self.timeouts(), due_after)
     }
@@ -135,9 +157,9 @@ mod tests {
     #[test]
     fn a_use_is_due_in_a_hundredth_of_the_idle_timeout() {
         let expiry = Expiry::idle(Duration::from_millis(1_000));
-        assert_eq!(expiry.usage().due_after, Duration::from_millis(10));
+        assert_eq!(expiry.usage(None).due_after, Duration::from_millis(10));
         let every = expiry.with_refresh(Refresh::EveryRequest);
-        assert_eq!(every.usage().due_after, Duration::ZERO);
+        assert_eq!(every.usage(None).due_after, Duration::ZERO);
     }
 
     #[test]

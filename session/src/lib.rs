@@ -84,6 +84,7 @@
 // Vocabulary: the store crate has most of it.
 mod error;
 mod expiry;
+mod handle;
 mod id;
 pub use level_session_store as store;
 // Signatures, and the cookie on the wire.
@@ -91,6 +92,7 @@ mod cookie;
 mod csrf;
 mod keyring;
 // What all units of work share.
+mod ending;
 mod runtime;
 mod seldom;
 // The handle.
@@ -99,6 +101,8 @@ mod session;
 // Headers in, a session, headers out.
 mod exchange;
 mod sessions;
+// Whose sessions are these.
+mod users;
 // Transport.
 #[cfg(feature = "axum")]
 mod extract;
@@ -129,13 +133,14 @@ pub use self::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
 pub use error::{Error, ErrorKind, Result};
 pub use exchange::{Exchange, Failure, RequestSessions};
 pub use expiry::{Expiry, Refresh};
+pub use handle::{InvalidHandle, SessionHandle};
 pub use keyring::Keyring;
 #[cfg(feature = "fjall")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
 pub use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};
 pub use level_session_store::{
-    Clock, ConfigError, FieldName, MemoryStore, Timestamp, Value,
-    schema::{AsKey, CounterValue, FieldDef, FieldKey, Key, Schema},
+    Clock, ConfigError, FieldName, Lifetime, MemoryStore, Timestamp, Value,
+    schema::{AsKey, CounterValue, FieldDef, FieldKey, Key, Schema, WhenFull},
     value,
 };
 #[cfg(feature = "tower")]
@@ -143,12 +148,13 @@ pub use level_session_store::{
 pub use middleware::{
     AnyBody, MakeBody, ResponseFuture, SameBody, SessionBody, SessionLayer, SessionService,
 };
-pub use runtime::{Event, Head};
+pub use runtime::{EndReason, Event, Head};
 pub use session::{
     AllFields, Counter, Field, Flash, FlashList, Loading, NoFields, OptField, Session, SessionData,
     SetFrom, Storing, UntypedSession, Updated,
 };
 pub use sessions::{Sessions, SessionsBuilder};
+pub use users::{Found, Listing};
 
 #[cfg(feature = "derive")]
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]

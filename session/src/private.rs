@@ -6,7 +6,7 @@ pub use crate::{
         Counter, Diff, Field, Flash, FlashList, Loading, Of, OptField, Session, SessionData,
         Storing, UntypedSession, View, detach, load, store,
     },
-    store::schema::{CounterValue, Def, FieldDef, Key, Schema, schema},
+    store::schema::{CounterValue, Def, FieldDef, Key, Schema, WhenFull, schema},
 };
 
 /// An expression of a user's, of which the compiler has to say whether it is one.

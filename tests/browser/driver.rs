@@ -102,6 +102,28 @@ impl Browser {
         panic!("no page follows a click on {selector}");
     }
 
+    /// Waits until the page's stream of events is open.
+    pub(crate) async fn listens(&self) {
+        for _ in 0..500 {
+            if self.script("events.readyState").await == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the page opens no stream of events");
+    }
+
+    /// Waits until the page has left for this one by itself.
+    pub(crate) async fn arrives_at(&self, url: &str) {
+        for _ in 0..500 {
+            if self.url().await == url {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the page stays at {}", self.url().await);
+    }
+
     pub(crate) async fn type_into(&self, selector: &str, keys: &str) {
         let element = self.find(selector).await;
         let keys = json!({ "text": keys });

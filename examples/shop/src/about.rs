@@ -55,7 +55,7 @@ pub(crate) async fn goodbye() -> Markup {
 }
 
 /// A duration as people say it: in the largest unit of which there are two, rounded.
-fn about(duration: Duration) -> String {
+pub(crate) fn about(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [
         (86_400, "day"),

@@ -3,12 +3,13 @@
 use crate::{page::page, session::Shop};
 use axum::{
     Form,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header::USER_AGENT},
     response::{IntoResponse as _, Redirect, Response},
 };
-use level_session::{Result, Session};
+use level_session::{Expiry, Result, Session};
 use maud::{Markup, html};
 use serde::Deserialize;
+use std::time::Duration;
 
 pub(crate) struct User {
     pub(crate) id: u32,
@@ -52,18 +53,32 @@ impl User {
 pub(crate) struct SignIn {
     name: String,
     password: String,
+    /// A box that is ticked, or not there.
+    remember: Option<String>,
 }
 
 pub(crate) async fn form(session: Session<Shop>) -> Result<Markup> {
     sign_in_page(&session, None).await
 }
 
-pub(crate) async fn sign_in(session: Session<Shop>, Form(form): Form<SignIn>) -> Result<Response> {
+/// A session that is to be remembered lives for 90 days without a visit, instead of two weeks.
+const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
+
+pub(crate) async fn sign_in(
+    session: Session<Shop>,
+    headers: HeaderMap,
+    Form(form): Form<SignIn>,
+) -> Result<Response> {
     let Some(user) = User::check(&form) else {
         let page = sign_in_page(&session, Some(&form.name)).await?;
         return Ok((StatusCode::FORBIDDEN, page).into_response());
     };
-    session.sign_in(user).await?;
+    let agent = headers.get(USER_AGENT).and_then(|it| it.to_str().ok());
+    session
+        .sign_in(user, agent.unwrap_or("an unknown device"))
+        .await?;
+    let remember = form.remember.is_some();
+    session.set_lifetime(remember.then(|| Expiry::idle(REMEMBERED).into()))?;
     Ok(Redirect::to("/").into_response())
 }
 
@@ -86,6 +101,7 @@ async fn sign_in_page(session: &Session<Shop>, refused: Option<&str>) -> Result<
                 input id="name" name="name" value=(refused.unwrap_or_default()) autocomplete="username" required;
                 label for="password" { "Password" }
                 input id="password" name="password" type="password" autocomplete="current-password" required;
+                label.choice { input name="remember" type="checkbox"; "Remember me on this device" }
                 button { "Sign in" }
             }
             p { "This is a demonstration, and you may be any of these:" }

@@ -13,6 +13,7 @@ mod about;
 mod account;
 mod cart;
 mod checkout;
+mod devices;
 mod page;
 mod preferences;
 mod session;
@@ -20,12 +21,13 @@ mod stock;
 
 use axum::{
     Router,
+    extract::FromRef,
     routing::{get, post},
 };
 use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, Sessions};
 use session::Shop;
 use std::{env, error::Error, fs, io, path::PathBuf};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tower_http::csrf::CsrfLayer;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -50,13 +52,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .data::<Shop>()
         .build()?;
 
+    let (open, closing) = watch::channel(());
+    let shared = Shared { sessions, closing };
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("the shop is open: http://{}", listener.local_addr()?);
-    axum::serve(listener, shop(sessions.into()))
-        .with_graceful_shutdown(end())
+    axum::serve(listener, shop(shared))
+        .with_graceful_shutdown(async {
+            end().await;
+            drop(open); // pages that listen would be waited for
+        })
         .await?;
     store.close().await?;
     Ok(())
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct Shared {
+    sessions: Sessions,
+    /// Changes when the shop closes.
+    closing: watch::Receiver<()>,
+}
+
+impl FromRef<Shared> for Sessions {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.sessions.clone()
+    }
 }
 
 /// The routes. Whatever changes something is a POST.
@@ -64,7 +85,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Two things keep other sites from posting in a visitor's name (CSRF): the cookie is `SameSite=Lax`, so that their
 /// forms arrive without it; and [`CsrfLayer`] refuses them by `Sec-Fetch-Site` and `Origin`, which covers what needs
 /// no cookie, such as signing a visitor in to somebody else's account.
-fn shop(sessions: SessionLayer) -> Router {
+fn shop(shared: Shared) -> Router {
+    let sessions = SessionLayer::from(shared.sessions.clone());
     Router::new()
         .route("/", get(stock::list))
         .route("/cart", get(cart::show))
@@ -78,6 +100,10 @@ fn shop(sessions: SessionLayer) -> Router {
             "/preferences",
             get(preferences::form).post(preferences::save),
         )
+        .route("/devices", get(devices::list))
+        .route("/devices/end", post(devices::end))
+        .route("/devices/end-others", post(devices::end_others))
+        .route("/devices/events", get(devices::events))
         .route("/session", get(about::show))
         .route("/session/end", post(about::end))
         .fallback(page::not_found)
@@ -85,8 +111,10 @@ fn shop(sessions: SessionLayer) -> Router {
         // What comes after the layer has no session.
         .route("/goodbye", get(about::goodbye))
         .route("/style.css", get(page::style))
+        .route("/devices.js", get(devices::script))
         .layer(CsrfLayer::new())
         .layer(axum::middleware::map_response(page::harden))
+        .with_state(shared)
 }
 
 /// Waits for Ctrl-C, or on Unix for SIGTERM.

@@ -27,6 +27,7 @@ pub(crate) async fn page(session: &Session<Shop>, title: &str, content: Markup) 
             a href="/preferences" { "Preferences" }
             a href="/session" { "This session" }
             @if let Some(user) = user {
+                a href="/devices" { "Devices" }
                 span.who lang=(language.tag()) { (language.greeting()) ", " (user.name) }
                 form method="post" action="/sign-out" { button.link { "Sign out" } }
             } @else {
@@ -73,12 +74,12 @@ pub(crate) async fn style() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/css")], include_str!("style.css"))
 }
 
-/// Headers that every response has: the pages need no script and nothing from elsewhere, so none is allowed.
+/// Headers that every response has: the pages need nothing from elsewhere, so nothing is allowed.
 pub(crate) async fn harden(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 3] = [
         (
             CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
              frame-ancestors 'none'",
         ),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -10,9 +10,12 @@ use std::collections::BTreeMap;
 #[derive(SessionData)]
 #[session(namespace = "shop")]
 pub(crate) struct Shop {
-    /// The signed-in user. All sessions of a user can be found by it.
-    #[session(index)]
+    /// The signed-in user. All sessions of a user can be found by it; there are ten at most, and one more ends the one that
+    /// signed in first.
+    #[session(index, limit = 10)]
     pub(crate) user_id: Option<u32>,
+    /// What the browser said it is, when it signed in.
+    pub(crate) device: Option<String>,
     /// What is in the cart.
     #[session(default)]
     pub(crate) cart: Cart,
@@ -37,12 +40,14 @@ pub(crate) struct Shop {
 impl ShopFields {
     /// Signs a user in: under a new id, so that nobody who knew the old one is signed in as well. A cart that the
     /// visitor has filled before stays; what another user has left behind does not.
-    pub(crate) async fn sign_in(&self, user: &User) -> Result<()> {
+    pub(crate) async fn sign_in(&self, user: &User, device: &str) -> Result<()> {
         if self.user_id().await?.is_some_and(|other| other != user.id) {
             self.clear()?;
         }
         self.renew()?;
         self.user_id().set(user.id)?;
+        self.device()
+            .set(device.chars().take(200).collect::<String>())?;
         self.notice()
             .set(format!("Welcome, {}. It is good to see you.", user.name))
     }

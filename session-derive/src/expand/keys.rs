@@ -58,6 +58,13 @@ fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenS
     if attrs.index.is_some() {
         definition.extend(quote_spanned!(place=> .index()));
     }
+    if let Some(most) = attrs.limit.as_ref().and_then(|given| given.value) {
+        let when_full = match attrs.when_full.as_ref().map(|given| given.value) {
+            Some(attr::WhenFull::Refuse) => quote_spanned!(place=> Refuse),
+            Some(attr::WhenFull::EndOldest) | None => quote_spanned!(place=> EndOldest),
+        };
+        definition.extend(quote_spanned!(place=> .limit(#most, #private::WhenFull::#when_full)));
+    }
     if attrs.counter.is_some() {
         definition = quote_spanned!(place=> #private::Def::<#ty>::counter(#definition));
     }

@@ -5,6 +5,16 @@ use crate::value::{self, Body, Buffer, CounterRange, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
+/// What a [limit](FieldDef::limit) of sessions does where it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Refuse the commit that would exceed it.
+    Refuse,
+    /// End the sessions that signed in first, in the same step.
+    EndOldest,
+}
+
 /// What a struct declares of one field, without its type.
 #[derive(Clone, Copy)]
 pub struct FieldDef {
@@ -13,6 +23,7 @@ pub struct FieldDef {
     pub(crate) ttl: Option<Duration>,
     pub(crate) flash: bool,
     pub(crate) index: bool,
+    pub(crate) limit: Option<(usize, WhenFull)>,
     pub(crate) counter: Option<CounterRange>,
     pub(crate) check: fn(&Body<'_>) -> Result<(), ValueError>,
 }
@@ -43,6 +54,11 @@ impl FieldDef {
     pub const fn is_index(&self) -> bool {
         self.index
     }
+    /// How many sessions may have one value of the field, and what a sign-in does beyond that; `None` for any number.
+    #[must_use]
+    pub const fn limit(&self) -> Option<(usize, WhenFull)> {
+        self.limit
+    }
     /// The range of the field's type, if it is a counter.
     #[must_use]
     pub const fn range(&self) -> Option<CounterRange> {
@@ -70,6 +86,7 @@ impl fmt::Debug for FieldDef {
             .field("ttl", &self.ttl)
             .field("flash", &self.flash)
             .field("index", &self.index)
+            .field("limit", &self.limit)
             .field("counter", &self.counter.is_some())
             .finish()
     }
@@ -98,6 +115,7 @@ impl<T> Def<T> {
                 ttl: None,
                 flash: false,
                 index: false,
+                limit: None,
                 counter: None,
                 check: |body| body.decode::<T>().map(drop),
             },
@@ -121,6 +139,7 @@ impl<T> Def<T> {
                 ttl: None,
                 flash: false,
                 index: false,
+                limit: None,
                 counter: None,
                 check: other.erased.check,
             },
@@ -154,6 +173,12 @@ impl<T> Def<T> {
     #[must_use]
     pub const fn index(mut self) -> Self {
         self.erased.index = true;
+        self
+    }
+    /// `#[session(limit = ..)]`, with `when_full`.
+    #[must_use]
+    pub const fn limit(mut self, most: usize, when_full: WhenFull) -> Self {
+        self.erased.limit = Some((most, when_full));
         self
     }
 }

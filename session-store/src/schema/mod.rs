@@ -7,6 +7,6 @@ mod key;
 mod schema;
 
 pub use counter::CounterValue;
-pub use def::{Def, FieldDef};
+pub use def::{Def, FieldDef, WhenFull};
 pub use key::{AsKey, FieldKey, Key};
 pub use schema::{Schema, schema};

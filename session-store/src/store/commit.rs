@@ -1,7 +1,9 @@
 //! What is to be stored, and what became of it.
 
 use super::lease::{Lease, Use};
-use crate::{bytes::Bytes, clock::Timestamp, digest::Digest, name::FieldName, value::Add};
+use crate::{
+    bytes::Bytes, clock::Timestamp, digest::Digest, name::FieldName, schema::WhenFull, value::Add,
+};
 
 /// What is to be stored, all at once.
 #[derive(Clone, Copy, Debug)]
@@ -284,7 +286,8 @@ pub struct Limit {
     pub entry: Bytes,
     /// How many sessions may have it: at least 1.
     pub most: usize,
-    /// What happens if there were more.
+    /// What happens if there were more: [`WhenFull::Refuse`] answers [`Outcome::Full`]; [`WhenFull::EndOldest`] ends those
+    /// that signed in first ([`Lease::started`]), in the same step, and leaves the mark of [`Commit::ended_at`] of them.
     pub when_full: WhenFull,
 }
 
@@ -299,17 +302,6 @@ impl Limit {
             when_full,
         }
     }
-}
-
-/// What a [`Limit`] does where it is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// Refuse the commit: [`Outcome::Full`].
-    Refuse,
-    /// End those that signed in first ([`Lease::started`]), in the same step. They leave the mark of
-    /// [`Commit::ended_at`].
-    EndOldest,
 }
 
 /// What became of a commit. Where several are true, the first of `Gone`, `Exists`, `Conflict`, `Full` and `TooMany` is

@@ -19,7 +19,8 @@ mod tests;
 mod watch;
 mod wrapper;
 
-pub use commit::{Clear, Commit, Done, Guard, Limit, Meta, Op, Outcome, Step, WhenFull, Write};
+pub use crate::schema::WhenFull;
+pub use commit::{Clear, Commit, Done, Guard, Limit, Meta, Op, Outcome, Step, Write};
 pub use copy::copy;
 pub use future::StoreFuture;
 pub use lease::{Lease, Lifetime, Timeouts, Use};

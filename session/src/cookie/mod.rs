@@ -68,17 +68,24 @@ impl SessionCookie {
         self.signer.find(&Lines::of(request)?, 0)
     }
 
-    /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used.
+    /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used. Whether the
+    /// cookie outlives the browser is the configuration's to say, unless it was chosen for the session.
     pub(crate) fn set(
         &self,
         response: &mut HeaderMap,
         id: &SessionId,
         remaining: Option<Duration>,
+        persistent: Option<bool>,
     ) {
+        let persistent = persistent.unwrap_or(self.config.is_persistent());
+        let remaining = remaining.filter(|_| persistent);
         let Signed { value, apart } = self.signer.sign(id);
         let mut put = |name, value: &str| {
-            let header = write::set(&self.config, &self.attributes, name, value, remaining);
-            put(response, name, header);
+            put(
+                response,
+                name,
+                write::set(&self.attributes, name, value, remaining),
+            );
         };
         put(self.config.name(), &value);
         if let (Some(name), Some(signature)) = (self.config.signature_name(), apart) {

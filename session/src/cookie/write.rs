@@ -29,10 +29,9 @@ impl Attributes {
 ///
 /// `Max-Age` is in whole seconds, rounded down: the browser forgets the cookie no later than the server forgets the
 /// session, so that it sends none that is dead. It is at least a second, since 0 would remove the cookie, and at most
-/// 400 days. Without `remaining`, and for a browser-session cookie always, there is none: the browser keeps the
+/// 400 days. Without `remaining` there is none: the browser keeps the
 /// cookie until it is closed, and the server ends the session when its own time is over (requirement C10).
 pub(super) fn set(
-    config: &CookieConfig,
     attributes: &Attributes,
     name: &str,
     value: &str,
@@ -44,7 +43,7 @@ pub(super) fn set(
     for part in [name, "=", value, attributes] {
         text.push_str(part);
     }
-    if let Some(remaining) = remaining.filter(|_| config.is_persistent()) {
+    if let Some(remaining) = remaining {
         let seconds = remaining.clamp(Duration::from_secs(1), MAX_AGE).as_secs();
         write!(text, "; Max-Age={seconds}").expect("a string takes what is written");
     }

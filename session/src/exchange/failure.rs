@@ -63,6 +63,12 @@ fn log(session: &UntypedSession, error: &Error) {
                 "a request was refused: its session ended meanwhile"
             );
         }
+        ErrorKind::Full => {
+            tracing::info!(
+                session,
+                "a sign-in was refused: its user has as many sessions as allowed"
+            );
+        }
         _ => tracing::error!(
             session,
             error = error as &dyn StdError,
@@ -88,7 +94,8 @@ fn trailers_only(error: &Error, content_type: HeaderValue) -> Response<Vec<u8>> 
 
 impl Error {
     /// The status of a response to a request that failed with it: `409 Conflict` if the session ended or changed while the
-    /// request was at work ([`ErrorKind::Gone`], [`ErrorKind::Contended`]), else `500 Internal Server Error`.
+    /// request was at work ([`ErrorKind::Gone`], [`ErrorKind::Contended`]) or its user has as many sessions as allowed
+    /// ([`ErrorKind::Full`]), else `500 Internal Server Error`.
     ///
     /// ```
     /// use level_session::Error;
@@ -98,7 +105,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.kind() {
-            ErrorKind::Gone | ErrorKind::Contended => StatusCode::CONFLICT,
+            ErrorKind::Gone | ErrorKind::Contended | ErrorKind::Full => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -106,6 +113,9 @@ impl Error {
     /// What the client is told.
     fn text(&self) -> &'static str {
         match self.status() {
+            _ if self.kind() == ErrorKind::Full => {
+                "you are signed in at too many places: please sign out at one of them first\n"
+            }
             StatusCode::CONFLICT => "your session has ended or changed: please try again\n",
             _ => "something went wrong\n",
         }
@@ -117,6 +127,9 @@ impl Error {
     pub fn to_response(&self) -> Response<&'static str> {
         match self.kind() {
             ErrorKind::Gone => tracing::info!("a request was refused: its session ended meanwhile"),
+            ErrorKind::Full => {
+                tracing::info!("a sign-in was refused: its user has as many sessions as allowed");
+            }
             _ => tracing::error!(error = self as &dyn StdError, "a session failed a request"),
         }
         let mut response = Response::new(self.text());

@@ -85,7 +85,7 @@ pub fn cookie_verify(data: &[u8]) {
 /// The Cookie header that answers the cookies of one id.
 fn good(cookie: &SessionCookie) -> Vec<u8> {
     let mut response = HeaderMap::new();
-    cookie.set(&mut response, &SessionId::from_bytes([7; 24]), None);
+    cookie.set(&mut response, &SessionId::from_bytes([7; 24]), None, None);
     let pairs = response.get_all(SET_COOKIE).iter();
     let pairs: Vec<&[u8]> = pairs
         .filter_map(|header| header.as_bytes().split(|byte| *byte == b';').next())

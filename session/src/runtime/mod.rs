@@ -4,8 +4,11 @@ mod observe;
 mod policy;
 mod times;
 
-pub use {observe::Event, policy::Head};
 pub(crate) use {observe::Observer, policy::Policy, times::Kind};
+pub use {
+    observe::{EndReason, Event},
+    policy::Head,
+};
 
 use self::times::{End, Ending, Times};
 use crate::{
@@ -16,7 +19,7 @@ use crate::{
     keyring::Keyring,
     seldom::Seldom,
     store::{
-        Clock, Digest, FieldName, Store, Timestamp, Watch,
+        Clock, Digest, FieldName, Store, Timestamp, Watch, WhenFull,
         schema::{FieldDef, Schema},
     },
 };
@@ -56,6 +59,8 @@ pub(crate) struct Runtime {
     pub(crate) max_fields: usize,
     pub(crate) max_value_bytes: usize,
     pub(crate) create_at_once: bool,
+    /// How many sessions may have one value of a field, in place of what is declared.
+    pub(crate) limits: Vec<(FieldName, Option<(usize, WhenFull)>)>,
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
     pub(crate) observer: Observer,
@@ -103,6 +108,7 @@ impl Runtime {
             max_fields: MAX_FIELDS,
             max_value_bytes: usize::MAX,
             create_at_once: false,
+            limits: Vec::new(),
             clock: Clock::system(),
             ids: IdSource::System,
             observer: Observer::default(),
@@ -176,10 +182,10 @@ impl Runtime {
     /// its former id is known to them by its present one, which is not known here: all are woken.
     pub(crate) fn tell(&self, event: Event, by_former_id: bool) {
         match event {
-            Event::Created(_) => {}
-            Event::Renewed { from: id, .. } | Event::Destroyed(id) | Event::Expired(id) => {
+            Event::Created { .. } => {}
+            Event::Renewed { from: id, .. } | Event::Ended { session: id, .. } => {
                 for (at, ends) in self.shared.ends.iter().enumerate() {
-                    if by_former_id || at == place(id) {
+                    if by_former_id || at == place(id.digest()) {
                         ends.send_replace(());
                     }
                 }
@@ -253,6 +259,14 @@ impl Runtime {
     fn schemas(&self) -> RwLockReadGuard<'_, Vec<&'static Schema>> {
         let schemas = &self.shared.schemas;
         schemas.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many sessions may have one value of a field.
+    pub(crate) fn limit(&self, field: &FieldName) -> Option<(usize, WhenFull)> {
+        match self.limits.iter().find(|(of, _)| of == field) {
+            Some((_, limit)) => *limit,
+            None => self.definition(field)?.1.limit(),
+        }
     }
 
     /// What is declared of a key, and by which struct.

@@ -1,31 +1,128 @@
 //! What an application can watch: sessions that begin and end.
 
-use crate::store::{Digest, Store, Watch};
+use crate::{
+    handle::SessionHandle,
+    store::{Clock, Digest, Store, Timestamp, Watch},
+};
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-/// Something that happened to a session, told once and after it was stored.
+/// Something that happened to a session, told once and after it was stored, by the process that did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// It was made.
-    Created(Digest),
+    #[non_exhaustive]
+    Created {
+        /// Which.
+        session: SessionHandle,
+        /// When.
+        at: Timestamp,
+    },
     /// It has another id.
     #[non_exhaustive]
     Renewed {
         /// What it was known by.
-        from: Digest,
+        from: SessionHandle,
         /// What it is known by.
-        to: Digest,
+        to: SessionHandle,
+        /// When.
+        at: Timestamp,
     },
-    /// It was destroyed.
-    Destroyed(Digest),
+    /// It has ended. A session that was ended by its former id, within the [grace](crate::SessionsBuilder::renewal_grace)
+    /// of a renewal, is told of under that.
+    #[non_exhaustive]
+    Ended {
+        /// Which.
+        session: SessionHandle,
+        /// Why.
+        reason: EndReason,
+        /// When. For [`EndReason::Expired`] the time at which it was removed.
+        at: Timestamp,
+    },
+}
+
+/// Why a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// It destroyed itself ([`destroy`](crate::UntypedSession::destroy)), or another one in the same browser did.
+    SignedOut,
+    /// Another session of the same user ended it: [`end_other`](crate::UntypedSession::end_other),
+    /// [`end_others`](crate::UntypedSession::end_others).
+    OtherSession,
+    /// The application ended it: [`Sessions::end`](crate::Sessions::end), [`Sessions::end_all`](crate::Sessions::end_all).
+    Application,
+    /// A sign-in elsewhere exceeded the limit of its user, and it was the oldest.
+    Limit,
     /// It had expired and was removed: when the clean-up came by, not to the second. From stores that clean up
     /// themselves ([`Store::watch_expired`]).
-    Expired(Digest),
+    Expired,
+}
+
+impl EndReason {
+    /// As one word, for logs and metrics: `signed_out`, `other_session`, `application`, `limit`, `expired`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::OtherSession => "other_session",
+            Self::Application => "application",
+            Self::Limit => "limit",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Event {
+    pub(crate) fn created(session: Digest, at: Timestamp) -> Self {
+        Self::Created {
+            session: SessionHandle::new(session),
+            at,
+        }
+    }
+
+    pub(crate) fn renewed(from: Digest, to: Digest, at: Timestamp) -> Self {
+        Self::Renewed {
+            from: SessionHandle::new(from),
+            to: SessionHandle::new(to),
+            at,
+        }
+    }
+
+    pub(crate) fn ended(session: Digest, reason: EndReason, at: Timestamp) -> Self {
+        Self::Ended {
+            session: SessionHandle::new(session),
+            reason,
+            at,
+        }
+    }
+
+    /// The session, by the handle that it has now or had in the end.
+    #[must_use]
+    pub const fn session(&self) -> SessionHandle {
+        match self {
+            Self::Created { session, .. } | Self::Ended { session, .. } => *session,
+            Self::Renewed { to, .. } => *to,
+        }
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Created { at, .. } | Self::Renewed { at, .. } | Self::Ended { at, .. } => *at,
+        }
+    }
 }
 
 /// What is called for every [`Event`].
@@ -40,18 +137,21 @@ type Observe = dyn Fn(Event) + Send + Sync;
 
 impl Observer {
     pub(crate) fn new(observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        let observe: Arc<Observe> = Arc::new(observe);
-        let watch = observe.clone();
         Self {
-            observe: Some(observe),
-            expired: Some(Arc::new(move |id| call(&*watch, Event::Expired(id)))),
+            observe: Some(Arc::new(observe)),
+            expired: None,
         }
     }
 
-    /// Asks a store to tell of what it removes.
-    pub(crate) fn watch(&self, store: &dyn Store) {
-        if let Some(expired) = &self.expired {
-            store.watch_expired(Arc::downgrade(expired));
+    /// Asks a store to tell of what it removes. Once: those who share an observer are told of an end once.
+    pub(crate) fn watch(&mut self, store: &dyn Store, clock: &Clock) {
+        if let (Some(observe), None) = (&self.observe, &self.expired) {
+            let (observe, clock) = (observe.clone(), clock.clone());
+            let expired: Arc<Watch> = Arc::new(move |id| {
+                call(&*observe, Event::ended(id, EndReason::Expired, clock.now()));
+            });
+            store.watch_expired(Arc::downgrade(&expired));
+            self.expired = Some(expired);
         }
     }
 

@@ -13,6 +13,7 @@ mod updated;
 pub use data::{Diff, Loading, Storing, View, detach, load, store};
 pub use handles::{Counter, Field, Flash, FlashList, OptField};
 pub use set_from::SetFrom;
+pub(crate) use untyped::decode;
 pub use untyped::{AllFields, UntypedSession};
 pub use updated::Updated;
 pub(crate) use {
@@ -62,12 +63,14 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// |---|---|
 /// | [`renew`](UntypedSession::renew) | gives the session a new id: at sign-in and at every change of privilege |
 /// | [`destroy`](UntypedSession::destroy) | ends the session: at sign-out |
+/// | [`set_lifetime`](UntypedSession::set_lifetime) | chooses how long this session lives: "remember me" |
+/// | [`end_others`](UntypedSession::end_others), [`end_other`](UntypedSession::end_other) | ends other sessions of the same user |
 /// | [`clear`](UntypedSession::clear), [`touch`](UntypedSession::touch) | removes every field; restarts the idle timeout |
-/// | [`commit`](UntypedSession::commit) | stores what was changed now, instead of at the end of the request |
+/// | [`commit`](UntypedSession::commit), [`discard`](UntypedSession::discard) | stores what was changed now, instead of at the end of the request; drops it |
 /// | [`detach`](UntypedSession::detach), [`reload`](UntypedSession::reload), [`ended`](UntypedSession::ended) | for what goes on after the response: WebSockets, server-sent events, tasks |
 /// | [`get`](UntypedSession::get), [`get_all`](UntypedSession::get_all), [`set`](UntypedSession::set), [`update`](UntypedSession::update), [`take`](UntypedSession::take), [`del`](UntypedSession::del) | fields by key, declared or not |
 /// | [`csrf_token`](UntypedSession::csrf_token), [`verify_csrf`](UntypedSession::verify_csrf) | a token for forms |
-/// | [`is_live`](UntypedSession::is_live), [`created_at`](UntypedSession::created_at), [`expires_at`](UntypedSession::expires_at), [`log_id`](UntypedSession::log_id) | what can be asked of a session |
+/// | [`is_live`](UntypedSession::is_live), [`created_at`](UntypedSession::created_at), [`expires_at`](UntypedSession::expires_at), [`handle`](UntypedSession::handle), [`log_id`](UntypedSession::log_id) | what can be asked of a session |
 ///
 /// What was changed is stored when the request ends, all of it at once, or none.
 ///

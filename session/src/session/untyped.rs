@@ -3,11 +3,13 @@
 use super::{SessionData, unit::UnitOfWork, updated::Updated};
 use crate::{
     changes::Change,
+    ending::{self, Sought},
     error::{Error, ErrorKind, Result},
-    store::Timestamp,
+    handle::SessionHandle,
+    runtime::EndReason,
     store::{
-        Bytes, FieldName,
-        schema::{AsKey, FieldDef, FieldKey, Schema},
+        Bytes, FieldName, Lifetime, Timestamp,
+        schema::{AsKey, FieldDef, FieldKey, Key, Schema},
     },
     value::{self, Value},
 };
@@ -72,19 +74,7 @@ impl UntypedSession {
     /// [`ErrorKind::Store`], [`ErrorKind::Gone`], [`ErrorKind::Closed`].
     pub async fn get_all(&self) -> Result<AllFields> {
         let fields = self.0.read_all().await?;
-        let now = self.0.now();
-        let mut all = AllFields {
-            fields: BTreeMap::new(),
-            damaged: Vec::new(),
-        };
-        for (name, bytes) in fields {
-            match decode(&name, Some(&bytes), now) {
-                Ok(Some(value)) => drop(all.fields.insert(name.to_string(), value)),
-                Ok(None) => {}
-                Err(error) => all.damaged.push(error),
-            }
-        }
-        Ok(all)
+        Ok(AllFields::of(fields, self.0.now()))
     }
 
     /// Sets a field. [`Value::Null`] is a value as well.
@@ -222,13 +212,18 @@ impl UntypedSession {
     #[doc(alias = "regenerate")]
     #[doc(alias = "cycle_id")]
     pub fn renew(&self) -> Result<()> {
-        if self.0.is_detached() {
-            return Err(Error::new(
+        self.refuse_detached()?;
+        self.0.lock().renew()
+    }
+
+    fn refuse_detached(&self) -> Result<()> {
+        match self.0.is_detached() {
+            false => Ok(()),
+            true => Err(Error::new(
                 ErrorKind::Misuse,
                 "a detached handle has no response that could carry a new cookie: renew in a request",
-            ));
+            )),
         }
-        self.0.lock().renew()
     }
 
     /// Ends the session when the request ends: every field, its index entries, its id, and the cookie. A request that
@@ -260,6 +255,98 @@ impl UntypedSession {
     #[doc(alias = "delAll")]
     pub fn clear(&self) -> Result<()> {
         self.0.lock().clear()
+    }
+
+    /// Chooses how long this session lives, from this commit on and in place of the deployment's timeouts: "remember me",
+    /// or a public computer. Renewals keep it; `None` goes back to the deployment's. A session that signs in has a
+    /// new id, so it is [renewed](Self::renew) as well.
+    ///
+    /// A [`Lifetime`] says also whether the cookie outlives the browser, in place of the cookie's settings: it does,
+    /// unless it is [`transient`](Lifetime::with_transient).
+    ///
+    /// ```
+    /// use level_session::{Expiry, Lifetime, Result, Session};
+    /// use std::time::Duration;
+    ///
+    /// # async fn sign_in(session: Session, remember_me: bool) -> Result<()> {
+    /// let lifetime: Lifetime = match remember_me {
+    ///     true => Expiry::idle(Duration::from_secs(90 * 24 * 3600)).into(),
+    ///     false => Lifetime::from(Expiry::nist_aal2()).with_transient(true),
+    /// };
+    /// session.set_lifetime(lifetime)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`renew`](Self::renew).
+    #[doc(alias = "remember_me")]
+    pub fn set_lifetime(&self, lifetime: impl Into<Option<Lifetime>>) -> Result<()> {
+        self.refuse_detached()?;
+        self.0.lock().set_lifetime(lifetime.into())
+    }
+
+    /// Ends the other sessions that have the value that this one has in a field, which is declared `#[session(index)]`:
+    /// all other sessions of the user, for a change of the password. They end in the commit of this request, in the same
+    /// step, or nothing of either is stored; no sign-in and no renewal at the same time escapes it. Nothing if the field is not
+    /// set.
+    ///
+    /// ```
+    /// # use level_session::{Result, Session, SessionData};
+    /// # #[derive(SessionData)]
+    /// # struct Shop { #[session(index)] user_id: Option<u64> }
+    /// async fn change_password(session: Session<Shop>) -> Result<()> {
+    ///     // .. in the database of users, first: nobody signs in by the old password from now on
+    ///     session.renew()?;
+    ///     session.end_others(Shop::USER_ID).await
+    /// }
+    /// ```
+    ///
+    /// That the password changes in another database is no part of the commit: change it first. If the commit fails then,
+    /// the others live on, and the request has an error to show: let the user try again, or call
+    /// [`Sessions::end_all`](crate::Sessions::end_all).
+    ///
+    /// The commit holds all of them at once: where there may be thousands, call
+    /// [`Sessions::end_all_but`](crate::Sessions::end_all_but) first. On a store without
+    /// [exact limits](crate::store::Abilities::exact_limits) see there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Misuse`] for a field that is no index; those of reading it. The commit fails with
+    /// [`ErrorKind::Contended`] if another request gives the field another value meanwhile.
+    pub async fn end_others<T>(&self, key: Key<T>) -> Result<()> {
+        ending::must_be_index(&key.def())?;
+        let name = FieldName::from_static(key.name());
+        match self.0.read(&name).await? {
+            Some(value) => self.0.lock().end_others(&name, value),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends another session that has the value that this one has in a field, which is declared `#[session(index)]`: one of
+    /// the user's own, from a devices page. It ends at once, and whether it did is the answer: `false` for one that has
+    /// ended already, and for one of someone else, which is left alone. This session's own handle ends it as well, as
+    /// from outside: to sign out, [`destroy`](Self::destroy) it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Misuse`] for a field that is no index; those of reading it; [`ErrorKind::Contended`].
+    pub async fn end_other<T>(&self, key: Key<T>, session: &SessionHandle) -> Result<bool> {
+        ending::must_be_index(&key.def())?;
+        let name = FieldName::from_static(key.name());
+        let Some(value) = self.0.read(&name).await? else {
+            return Ok(false);
+        };
+        let user = Sought::new(name, value)?;
+        let reason = EndReason::OtherSession;
+        ending::end(&self.0.runtime, session.digest(), Some(&user), reason).await
+    }
+
+    /// Drops everything that was changed and is not stored: fields, `renew`, `destroy` and the like. What was read stays
+    /// read. For a handler that goes on after its [`commit`](Self::commit) was refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`], [`ErrorKind::Closed`].
+    #[doc(alias = "rollback")]
+    pub fn discard(&self) -> Result<()> {
+        self.0.lock().discard()
     }
 
     /// Restarts the idle timeout, even if it was restarted a moment ago.
@@ -394,6 +481,12 @@ impl UntypedSession {
         self.0.digest().map(|digest| digest.short())
     }
 
+    /// What names the session in public, until it is renewed: see [`SessionHandle`]. `None` for a new visitor.
+    #[must_use]
+    pub fn handle(&self) -> Option<SessionHandle> {
+        self.0.digest().map(SessionHandle::new)
+    }
+
     /// A typed handle on the same session and the same unit of work.
     ///
     /// # Errors
@@ -431,7 +524,7 @@ fn own(name: FieldName) -> Result<FieldName> {
     Err(Error::new(ErrorKind::Misuse, refused).on(name))
 }
 
-fn decode<T: DeserializeOwned>(
+pub(crate) fn decode<T: DeserializeOwned>(
     name: &FieldName,
     bytes: Option<&Bytes>,
     now: Timestamp,
@@ -485,6 +578,21 @@ pub struct AllFields {
 }
 
 impl AllFields {
+    pub(crate) fn of(fields: impl IntoIterator<Item = (FieldName, Bytes)>, now: Timestamp) -> Self {
+        let mut all = Self {
+            fields: BTreeMap::new(),
+            damaged: Vec::new(),
+        };
+        for (name, bytes) in fields {
+            match decode(&name, Some(&bytes), now) {
+                Ok(Some(value)) => drop(all.fields.insert(name.to_string(), value)),
+                Ok(None) => {}
+                Err(error) => all.damaged.push(error),
+            }
+        }
+        all
+    }
+
     /// One error for each field that is stored and cannot be read.
     #[must_use]
     pub fn damaged(&self) -> &[Error] {

@@ -8,7 +8,7 @@ use crate::{
     id::IdSource,
     runtime::{Event, Head, Observer, Runtime},
     session::SessionData,
-    store::{Clock, ConfigError, FieldName},
+    store::{Clock, ConfigError, FieldName, WhenFull, schema::Key},
 };
 use http::Response;
 use std::{any::TypeId, sync::Arc, time::Duration};
@@ -105,6 +105,34 @@ impl SessionsBuilder {
         self
     }
 
+    /// How many sessions may have one value of a field, in place of what `#[session(limit = ..)]` declares; `None` for any
+    /// number. The field is declared `#[session(index)]`. The sign-in that would exceed it is refused with
+    /// [`ErrorKind::Full`](crate::ErrorKind::Full), or ends the sessions that signed in first ([`WhenFull`]), in the step of
+    /// its commit. Zero counts as 1. A limit that was lowered ends no one before the next sign-in of the user.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, SessionData, Sessions, WhenFull};
+    /// # #[derive(SessionData)]
+    /// # struct Shop { #[session(index)] user_id: Option<u64> }
+    /// # fn main() -> Result<(), level_session::ConfigError> {
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .limit(Shop::USER_ID, Some((3, WhenFull::Refuse)))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn limit<T>(mut self, key: Key<T>, limit: Option<(usize, WhenFull)>) -> Self {
+        if !key.def().is_index() {
+            let setting = format!("limit of `{}`", key.name());
+            let refused =
+                ConfigError::new(setting, "the field is not declared `#[session(index)]`");
+            self.refused.get_or_insert(refused);
+        }
+        let field = FieldName::from_static(key.name());
+        self.runtime.limits.retain(|(of, _)| *of != field);
+        self.runtime.limits.push((field, limit));
+        self
+    }
+
     /// Makes a session and sends its cookie with every visitor's first request, as the Node ancestor does. Default:
     /// a session is made when something is written.
     pub fn create_at_once(mut self, create: bool) -> Self {
@@ -171,7 +199,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// Calls `observe` whenever a session was created, renewed, destroyed, or had expired and was removed: once each,
+    /// Calls `observe` whenever a session was created or renewed, or has ended, for whatever [reason](crate::EndReason): once each,
     /// after it was stored (OWASP, "Logging Sessions Life Cycle"). It should be quick; it cannot prevent anything, and
     /// nothing is undone if it panics.
     ///
@@ -180,8 +208,8 @@ impl SessionsBuilder {
     /// # fn main() -> Result<(), level_session::ConfigError> {
     /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
     ///     .observer(|event| {
-    ///         if let Event::Destroyed(session) = event {
-    ///             println!("session {} signed out", session.short());
+    ///         if let Event::Ended { session, reason, at, .. } = event {
+    ///             println!("{}: {session} has ended: {reason}", at.as_millis());
     ///         }
     ///     })
     ///     .build()?;
@@ -189,7 +217,6 @@ impl SessionsBuilder {
     /// ```
     pub fn observer(mut self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.runtime.observer = Observer::new(observe);
-        self.runtime.observer.watch(&*self.runtime.store);
         self
     }
 
@@ -236,10 +263,19 @@ impl SessionsBuilder {
     ///
     /// # Errors
     /// A setting that cannot be used: two structs of [`data`](Self::data) that claim one key.
-    pub fn build(self) -> Result<Sessions, ConfigError> {
+    pub fn build(mut self) -> Result<Sessions, ConfigError> {
         match self.refused {
             Some(refused) => Err(refused),
-            None => Ok(Sessions(Arc::new(self.runtime))),
+            None => {
+                let Runtime {
+                    observer,
+                    store,
+                    clock,
+                    ..
+                } = &mut self.runtime;
+                observer.watch(&**store, clock);
+                Ok(Sessions(Arc::new(self.runtime)))
+            }
         }
     }
 }

@@ -81,6 +81,10 @@ impl Sessions {
         UntypedSession::new(UnitOfWork::new(self.0.clone(), cookies, is_head))
     }
 
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0
+    }
+
     /// The same with a declared type.
     ///
     /// # Errors

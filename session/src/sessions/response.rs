@@ -11,8 +11,9 @@ pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, headers
     let cookie = &runtime.cookie;
     match action {
         CookieAction::Leave => cookie.at_most_one(headers),
-        CookieAction::Set(id, deadline) => {
-            cookie.set(headers, &id, Some(deadline.since(runtime.clock.now())));
+        CookieAction::Set(id, lasts) => {
+            let remaining = lasts.until.since(runtime.clock.now());
+            cookie.set(headers, &id, Some(remaining), lasts.persistent);
             forbid_shared_caching(headers);
         }
         CookieAction::Remove => {

@@ -7,7 +7,7 @@ use super::{
     watch::{Due, Watch, stored},
 };
 use level_session::{
-    Timestamp,
+    EndReason, Timestamp,
     store::{Clear, Commit, Digest, ENDED_IS_REMEMBERED, Op, Outcome, Step, Use},
 };
 
@@ -290,7 +290,9 @@ impl Watch {
                     by_former: false,
                 };
                 match wants.destroy {
-                    true => happened.extend([Due::Destroyed(id), Due::Created(to)]),
+                    true => {
+                        happened.extend([Due::Ended(id, EndReason::SignedOut), Due::Created(to)])
+                    }
                     false => happened.push(Due::Renewed(id, to)),
                 }
                 (who, Some(Cookie::Set(to)), wants.destroy)
@@ -302,7 +304,7 @@ impl Watch {
                 self.model.take(id);
                 self.model.put(id, Record::Ended(end(now, false)));
                 fields.clear();
-                happened.push(Due::Destroyed(commit.id));
+                happened.push(Due::Ended(commit.id, EndReason::SignedOut));
                 (Who::Nobody, Some(Cookie::Remove), true)
             }
             step => {

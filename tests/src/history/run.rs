@@ -17,7 +17,7 @@ use http::{
     header::{COOKIE, SET_COOKIE},
 };
 use level_session::{
-    Clock, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp,
+    Clock, EndReason, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp,
     store::{Digest, Store, testing::Faults},
 };
 use std::{
@@ -236,7 +236,9 @@ impl Run<'_> {
                 let mut watch = self.watched.lock();
                 let expired = watch.model.sweep(now);
                 let wanted = expired.len();
-                let due = expired.into_iter().map(|id| (0, Due::Expired(id)));
+                let due = expired
+                    .into_iter()
+                    .map(|id| (0, Due::Ended(id, EndReason::Expired)));
                 watch.due_events.extend(due);
                 watch.tell(|_| format!("{sessions} sessions are swept"));
                 watch.check(sessions == wanted, |_| {

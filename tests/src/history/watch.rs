@@ -7,7 +7,7 @@ use super::{
     wants::Wants,
 };
 use level_session::{
-    Clock, Event, Timestamp, Value,
+    Clock, EndReason, Event, Timestamp, Value,
     store::{Answer as Shown, Bytes, Digest, Loaded, Select, Snapshot},
 };
 use std::{
@@ -48,17 +48,22 @@ pub(super) struct Watch {
 pub(super) enum Due {
     Created(Digest),
     Renewed(Digest, Digest),
-    Destroyed(Digest),
-    Expired(Digest),
+    Ended(Digest, EndReason),
 }
 
 impl Due {
     pub(super) fn is(self, event: &Event) -> bool {
         match (self, event) {
-            (Self::Created(a), Event::Created(b))
-            | (Self::Destroyed(a), Event::Destroyed(b))
-            | (Self::Expired(a), Event::Expired(b)) => a == *b,
-            (Self::Renewed(a, b), Event::Renewed { from, to, .. }) => (a, b) == (*from, *to),
+            (Self::Created(a), Event::Created { session, .. }) => a == session.digest(),
+            (
+                Self::Ended(a, why),
+                Event::Ended {
+                    session, reason, ..
+                },
+            ) => (a, why) == (session.digest(), *reason),
+            (Self::Renewed(a, b), Event::Renewed { from, to, .. }) => {
+                (a, b) == (from.digest(), to.digest())
+            }
             _ => false,
         }
     }

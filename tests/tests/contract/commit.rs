@@ -391,7 +391,11 @@ async fn a_request_that_only_writes_is_one_trip() {
         })
         .await
         .unwrap();
-        assert_eq!(trips(&app), 1, "a sign-in");
+        assert_eq!(
+            trips(&app),
+            2,
+            "a sign-in, which looks how long the session lives"
+        );
         app.request(&mut visitor, async |s: Shopping| {
             s.user_id().await?;
             s.theme().set("light")

@@ -17,6 +17,7 @@ mod siblings;
 mod sign_out;
 mod take;
 mod typed;
+mod users;
 mod watch;
 
 use level_session::SessionData;

@@ -1,7 +1,7 @@
 //! What an application can watch: sessions that begin and end; and tokens that are bound to a session.
 
 use crate::Shop;
-use level_session::{Event, Expiry, Result, Session};
+use level_session::{EndReason, Event, Expiry, Result, Session, SessionHandle};
 use level_session_tests::{
     over_every_store,
     visitor::{App, Visitor},
@@ -12,6 +12,17 @@ use std::{
 };
 
 type Shopping = Session<Shop>;
+
+/// What has ended, and why.
+fn ends(events: Vec<Event>) -> Vec<(SessionHandle, EndReason)> {
+    let end = |event| match event {
+        Event::Ended {
+            session, reason, ..
+        } => (session, reason),
+        other => panic!("no end: {other:?}"),
+    };
+    events.into_iter().map(end).collect()
+}
 
 async fn sign_in(app: &App) -> Visitor {
     let mut visitor = Visitor::new();
@@ -36,7 +47,7 @@ async fn every_beginning_and_end_is_told_once() {
         let told = || std::mem::take(&mut *events.lock().unwrap());
 
         let mut visitor = sign_in(&app).await;
-        let [Event::Created(first)] = told()[..] else {
+        let [Event::Created { session: first, .. }] = told()[..] else {
             panic!("created")
         };
         app.request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
@@ -55,7 +66,7 @@ async fn every_beginning_and_end_is_told_once() {
         app.request(&mut visitor, async |s: Shopping| s.destroy())
             .await
             .unwrap();
-        assert_eq!(told(), [Event::Destroyed(to)]);
+        assert_eq!(ends(told()), [(to, EndReason::SignedOut)]);
         app.finish(&late, &mut visitor).await.unwrap(); // it has ended, and that was told
         let failed: Shopping = app.begin(&visitor);
         failed.user_id().set(1).unwrap();
@@ -63,7 +74,7 @@ async fn every_beginning_and_end_is_told_once() {
         assert_eq!(told(), [], "what did not happen is not told");
 
         let mut visitor = sign_in(&app).await;
-        let [Event::Created(old)] = told()[..] else {
+        let [Event::Created { session: old, .. }] = told()[..] else {
             panic!("created")
         };
         app.request(&mut visitor, async |s: Shopping| {
@@ -72,13 +83,13 @@ async fn every_beginning_and_end_is_told_once() {
         })
         .await
         .unwrap();
-        let [Event::Destroyed(ended), Event::Created(_)] = told()[..] else {
+        let [Event::Ended { session: ended, .. }, Event::Created { .. }] = told()[..] else {
             panic!("both")
         };
         assert_eq!(ended, old);
 
         sign_in(&app).await;
-        let [Event::Created(idle)] = told()[..] else {
+        let [Event::Created { session: idle, .. }] = told()[..] else {
             panic!("created")
         };
         app.sleep(14 * 24 * 3600);
@@ -88,7 +99,7 @@ async fn every_beginning_and_end_is_told_once() {
             .sweep(app.clock.now(), 100)
             .await
             .unwrap();
-        assert!(told().contains(&Event::Expired(idle)));
+        assert!(ends(told()).contains(&(idle, EndReason::Expired)));
         app.sessions
             .store()
             .sweep(app.clock.now(), 100)

@@ -18,6 +18,71 @@ async fn signed_in(server: &Server) -> Client {
     client
 }
 
+/// Prevents: a stolen phone that stays signed in, and a form that signs out a stranger (ASVS 7.4.5, 7.5.2).
+#[tokio::test]
+async fn devices_are_listed_and_signed_out() {
+    let data = tempfile::tempdir().unwrap();
+    let server = shop(data.path());
+    let (mut laptop, mut phone) = (signed_in(&server).await, signed_in(&server).await);
+    let mut stranger = Client::new(server.address());
+    stranger
+        .post("/sign-in", "name=Grace&password=hopper")
+        .await;
+    let rows = |page: &str| page.matches("<th scope=\"row\">").count();
+    let page = laptop.get("/devices").await.body;
+    assert_eq!(rows(&page), 2, "{page}");
+    assert_eq!(page.matches("this device").count(), 1, "{page}");
+    let (_, handle) = page
+        .split_once("name=\"session\" value=\"")
+        .expect("a form");
+    let form = format!("session={}", &handle[..64]);
+
+    let answer = stranger.post("/devices/end", &form).await;
+    assert_eq!(answer.location(), Some("/devices"));
+    assert!(
+        stranger
+            .get("/devices")
+            .await
+            .body
+            .contains("was signed out already")
+    );
+    assert!(
+        phone.get("/").await.body.contains("Good day, Ada"),
+        "a stranger's form"
+    );
+    assert_eq!(
+        laptop.post("/devices/end", "session=7").await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    laptop.post("/devices/end", &form).await;
+    assert_eq!(rows(&laptop.get("/devices").await.body), 1);
+    assert_eq!(phone.get("/devices").await.location(), Some("/sign-in"));
+    assert!(!phone.get("/").await.body.contains("Ada"));
+
+    let mut phone = signed_in(&server).await;
+    laptop.post("/devices/end-others", "").await;
+    assert_eq!(rows(&laptop.get("/devices").await.body), 1);
+    assert!(!phone.get("/").await.body.contains("Ada"));
+    assert_eq!(
+        phone.get("/devices/events").await.status,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(rows(&stranger.get("/devices").await.body), 1);
+}
+
+/// Prevents: "remember me" that does nothing.
+#[tokio::test]
+async fn who_is_to_be_remembered_is_remembered_for_longer() {
+    let data = tempfile::tempdir().unwrap();
+    let server = shop(data.path());
+    for (remember, seconds) in [("", "Max-Age=1209"), ("&remember=on", "Max-Age=777")] {
+        let form = format!("name=Ada&password=lovelace{remember}");
+        let answer = Client::new(server.address()).post("/sign-in", &form).await;
+        let cookie = answer.headers[SET_COOKIE].to_str().unwrap();
+        assert!(cookie.contains(seconds), "{cookie}");
+    }
+}
+
 fn in_cart(page: &str) -> &str {
     let (_, rest) = page.split_once("id=\"in-cart\">").expect("a cart");
     rest.split_once('<').expect("a number").0

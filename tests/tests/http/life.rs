@@ -9,7 +9,7 @@ use axum::{
     routing::post,
 };
 use level_session::{
-    CookieConfig, Error, Event, Expiry, Result, SameSite, Session, store::testing::Call,
+    CookieConfig, EndReason, Error, Event, Expiry, Result, SameSite, Session, store::testing::Call,
 };
 use level_session_tests::{
     over_every_store,
@@ -290,12 +290,14 @@ async fn what_had_expired_is_told_once_when_it_is_removed() {
             store.sweep(app.clock.now(), 100).await.unwrap();
         }
         let mut told: Vec<_> = events.lock().unwrap().drain(..).collect();
-        assert!(matches!(told.remove(0), Event::Created(_)));
+        assert!(matches!(told.remove(0), Event::Created { .. }));
         expected.sort();
         let mut removed: Vec<_> = told
             .into_iter()
             .map(|event| match event {
-                Event::Expired(id) => id,
+                Event::Ended {
+                    session, reason, ..
+                } if reason == EndReason::Expired => session.digest(),
                 other => panic!("{other:?}"),
             })
             .collect();

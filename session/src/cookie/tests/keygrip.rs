@@ -158,7 +158,7 @@ fn both_cookies_are_set_and_removed_alike() {
     assert_eq!(attributes(&set[0]), attributes(&set[1]));
 
     let mut response = HeaderMap::new();
-    cookie.set(&mut response, &id, None);
+    cookie.set(&mut response, &id, None, None);
     cookie.remove(&mut response);
     let removed: Vec<_> = response.get_all(SET_COOKIE).iter().collect();
     assert_eq!(removed.len(), 2, "requirement C08");

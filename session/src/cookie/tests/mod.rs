@@ -28,7 +28,7 @@ fn named(name: &'static str) -> CookieConfig {
 /// The Set-Cookie headers that give a visitor this id.
 fn given(cookie: &SessionCookie, id: &SessionId) -> Vec<HeaderValue> {
     let mut response = HeaderMap::new();
-    cookie.set(&mut response, id, Some(Duration::from_secs(60)));
+    cookie.set(&mut response, id, Some(Duration::from_secs(60)), None);
     response.get_all(SET_COOKIE).iter().cloned().collect()
 }
 

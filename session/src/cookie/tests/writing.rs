@@ -8,7 +8,7 @@ use url::Url;
 
 fn set(config: CookieConfig, remaining: Option<Duration>) -> String {
     let mut response = HeaderMap::new();
-    session_cookie(&[NEW_KEY], config).set(&mut response, &id(0), remaining);
+    session_cookie(&[NEW_KEY], config).set(&mut response, &id(0), remaining, None);
     response[SET_COOKIE].to_str().unwrap().to_owned()
 }
 
@@ -80,7 +80,7 @@ fn a_browser_session_cookie_has_no_lifetime() {
 fn the_headers_are_marked_as_secret() {
     let mut response = HeaderMap::new();
     let cookie = session_cookie(&[NEW_KEY], CookieConfig::default());
-    cookie.set(&mut response, &id(0), None);
+    cookie.set(&mut response, &id(0), None, None);
     assert!(response[SET_COOKIE].is_sensitive());
     cookie.remove(&mut response);
     assert!(response[SET_COOKIE].is_sensitive());
@@ -105,8 +105,8 @@ fn a_response_sets_one_cookie_of_our_name_whatever_the_handler_did() {
         SET_COOKIE,
         HeaderValue::from_bytes(b"\xff=__Host-s=").unwrap(),
     );
-    cookie.set(&mut response, &id(0), None);
-    cookie.set(&mut response, &id(1), None);
+    cookie.set(&mut response, &id(0), None, None);
+    cookie.set(&mut response, &id(1), None, None);
     cookie.remove(&mut response);
     let all: Vec<_> = response.get_all(SET_COOKIE).iter().collect();
     assert_eq!(all[..4], ["a=1", "b=2", "__host-s=3", "c"]);
@@ -243,7 +243,7 @@ proptest! {
         let remaining = remaining.map(|(secs, nanos)| Duration::new(secs, nanos));
         let cookie = session_cookie(&[NEW_KEY], config.clone());
         let mut response = HeaderMap::new();
-        cookie.set(&mut response, &id(0), remaining);
+        cookie.set(&mut response, &id(0), remaining, None);
         let sets = response.clone();
         cookie.remove(&mut response);
         for (set, remove) in sets.get_all(SET_COOKIE).iter().zip(response.get_all(SET_COOKIE)) {
@@ -286,7 +286,7 @@ proptest! {
         };
 
         let mut response = HeaderMap::new();
-        cookie.set(&mut response, &id(3), Some(Duration::from_secs(600)));
+        cookie.set(&mut response, &id(3), Some(Duration::from_secs(600)), None);
         let holding = take(&response);
         let verified = cookie.find(&request_to(&holding, &page));
         prop_assert!(verified.is_some_and(|verified| *verified.id() == id(3)));

@@ -9,7 +9,7 @@ mod terms;
 pub(crate) use flight::{Execution, Flight, Flown, Landed, Landing, Waiting};
 pub(crate) use plan::Plan;
 pub(crate) use terms::{
-    CookieAction, Jar, Known, Look, LookAt, Owner, Phase, Question, Rules, Taking,
+    CookieAction, Jar, Known, Lasts, Look, LookAt, Owner, Phase, Question, Rules, Taking,
 };
 
 use crate::{
@@ -17,7 +17,9 @@ use crate::{
     cookie::Presented,
     error::{Error, ErrorKind, Result},
     id::SessionId,
-    store::{Add, Answer, Bytes, Clear, Digest, FieldName, Fields, Loaded, Snapshot, Timestamp},
+    store::{
+        Add, Answer, Bytes, Clear, Digest, FieldName, Fields, Lifetime, Loaded, Snapshot, Timestamp,
+    },
 };
 use slots::Slots;
 use terms::{Arrival, Intent, Wants};
@@ -378,6 +380,32 @@ impl State {
         self.wants.clear = Clear::Everything;
         self.wants.intent = Intent::Destroy;
         self.wants.create = false; // what is to be made at once was to be made for the one who leaves
+        self.wants.rare = None;
+        Ok(())
+    }
+
+    pub(crate) fn set_lifetime(&mut self, lifetime: Option<Lifetime>) -> Result<()> {
+        self.renew()?;
+        self.wants.rare().lifetime = Some(lifetime);
+        Ok(())
+    }
+
+    /// The other sessions that have what this one has stored under a field, or is about to store, are to end.
+    pub(crate) fn end_others(&mut self, field: &FieldName, value: Bytes) -> Result<()> {
+        let end_others = &mut self.begin_use()?.wants.rare().end_others;
+        end_others.retain(|(other, _)| other != field);
+        end_others.push((field.clone(), value));
+        Ok(())
+    }
+
+    /// Drops everything that is wanted and is not stored.
+    pub(crate) fn discard(&mut self) -> Result<()> {
+        self.begin_use()?.slots.drop_changes();
+        let create = self.wants.create;
+        self.wants = Wants {
+            create,
+            ..Wants::default()
+        };
         Ok(())
     }
 
@@ -426,7 +454,7 @@ impl State {
             (CookieAction::Leave, Owner::Known(known))
                 if known.named.resign && !known.by_former_id =>
             {
-                CookieAction::Set(known.named.id.clone(), known.meta.lease.deadline())
+                CookieAction::Set(known.named.id.clone(), Lasts::of(&known.meta.lease))
             }
             (CookieAction::Unsign, _) if !self.used => CookieAction::Leave,
             (action, _) => action,

@@ -7,10 +7,12 @@ use super::{
 use crate::{
     changes::{Change, Update},
     error::{Error, ErrorKind, Result},
-    runtime::Event,
+    runtime::{EndReason, Event, Runtime},
     store::{
-        Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Op, Step, Timestamp, Use, Write,
+        Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Lifetime, Limit, Op, Step,
+        Timestamp, Use, WhenFull, Write,
     },
+    value,
 };
 
 /// A commit, ready to be handed to the store, with everything that it takes along. It is large and goes through many
@@ -24,6 +26,8 @@ pub(crate) struct Plan {
     pub(super) writes: Vec<Write>,
     /// The updates among the writes.
     pub(super) updates: Vec<(FieldName, Box<Update>)>,
+    /// Fields that it writes as they are, for the sake of their entries.
+    kept: Vec<FieldName>,
     /// The field that this is a claim of, and what was to be changed of it.
     pub(super) claim: Option<(FieldName, Option<Change>)>,
     pub(super) wants: Wants,
@@ -40,6 +44,7 @@ impl Plan {
             guards: Vec::new(),
             writes: Vec::new(),
             updates: Vec::new(),
+            kept: Vec::new(),
             claim: None,
             wants: Wants::default(),
             is_blind: false,
@@ -64,6 +69,45 @@ impl Plan {
     /// Other sessions of the visitor, which end as well.
     pub(crate) fn others(&self) -> Vec<Digest> {
         self.wants.others.clone()
+    }
+
+    /// What it has ended others for.
+    pub(super) fn ends_for(&self) -> EndReason {
+        match self.wants.end_others() {
+            [] => EndReason::Limit,
+            _ => EndReason::OtherSession,
+        }
+    }
+
+    /// How many sessions may have the entries that it sets.
+    pub(crate) fn limits(&self, runtime: &Runtime) -> Vec<Limit> {
+        let mut limits = Vec::new();
+        for Write { field, index, .. } in &self.writes {
+            let Some(entry) = index else { continue };
+            let others = self.wants.end_others().iter();
+            let limit = match others.map(|(other, _)| other).any(|other| other == field) {
+                true => Some((1, WhenFull::EndOldest)),
+                false => runtime.limit(field),
+            };
+            limits.extend(
+                limit.map(|(most, full)| Limit::new(field.clone(), entry.clone(), most, full)),
+            );
+        }
+        limits
+    }
+
+    /// Whether it gives a session that the store was not asked about yet another id, and keeps it.
+    pub(crate) fn renews_blindly(&self) -> bool {
+        self.is_blind && matches!(self.step, Step::Renew { .. }) && !self.destroys()
+    }
+
+    /// Keeps the lifetime that was chosen for a session that is renewed, unless another was chosen since.
+    pub(crate) fn keep_lifetime(&mut self, lifetime: Option<Lifetime>, rules: Rules<'_>) {
+        if let (Step::Renew { lease, .. }, None, Some(_)) =
+            (&mut self.step, self.wants.lifetime(), lifetime)
+        {
+            *lease = rules.expiry().lease(lifetime, rules.now);
+        }
     }
 
     /// Whether it compares what is stored: such commits take turns.
@@ -111,13 +155,14 @@ impl Plan {
     }
 
     /// What has happened when it is stored.
-    pub(super) fn events(&self) -> [Option<Event>; 2] {
+    pub(super) fn events(&self, at: Timestamp) -> [Option<Event>; 2] {
         let (from, to) = (self.id, self.new.as_ref().map_or(self.id, |new| new.digest));
+        let ended = |id| Event::ended(id, EndReason::SignedOut, at);
         match (self.step, self.destroys()) {
-            (Step::Create { .. }, _) => [Some(Event::Created(from)), None],
-            (Step::Destroy, _) => [Some(Event::Destroyed(from)), None],
-            (Step::Renew { .. }, true) => [Some(Event::Destroyed(from)), Some(Event::Created(to))],
-            (Step::Renew { .. }, false) => [Some(Event::Renewed { from, to }), None],
+            (Step::Create { .. }, _) => [Some(Event::created(from, at)), None],
+            (Step::Destroy, _) => [Some(ended(from)), None],
+            (Step::Renew { .. }, true) => [Some(ended(from)), Some(Event::created(to, at))],
+            (Step::Renew { .. }, false) => [Some(Event::renewed(from, to, at)), None],
             _ => [None, None],
         }
     }
@@ -153,6 +198,13 @@ impl Plan {
             };
         }
         // Guards and updates are in the same order: that of the names.
+        let kept = self.guards.iter().zip(current).skip(self.updates.len());
+        if let Some((guard, _)) = kept
+            .clone()
+            .find(|(guard, bytes)| guard.expected != **bytes)
+        {
+            return Err(changed_owner(&guard.field));
+        }
         let guards = self.guards.iter_mut().zip(&mut self.updates);
         for ((guard, (name, update)), bytes) in guards.zip(current) {
             update.rerun(bytes.clone(), now)?;
@@ -169,10 +221,12 @@ impl Plan {
     pub(super) fn into_changes(self: Box<Self>) -> impl Iterator<Item = (FieldName, Change)> {
         let Self {
             claim,
-            writes,
+            mut writes,
             mut updates,
+            kept,
             ..
         } = *self;
+        writes.retain(|write| !kept.contains(&write.field));
         let claimed = match claim {
             Some((field, change)) => (Vec::new(), change.map(|change| (field, change))),
             None => (writes, None),
@@ -185,6 +239,23 @@ impl Plan {
             }
         });
         changes.chain(claimed.1)
+    }
+
+    /// Puts the entries whose other sessions are to end into the commit, where it does not set them anyway.
+    fn keep_entries(&mut self) -> Result<()> {
+        for (field, stored) in self.wants.end_others() {
+            let is_set = self.writes.iter().any(|write| write.field == *field);
+            if is_set || self.wants.clear.removes(field) {
+                continue;
+            }
+            let entry = value::index_entry(stored).map_err(|e| e.on_field(field.clone()))?;
+            self.guards
+                .push(Guard::new(field.clone(), Some(stored.clone())));
+            self.writes
+                .push(Write::set(field.clone(), stored.clone()).with_index(Some(entry)));
+            self.kept.push(field.clone());
+        }
+        Ok(())
     }
 
     fn take(&mut self, name: &FieldName, change: Change, seen: Option<&Option<Bytes>>) {
@@ -214,6 +285,13 @@ impl State {
         }
     }
 
+    /// The deadlines of a session that begins, or has a new id: by the lifetime that was chosen for it, now or before.
+    fn lease(&self, known: Option<&Known>, rules: Rules<'_>) -> Lease {
+        let before = || known.and_then(|known| known.meta.lease.lifetime);
+        let lifetime = self.wants.lifetime().unwrap_or_else(before);
+        rules.expiry().lease(lifetime, rules.now)
+    }
+
     fn writes_anything(&self) -> bool {
         self.wants.create || self.slots.leave_something()
     }
@@ -235,6 +313,7 @@ impl State {
         self.wants.intent != Intent::Keep
             || self.wants.clear != Clear::Nothing
             || self.slots.is_changed()
+            || !self.wants.end_others().is_empty()
             || self.refreshes(known, rules)
     }
 
@@ -248,7 +327,8 @@ impl State {
                 .is_none_or(|until| !former_id_works || until <= rules.now)
         });
         (self.wants.touch || client_knows).then(|| {
-            let usage = rules.expiry().usage().with_forced(self.wants.touch);
+            let lifetime = known.and_then(|known| known.meta.lease.lifetime);
+            let usage = rules.expiry().usage(lifetime).with_forced(self.wants.touch);
             usage.with_tells_client(!rules.detached)
         })
     }
@@ -260,6 +340,14 @@ impl State {
             let lease = &known.meta.lease;
             self.wants.touch || ends_former_id || lease.after_use(&usage, rules.now).is_some()
         })
+    }
+
+    pub(super) fn has_lifetime(&self) -> bool {
+        matches!(&self.who, Owner::Known(known) if known.meta.lease.lifetime.is_some())
+    }
+
+    pub(super) fn is_to_be_refreshed(&self, rules: Rules<'_>) -> bool {
+        matches!(&self.who, Owner::Known(known) if self.refreshes(known, rules))
     }
 
     /// Makes a plan of everything that is wanted, and takes it out of the state; `None` if there is nothing to do.
@@ -288,6 +376,9 @@ impl State {
                 plan.take(name, change, seen);
             }
         }
+        if plan.wants.rare.is_some() && !matches!(plan.step, Step::Create { .. } | Step::Destroy) {
+            plan.keep_entries()?;
+        }
         Ok(Some(plan))
     }
 
@@ -305,11 +396,11 @@ impl State {
             Intent::Destroy if !writes_anything => Plan::new(id, Step::Destroy),
             Intent::Destroy if rules.detached => return Err(no_response()),
             // What is written after a `destroy` begins a new session, and the old one ends in the same step.
-            Intent::Destroy => Plan::new(id, Step::renew(id, lease(rules), None)),
+            Intent::Destroy => Plan::new(id, Step::renew(id, self.lease(None, rules), None)),
             Intent::Renew => {
                 let grace = rules.runtime.grace;
                 let until = (!grace.is_zero()).then(|| rules.now.after(grace));
-                Plan::new(id, Step::renew(id, lease(rules), until))
+                Plan::new(id, Step::renew(id, self.lease(known, rules), until))
             }
             Intent::Keep => {
                 if known.is_some_and(|known| !self.changes(known, rules)) {
@@ -358,7 +449,7 @@ impl State {
             };
         }
         let new = self.draw(rules)?;
-        let step = Step::create(rules.now, lease(rules));
+        let step = Step::create(rules.now, self.lease(None, rules));
         let mut plan = Plan::new(new.digest, step);
         plan.new = Some(new);
         Ok(Some(plan))
@@ -417,8 +508,12 @@ impl State {
     }
 }
 
-fn lease(rules: Rules<'_>) -> Lease {
-    rules.expiry().timeouts().lease(rules.now, rules.now)
+fn changed_owner(field: &FieldName) -> Error {
+    Error::new(
+        ErrorKind::Contended,
+        "was changed by another request, so the other sessions with its former value are no longer this session's to end",
+    )
+    .on(field.clone())
 }
 
 fn no_response() -> Error {

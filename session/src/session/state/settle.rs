@@ -2,11 +2,11 @@
 
 use super::{
     CookieAction, Flown, Known, Landed, Landing, Owner, Phase, Plan, Rules, State,
-    terms::{Arrival, Named},
+    terms::{Arrival, Lasts, Named},
 };
 use crate::{
     error::Result,
-    runtime::Event,
+    runtime::{EndReason, Event},
     store::{Clear, Done, Loaded, Step, Timestamp},
 };
 
@@ -32,14 +32,25 @@ impl State {
         let mut told = Told {
             result: Ok(Flown::Stored),
             events: [None, None],
-            others: others.into_iter().map(Event::Destroyed).collect(),
+            others: others
+                .into_iter()
+                .map(|id| Event::ended(id, EndReason::SignedOut, rules.now))
+                .collect(),
             by_former_id: false,
         };
         match result {
             Ok(Landed::Done(done)) => {
-                told.events = plan.events();
+                told.events = plan.events(rules.now);
                 told.by_former_id = done.by_former_id;
+                let ended = done.ended.iter();
+                told.others
+                    .extend(ended.map(|id| Event::ended(*id, plan.ends_for(), rules.now)));
+                let was_blind = plan.is_blind;
                 self.stored(plan, done, rules);
+                // When a use is due was judged by the deployment's idle timeout, and this session has one of its own.
+                if was_blind && self.has_lifetime() && self.is_to_be_refreshed(rules) {
+                    told.result = Ok(Flown::Again);
+                }
             }
             Ok(Landed::Overtaken(current)) => {
                 let field = plan.claim.as_ref().map(|(field, _)| field.clone());
@@ -157,7 +168,7 @@ impl State {
             self.cookie = CookieAction::Remove;
             return;
         };
-        let deadline = meta.lease.deadline();
+        let lasts = Lasts::of(&meta.lease);
         let told_before = match &self.who {
             Owner::Known(known) => Some(known.meta.lease.told),
             _ => None,
@@ -165,7 +176,7 @@ impl State {
         let (named, named_here) = match (new, step, std::mem::replace(&mut self.who, Owner::Nobody))
         {
             (Some(new), step, _) => {
-                self.cookie = CookieAction::Set(new.id.clone(), deadline);
+                self.cookie = CookieAction::Set(new.id.clone(), lasts);
                 (new, former_works_until(step))
             }
             (None, _, Owner::Known(known)) => (known.named, known.named_here),
@@ -183,7 +194,7 @@ impl State {
                 self.cookie = CookieAction::Leave;
             }
             _ if tells && !done.by_former_id => {
-                self.cookie = CookieAction::Set(named.id.clone(), deadline);
+                self.cookie = CookieAction::Set(named.id.clone(), lasts);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use crate::{
     expiry::Expiry,
     id::SessionId,
     runtime::Runtime,
-    store::{Bytes, Clear, Digest, FieldName, Meta, Timestamp},
+    store::{Bytes, Clear, Digest, FieldName, Lease, Lifetime, Meta, Timestamp},
 };
 
 /// Whose session it is.
@@ -146,9 +146,34 @@ pub(super) struct Wants {
     pub(super) next: Option<Box<Named>>,
     /// Other sessions of the visitor that are to end.
     pub(super) others: Vec<Digest>,
+    /// What few requests want.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What is wanted at a sign-in or a change of the password, and seldom else.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// The lifetime that was chosen: the deployment's where that is `None`.
+    pub(super) lifetime: Option<Option<Lifetime>>,
+    /// The other sessions with this value of a field are to end.
+    pub(super) end_others: Vec<(FieldName, Bytes)>,
 }
 
 impl Wants {
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The lifetime that was chosen, if one was.
+    pub(super) fn lifetime(&self) -> Option<Option<Lifetime>> {
+        self.rare.as_ref()?.lifetime
+    }
+
+    /// The values whose other sessions are to end.
+    pub(super) fn end_others(&self) -> &[(FieldName, Bytes)] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.end_others)
+    }
+
     /// What a commit would have stored is wanted once more, beside what is wanted since.
     pub(super) fn fall_back(&mut self, under: Self) {
         self.intent = self.intent.max(under.intent);
@@ -159,6 +184,11 @@ impl Wants {
         self.create |= under.create;
         self.next = self.next.take().or(under.next);
         self.others.extend(under.others);
+        if let Some(under) = under.rare {
+            let rare = self.rare();
+            rare.lifetime = rare.lifetime.or(under.lifetime);
+            rare.end_others.extend(under.end_others);
+        }
     }
 }
 
@@ -167,11 +197,29 @@ impl Wants {
 pub(crate) enum CookieAction {
     #[default]
     Leave,
-    /// Send the cookie of this id, good until this moment.
-    Set(SessionId, Timestamp),
+    /// Send the cookie of this id, which lasts so long.
+    Set(SessionId, Lasts),
     Remove,
     /// Take a bad signature away, in Keygrip's form.
     Unsign,
+}
+
+/// How long a cookie lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lasts {
+    /// Until the session ends, if it is not used.
+    pub(crate) until: Timestamp,
+    /// Whether it outlives the browser, if that was chosen for the session.
+    pub(crate) persistent: Option<bool>,
+}
+
+impl Lasts {
+    pub(super) fn of(lease: &Lease) -> Self {
+        Self {
+            until: lease.deadline(),
+            persistent: lease.lifetime.map(|lifetime| !lifetime.transient),
+        }
+    }
 }
 
 /// Whether the unit of work can go on.

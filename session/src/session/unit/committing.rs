@@ -5,7 +5,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     runtime::{Kind, Runtime},
     session::state::{Execution, Flight, Flown, Landed, Landing, Plan, Rules},
-    store::{Commit, Digest, Outcome, Select, Step, Timestamp},
+    store::{Commit, Digest, Loaded, Outcome, Select, Snapshot, Step, Timestamp},
 };
 use std::{
     ops::Deref,
@@ -143,7 +143,7 @@ fn carry_out(
         };
         let mut others = plan.others();
         let result = match end_others(&mut others, rules).await {
-            Ok(()) => store(&mut plan, rules).await,
+            Ok(()) => look_and_store(&mut plan, rules).await,
             Err(error) => Err(error),
         };
         Landing {
@@ -168,6 +168,23 @@ async fn end_others(others: &mut Vec<Digest>, rules: Rules<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What is renewed keeps its lifetime, so that must be known first.
+async fn look_and_store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
+    if plan.renews_blindly() {
+        let store = &rules.runtime.store;
+        let loaded = store.load(plan.id, Select::Nothing, rules.now).await?;
+        match loaded {
+            Loaded::Live(Snapshot { meta, .. })
+                if rules.now < rules.runtime.expiry.deadline(&meta.lease) =>
+            {
+                plan.keep_lifetime(meta.lease.lifetime, rules);
+            }
+            _ => return Ok(Landed::Gone(Some(loaded))),
+        }
+    }
+    store(plan, rules).await
+}
+
 async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
     let runtime = rules.runtime;
     let _turn = match plan.compares() && !plan.is_claim() {
@@ -175,16 +192,20 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
         false => None,
     };
     for _ in 0..TRIES {
+        let limits = plan.limits(runtime);
         let ending = match plan.step {
             Step::Destroy => Some(runtime.end(rules.now, Kind::Destroyed)),
             Step::Renew { .. } if plan.destroys() => Some(runtime.end(rules.now, Kind::Destroyed)),
             Step::Renew { .. } => Some(runtime.end(rules.now, Kind::Renewed)),
+            _ if !limits.is_empty() => Some(runtime.end(rules.now, Kind::Destroyed)),
             _ => None,
         };
         let ended_at = ending.as_ref().map_or(rules.now, |ending| ending.at);
         plan.fits(runtime.max_value_bytes)?;
         let commit = plan.commit(rules.now, ended_at);
-        let commit = commit.with_max_fields(Some(runtime.max_fields));
+        let commit = commit
+            .with_max_fields(Some(runtime.max_fields))
+            .with_limits(&limits);
         match runtime.store.commit(commit).await? {
             Outcome::Done(done) => return Ok(Landed::Done(done)),
             Outcome::Gone if plan.looks_into_an_end() => {
@@ -196,6 +217,10 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
                 return Ok(Landed::Gone(Some(loaded)));
             }
             Outcome::Gone => return Ok(Landed::Gone(None)),
+            Outcome::Full(at) => {
+                let field = limits.into_iter().nth(at).map(|limit| limit.field);
+                return Err(field.map_or_else(Error::unknown_outcome, Error::full));
+            }
             Outcome::TooMany(fields) => {
                 return Err(Error::too_many_fields(fields, runtime.max_fields));
             }
@@ -206,7 +231,7 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
                     return Ok(Landed::Overtaken(current.into_iter().next().flatten()));
                 }
             }
-            _ => return Err(unknown_outcome()),
+            _ => return Err(Error::unknown_outcome()),
         }
     }
     Err(Error::new(
@@ -216,11 +241,4 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
             false => "other requests changed what this one updates, again and again",
         },
     ))
-}
-
-fn unknown_outcome() -> Error {
-    Error::new(
-        ErrorKind::Store,
-        "the store has answered what this version of the library does not know: use a newer one",
-    )
 }

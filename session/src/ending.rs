@@ -1,0 +1,248 @@
+//! How sessions are ended from outside: one, if it is still that of the user in question, and all of a user.
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    runtime::{EndReason, Event, Kind, Runtime},
+    store::{
+        Bytes, Commit, Digest, FieldName, Guard, Limit, Loaded, Outcome, Select, Step, Timeouts,
+        WhenFull, Write, schema::FieldDef,
+    },
+    value,
+};
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
+
+/// How often something is tried again because a session changed meanwhile.
+const TRIES: usize = 64;
+/// How many sessions are listed, and ended at the same time.
+const PAGE: usize = 64;
+/// How long the session lives that [`end_the_rest`] makes, if the process ends in the middle of it.
+const MOMENT: Duration = Duration::from_secs(60);
+
+/// Sessions with one value of one field.
+#[derive(Clone, Debug)]
+pub(crate) struct Sought {
+    pub(crate) field: FieldName,
+    /// The value, as it is stored.
+    stored: Bytes,
+    pub(crate) entry: Bytes,
+}
+
+impl Sought {
+    pub(crate) fn new(field: FieldName, stored: Bytes) -> Result<Self> {
+        let entry = value::index_entry(&stored).map_err(|cause| cause.on_field(field.clone()))?;
+        Ok(Self {
+            field,
+            stored,
+            entry,
+        })
+    }
+
+    /// Whether a session that holds this is one of them.
+    pub(crate) fn is(&self, stored: Option<&Bytes>) -> bool {
+        stored.is_some_and(|stored| value::index_entry(stored).is_ok_and(|it| it == self.entry))
+    }
+
+    fn limit(&self) -> Limit {
+        Limit::new(
+            self.field.clone(),
+            self.entry.clone(),
+            1,
+            WhenFull::EndOldest,
+        )
+    }
+
+    /// A guard that holds for as long as a session is one of them, if it is; and whether the session is known by its
+    /// former id.
+    async fn guard(&self, runtime: &Runtime, id: Digest) -> Result<Option<(Guard, bool)>> {
+        let names = [&*self.field];
+        let now = runtime.clock.now();
+        let loaded = runtime.store.load(id, Select::Names(&names), now).await?;
+        let Loaded::Live(snapshot) = loaded else {
+            return Ok(None);
+        };
+        let values = snapshot.fields.values(&names);
+        let stored = values.into_iter().flatten().next().flatten();
+        Ok(self.is(stored.as_ref()).then(|| {
+            let guard = Guard::new(self.field.clone(), stored);
+            (guard, snapshot.by_former_id)
+        }))
+    }
+}
+
+/// Ends a session, if it lives and, where `only` is given, is one of those. Whether it did.
+pub(crate) async fn end(
+    runtime: &Runtime,
+    id: Digest,
+    only: Option<&Sought>,
+    reason: EndReason,
+) -> Result<bool> {
+    for _ in 0..TRIES {
+        let guard = match only {
+            None => None,
+            Some(only) => match only.guard(runtime, id).await? {
+                None => return Ok(false),
+                Some((guard, _)) => Some(guard),
+            },
+        };
+        let now = runtime.clock.now();
+        let ending = runtime.end(now, Kind::Destroyed);
+        let commit = Commit::new(id, now, Step::Destroy)
+            .with_ended_at(ending.at)
+            .with_guards(guard.as_slice());
+        match runtime.store.commit(commit).await? {
+            Outcome::Done(done) => {
+                drop(ending);
+                runtime.tell(Event::ended(id, reason, now), done.by_former_id);
+                return Ok(true);
+            }
+            Outcome::Gone => return Ok(false),
+            Outcome::Conflict(_) => {}
+            _ => return Err(Error::unknown_outcome()),
+        }
+    }
+    Err(contended())
+}
+
+/// Ends all sessions of a user but one, and says how many. Every session that was one of them when the call began has
+/// ended when it returns, whatever it was renewed to meanwhile; one that is left began later.
+pub(crate) async fn end_all(
+    runtime: &Runtime,
+    sought: &Sought,
+    but: Option<Digest>,
+    reason: EndReason,
+) -> Result<u64> {
+    let by_former_id = match but {
+        Some(but) => sought.guard(runtime, but).await?.is_some_and(|(_, it)| it),
+        None => false,
+    };
+    let mut ended = 0;
+    // It is listed under an id that is not known here: only the last step can leave it out.
+    if !by_former_id {
+        let mut after = None;
+        loop {
+            let now = runtime.clock.now();
+            let (field, entry) = (&sought.field, &sought.entry);
+            let found = runtime.store.find(field, entry, after.as_ref(), PAGE, now);
+            let page = found.await?;
+            let others = page.items.iter().filter(|found| Some(found.id) != but);
+            let ends = others.map(|found| end(runtime, found.id, Some(sought), reason));
+            for one in all(ends.collect()).await {
+                ended += u64::from(one?);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(ended + end_the_rest(runtime, sought, but, reason).await?)
+}
+
+/// Ends those that a listing has missed since they were renewed under it, in one step: a commit of a session that may be
+/// the only one of its user. Where none is to be left that is a session of no one, which is ended next.
+async fn end_the_rest(
+    runtime: &Runtime,
+    sought: &Sought,
+    but: Option<Digest>,
+    reason: EndReason,
+) -> Result<u64> {
+    let limits = [sought.limit()];
+    let writes = [Write::set(sought.field.clone(), sought.stored.clone())
+        .with_index(Some(sought.entry.clone()))];
+    for _ in 0..TRIES {
+        let guard = match but {
+            Some(but) => sought.guard(runtime, but).await?,
+            None => None,
+        };
+        let now = runtime.clock.now();
+        let ending = runtime.end(now, Kind::Destroyed);
+        let (commit, guards, kept);
+        match (but, guard) {
+            (Some(but), Some((guard, _))) => {
+                let stored = guard.expected.clone();
+                let stored = stored.unwrap_or_else(|| sought.stored.clone());
+                kept =
+                    [Write::set(sought.field.clone(), stored)
+                        .with_index(Some(sought.entry.clone()))];
+                guards = [guard];
+                commit = Commit::new(but, now, Step::keep(None))
+                    .with_guards(&guards)
+                    .with_writes(&kept);
+            }
+            _ => {
+                let lease = Timeouts::new(MOMENT).lease(now, now);
+                let id = runtime.draw(None)?.digest();
+                commit = Commit::new(id, now, Step::create(now, lease)).with_writes(&writes);
+            }
+        }
+        let is_of_no_one = matches!(commit.step, Step::Create { .. });
+        let commit = commit.with_limits(&limits).with_ended_at(ending.at);
+        match runtime.store.commit(commit).await? {
+            Outcome::Done(done) => {
+                drop(ending);
+                for id in &done.ended {
+                    runtime.tell(Event::ended(*id, reason, now), false);
+                }
+                if is_of_no_one {
+                    let ending = runtime.end(now, Kind::Destroyed);
+                    let end = Commit::new(commit.id, now, Step::Destroy);
+                    runtime.store.commit(end.with_ended_at(ending.at)).await?;
+                }
+                return Ok(done.ended.len() as u64);
+            }
+            Outcome::Gone | Outcome::Conflict(_) | Outcome::Exists => {}
+            _ => return Err(Error::unknown_outcome()),
+        }
+    }
+    Err(contended())
+}
+
+/// Refuses a field that no session can be found by.
+pub(crate) fn must_be_index(def: &FieldDef) -> Result<()> {
+    match def.is_index() {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::Misuse,
+            "is not declared `#[session(index)]`, so no session is found by it",
+        )
+        .on(def.key())),
+    }
+}
+
+fn contended() -> Error {
+    Error::new(
+        ErrorKind::Contended,
+        "other requests changed the session that was to be ended, again and again",
+    )
+}
+
+/// Runs futures at the same time, in this task. All of them are polled whenever one is woken: for a page of them.
+pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<(Option<Pin<Box<F>>>, Option<F::Output>)> = futures
+        .into_iter()
+        .map(|future| (Some(Box::pin(future)), None))
+        .collect();
+    poll_fn(|cx| {
+        let mut ready = true;
+        for (future, output) in &mut futures {
+            if let Some(running) = future {
+                match running.as_mut().poll(cx) {
+                    Poll::Ready(done) => {
+                        *output = Some(done);
+                        *future = None;
+                    }
+                    Poll::Pending => ready = false,
+                }
+            }
+        }
+        match ready {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    futures
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
+}

@@ -1,0 +1,169 @@
+//! How long one session lives.
+
+use super::*;
+use level_session::{CookieConfig, ErrorKind, Expiry, Lifetime, Result};
+use level_session_tests::over_every_store;
+use std::time::Duration;
+
+const DAY: u64 = 24 * 3600;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The cookie that a request of this visitor is answered with.
+async fn cookie(
+    app: &App,
+    visitor: &mut Visitor,
+    handler: impl AsyncFnOnce(Shopping) -> Result<()>,
+) -> String {
+    let session: Shopping = app.begin(visitor);
+    handler(session.clone()).await.unwrap();
+    let headers = app.finish(&session, visitor).await.unwrap();
+    headers
+        .get("set-cookie")
+        .map(|header| header.to_str().unwrap().to_owned())
+        .unwrap_or_default()
+}
+
+/// Prevents: "remember me" that is forgotten at the next renewal, or with the browser (L15).
+#[tokio::test]
+async fn a_chosen_lifetime_holds_through_renewals() {
+    over_every_store(async |store| {
+        let half_an_hour = Expiry::idle(seconds(1_800)).with_absolute(seconds(DAY));
+        let app = App::over(store).with_expiry(half_an_hour);
+        let mut visitor = Visitor::new();
+        let remember = Expiry::idle(seconds(30 * DAY)).with_absolute(seconds(90 * DAY));
+        let set = cookie(&app, &mut visitor, async |s| {
+            s.set_lifetime(remember)?;
+            s.user_id().set(7)
+        });
+        assert!(set.await.ends_with("; Max-Age=2592000"));
+        let ends = async |visitor: &mut Visitor| {
+            app.request(visitor, async |s: Shopping| s.expires_at().await)
+                .await
+                .unwrap()
+                .unwrap()
+        };
+        let mut now = app.clock.now();
+        assert_eq!(ends(&mut visitor).await, now.after(seconds(30 * DAY)));
+        let mut listing = app.sessions.find(Shop::USER_ID, &7);
+        let found = listing.next_page().await.unwrap().unwrap();
+        assert_eq!(found[0].lifetime(), Some(Lifetime::from(remember)));
+        assert_eq!(
+            found[0].absolute_deadline(),
+            Some(now.after(seconds(90 * DAY)))
+        );
+
+        // By a renewal that has looked at the session, and by one that has not.
+        for looks in [true, false] {
+            app.sleep(29 * DAY);
+            now = app.clock.now();
+            let set = cookie(&app, &mut visitor, async |s| {
+                if looks {
+                    s.user_id().await?;
+                }
+                s.renew()
+            });
+            assert!(set.await.ends_with("; Max-Age=2592000"), "{looks}");
+            assert_eq!(ends(&mut visitor).await, now.after(seconds(30 * DAY)));
+        }
+        // A use extends it by itself; and it can be given back.
+        app.sleep(20 * DAY);
+        let used = cookie(&app, &mut visitor, async |s| s.theme().await.map(drop)).await;
+        assert!(used.ends_with("; Max-Age=2592000"), "{used}");
+        now = app.clock.now();
+        let back = cookie(&app, &mut visitor, async |s| s.set_lifetime(None)).await;
+        assert!(back.ends_with("; Max-Age=1800"), "{back}");
+        assert_eq!(ends(&mut visitor).await, now.after(seconds(1_800)));
+        app.sleep(1_800);
+        assert_eq!(user(&app, &mut visitor).await, None);
+    })
+    .await;
+}
+
+/// Prevents: a session on a public computer that ends under its user, since a use is noted by the long timeout of the
+/// others (L15).
+#[tokio::test]
+async fn a_short_lifetime_is_extended_by_use() {
+    over_every_store(async |store| {
+        let app = App::over(store); // two weeks, of which 1 % is three hours
+        for writes in [false, true] {
+            let mut visitor = Visitor::new();
+            let public = Lifetime::from(Expiry::idle(seconds(900))).with_transient(true);
+            let set = cookie(&app, &mut visitor, async |s| {
+                s.set_lifetime(public)?;
+                s.user_id().set(7)
+            });
+            let set = set.await;
+            assert!(!set.contains("Max-Age") && !set.is_empty(), "{set}");
+            for _ in 0..10 {
+                app.sleep(600);
+                let used = cookie(&app, &mut visitor, async |s| match writes {
+                    false => s.theme().await.map(drop),
+                    true => s.visits().add(1), // it is sent before anybody looks
+                });
+                let used = used.await;
+                assert!(!used.contains("Max-Age"), "{used}");
+            }
+            assert_eq!(user(&app, &mut visitor).await, Some(7));
+            app.sleep(900);
+            assert_eq!(user(&app, &mut visitor).await, None, "to the second");
+        }
+    })
+    .await;
+}
+
+/// Prevents: a cookie that outlives the browser although nobody asked for it, and one that does not although somebody
+/// did (C10).
+#[tokio::test]
+async fn what_was_chosen_goes_before_the_cookie_s_settings() {
+    let forgotten = CookieConfig::builder().browser_session().build().unwrap();
+    let app = App::new().with(|s| s.cookie(forgotten));
+    let mut visitor = Visitor::new();
+    let plain = cookie(&app, &mut visitor, async |s| s.user_id().set(7)).await;
+    assert!(!plain.contains("Max-Age"), "{plain}");
+    let chosen = Expiry::idle(seconds(DAY));
+    let chosen = cookie(&app, &mut visitor, async |s| s.set_lifetime(chosen)).await;
+    assert!(chosen.ends_with("; Max-Age=86400"), "{chosen}");
+}
+
+/// Prevents: deployments whose shortened timeouts spare nobody but those who come again (L15).
+#[tokio::test]
+async fn settings_that_change_leave_what_was_chosen_and_a_new_choice_holds_at_once() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let mut visitor = Visitor::new();
+        let choose = async |visitor: &mut Visitor, idle: u64| {
+            let choose = async |s: Shopping| s.set_lifetime(Expiry::idle(seconds(idle)));
+            app.request(visitor, choose).await.unwrap();
+        };
+        app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
+            .await
+            .unwrap();
+        choose(&mut visitor, 10 * DAY).await;
+        let shorter = app.clone().with_expiry(Expiry::idle(seconds(60)));
+        app.sleep(5 * DAY);
+        assert_eq!(user(&shorter, &mut visitor).await, Some(7));
+        choose(&mut visitor, 100).await;
+        app.sleep(99);
+        assert_eq!(user(&app, &mut visitor).await, Some(7));
+        app.sleep(100);
+        assert_eq!(user(&app, &mut visitor).await, None);
+        // Those without a choice of their own follow the settings.
+        let mut other = sign_in(&app, 7).await;
+        app.sleep(60);
+        assert_eq!(user(&shorter, &mut other).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_detached_handle_chooses_nothing() {
+    let app = App::new();
+    let visitor = sign_in(&app, 7).await;
+    let session: Shopping = app.begin(&visitor);
+    let detached = session.detach().unwrap();
+    let refused = detached.set_lifetime(Expiry::default()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misuse);
+}

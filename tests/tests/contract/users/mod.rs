@@ -1,0 +1,70 @@
+//! A user's sessions: found, listed, ended, limited; and how long one of them lives (requirements L08, L09, L15).
+
+mod ending;
+mod finding;
+mod lifetimes;
+mod limits;
+mod racing;
+
+use crate::Shop;
+use level_session::{Session, SessionData, SessionHandle, Sessions, store::Store};
+use level_session_tests::visitor::{App, Visitor};
+use std::sync::Arc;
+
+type Shopping = Session<Shop>;
+
+/// Users with limits.
+#[derive(SessionData)]
+#[session(namespace = "member")]
+struct Member {
+    /// At most three sessions: one more ends the oldest.
+    #[session(index, limit = 3)]
+    user: Option<String>,
+    /// At most two: one more is refused.
+    #[session(index, limit = 2, when_full = "refuse")]
+    seat: Option<u32>,
+    /// What is left when a commit is refused.
+    note: Option<String>,
+}
+
+type Membership = Session<Member>;
+
+async fn sign_in(app: &App, user: u64) -> Visitor {
+    let mut visitor = Visitor::new();
+    app.request(&mut visitor, async |s: Shopping| s.user_id().set(user))
+        .await
+        .unwrap();
+    visitor
+}
+
+/// The user that this browser is signed in as.
+async fn user(app: &App, visitor: &mut Visitor) -> Option<u64> {
+    app.request(visitor, async |s: Shopping| s.user_id().await)
+        .await
+        .unwrap()
+}
+
+/// The handle of this browser's session.
+fn handle(app: &App, visitor: &Visitor) -> SessionHandle {
+    app.begin::<Shop>(visitor).handle().unwrap()
+}
+
+/// The handles of a user's sessions, in order.
+async fn found(sessions: &Sessions, user: u64) -> Vec<SessionHandle> {
+    let mut found = Vec::new();
+    let mut listing = sessions.find(Shop::USER_ID, &user).page_size(3);
+    while let Some(page) = listing.next_page().await.unwrap() {
+        assert!((1..=3).contains(&page.len()), "a page of {}", page.len());
+        found.extend(page.iter().map(level_session::Found::handle));
+    }
+    found.sort_unstable();
+    found
+}
+
+fn sorted(mut handles: Vec<SessionHandle>) -> Vec<SessionHandle> {
+    handles.sort_unstable();
+    handles
+}
+
+/// The same store, for a wrapper around it.
+type Shared = Arc<dyn Store>;

@@ -1,0 +1,254 @@
+//! What races with an end of all, and with a limit.
+
+use super::*;
+use level_session::{
+    ErrorKind, Event, Found,
+    store::{Cursor, Page, Result as Stored, StoreFuture, Timestamp, Wrapper},
+};
+use level_session_tests::over_every_store;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+use tokio::{sync::Barrier, task::JoinSet};
+
+/// A store that lets something happen once after a page of a listing was read, and before it is seen.
+struct Between {
+    inner: Shared,
+    happens: Mutex<Option<Happening>>,
+}
+
+type Happening = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Wrapper for Between {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
+    fn wrap_find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Page<level_session::store::Found>> {
+        StoreFuture::boxed(async move {
+            let page: Stored<_> = self.inner.find(field, entry, after, limit, now).await;
+            let happens = self.happens.lock().unwrap().take();
+            if let Some(happens) = happens {
+                happens.await;
+            }
+            page
+        })
+    }
+}
+
+/// Prevents: a thief who stays signed in by renewing the session at the right moment, so that it is listed under neither
+/// id (L08).
+#[tokio::test]
+async fn a_session_that_is_renewed_behind_the_listing_ends_as_well() {
+    over_every_store(async |store| {
+        for leaves_one in [false, true] {
+            let between = Arc::new(Between {
+                inner: store.clone(),
+                happens: Mutex::new(None),
+            });
+            let app = App::over(between.clone());
+            let mut visitors = Vec::new();
+            for _ in 0..100 {
+                visitors.push(sign_in(&app, 7).await);
+            }
+            // The order of these stores is that of the digests: the last one moves to the front.
+            visitors.sort_by_key(|visitor| handle(&app, visitor));
+            let first = handle(&app, &visitors[0]);
+            let last = visitors.pop().unwrap();
+            let moved = Arc::new(Mutex::new(last));
+            let (here, there) = (app.clone(), moved.clone());
+            *between.happens.lock().unwrap() = Some(Box::pin(async move {
+                let mut visitor = there.lock().unwrap().clone();
+                while handle(&here, &visitor) > first {
+                    here.request(&mut visitor, async |s: Shopping| s.renew())
+                        .await
+                        .unwrap();
+                }
+                *there.lock().unwrap() = visitor;
+            }));
+            let (ended, left) = match leaves_one {
+                false => (
+                    app.sessions.end_all(Shop::USER_ID, &7).await.unwrap(),
+                    vec![],
+                ),
+                true => {
+                    let this = handle(&app, &visitors[50]);
+                    let ended = app.sessions.end_all_but(&this, Shop::USER_ID, &7).await;
+                    (ended.unwrap(), vec![this])
+                }
+            };
+            assert!(between.happens.lock().unwrap().is_none(), "it has happened");
+            assert_eq!(ended, 100 - left.len() as u64);
+            assert_eq!(found(&app.sessions, 7).await, left);
+            let mut moved = moved.lock().unwrap().clone();
+            assert_eq!(user(&app, &mut moved).await, None);
+            assert_eq!(app.sessions.count().await.unwrap(), left.len() as u64);
+            app.sessions.end_all(Shop::USER_ID, &7).await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// Prevents: a session that outlives "sign out everywhere" since it was renewed, or signed in, while that was at work (L08).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixty_four_sign_ins_and_renewals_against_an_end_of_all() {
+    over_every_store(async |store| {
+        let alive = Arc::new(AtomicU64::new(0));
+        let count = alive.clone();
+        let app = App::over(store).with(|sessions| {
+            sessions.observer(move |event| {
+                match event {
+                    Event::Created { .. } => count.fetch_add(1, Ordering::SeqCst),
+                    Event::Ended { .. } => count.fetch_sub(1, Ordering::SeqCst),
+                    _ => 0,
+                };
+            })
+        });
+        for _ in 0..3 {
+            let over = Arc::new(AtomicBool::new(false));
+            let start = Arc::new(Barrier::new(64 + 16 + 1));
+            let mut tasks = JoinSet::new();
+            // Those who were there before, and renew without end.
+            for _ in 0..16 {
+                let mut visitor = sign_in(&app, 7).await;
+                app.request(&mut visitor, async |s: Shopping| s.theme().set("before"))
+                    .await
+                    .unwrap();
+                let (app, over, start) = (app.clone(), over.clone(), start.clone());
+                tasks.spawn(async move {
+                    start.wait().await;
+                    while !over.load(Ordering::SeqCst) {
+                        let renew = async |s: Shopping| {
+                            s.user_id().await?;
+                            s.renew()
+                        };
+                        match app.request(&mut visitor, renew).await {
+                            Ok(()) => {}
+                            Err(error) => assert_eq!(error.kind(), ErrorKind::Gone),
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                });
+            }
+            for _ in 0..64 {
+                let (app, start) = (app.clone(), start.clone());
+                tasks.spawn(async move {
+                    start.wait().await;
+                    let mut visitor = sign_in(&app, 7).await;
+                    let renew = async |s: Shopping| s.renew();
+                    match app.request(&mut visitor, renew).await {
+                        Ok(()) => {}
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Gone),
+                    }
+                });
+            }
+            start.wait().await;
+            app.sessions.end_all(Shop::USER_ID, &7).await.unwrap();
+            // Whoever is left began later.
+            let mut listing = app.sessions.find(Shop::USER_ID, &7).with(Shop::THEME);
+            while let Some(page) = listing.next_page().await.unwrap() {
+                for found in page {
+                    assert_eq!(
+                        found.get(Shop::THEME).unwrap(),
+                        None,
+                        "{found:?} was there before"
+                    );
+                }
+            }
+            over.store(true, Ordering::SeqCst);
+            while let Some(task) = tasks.join_next().await {
+                task.unwrap();
+            }
+            let left: Vec<_> = found(&app.sessions, 7).await;
+            let listed = left.len() as u64;
+            assert_eq!(
+                alive.load(Ordering::SeqCst),
+                listed,
+                "each end was told once"
+            );
+            app.sessions.end_all(Shop::USER_ID, &7).await.unwrap();
+            assert_eq!(alive.load(Ordering::SeqCst), 0);
+            assert_eq!(found(&app.sessions, 7).await, []);
+        }
+    })
+    .await;
+}
+
+/// Prevents: thirty-three sessions where three are allowed, since all of them looked before the others were there (L09).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixty_four_sign_ins_against_a_limit() {
+    over_every_store(async |store| {
+        let most = Arc::new(AtomicU64::new(0));
+        let app = App::over(store);
+        let start = Arc::new(Barrier::new(64));
+        let mut tasks = JoinSet::new();
+        for number in 0..64_u32 {
+            let (app, start, most) = (app.clone(), start.clone(), most.clone());
+            tasks.spawn(async move {
+                start.wait().await;
+                let mut visitor = Visitor::new();
+                let sign_in = async |s: Membership| {
+                    s.user().set("ann")?;
+                    if number.is_multiple_of(2) {
+                        s.user().remove()?;
+                        s.seat().set(1)?;
+                    }
+                    Ok(())
+                };
+                let signed_in = app.request(&mut visitor, sign_in).await;
+                match &signed_in {
+                    Ok(()) => {}
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Full),
+                }
+                if signed_in.is_ok() {
+                    let renew = async |s: Membership| {
+                        s.seat().await?;
+                        s.renew()
+                    };
+                    match app.request(&mut visitor, renew).await {
+                        Ok(()) => {}
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Gone),
+                    }
+                }
+                let handles = |page: Option<Vec<Found>>| page.map_or(0, |page| page.len() as u64);
+                let there = app
+                    .sessions
+                    .find(Member::USER, "ann")
+                    .next_page()
+                    .await
+                    .unwrap();
+                // A renewal may be listed under both ids.
+                most.fetch_max(handles(there), Ordering::SeqCst);
+                signed_in.is_ok() && number.is_multiple_of(2)
+            });
+        }
+        let mut seated = 0;
+        while let Some(task) = tasks.join_next().await {
+            seated += u64::from(task.unwrap());
+        }
+        assert_eq!(seated, 2, "two seats were given");
+        assert_eq!(
+            app.sessions.find(Member::SEAT, &1).count().await.unwrap(),
+            2
+        );
+        assert_eq!(
+            app.sessions
+                .find(Member::USER, "ann")
+                .count()
+                .await
+                .unwrap(),
+            3
+        );
+        assert_eq!(app.sessions.count().await.unwrap(), 5);
+        assert!(most.load(Ordering::SeqCst) <= 6, "{most:?}");
+    })
+    .await;
+}
