@@ -219,10 +219,13 @@ impl RedisStoreBuilder {
         let counters = Arc::default();
         let sentinels = self.links(urls, &counters)?;
         let Some((_, dial)) = sentinels.first().cloned() else {
-            return Err(ConfigError::new("the addresses of the sentinels", "there are none").into());
+            return Err(
+                ConfigError::new("the addresses of the sentinels", "there are none").into(),
+            );
         };
         let links = sentinels.into_iter().map(|(link, _)| link).collect();
-        self.open(Place::Sentinel(links, master.to_owned()), dial).await
+        self.open(Place::Sentinel(links, master.to_owned()), dial)
+            .await
     }
 
     fn links(&self, urls: &[&str], counters: &Arc<Counters>) -> Result<Vec<(Arc<Link>, Dial)>> {
@@ -281,8 +284,12 @@ impl RedisStoreBuilder {
             client_tls: None,
             root_cert: Some(pem.clone()),
         };
-        let client = redis::Client::build_with_tls(info, certificates)
-            .map_err(|_| ConfigError::new("the root certificates", "they are no certificates in PEM format"))?;
+        let client = redis::Client::build_with_tls(info, certificates).map_err(|_| {
+            ConfigError::new(
+                "the root certificates",
+                "they are no certificates in PEM format",
+            )
+        })?;
         Ok(client.get_connection_info().clone())
     }
 
@@ -294,8 +301,14 @@ impl RedisStoreBuilder {
                 "it must be 1 to 100 letters, digits, or any of `-._/`",
             ));
         }
-        if self.homes.is_some_and(|homes| !(1..=MOST_HOMES).contains(&homes)) {
-            return Err(ConfigError::new("the number of homes", "it must be 1 to 1,024"));
+        if self
+            .homes
+            .is_some_and(|homes| !(1..=MOST_HOMES).contains(&homes))
+        {
+            return Err(ConfigError::new(
+                "the number of homes",
+                "it must be 1 to 1,024",
+            ));
         }
         let name = self.client_name.as_bytes();
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
@@ -305,7 +318,10 @@ impl RedisStoreBuilder {
             ));
         }
         if self.response_timeout.is_zero() || self.connect_timeout.is_zero() {
-            return Err(ConfigError::new("a timeout", "it must be longer than nothing"));
+            return Err(ConfigError::new(
+                "a timeout",
+                "it must be longer than nothing",
+            ));
         }
         if let Some(how) = self.replication
             && (how.replicas == 0 || how.timeout.is_zero())
@@ -344,10 +360,14 @@ impl RedisStoreBuilder {
             for link in &masters {
                 for danger in check::dangers(link).await? {
                     if self.safety == Safety::Refuse {
-                        let problem = format!("sessions are not safe at {}: {danger}", link.place());
+                        let problem =
+                            format!("sessions are not safe at {}: {danger}", link.place());
                         return Err(ConfigError::new("the Redis server", problem).into());
                     }
-                    tracing::warn!(server = link.place(), "sessions are not safe in this Redis server: {danger}");
+                    tracing::warn!(
+                        server = link.place(),
+                        "sessions are not safe in this Redis server: {danger}"
+                    );
                 }
             }
         }

@@ -1,7 +1,12 @@
 //! What is looked at when a store connects: that a server is there, what it is, how safe sessions are in it, and whether
 //! the keys under the prefix are laid out as this library lays them out.
 
-use crate::{fault::{self, Fault}, keys::Keys, link::Link, servers::Servers};
+use crate::{
+    fault::{self, Fault},
+    keys::Keys,
+    link::Link,
+    servers::Servers,
+};
 use level_session_store::{ConfigError, Error, ErrorKind, Home, Result};
 use redis::{Value, cmd};
 use std::collections::BTreeMap;
@@ -36,7 +41,9 @@ pub(crate) async fn server(link: &Link) -> Result<Server> {
         .into());
     }
     // Valkey tells the version of Redis that it is compatible with: 7.2.
-    let mut numbers = of("version").split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut numbers = of("version")
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version < (6, 2) {
         return Err(Error::new(
@@ -120,7 +127,12 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
                 }
                 Err(Fault::Unreachable(error)) => return Err(error),
                 Err(Fault::Lost(error)) => {
-                    return Err(fault::lost("note the layout of its keys", link.place(), &error, false));
+                    return Err(fault::lost(
+                        "note the layout of its keys",
+                        link.place(),
+                        &error,
+                        false,
+                    ));
                 }
             }
         }
@@ -171,7 +183,10 @@ fn facts(answer: Value) -> BTreeMap<String, String> {
         _ => String::new(),
     };
     match answer {
-        Value::Map(pairs) => pairs.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        Value::Map(pairs) => pairs
+            .iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect(),
         Value::Array(parts) => parts
             .chunks_exact(2)
             .map(|pair| (text(&pair[0]), text(&pair[1])))

@@ -20,7 +20,9 @@ const ROUNDS: usize = 200;
 
 impl Shared {
     pub(crate) async fn write(&self, commit: &Commit<'_>) -> Result<Outcome> {
-        if let Step::Create { .. } | Step::Keep { .. } | Step::Renew { .. } | Step::Destroy = commit.step {
+        if let Step::Create { .. } | Step::Keep { .. } | Step::Renew { .. } | Step::Destroy =
+            commit.step
+        {
         } else {
             return Err(rules::unknown("step"));
         }
@@ -67,8 +69,8 @@ impl Shared {
                     Step::Destroy => None,
                     _ => {
                         // It is stored, so this is no error that says that nothing was.
-                        let life = life_of(&record)
-                            .ok_or_else(|| fault::unexpected(DOING, true))?;
+                        let life =
+                            life_of(&record).ok_or_else(|| fault::unexpected(DOING, true))?;
                         Some(life.meta(commit.now))
                     }
                 };
@@ -127,7 +129,11 @@ impl Shared {
         let mut read = redis::cmd("HGET");
         read.arg(self.keys.session(current)).arg("h");
         let again = |_| read.clone();
-        let before = match self.servers.call(DOING, request.home(), false, &again).await? {
+        let before = match self
+            .servers
+            .call(DOING, request.home(), false, &again)
+            .await?
+        {
             Value::BulkString(before) => before,
             Value::Nil => return Ok(Some(Answer::Gone)),
             _ => return Err(fault::unexpected(DOING, false)),
@@ -206,9 +212,16 @@ impl Shared {
             let mut after = None;
             loop {
                 let page = self
-                    .find(&limit.field, &limit.entry, after.as_ref(), 1_000, commit.now)
+                    .find(
+                        &limit.field,
+                        &limit.entry,
+                        after.as_ref(),
+                        1_000,
+                        commit.now,
+                    )
                     .await?;
-                let times = |found: &level_session_store::Found| (found.meta.lease.started, found.id);
+                let times =
+                    |found: &level_session_store::Found| (found.meta.lease.started, found.id);
                 with_entry.extend(page.items.iter().map(times));
                 after = page.next;
                 if after.is_none() {
@@ -246,7 +259,11 @@ impl Shared {
         loop {
             let make = |_| {
                 let mut lock = redis::cmd("SET");
-                lock.arg(&key[..]).arg(&token[..]).arg("NX").arg("PX").arg(5_000);
+                lock.arg(&key[..])
+                    .arg(&token[..])
+                    .arg("NX")
+                    .arg("PX")
+                    .arg(5_000);
                 lock
             };
             // A lost answer may have taken it: it ends by itself, and nothing of the commit is stored.
@@ -266,8 +283,7 @@ impl Shared {
     }
 
     async fn end_turn(&self, hash: &[u8; 16], token: &[u8; 16]) {
-        const TEXT: &str =
-            "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+        const TEXT: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
         let (home, key) = self.keys.turn(hash);
         let make = |_| {
             let mut unlock = redis::cmd("EVAL");
@@ -284,7 +300,12 @@ impl Shared {
 fn sums(
     commit: &Commit<'_>,
     stored: Vec<Option<level_session_store::Bytes>>,
-) -> Result<Vec<(Option<level_session_store::Bytes>, level_session_store::Bytes)>> {
+) -> Result<
+    Vec<(
+        Option<level_session_store::Bytes>,
+        level_session_store::Bytes,
+    )>,
+> {
     let additions = commit.writes.iter().filter_map(|write| match &write.op {
         Op::Add { add, .. } => Some((write, add)),
         _ => None,

@@ -21,7 +21,9 @@ pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()>
         let mut listens = Some(listens);
         let mut pause = Duration::from_millis(10);
         loop {
-            let Some(at) = address(&weak).await else { return };
+            let Some(at) = address(&weak).await else {
+                return;
+            };
             let (told, mut tells) = mpsc::unbounded_channel::<PushInfo>();
             if let Some(_connection) = subscribe(&dial, at, &channel, told).await {
                 pause = Duration::from_millis(10);
@@ -54,7 +56,13 @@ pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()>
 async fn address(shared: &Weak<Shared>) -> Option<Option<(String, u16)>> {
     let shared = shared.upgrade()?;
     let servers: &Servers = &shared.servers;
-    Some(servers.link(Home::ONLY).await.ok().and_then(|link| link.address()))
+    Some(
+        servers
+            .link(Home::ONLY)
+            .await
+            .ok()
+            .and_then(|link| link.address()),
+    )
 }
 
 async fn subscribe(
@@ -87,4 +95,3 @@ fn tell(ended: &WatchList, data: &[Value]) {
         ended.tell(Digest::from_bytes(digest));
     }
 }
-

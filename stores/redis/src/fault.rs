@@ -120,7 +120,10 @@ pub(crate) fn unreachable(place: &str, error: &RedisError) -> Error {
         Kind::Io => "the connection broke, or could not be made",
         _ => "it refused the connection",
     };
-    Error::store(format!("cannot connect to the Redis server at {place}: {why}"), Short::of(error))
+    Error::store(
+        format!("cannot connect to the Redis server at {place}: {why}"),
+        Short::of(error),
+    )
 }
 
 /// What an error of the client's may show: its kind, and the system's error. Nothing of what was sent or received.

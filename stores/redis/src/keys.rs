@@ -168,10 +168,7 @@ mod tests {
         assert_eq!(keys.home(Digest::from_bytes(id)), Home::new(0));
         id[0] = 0xFF;
         assert_eq!(keys.home(Digest::from_bytes(id)), Home::new(63));
-        assert_eq!(
-            Keys::new("s", 1).home(Digest::from_bytes(id)),
-            Home::new(0)
-        );
+        assert_eq!(Keys::new("s", 1).home(Digest::from_bytes(id)), Home::new(0));
     }
 
     #[test]

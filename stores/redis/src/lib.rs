@@ -65,6 +65,16 @@ impl RedisStore {
         self.shared().servers.counters().read()
     }
 
+    /// The slot of each home: for tests that move them.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn slots(&self) -> Vec<u16> {
+        let keys = &self.shared().keys;
+        (0..keys.homes())
+            .map(|home| keys.slot(Home::new(home)))
+            .collect()
+    }
+
     fn of(shared: Arc<Shared>) -> Self {
         Self(Arc::new(Handle(shared)))
     }

@@ -1,6 +1,9 @@
 //! One connection to one server, shared by all tasks, made when it is needed and anew when it broke.
 
-use crate::{counts::Counters, fault::{self, Fault}};
+use crate::{
+    counts::Counters,
+    fault::{self, Fault},
+};
 use level_session_store::{Error, ErrorKind};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion,
@@ -50,7 +53,9 @@ impl Dial {
     pub(crate) fn tuned(mut self) -> Self {
         let redis = self.info.redis_settings().clone();
         let alive = TcpKeepalive::new().with_time(Duration::from_secs(15));
-        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(alive);
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(alive);
         #[cfg(target_os = "linux")]
         let tcp = tcp.set_user_timeout(Duration::from_secs(10));
         self.info = self
@@ -96,8 +101,8 @@ impl Dial {
 impl Link {
     pub(crate) fn new(dial: Dial) -> Result<Arc<Self>, Error> {
         let place = dial.place();
-        let client = Client::open(dial.info.clone())
-            .map_err(|error| fault::unreachable(&place, &error))?;
+        let client =
+            Client::open(dial.info.clone()).map_err(|error| fault::unreachable(&place, &error))?;
         Ok(Arc::new(Self {
             dial,
             client,
@@ -137,9 +142,15 @@ impl Link {
     }
 
     /// Several commands in one trip: an answer for each.
-    pub(crate) async fn call_all(&self, commands: &Pipeline, count: usize) -> Result<Vec<Value>, Fault> {
+    pub(crate) async fn call_all(
+        &self,
+        commands: &Pipeline,
+        count: usize,
+    ) -> Result<Vec<Value>, Fault> {
         let mut connected = self.connected().await?;
-        let sent = connected.connection.send_packed_commands(commands, 0, count);
+        let sent = connected
+            .connection
+            .send_packed_commands(commands, 0, count);
         sent.await.map_err(|error| self.failed(&connected, error))
     }
 
@@ -181,7 +192,10 @@ impl Link {
         if let Some(failed) = &*last
             && self.attempts.load(Ordering::Acquire) > before + 1
         {
-            return Err(Fault::Unreachable(Error::new(ErrorKind::Store, failed.clone())));
+            return Err(Fault::Unreachable(Error::new(
+                ErrorKind::Store,
+                failed.clone(),
+            )));
         }
         self.attempts.fetch_add(1, Ordering::AcqRel);
         match self.connect().await {

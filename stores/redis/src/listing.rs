@@ -17,7 +17,12 @@ const READ: &str = "read a session";
 const FIND: &str = "look up sessions";
 
 impl Shared {
-    pub(crate) async fn load(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
+    pub(crate) async fn load(
+        &self,
+        id: Digest,
+        select: Select<'_>,
+        now: Timestamp,
+    ) -> Result<Loaded> {
         let (record, fields) = match self.record(id, select).await? {
             None => return Ok(Loaded::Missing),
             Some(read) => read,
@@ -61,7 +66,10 @@ impl Shared {
                 read
             }
         };
-        let answer = self.servers.call(READ, self.keys.home(id), false, &make).await?;
+        let answer = self
+            .servers
+            .call(READ, self.keys.home(id), false, &make)
+            .await?;
         let odd = || fault::unexpected(READ, false);
         match (answer, select) {
             (Value::Map(pairs), Select::All) => {
@@ -119,7 +127,9 @@ impl Shared {
         let limit = limit.max(1);
         let mut place = match after {
             None => Place::default(),
-            Some(cursor) => Place::read(cursor, self.keys.homes()).ok_or_else(rules::foreign_cursor)?,
+            Some(cursor) => {
+                Place::read(cursor, self.keys.homes()).ok_or_else(rules::foreign_cursor)?
+            }
         };
         let hash = entry_hash(name, entry);
         // A page of a large limit is read in several steps all the same.
@@ -134,7 +144,10 @@ impl Shared {
                 true => count + place.at_score,
                 false => count,
             };
-            (Home::new(home), members(&self.keys.index(Home::new(home), &hash), from, count))
+            (
+                Home::new(home),
+                members(&self.keys.index(Home::new(home), &hash), from, count),
+            )
         });
         let answers = self.servers.read_all(FIND, commands.collect()).await?;
 
@@ -179,7 +192,9 @@ impl Shared {
         let mut moved = Vec::new();
         for (id, read) in ids.iter().zip(self.with_entry(&ids, &hash).await?) {
             match read {
-                Entry::Live(life) if life.is_live(now) => items.push(Found::new(*id, life.meta(now))),
+                Entry::Live(life) if life.is_live(now) => {
+                    items.push(Found::new(*id, life.meta(now)))
+                }
                 Entry::Moved(to) => moved.push(to),
                 _ => {}
             }
@@ -187,7 +202,9 @@ impl Shared {
         // Renewed between the look at the index and the look at it.
         for (id, read) in moved.iter().zip(self.with_entry(&moved, &hash).await?) {
             match read {
-                Entry::Live(life) if life.is_live(now) && !items.iter().any(|found| found.id == *id) => {
+                Entry::Live(life)
+                    if life.is_live(now) && !items.iter().any(|found| found.id == *id) =>
+                {
                     items.push(Found::new(*id, life.meta(now)));
                 }
                 _ => {}
@@ -245,7 +262,11 @@ impl Shared {
                     .filter(|(_, of)| of.len() == 8)
                     .ok_or_else(rules::foreign_cursor)?;
                 let [a, b, cursor @ ..] = *head;
-                (usize::from(u16::from_be_bytes([a, b])), u64::from_be_bytes(cursor), Some(of))
+                (
+                    usize::from(u16::from_be_bytes([a, b])),
+                    u64::from_be_bytes(cursor),
+                    Some(of),
+                )
             }
         };
         let masters = self.servers.masters().await?;
@@ -266,9 +287,16 @@ impl Shared {
         let answer = match answer {
             Ok(answer) => answer,
             Err(fault::Fault::Unreachable(error)) => return Err(error),
-            Err(fault::Fault::Refused(error)) => return Err(fault::refused("list sessions", &error)),
+            Err(fault::Fault::Refused(error)) => {
+                return Err(fault::refused("list sessions", &error));
+            }
             Err(fault::Fault::Lost(error)) => {
-                return Err(fault::lost("list sessions", masters[server].place(), &error, false));
+                return Err(fault::lost(
+                    "list sessions",
+                    masters[server].place(),
+                    &error,
+                    false,
+                ));
             }
         };
         let odd = || fault::unexpected("list sessions", false);
@@ -296,7 +324,11 @@ impl Shared {
         });
         let records = match ids.is_empty() {
             true => Vec::new(),
-            false => self.servers.read_all("list sessions", commands.collect()).await?,
+            false => {
+                self.servers
+                    .read_all("list sessions", commands.collect())
+                    .await?
+            }
         };
         let lives = |value: &Value| match value {
             Value::Array(values) => match values.first() {
@@ -308,7 +340,10 @@ impl Shared {
             _ => false,
         };
         let items = ids.into_iter().zip(&records);
-        let items = items.filter(|(_, record)| lives(record)).map(|(id, _)| id).collect();
+        let items = items
+            .filter(|(_, record)| lives(record))
+            .map(|(id, _)| id)
+            .collect();
         let place = match next {
             0 => (server + 1 < masters.len()).then_some((server + 1, 0)),
             next => Some((server, next)),
@@ -379,7 +414,9 @@ impl Place {
         known.then_some(Self {
             home,
             score: score.to_vec(),
-            at_score: usize::try_from(u64::from_be_bytes(*at_score)).ok()?.min(1_000_000),
+            at_score: usize::try_from(u64::from_be_bytes(*at_score))
+                .ok()?
+                .min(1_000_000),
             member: Some(Digest::from_bytes(member.try_into().ok()?)),
         })
     }
@@ -414,5 +451,8 @@ fn scored(answer: Value) -> Option<Vec<(Digest, Vec<u8>)>> {
         };
         return parts.iter().map(pair).collect();
     }
-    parts.chunks(2).map(|pair| Some((id(&pair[0])?, score(pair.get(1)?)?))).collect()
+    parts
+        .chunks(2)
+        .map(|pair| Some((id(&pair[0])?, score(pair.get(1)?)?)))
+        .collect()
 }

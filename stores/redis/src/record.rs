@@ -93,7 +93,11 @@ impl Record {
 }
 
 /// The record of a session that lives; without `L<created> ` if that is for the script to put in front.
-pub(crate) fn live(created: Option<Timestamp>, lease: &Lease, former: Option<(Digest, Timestamp)>) -> Vec<u8> {
+pub(crate) fn live(
+    created: Option<Timestamp>,
+    lease: &Lease,
+    former: Option<(Digest, Timestamp)>,
+) -> Vec<u8> {
     let mut out = String::with_capacity(64);
     if let Some(created) = created {
         let _ = write!(out, "L{} ", Moment(created));

@@ -108,10 +108,13 @@ pub(crate) struct Request<'c> {
 
 impl<'c> Request<'c> {
     pub(crate) fn new(commit: &'c Commit<'c>, keys: &Keys, tells: bool, limited: bool) -> Self {
-        let hashes = commit.writes.iter().map(|write| match (&write.op, &write.index) {
-            (Op::Set(_), Some(entry)) => Some(crate::keys::entry_hash(&write.field, entry)),
-            _ => None,
-        });
+        let hashes = commit
+            .writes
+            .iter()
+            .map(|write| match (&write.op, &write.index) {
+                (Op::Set(_), Some(entry)) => Some(crate::keys::entry_hash(&write.field, entry)),
+                _ => None,
+            });
         let limits = match limited {
             true => commit.limits,
             false => &[],
@@ -165,9 +168,12 @@ impl<'c> Request<'c> {
         let now = commit.now;
         // What is kept for a hundred thousand years is kept for ever: a server takes no longer time.
         let ttl = |moment: Timestamp| match moment.after(SLACK).since(now).as_millis() {
-            ..4_503_599_627_370_496 if moment < Timestamp::MAX => {
-                moment.after(SLACK).since(now).as_millis().max(1).to_string()
-            }
+            ..4_503_599_627_370_496 if moment < Timestamp::MAX => moment
+                .after(SLACK)
+                .since(now)
+                .as_millis()
+                .max(1)
+                .to_string(),
             _ => "p".to_owned(),
         };
         let mark_ttl = |end: Timestamp| ttl(rules::remembered_until(end.max(now)));
@@ -207,7 +213,8 @@ impl<'c> Request<'c> {
                 if lease.lifetime.is_none() {
                     step.idle = span(lease.idle_deadline.since(lease.seen));
                     let absolute = lease.absolute_deadline;
-                    step.absolute = absolute.map_or("-".to_owned(), |end| span(end.since(lease.started)));
+                    step.absolute =
+                        absolute.map_or("-".to_owned(), |end| span(end.since(lease.started)));
                 }
                 step.mark = match until {
                     None => record::ended(commit.ended_at),
@@ -224,7 +231,11 @@ impl<'c> Request<'c> {
             Some(exact) => {
                 if let Some(after) = exact.after {
                     let lease = after.lease;
-                    step.of(record::live(Some(after.created), &lease, after.former), &lease, ttl);
+                    step.of(
+                        record::live(Some(after.created), &lease, after.former),
+                        &lease,
+                        ttl,
+                    );
                 }
                 &exact.before
             }
@@ -250,7 +261,11 @@ impl<'c> Request<'c> {
             .arg(keys.base(self.home))
             .arg(u64::try_from(SLACK.as_millis()).unwrap_or(u64::MAX))
             .arg(self.channel.as_deref().unwrap_or_default())
-            .arg(commit.max_fields.map_or(String::new(), |most| most.to_string()))
+            .arg(
+                commit
+                    .max_fields
+                    .map_or(String::new(), |most| most.to_string()),
+            )
             .arg(u8::from(talk.dry))
             .arg("")
             .arg(step.mark)
@@ -273,7 +288,8 @@ impl<'c> Request<'c> {
                 Op::Set(bytes) => {
                     out.arg("S");
                     field(&mut out, &write.field);
-                    out.arg(&bytes[..]).arg(hash.as_ref().map_or(&[][..], |hash| &hash[..]));
+                    out.arg(&bytes[..])
+                        .arg(hash.as_ref().map_or(&[][..], |hash| &hash[..]));
                 }
                 Op::Add { add, .. } => {
                     out.arg("A");

@@ -79,7 +79,13 @@ impl Servers {
     }
 
     /// Sends a command to the home's server. Sent again only if it did not run; a read also if its answer was lost.
-    pub(crate) async fn call(&self, doing: &str, home: Home, writes: bool, make: &Make<'_>) -> Result<Value> {
+    pub(crate) async fn call(
+        &self,
+        doing: &str,
+        home: Home,
+        writes: bool,
+        make: &Make<'_>,
+    ) -> Result<Value> {
         let give_up = Instant::now() + self.patience;
         let mut pause = Pauses::default();
         let mut whole = false;
@@ -144,7 +150,11 @@ impl Servers {
     }
 
     /// Sends reads to their homes, those of a server in one trip, and gives the answers in the same order.
-    pub(crate) async fn read_all(&self, doing: &str, commands: Vec<(Home, Cmd)>) -> Result<Vec<Value>> {
+    pub(crate) async fn read_all(
+        &self,
+        doing: &str,
+        commands: Vec<(Home, Cmd)>,
+    ) -> Result<Vec<Value>> {
         if let [(home, command)] = &commands[..] {
             let again = |_| command.clone();
             return Ok(vec![self.call(doing, *home, false, &again).await?]);
@@ -154,7 +164,10 @@ impl Servers {
             let Ok(link) = self.link(*home).await else {
                 continue;
             };
-            match groups.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &link)) {
+            match groups
+                .iter_mut()
+                .find(|(other, _)| Arc::ptr_eq(other, &link))
+            {
                 Some((_, members)) => members.push(n),
                 None => groups.push((link, vec![n])),
             }
@@ -251,7 +264,10 @@ impl Servers {
                 Ok(_) => {
                     last = Some(Error::new(
                         ErrorKind::Store,
-                        format!("the sentinel at {} knows no master of this name", sentinel.place()),
+                        format!(
+                            "the sentinel at {} knows no master of this name",
+                            sentinel.place()
+                        ),
                     ));
                 }
                 Err(Fault::Unreachable(error)) => last = Some(error),
@@ -259,7 +275,12 @@ impl Servers {
                     last = Some(fault::refused("ask a sentinel for the master", &error));
                 }
                 Err(Fault::Lost(error)) => {
-                    last = Some(fault::lost("ask for the master", sentinel.place(), &error, false));
+                    last = Some(fault::lost(
+                        "ask for the master",
+                        sentinel.place(),
+                        &error,
+                        false,
+                    ));
                 }
             }
         }
@@ -359,7 +380,9 @@ impl Servers {
                         .ok_or_else(|| fault::unexpected("ask for the cluster's slots", false))?;
                     let mut found = Vec::with_capacity(slots.len());
                     for slot in slots {
-                        let range = ranges.iter().find(|(first, last, ..)| (*first..=*last).contains(slot));
+                        let range = ranges
+                            .iter()
+                            .find(|(first, last, ..)| (*first..=*last).contains(slot));
                         found.push(match range {
                             Some((_, _, host, port)) => Some(self.at(host, *port)?),
                             None => None,
@@ -373,7 +396,12 @@ impl Servers {
                     last = Some(fault::refused("ask for the cluster's slots", &error));
                 }
                 Err(Fault::Lost(error)) => {
-                    last = Some(fault::lost("ask for the cluster's slots", link.place(), &error, false));
+                    last = Some(fault::lost(
+                        "ask for the cluster's slots",
+                        link.place(),
+                        &error,
+                        false,
+                    ));
                 }
             }
         }

@@ -59,7 +59,10 @@ impl Shared {
     }
 
     pub(crate) fn stop(&self) {
-        let mut tasks = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         tasks.drain(..).for_each(|task| task.abort());
     }
 
@@ -84,7 +87,9 @@ impl Shared {
         if !(ends || how.every_commit) {
             return Ok(());
         }
-        let millis = u64::try_from(how.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+        let millis = u64::try_from(how.timeout.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
         let make = |_| {
             let mut wait = redis::cmd("WAIT");
             wait.arg(how.replicas).arg(millis);
@@ -110,7 +115,9 @@ impl Shared {
         if stale.is_empty() {
             return;
         }
-        let Some(this) = self.me.upgrade() else { return };
+        let Some(this) = self.me.upgrade() else {
+            return;
+        };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
@@ -138,6 +145,8 @@ impl Turns {
     /// Whoever has waited a second goes on without a turn, so that a commit that nobody polls holds up nobody.
     pub(crate) async fn of(&self, id: Digest) -> Option<OwnedMutexGuard<()>> {
         let turn = Arc::clone(&self.0[usize::from(id.as_bytes()[31]) % self.0.len()]);
-        tokio::time::timeout(Duration::from_secs(1), turn.lock_owned()).await.ok()
+        tokio::time::timeout(Duration::from_secs(1), turn.lock_owned())
+            .await
+            .ok()
     }
 }

@@ -66,7 +66,4 @@ level_session_store::conformance_tests!(
     at(nodes("redis"), builder()).await,
     pair: pair(nodes("redis"), builder().tell_ended(true)).await
 );
-level_session_store::conformance_tests!(
-    valkey_cluster,
-    at(nodes("valkey-9"), builder()).await
-);
+level_session_store::conformance_tests!(valkey_cluster, at(nodes("valkey-9"), builder()).await);

@@ -184,7 +184,9 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -254,7 +256,10 @@ impl Cluster {
             buses.push(bus);
         }
         let cluster = Self { nodes };
-        for (n, (first, last)) in [(0, 5_461), (5_462, 10_922), (10_923, 16_383)].into_iter().enumerate() {
+        for (n, (first, last)) in [(0, 5_461), (5_462, 10_922), (10_923, 16_383)]
+            .into_iter()
+            .enumerate()
+        {
             let slots: Vec<String> = (first..=last).map(|slot: u32| slot.to_string()).collect();
             let mut add = vec!["CLUSTER", "ADDSLOTS"];
             add.extend(slots.iter().map(String::as_str));
@@ -297,12 +302,37 @@ impl Cluster {
                     break;
                 }
                 if begin.elapsed() > SOON {
-                    return Err(io::Error::other(format!("the cluster is not whole: {info}")));
+                    return Err(io::Error::other(format!(
+                        "the cluster is not whole: {info}"
+                    )));
                 }
                 thread::sleep(Duration::from_millis(20));
             }
         }
         Ok(())
+    }
+
+    /// Waits until all nodes know of the last change. Who takes a slot while it does not know the newest epoch may lose it
+    /// again, with its keys: to a message of the former owner's that was on its way.
+    fn wait_until_agreed(&self) -> io::Result<()> {
+        let begin = Instant::now();
+        loop {
+            let mut epochs = Vec::new();
+            for node in &self.nodes {
+                let info = node.say(&["CLUSTER", "INFO"])?;
+                let epoch = info
+                    .lines()
+                    .find(|line| line.starts_with("cluster_current_epoch"));
+                epochs.push(epoch.map(str::to_owned));
+            }
+            if epochs.windows(2).all(|pair| pair[0] == pair[1]) {
+                return Ok(());
+            }
+            if begin.elapsed() > SOON {
+                return Err(io::Error::other("the nodes do not agree"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Its nodes.
@@ -346,7 +376,7 @@ impl Cluster {
         for node in &self.nodes {
             node.say(&["CLUSTER", "SETSLOT", &slot, "NODE", &ids[to]])?;
         }
-        Ok(())
+        self.wait_until_agreed()
     }
 
     /// Which node has a slot, as the first one says.
@@ -365,7 +395,10 @@ impl Cluster {
                 }
             });
             if has {
-                let port = words[1].split('@').next().and_then(|it| it.rsplit(':').next());
+                let port = words[1]
+                    .split('@')
+                    .next()
+                    .and_then(|it| it.rsplit(':').next());
                 let port = port.and_then(|port| port.parse().ok());
                 return Ok(self.nodes.iter().position(|node| Some(node.port) == port));
             }
@@ -409,7 +442,9 @@ fn migrate_some(port: u16, slot: &str, to: &str) -> io::Result<usize> {
     if keys.is_empty() {
         return Ok(0);
     }
-    let mut migrate = ["MIGRATE", "127.0.0.1", to, "", "0", "5000", "KEYS"].map(str::as_bytes).to_vec();
+    let mut migrate = ["MIGRATE", "127.0.0.1", to, "", "0", "5000", "KEYS"]
+        .map(str::as_bytes)
+        .to_vec();
     migrate.extend(keys.iter().map(Vec::as_slice));
     (&stream).write_all(&packed(&migrate))?;
     line.clear();
@@ -494,7 +529,11 @@ impl Proxy {
     /// zero is never.
     pub fn cut(&self, command: &str, every: u64) {
         let name = command.as_bytes().to_vec();
-        *self.state.command.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        *self
+            .state
+            .command
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = name;
         self.state.every.store(every, Ordering::Release);
     }
 
@@ -512,7 +551,11 @@ impl Proxy {
     /// In answers, the port of each server is replaced by that of its proxy.
     pub fn rename(&self, names: &[(u16, u16)]) {
         let names = names.to_vec();
-        *self.state.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        *self
+            .state
+            .names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = names;
     }
 }
 
@@ -526,7 +569,9 @@ impl Drop for Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy").field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("Proxy")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -556,7 +601,11 @@ fn pass(client: &TcpStream, state: &Arc<ProxyState>) -> io::Result<()> {
         while state.stalled.load(Ordering::Acquire) {
             thread::sleep(Duration::from_millis(5));
         }
-        let names = state.names.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let names = state
+            .names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let answer = renamed(&bytes[..len], &names);
         {
             let mut client = client;
@@ -568,7 +617,12 @@ fn pass(client: &TcpStream, state: &Arc<ProxyState>) -> io::Result<()> {
     Ok(())
 }
 
-fn requests(from: &TcpStream, mut to: &TcpStream, state: &ProxyState, doomed: &AtomicBool) -> io::Result<()> {
+fn requests(
+    from: &TcpStream,
+    mut to: &TcpStream,
+    state: &ProxyState,
+    doomed: &AtomicBool,
+) -> io::Result<()> {
     let mut bytes = vec![0; 64 * 1024];
     loop {
         let mut from = from;
@@ -578,8 +632,15 @@ fn requests(from: &TcpStream, mut to: &TcpStream, state: &ProxyState, doomed: &A
         }
         let every = state.every.load(Ordering::Acquire);
         if every > 0 {
-            let name = state.command.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let count = bytes[..len].windows(name.len()).filter(|part| **part == *name).count() as u64;
+            let name = state
+                .command
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let count = bytes[..len]
+                .windows(name.len())
+                .filter(|part| **part == *name)
+                .count() as u64;
             let before = state.seen.fetch_add(count, Ordering::AcqRel);
             if count > 0 && before / every != (before + count) / every {
                 doomed.store(true, Ordering::Release);
@@ -595,7 +656,10 @@ fn renamed(answer: &[u8], names: &[(u16, u16)]) -> Vec<u8> {
     for (server, proxy) in names {
         let (old, new) = (format!(":{server}\r\n"), format!(":{proxy}\r\n"));
         let mut at = 0;
-        while let Some(found) = out[at..].windows(old.len()).position(|part| part == old.as_bytes()) {
+        while let Some(found) = out[at..]
+            .windows(old.len())
+            .position(|part| part == old.as_bytes())
+        {
             out.splice(at + found..at + found + old.len(), new.bytes());
             at += found + new.len();
         }

@@ -1,6 +1,8 @@
 //! Servers that the tests of one program share, and stores in key spaces of their own.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod work;
+
 use level_session_redis::{RedisStore, RedisStoreBuilder, Safety};
 use level_session_servers::redis::{Cluster, Server, program};
 use std::sync::{
