@@ -155,8 +155,8 @@ else
   if string.sub(h, 1, 1) == 'M' then
     if step == 'R' then return { 'G' } end
     local bar = string.find(h, '|', 1, true)
-    if not bar then return { 'X' } end
-    local to = string.sub(h, bar + 1)
+    local to = bar and string.sub(h, bar + 1) or ''
+    if #to ~= 32 then return { 'X' } end
     key = base .. ':' .. to
     if key ~= K[2] then return { 'M', to } end
     by_former = true
@@ -329,6 +329,7 @@ local function add(stored, p)
       if not value then return nil end
     end
   end
+  if value >= MANY or value <= -MANY then return nil end
   local sum = value + delta
   if sum >= MANY or sum <= -MANY or sum < min or sum > max then return nil end
   return head .. write_number(sum)
@@ -466,21 +467,22 @@ else
   if step == 'R' then
     call('RENAME', K[1], K[2])
   end
-  local set, del = {}, {}
-  if removed then
-    for _, field in ipairs(removed) do del[#del + 1] = field end
-  end
+  local set, del, stays = {}, {}, {}
   if step == 'R' or step == 'C' or post ~= got[1] then
     set[1], set[2] = 'h', post
   end
   for i = 1, writes do
     local w = W[i]
     if w[1] == 'R' then
-      del[#del + 1] = w[2]
+      if not removes(w[2]) then del[#del + 1] = w[2] end
     else
+      stays[w[2]] = true
       set[#set + 1] = w[2]
       set[#set + 1] = w[1] == 'S' and w[3] or w.value
     end
+  end
+  for _, field in ipairs(removed or {}) do
+    if not stays[field] then del[#del + 1] = field end
   end
   if reindex then
     if #kept > 0 then
@@ -492,8 +494,9 @@ else
       del[#del + 1] = 'x'
     end
   end
-  for i = 1, #del, 1000 do call('HDEL', key_after, unpack(del, i, math.min(i + 999, #del))) end
+  -- What a full server refuses comes first: after another write it would let it pass.
   for i = 1, #set, 1000 do call('HSET', key_after, unpack(set, i, math.min(i + 999, #set))) end
+  for i = 1, #del, 1000 do call('HDEL', key_after, unpack(del, i, math.min(i + 999, #del))) end
   expire(key_after, ttl)
   if step == 'R' then
     call('HSET', K[1], 'h', mark)

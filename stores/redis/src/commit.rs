@@ -106,10 +106,11 @@ impl Shared {
                 Answer::Moved(to) => talk.current = Some(to),
                 Answer::Needs(keys) => talk.declared.extend(keys),
                 Answer::Sums(stored) => talk.sums = sums(request.commit, stored)?,
-                Answer::TooLarge | Answer::Changed => match self.exact(request, talk).await? {
-                    Some(gone) => return Ok(gone),
-                    None => {}
-                },
+                Answer::TooLarge | Answer::Changed => {
+                    if let Some(gone) = self.exact(request, talk).await? {
+                        return Ok(gone);
+                    }
+                }
                 answer => {
                     drop(turn);
                     return Ok(answer);

@@ -60,7 +60,11 @@ impl Dial {
         let tcp = tcp.set_user_timeout(Duration::from_secs(10));
         self.info = self
             .info
-            .set_redis_settings(redis.set_protocol(ProtocolVersion::RESP3))
+            .set_redis_settings(
+                redis
+                    .set_protocol(ProtocolVersion::RESP3)
+                    .set_skip_set_lib_name(),
+            )
             .set_tcp_settings(tcp);
         self
     }

@@ -193,7 +193,7 @@ impl Shared {
         for (id, read) in ids.iter().zip(self.with_entry(&ids, &hash).await?) {
             match read {
                 Entry::Live(life) if life.is_live(now) => {
-                    items.push(Found::new(*id, life.meta(now)))
+                    items.push(Found::new(*id, life.meta(now)));
                 }
                 Entry::Moved(to) => moved.push(to),
                 _ => {}

@@ -227,10 +227,110 @@ fn from(first: Timestamp, word: &str) -> Option<Timestamp> {
     if word == "n" {
         return Some(Timestamp::MAX);
     }
-    let millis = i128::from(first.as_millis()) + i128::from(word.parse::<i128>().ok()?);
+    let millis = i128::from(first.as_millis()) + word.parse::<i128>().ok()?;
     Some(Timestamp::from_millis(u64::try_from(millis).ok()?))
 }
 
 fn duration(word: &str) -> Option<Duration> {
     moment(word).map(|moment| Duration::from_millis(moment.as_millis()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// Sessions that another release wrote could not be read.
+    #[test]
+    fn the_bytes_stay_as_they_are() {
+        let mut lease = Timeouts::new(Duration::from_secs(60)).lease(at(1_000), at(1_500));
+        let life = |lease, former| Life {
+            created: at(900),
+            lease,
+            former,
+        };
+        let id = Digest::from_bytes([b'f'; 32]);
+        let plain = b"L900 1000 500 0 60000 -".to_vec();
+        assert_eq!(live(Some(at(900)), &lease, None), plain);
+        assert_eq!(Record::parse(&plain), Some(Record::Live(life(lease, None))));
+
+        lease.absolute_deadline = Some(Timestamp::MAX);
+        lease.told = at(1_400);
+        lease.lifetime = Some(Lifetime::new(Timeouts::new(Duration::MAX)).with_transient(true));
+        let full = [&b"L900 1000 500 -100 60000 n 7000 n - 1|"[..], &[b'f'; 32]].concat();
+        let former = Some((id, at(7_000)));
+        assert_eq!(live(Some(at(900)), &lease, former), full);
+
+        let bytes = [&b"M3 4|"[..], &[b'f'; 32]].concat();
+        assert_eq!(moved(at(3), at(4), id), bytes);
+        let read = Record::parse(&bytes);
+        assert_eq!(read, Some(Record::Moved { to: id, at: at(3) }));
+        assert_eq!(ended(at(3)), b"E3");
+        assert_eq!(Record::parse(b"E3"), Some(Record::Ended(at(3))));
+    }
+
+    #[test]
+    fn an_entry_is_found_among_others_and_damage_is_none() {
+        let x = [
+            &b"77 1:a"[..],
+            &[1; 16],
+            b"3:b:2",
+            &[b':'; 16],
+            b"0:",
+            &[3; 16],
+        ]
+        .concat();
+        for hash in [[1; 16], [b':'; 16], [3; 16]] {
+            assert!(has_entry(Some(&x), &hash));
+        }
+        assert!(!has_entry(Some(&x), &[4; 16]));
+        for end in 0..x.len() {
+            has_entry(Some(&x[..end]), &[4; 16]);
+        }
+        assert!(!has_entry(None, &[1; 16]));
+    }
+
+    fn times() -> impl Strategy<Value = Timestamp> {
+        prop_oneof![
+            any::<u64>().prop_map(at),
+            (0u64..2_000_000_000_000).prop_map(at),
+            Just(Timestamp::MAX)
+        ]
+    }
+
+    fn spans() -> impl Strategy<Value = Duration> {
+        times().prop_map(|time| Duration::from_millis(time.as_millis()))
+    }
+
+    proptest! {
+        /// Whatever a session's times are, they are read as they were written.
+        #[test]
+        fn what_is_written_is_read(
+            created in times(), started in times(), seen in times(), told in times(), idle in times(),
+            absolute in proptest::option::of(times()),
+            former in proptest::option::of((any::<[u8; 32]>(), times())),
+            lifetime in proptest::option::of((spans(), proptest::option::of(spans()), any::<bool>())),
+        ) {
+            // A use at the end of time has no distance from it.
+            prop_assume!(started < Timestamp::MAX && seen < Timestamp::MAX);
+            let mut lease = Lease::new(started, seen, idle, absolute);
+            lease.told = told;
+            lease.lifetime = lifetime.map(|(idle, absolute, transient)| {
+                Lifetime::new(Timeouts::new(idle).with_absolute(absolute)).with_transient(transient)
+            });
+            let former = former.map(|(id, until)| (Digest::from_bytes(id), until));
+            let bytes = live(Some(created), &lease, former);
+            prop_assert_eq!(Record::parse(&bytes), Some(Record::Live(Life { created, lease, former })));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = Record::parse(&bytes);
+            let _ = has_entry(Some(&bytes), &[0; 16]);
+        }
+    }
 }

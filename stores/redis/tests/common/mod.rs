@@ -10,6 +10,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+/// By the name of the program.
+type All<T> = Mutex<Vec<(&'static str, Option<&'static T>)>>;
+
 static PREFIXES: AtomicU64 = AtomicU64::new(0);
 
 /// Settings for a key space that no other test uses.
@@ -24,8 +27,7 @@ pub(crate) fn builder() -> RedisStoreBuilder {
 
 /// A server of this program that all tests of the process share: none if there is no such program.
 pub(crate) fn server(name: &'static str) -> Option<&'static Server> {
-    static ALL: LazyLock<Mutex<Vec<(&'static str, Option<&'static Server>)>>> =
-        LazyLock::new(Mutex::default);
+    static ALL: LazyLock<All<Server>> = LazyLock::new(Mutex::default);
     let mut all = ALL.lock().unwrap();
     if let Some((_, server)) = all.iter().find(|(other, _)| *other == name) {
         return *server;
@@ -41,8 +43,7 @@ pub(crate) fn server(name: &'static str) -> Option<&'static Server> {
 
 /// A Cluster of this program that all tests of the process share.
 pub(crate) fn cluster(name: &'static str) -> Option<&'static Cluster> {
-    static ALL: LazyLock<Mutex<Vec<(&'static str, Option<&'static Cluster>)>>> =
-        LazyLock::new(Mutex::default);
+    static ALL: LazyLock<All<Cluster>> = LazyLock::new(Mutex::default);
     let mut all = ALL.lock().unwrap();
     if let Some((_, cluster)) = all.iter().find(|(other, _)| *other == name) {
         return *cluster;
@@ -60,6 +61,7 @@ pub(crate) fn cluster(name: &'static str) -> Option<&'static Cluster> {
 fn stop_with_us(server: &Server) {
     let (us, it) = (std::process::id(), server.pid().unwrap());
     let script = format!("while kill -0 {us} 2>/dev/null; do sleep 0.2; done; kill -9 {it}");
+    #[expect(clippy::zombie_processes, reason = "it outlives this process")]
     std::process::Command::new("sh")
         .args(["-c", &script])
         .stdin(std::process::Stdio::null())
