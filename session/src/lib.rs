@@ -75,6 +75,8 @@
 //! | `fjall` | yes | [`FjallStore`], embedded and durable |
 //! | `axum` | yes | the extractors; implies `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
+//! | `redis` | no | `RedisStore`: Redis, Valkey or a Redis Cluster, for several processes |
+//! | `redis-tls` | no | TLS to Redis; implies `redis` |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
 //! | `testing` | no | `store::testing`: a store that fails when it is told to |
 //!
@@ -138,6 +140,9 @@ pub use keyring::Keyring;
 #[cfg(feature = "fjall")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
 pub use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use level_session_redis::{RedisStore, RedisStoreBuilder, Safety};
 pub use level_session_store::{
     Clock, ConfigError, FieldName, Lifetime, MemoryStore, Timestamp, Value,
     schema::{AsKey, CounterValue, FieldDef, FieldKey, Key, Schema, WhenFull},

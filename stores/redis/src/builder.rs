@@ -1,0 +1,435 @@
+//! The settings of the store, and how it connects.
+
+use crate::{
+    RedisStore, check,
+    counts::Counters,
+    ended,
+    keys::Keys,
+    link::{Dial, Link},
+    script::Hashes,
+    servers::Servers,
+    shared::{Replication, Shared, Turns},
+};
+use level_session_store::{ConfigError, Error, Result, WatchList};
+use redis::IntoConnectionInfo as _;
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// What is done about a server that may lose sessions by itself: one that removes keys when its memory is full, or writes no
+/// log of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Safety {
+    /// A warning in the log when the store connects: the default.
+    #[default]
+    Warn,
+    /// Connecting is an error.
+    Refuse,
+    /// Nothing: it is not looked at.
+    Ignore,
+}
+
+/// The settings of a [`RedisStore`].
+///
+/// ```no_run
+/// # async fn connect() -> level_session_store::Result<()> {
+/// use level_session_redis::{RedisStore, Safety};
+/// use std::time::Duration;
+///
+/// let store = RedisStore::builder()
+///     .prefix("shop")
+///     .response_timeout(Duration::from_millis(250))
+///     .safety(Safety::Refuse)
+///     .tell_ended(true)
+///     .connect("redis://shop:secret@sessions.internal:6379/2")
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// `Debug` shows no password.
+#[derive(Clone)]
+#[must_use = "a builder does nothing before it connects"]
+pub struct RedisStoreBuilder {
+    prefix: String,
+    response_timeout: Duration,
+    connect_timeout: Duration,
+    homes: Option<u16>,
+    client_name: String,
+    credentials: Option<(Option<String>, String)>,
+    replication: Option<Replication>,
+    safety: Safety,
+    tell_ended: bool,
+    #[cfg(feature = "tls-rustls")]
+    root_certificates: Option<Vec<u8>>,
+}
+
+impl Default for RedisStoreBuilder {
+    fn default() -> Self {
+        Self {
+            prefix: "session".to_owned(),
+            response_timeout: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(1),
+            homes: None,
+            client_name: "level-session".to_owned(),
+            credentials: None,
+            replication: None,
+            safety: Safety::default(),
+            tell_ended: false,
+            #[cfg(feature = "tls-rustls")]
+            root_certificates: None,
+        }
+    }
+}
+
+/// The homes of a store on a Cluster, if nothing else is said: three masters get an even share each, so do up to 64.
+const CLUSTER_HOMES: u16 = 64;
+
+/// So many homes make 10 bits of the id of a renewal known to who knows the old one.
+const MOST_HOMES: u16 = 1_024;
+
+impl RedisStoreBuilder {
+    /// What all keys begin with: 1 to 100 letters, digits, or any of `-._/`. Stores with different prefixes have nothing in
+    /// common. Default: `session`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long an answer may take. After it a read is tried once more, and a commit is an error that says that it
+    /// [may be stored](Error::may_be_stored). A command that did not run is sent again for four times as long. Default:
+    /// 500 ms.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// How long it may take to connect. Default: 1 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// At how many places the sessions are kept, each of which is one slot of a Cluster: 1 to 1,024. It cannot be changed
+    /// while there are sessions. Default: 1 on a single server, 64 on a Cluster. A single server that is to become a
+    /// Cluster one day needs 64 from the beginning.
+    pub fn homes(mut self, homes: u16) -> Self {
+        self.homes = Some(homes);
+        self
+    }
+
+    /// What the server lists the connections as. Default: `level-session`.
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = name.into();
+        self
+    }
+
+    /// The password, and the user if it is not the default one: in place of those in the URL.
+    pub fn credentials(mut self, user: Option<&str>, password: impl Into<String>) -> Self {
+        self.credentials = Some((user.map(str::to_owned), password.into()));
+        self
+    }
+
+    /// Ends and renewals are answered once so many replicas have them, and are an error that says that they may be
+    /// stored if that takes longer than the timeout. It narrows what a failover can undo, and does not close it. A
+    /// connection of its own is used, since waiting blocks it. Default: none.
+    pub fn replicated(mut self, replicas: u32, timeout: Duration) -> Self {
+        self.replication = Some(Replication {
+            replicas,
+            timeout,
+            every_commit: false,
+        });
+        self
+    }
+
+    /// As [`replicated`](Self::replicated), for every commit.
+    pub fn replicated_always(mut self, replicas: u32, timeout: Duration) -> Self {
+        self.replication = Some(Replication {
+            replicas,
+            timeout,
+            every_commit: true,
+        });
+        self
+    }
+
+    /// What is done about a server that may lose sessions by itself. Default: [`Safety::Warn`].
+    pub fn safety(mut self, safety: Safety) -> Self {
+        self.safety = safety;
+        self
+    }
+
+    /// Whether ends are told to all processes, so that an open connection learns of a sign-out elsewhere at once instead
+    /// of within a minute: one more connection for each process, and a message for each end. All processes need the same
+    /// setting. Default: no.
+    pub fn tell_ended(mut self, tell: bool) -> Self {
+        self.tell_ended = tell;
+        self
+    }
+
+    /// The certificates that the server's may be signed by, in PEM format, in place of the system's: for `rediss://`.
+    #[cfg(feature = "tls-rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls-rustls")))]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates = Some(pem.into());
+        self
+    }
+
+    /// Connects to a server, or to a Cluster by one of its nodes: `redis://[user:password@]host[:port][/database]`, or
+    /// `rediss://` for TLS (feature `tls-rustls`).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](level_session_store::ErrorKind::Config) for a setting that cannot be used, also one that
+    /// contradicts what is stored under the prefix; [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if there is
+    /// no server, it refuses the password, is too old, or is a replica.
+    pub async fn connect(self, url: &str) -> Result<RedisStore> {
+        self.connect_any(&[url]).await
+    }
+
+    /// As [`connect`](Self::connect), by the first of several nodes of a Cluster that answers.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect): that of the last one.
+    pub async fn connect_any(self, urls: &[&str]) -> Result<RedisStore> {
+        let counters = Arc::default();
+        let seeds = self.links(urls, &counters)?;
+        let mut last = None;
+        for (seed, dial) in &seeds {
+            match check::server(seed).await {
+                Ok(server) if server.is_cluster => {
+                    let links = seeds.iter().map(|(link, _)| Arc::clone(link)).collect();
+                    return self.open(Place::Cluster(links), dial.clone()).await;
+                }
+                Ok(_) => return self.open(Place::Single, dial.clone()).await,
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            ConfigError::new("the address of the Redis server", "there is none").into()
+        }))
+    }
+
+    /// Connects to the master of this name, as the sentinels at these URLs know it. User, password, database and TLS are
+    /// those of the first URL, for sentinels and servers alike.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn sentinel(self, urls: &[&str], master: &str) -> Result<RedisStore> {
+        let counters = Arc::default();
+        let sentinels = self.links(urls, &counters)?;
+        let Some((_, dial)) = sentinels.first().cloned() else {
+            return Err(
+                ConfigError::new("the addresses of the sentinels", "there are none").into(),
+            );
+        };
+        let links = sentinels.into_iter().map(|(link, _)| link).collect();
+        self.open(Place::Sentinel(links, master.to_owned()), dial)
+            .await
+    }
+
+    fn links(&self, urls: &[&str], counters: &Arc<Counters>) -> Result<Vec<(Arc<Link>, Dial)>> {
+        self.check()?;
+        let links = urls.iter().map(|url| {
+            let dial = self.dial(url, Arc::clone(counters))?;
+            Ok((Link::new(dial.clone())?, dial))
+        });
+        links.collect()
+    }
+
+    fn dial(&self, url: &str, counters: Arc<Counters>) -> Result<Dial> {
+        // The client's own words may quote the URL, and with it the password.
+        let refused = |problem: &'static str| -> Error {
+            ConfigError::new("the URL of the Redis server", problem).into()
+        };
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        match scheme {
+            "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => {}
+            "rediss" | "valkeys" if cfg!(feature = "tls-rustls") => {}
+            "rediss" | "valkeys" => return Err(refused("TLS needs the feature `tls-rustls`")),
+            _ => return Err(refused("it must begin with `redis://` or `rediss://`")),
+        }
+        let info = url.into_connection_info().map_err(|_| {
+            refused("it cannot be read: `redis://[user:password@]host[:port][/database]`, with special characters of the password as %XX")
+        })?;
+        let info = match &self.credentials {
+            None => info,
+            Some((user, password)) => {
+                let mut redis = info.redis_settings().clone().set_password(password);
+                if let Some(user) = user {
+                    redis = redis.set_username(user);
+                }
+                info.set_redis_settings(redis)
+            }
+        };
+        #[cfg(feature = "tls-rustls")]
+        let info = self.with_certificates(info)?;
+        let dial = Dial {
+            info,
+            client_name: self.client_name.clone(),
+            connect_timeout: self.connect_timeout,
+            response_timeout: self.response_timeout,
+            counters,
+        };
+        Ok(dial.tuned())
+    }
+
+    #[cfg(feature = "tls-rustls")]
+    fn with_certificates(&self, info: redis::ConnectionInfo) -> Result<redis::ConnectionInfo> {
+        let is_tls = matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. });
+        let Some(pem) = self.root_certificates.as_ref().filter(|_| is_tls) else {
+            return Ok(info);
+        };
+        let certificates = redis::TlsCertificates {
+            client_tls: None,
+            root_cert: Some(pem.clone()),
+        };
+        let client = redis::Client::build_with_tls(info, certificates).map_err(|_| {
+            ConfigError::new(
+                "the root certificates",
+                "they are no certificates in PEM format",
+            )
+        })?;
+        Ok(client.get_connection_info().clone())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
+        if !(1..=100).contains(&self.prefix.len()) || !self.prefix.bytes().all(fits) {
+            return Err(ConfigError::new(
+                "the prefix",
+                "it must be 1 to 100 letters, digits, or any of `-._/`",
+            ));
+        }
+        if self
+            .homes
+            .is_some_and(|homes| !(1..=MOST_HOMES).contains(&homes))
+        {
+            return Err(ConfigError::new(
+                "the number of homes",
+                "it must be 1 to 1,024",
+            ));
+        }
+        let name = self.client_name.as_bytes();
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+            return Err(ConfigError::new(
+                "the client's name",
+                "it must have characters, and no white space",
+            ));
+        }
+        if self.response_timeout.is_zero() || self.connect_timeout.is_zero() {
+            return Err(ConfigError::new(
+                "a timeout",
+                "it must be longer than nothing",
+            ));
+        }
+        if let Some(how) = self.replication
+            && (how.replicas == 0 || how.timeout.is_zero())
+        {
+            return Err(ConfigError::new(
+                "the replication",
+                "it must be one replica at least, and a timeout longer than nothing",
+            ));
+        }
+        Ok(())
+    }
+
+    async fn open(self, place: Place, dial: Dial) -> Result<RedisStore> {
+        let homes = match (&place, self.homes) {
+            (Place::Cluster(_), Some(1)) => {
+                return Err(ConfigError::new(
+                    "the number of homes",
+                    "a Redis Cluster needs 2 at least: all sessions would be at one node",
+                )
+                .into());
+            }
+            (_, Some(homes)) => homes,
+            (Place::Cluster(_), None) => CLUSTER_HOMES,
+            (_, None) => 1,
+        };
+        let keys = Keys::new(&self.prefix, homes);
+        let servers = place.servers(&keys, dial.clone())?;
+        check::whole(&servers, &keys).await?;
+        let masters = servers.masters().await?;
+        if let Place::Sentinel(..) = place {
+            for link in &masters {
+                check::server(link).await?;
+            }
+        }
+        if self.safety != Safety::Ignore {
+            for link in &masters {
+                for danger in check::dangers(link).await? {
+                    if self.safety == Safety::Refuse {
+                        let problem =
+                            format!("sessions are not safe at {}: {danger}", link.place());
+                        return Err(ConfigError::new("the Redis server", problem).into());
+                    }
+                    tracing::warn!(
+                        server = link.place(),
+                        "sessions are not safe in this Redis server: {danger}"
+                    );
+                }
+            }
+        }
+        check::layout(&servers, &keys).await?;
+        let waiting = match self.replication {
+            None => None,
+            Some(how) => {
+                let mut slow = dial.clone();
+                slow.response_timeout = self.response_timeout + how.timeout;
+                Some((place.servers(&keys, slow)?, how))
+            }
+        };
+        let shared = Arc::new_cyclic(|me| Shared {
+            me: std::sync::Weak::clone(me),
+            keys,
+            servers,
+            waiting,
+            hashes: Hashes::new(),
+            tells: self.tell_ended,
+            ended: Arc::new(WatchList::default()),
+            turns: Turns::new(),
+            gate: Shared::gate(),
+            background: Mutex::default(),
+        });
+        if self.tell_ended {
+            // A server that cannot be listened to now may be later.
+            let _ = ended::listen(&shared, &dial).await;
+        }
+        Ok(RedisStore::of(shared))
+    }
+}
+
+/// Where the sessions are.
+enum Place {
+    Single,
+    Sentinel(Vec<Arc<Link>>, String),
+    Cluster(Vec<Arc<Link>>),
+}
+
+impl Place {
+    fn servers(&self, keys: &Keys, dial: Dial) -> Result<Servers> {
+        Ok(match self {
+            Self::Single => Servers::single(dial)?,
+            Self::Sentinel(links, master) => Servers::sentinel(links.clone(), master.clone(), dial),
+            Self::Cluster(seeds) => Servers::cluster(seeds.clone(), keys, dial),
+        })
+    }
+}
+
+impl fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.credentials.as_ref().map(|(user, _)| user);
+        f.debug_struct("RedisStoreBuilder")
+            .field("prefix", &self.prefix)
+            .field("response_timeout", &self.response_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("homes", &self.homes)
+            .field("client_name", &self.client_name)
+            .field("user", &user)
+            .field("replication", &self.replication)
+            .field("safety", &self.safety)
+            .field("tell_ended", &self.tell_ended)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! What is looked at when a store connects: that a server is there, what it is, how safe sessions are in it, and whether
+//! the keys under the prefix are laid out as this library lays them out.
+
+use crate::{
+    fault::{self, Fault},
+    keys::Keys,
+    link::Link,
+    servers::Servers,
+};
+use level_session_store::{ConfigError, Error, ErrorKind, Home, Result};
+use redis::{Value, cmd};
+use std::collections::BTreeMap;
+
+const DOING: &str = "look at the server";
+
+/// The layout of the keys.
+const FORMAT: &str = "1";
+
+/// What a server says of itself.
+pub(crate) struct Server {
+    pub(crate) is_cluster: bool,
+}
+
+async fn call(link: &Link, command: &redis::Cmd) -> Result<Value> {
+    link.call(command).await.map_err(|fault| match fault {
+        Fault::Unreachable(error) => error,
+        Fault::Refused(error) => fault::refused(DOING, &error),
+        Fault::Lost(error) => fault::lost(DOING, link.place(), &error, false),
+    })
+}
+
+/// Asks a server what it is.
+pub(crate) async fn server(link: &Link) -> Result<Server> {
+    let hello = facts(call(link, &cmd("HELLO")).await?);
+    let of = |name: &str| hello.get(name).map_or("", String::as_str);
+    if of("mode") == "sentinel" {
+        return Err(ConfigError::new(
+            "the address of the Redis server",
+            "a sentinel answers there: name the sentinels and their master with `sentinel`",
+        )
+        .into());
+    }
+    // Valkey tells the version of Redis that it is compatible with: 7.2.
+    let mut numbers = of("version")
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < (6, 2) {
+        return Err(Error::new(
+            ErrorKind::Store,
+            format!(
+                "the server at {} is too old (version {}): Redis 6.2 or newer is needed, or Valkey",
+                link.place(),
+                of("version").escape_debug()
+            ),
+        ));
+    }
+    if of("role") == "replica" && of("mode") != "cluster" {
+        return Err(Error::new(
+            ErrorKind::Store,
+            format!(
+                "the server at {} is a replica, which takes no writes: give the address of the master",
+                link.place()
+            ),
+        ));
+    }
+    Ok(Server {
+        is_cluster: of("mode") == "cluster",
+    })
+}
+
+/// What could lose sessions behind the application's back: in words, none if nothing could.
+pub(crate) async fn dangers(link: &Link) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut info = BTreeMap::new();
+    for section in ["memory", "persistence"] {
+        let mut ask = cmd("INFO");
+        ask.arg(section);
+        match call(link, &ask).await {
+            Ok(Value::BulkString(text)) => lines(&String::from_utf8_lossy(&text), &mut info),
+            Ok(Value::VerbatimString { text, .. }) => lines(&text, &mut info),
+            // A user who may not ask: nobody knows.
+            _ => return Ok(vec!["what it does when its memory is full, and what it saves, is unknown: its access list does not let this user ask (`INFO`)".to_owned()]),
+        }
+    }
+    let of = |name: &str| info.get(name).map_or("", String::as_str);
+    let policy = of("maxmemory_policy");
+    if !policy.is_empty() && policy != "noeviction" {
+        found.push(format!(
+            "it removes keys when its memory is full (maxmemory-policy {}): sessions and the marks of ended ones may \
+             vanish; set `maxmemory-policy noeviction`",
+            policy.escape_debug()
+        ));
+    }
+    if of("aof_enabled") != "1" {
+        found.push(
+            "it does not write a log of changes (appendonly no): a restart loses sessions, and may bring back ended \
+             ones; set `appendonly yes`"
+                .to_owned(),
+        );
+    }
+    Ok(found)
+}
+
+/// Notes the layout under the prefix, or refuses another one.
+pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
+    let key = keys.format();
+    let homes = keys.homes().to_string();
+    // The home counts for nothing: this key has no tag, and a cluster redirects.
+    let mut last = None;
+    let masters = servers.masters().await?;
+    for link in &masters {
+        let mut ok = true;
+        for (field, value) in [("format", FORMAT), ("homes", &homes)] {
+            let mut note = cmd("HSETNX");
+            note.arg(&key).arg(field).arg(value);
+            match link.call(&note).await {
+                Ok(_) => {}
+                Err(Fault::Refused(error)) => {
+                    // At another node; or a full server, which is no reason not to open.
+                    let elsewhere = matches!(fault::not_run(&error), Some(fault::NotRun::Moved(_)));
+                    if !elsewhere && error.code() != Some("OOM") {
+                        return Err(fault::refused("note the layout of its keys", &error));
+                    }
+                    ok &= !elsewhere;
+                    last = Some(fault::refused("note the layout of its keys", &error));
+                }
+                Err(Fault::Unreachable(error)) => return Err(error),
+                Err(Fault::Lost(error)) => {
+                    return Err(fault::lost(
+                        "note the layout of its keys",
+                        link.place(),
+                        &error,
+                        false,
+                    ));
+                }
+            }
+        }
+        if !ok {
+            continue;
+        }
+        let mut read = cmd("HGETALL");
+        read.arg(&key);
+        let stored = facts(call(link, &read).await?);
+        let of = |name: &str| stored.get(name).map_or("", String::as_str);
+        if !stored.is_empty() && of("format") != FORMAT {
+            return Err(ConfigError::new(
+                "the prefix",
+                "sessions under it were stored by another version of level-session-redis, in a layout that this one does not know",
+            )
+            .into());
+        }
+        if !stored.is_empty() && of("homes") != homes {
+            return Err(ConfigError::new(
+                "the number of homes",
+                format!(
+                    "sessions under this prefix are at {} homes, and not at {homes}: set `homes` to that, or choose \
+                     another prefix and copy the sessions",
+                    of("homes").escape_debug()
+                ),
+            )
+            .into());
+        }
+        return Ok(());
+    }
+    Err(last.unwrap_or_else(|| fault::unexpected("note the layout of its keys", false)))
+}
+
+/// Whether every home is at a node.
+pub(crate) async fn whole(servers: &Servers, keys: &Keys) -> Result<()> {
+    servers.masters().await?;
+    for home in 0..keys.homes() {
+        servers.link(Home::new(home)).await?;
+    }
+    Ok(())
+}
+
+fn facts(answer: Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::SimpleString(text) => text.clone(),
+        Value::Int(n) => n.to_string(),
+        _ => String::new(),
+    };
+    match answer {
+        Value::Map(pairs) => pairs
+            .iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect(),
+        Value::Array(parts) => parts
+            .chunks_exact(2)
+            .map(|pair| (text(&pair[0]), text(&pair[1])))
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+fn lines(text: &str, into: &mut BTreeMap<String, String>) {
+    let pairs = text.lines().filter_map(|line| line.split_once(':'));
+    into.extend(pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())));
+}

@@ -1,0 +1,247 @@
+//! One connection to one server, shared by all tasks, made when it is needed and anew when it broke.
+
+use crate::{
+    counts::Counters,
+    fault::{self, Fault},
+};
+use level_session_store::{Error, ErrorKind};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion,
+    PushInfo, PushKind, Value,
+    aio::MultiplexedConnection,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How servers are reached: all of one store alike.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    /// Address, user, password, database, TLS; other servers are reached by another host and port.
+    pub(crate) info: ConnectionInfo,
+    pub(crate) client_name: String,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) counters: Arc<Counters>,
+}
+
+pub(crate) struct Link {
+    dial: Dial,
+    client: Client,
+    place: String,
+    now: Mutex<Option<Connected>>,
+    /// Held by whoever connects; how many have tried, and what came of the last attempt.
+    connecting: tokio::sync::Mutex<Option<String>>,
+    attempts: AtomicU64,
+    was_connected: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Connected {
+    connection: MultiplexedConnection,
+    alive: Arc<AtomicBool>,
+}
+
+impl Dial {
+    /// The settings that the library insists on: RESP3, whose disconnections are told at once; no delay of small
+    /// packets; a dead peer is noticed.
+    pub(crate) fn tuned(mut self) -> Self {
+        let redis = self.info.redis_settings().clone();
+        let alive = TcpKeepalive::new().with_time(Duration::from_secs(15));
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(alive);
+        #[cfg(target_os = "linux")]
+        let tcp = tcp.set_user_timeout(Duration::from_secs(10));
+        self.info = self
+            .info
+            .set_redis_settings(
+                redis
+                    .set_protocol(ProtocolVersion::RESP3)
+                    .set_skip_set_lib_name(),
+            )
+            .set_tcp_settings(tcp);
+        self
+    }
+
+    /// The same way to another server.
+    pub(crate) fn to(&self, host: &str, port: u16) -> Self {
+        let addr = match self.info.addr().clone() {
+            ConnectionAddr::TcpTls {
+                insecure,
+                tls_params,
+                ..
+            } => ConnectionAddr::TcpTls {
+                host: host.to_owned(),
+                port,
+                insecure,
+                tls_params,
+            },
+            _ => ConnectionAddr::Tcp(host.to_owned(), port),
+        };
+        let mut dial = self.clone();
+        dial.info = dial.info.set_addr(addr);
+        dial
+    }
+
+    pub(crate) fn host(&self) -> String {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.clone(),
+            _ => "127.0.0.1".to_owned(),
+        }
+    }
+
+    /// Where that is, without anything that is secret.
+    pub(crate) fn place(&self) -> String {
+        self.info.addr().to_string()
+    }
+}
+
+impl Link {
+    pub(crate) fn new(dial: Dial) -> Result<Arc<Self>, Error> {
+        let place = dial.place();
+        let client =
+            Client::open(dial.info.clone()).map_err(|error| fault::unreachable(&place, &error))?;
+        Ok(Arc::new(Self {
+            dial,
+            client,
+            place,
+            now: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            attempts: AtomicU64::new(0),
+            was_connected: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.dial.host()
+    }
+
+    /// Host and port, unless it is a socket of this machine.
+    pub(crate) fn address(&self) -> Option<(String, u16)> {
+        match self.dial.info.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                Some((host.clone(), *port))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        let mut connected = self.connected().await?;
+        match connected.connection.send_packed_command(command).await {
+            Ok(Value::ServerError(error)) => Err(Fault::Refused(error.into())),
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.failed(&connected, error)),
+        }
+    }
+
+    /// Several commands in one trip: an answer for each.
+    pub(crate) async fn call_all(
+        &self,
+        commands: &Pipeline,
+        count: usize,
+    ) -> Result<Vec<Value>, Fault> {
+        let mut connected = self.connected().await?;
+        let sent = connected
+            .connection
+            .send_packed_commands(commands, 0, count);
+        sent.await.map_err(|error| self.failed(&connected, error))
+    }
+
+    /// The next call makes a new connection.
+    pub(crate) fn forget(&self) {
+        *self.lock() = None;
+    }
+
+    fn failed(&self, connected: &Connected, error: redis::RedisError) -> Fault {
+        if let redis::ErrorKind::Server(_) | redis::ErrorKind::Extension = error.kind() {
+            return Fault::Refused(error);
+        }
+        // Also after a timeout: what answers late may never answer.
+        connected.alive.store(false, Ordering::Release);
+        Fault::Lost(error)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connected>> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alive(&self) -> Option<Connected> {
+        let now = self.lock();
+        let alive = |it: &&Connected| it.alive.load(Ordering::Acquire);
+        now.as_ref().filter(alive).cloned()
+    }
+
+    async fn connected(&self) -> Result<Connected, Fault> {
+        if let Some(connected) = self.alive() {
+            return Ok(connected);
+        }
+        let before = self.attempts.load(Ordering::Acquire);
+        let mut last = self.connecting.lock().await;
+        if let Some(connected) = self.alive() {
+            return Ok(connected);
+        }
+        // Whoever waited for an attempt that began later than itself shares what came of it: a server that does not
+        // answer must not be waited for by one after the other.
+        if let Some(failed) = &*last
+            && self.attempts.load(Ordering::Acquire) > before + 1
+        {
+            return Err(Fault::Unreachable(Error::new(
+                ErrorKind::Store,
+                failed.clone(),
+            )));
+        }
+        self.attempts.fetch_add(1, Ordering::AcqRel);
+        match self.connect().await {
+            Ok(connected) => {
+                *last = None;
+                *self.lock() = Some(connected.clone());
+                if self.was_connected.swap(true, Ordering::AcqRel) {
+                    self.dial.counters.reconnected();
+                    tracing::info!(server = %self.place, "connected again to a session store's server");
+                }
+                Ok(connected)
+            }
+            Err(error) => {
+                *last = Some(error.to_string());
+                self.attempts.fetch_add(1, Ordering::AcqRel);
+                Err(Fault::Unreachable(error))
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connected, Error> {
+        let alive = Arc::new(AtomicBool::new(true));
+        let told = Arc::clone(&alive);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.dial.connect_timeout))
+            .set_response_timeout(Some(self.dial.response_timeout))
+            .set_pipeline_buffer_size(1_024)
+            .set_push_sender(move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    told.store(false, Ordering::Release);
+                }
+                Ok::<_, redis::aio::SendError>(())
+            });
+        let made = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await;
+        let mut connection = made.map_err(|error| fault::unreachable(&self.place, &error))?;
+        // A server that does not let us do so is used without.
+        let mut name = redis::cmd("CLIENT");
+        name.arg("SETNAME").arg(&self.dial.client_name);
+        let _ = connection.send_packed_command(&name).await;
+        Ok(Connected { connection, alive })
+    }
+}

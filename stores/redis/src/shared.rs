@@ -1,0 +1,152 @@
+//! What all clones of a store share.
+
+use crate::{
+    keys::{EntryHash, Keys},
+    script::{Hashes, Request},
+    servers::{Make, Servers},
+};
+use level_session_store::{Digest, Error, ErrorKind, Home, Result, Step, WatchList, rules};
+use redis::Value;
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::{
+    sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
+    task::JoinHandle,
+};
+
+/// More calls than a process has at the same time.
+const CALLS: u32 = 1 << 20;
+
+pub(crate) struct Shared {
+    pub(crate) me: Weak<Self>,
+    pub(crate) keys: Keys,
+    pub(crate) servers: Servers,
+    /// For commits that wait for replicas, which blocks the connection.
+    pub(crate) waiting: Option<(Servers, Replication)>,
+    pub(crate) hashes: Hashes,
+    /// Whether ends are told to all processes.
+    pub(crate) tells: bool,
+    pub(crate) ended: Arc<WatchList>,
+    pub(crate) turns: Turns,
+    pub(crate) gate: Semaphore,
+    pub(crate) background: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What waits for replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replication {
+    pub(crate) replicas: u32,
+    pub(crate) timeout: Duration,
+    pub(crate) every_commit: bool,
+}
+
+impl Shared {
+    /// Lets a call in while the store is open.
+    pub(crate) async fn enter(&self) -> Result<SemaphorePermit<'_>> {
+        self.gate.acquire().await.map_err(|_| rules::closed())
+    }
+
+    /// Waits for the calls that are under way, and lets no other one in.
+    pub(crate) async fn close(&self) -> Result<()> {
+        if let Ok(all) = self.gate.acquire_many(CALLS).await {
+            self.gate.close();
+            drop(all);
+        }
+        self.stop();
+        Ok(())
+    }
+
+    pub(crate) fn stop(&self) {
+        let mut tasks = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        tasks.drain(..).for_each(|task| task.abort());
+    }
+
+    pub(crate) fn gate() -> Semaphore {
+        Semaphore::new(CALLS as usize)
+    }
+
+    /// The servers by which a commit goes: over a connection that may be blocked, if it waits for replicas.
+    pub(crate) fn link_for(&self, request: &Request<'_>) -> &Servers {
+        let ends = matches!(request.commit.step, Step::Destroy | Step::Renew { .. });
+        match &self.waiting {
+            Some((servers, how)) if ends || how.every_commit => servers,
+            _ => &self.servers,
+        }
+    }
+
+    /// Waits until replicas have the commit, if that is asked for.
+    pub(crate) async fn replicated(&self, request: &Request<'_>, ends: bool) -> Result<()> {
+        let Some((servers, how)) = &self.waiting else {
+            return Ok(());
+        };
+        if !(ends || how.every_commit) {
+            return Ok(());
+        }
+        let millis = u64::try_from(how.timeout.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let make = |_| {
+            let mut wait = redis::cmd("WAIT");
+            wait.arg(how.replicas).arg(millis);
+            wait
+        };
+        let doing = "wait for replicas";
+        let have = servers.call(doing, request.home(), true, &make).await;
+        match have.map_err(|error| error.uncertain_if(true))? {
+            Value::Int(have) if have >= i64::from(how.replicas) => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::Store,
+                format!(
+                    "the changes are stored, but fewer than {} replicas have them: a failover may undo them",
+                    how.replicas
+                ),
+            )
+            .uncertain_if(true)),
+        }
+    }
+
+    /// Removes what was left in the index, without anybody's waiting for it: what stays goes by its horizon.
+    pub(crate) fn tidy(&self, id: Digest, stale: Vec<EntryHash>) {
+        if stale.is_empty() {
+            return;
+        }
+        let Some(this) = self.me.upgrade() else {
+            return;
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            for hash in stale {
+                let make: &Make<'_> = &|whole| this.hashes.tidy(whole, &this.keys, id, &hash);
+                let home: Home = this.keys.home(id);
+                if let Err(error) = this.servers.call("tidy the index", home, false, make).await {
+                    tracing::debug!(%error, "the index was not tidied");
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// Turns of those who try again, per session.
+pub(crate) struct Turns(Vec<Arc<tokio::sync::Mutex<()>>>);
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self((0..64).map(|_| Arc::default()).collect())
+    }
+
+    /// Whoever has waited a second goes on without a turn, so that a commit that nobody polls holds up nobody.
+    pub(crate) async fn of(&self, id: Digest) -> Option<OwnedMutexGuard<()>> {
+        let turn = Arc::clone(&self.0[usize::from(id.as_bytes()[31]) % self.0.len()]);
+        tokio::time::timeout(Duration::from_secs(1), turn.lock_owned())
+            .await
+            .ok()
+    }
+}

@@ -1,0 +1,69 @@
+//! The Redis store holds every promise of the store contract: on each server that this machine has, as one handle and as
+//! two, on a single server and on a Cluster.
+//!
+//! `tests/run` says which servers are missing.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod common;
+
+use common::{builder, cluster, server};
+use level_session_redis::{RedisStore, RedisStoreBuilder};
+use level_session_store::MemoryStore;
+use level_session_store::{Store, Wrapper};
+
+/// A store, or one in memory where the server is missing: `tests/run` says so.
+struct Tested(Box<dyn Store>);
+
+impl Wrapper for Tested {
+    fn inner(&self) -> &dyn Store {
+        &*self.0
+    }
+}
+
+async fn at(url: Option<String>, settings: RedisStoreBuilder) -> Tested {
+    match url {
+        Some(url) => Tested(Box::new(settings.connect(&url).await.unwrap())),
+        None => Tested(Box::new(MemoryStore::new())),
+    }
+}
+
+async fn pair(url: Option<String>, settings: RedisStoreBuilder) -> (Tested, Tested) {
+    match url {
+        Some(url) => {
+            let first: RedisStore = settings.clone().connect(&url).await.unwrap();
+            let second = settings.connect(&url).await.unwrap();
+            (Tested(Box::new(first)), Tested(Box::new(second)))
+        }
+        None => {
+            let store = std::sync::Arc::new(MemoryStore::new());
+            let other = std::sync::Arc::clone(&store);
+            (Tested(Box::new(store)), Tested(Box::new(other)))
+        }
+    }
+}
+
+fn single(name: &'static str) -> Option<String> {
+    server(name).map(|server| server.url())
+}
+
+fn nodes(name: &'static str) -> Option<String> {
+    cluster(name).map(|cluster| cluster.url())
+}
+
+level_session_store::conformance_tests!(
+    redis_7,
+    at(single("redis"), builder()).await,
+    pair: pair(single("redis"), builder().tell_ended(true)).await
+);
+level_session_store::conformance_tests!(redis_8, at(single("redis-8"), builder()).await);
+level_session_store::conformance_tests!(valkey_9, at(single("valkey-9"), builder()).await);
+level_session_store::conformance_tests!(
+    several_homes_at_a_single_server,
+    at(single("redis"), builder().homes(8)).await
+);
+level_session_store::conformance_tests!(
+    redis_cluster,
+    at(nodes("redis"), builder()).await,
+    pair: pair(nodes("redis"), builder().tell_ended(true)).await
+);
+level_session_store::conformance_tests!(valkey_cluster, at(nodes("valkey-9"), builder()).await);
