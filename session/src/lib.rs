@@ -73,6 +73,8 @@
 //! |---|---|---|
 //! | `derive` | yes | `#[derive(SessionData)]` |
 //! | `fjall` | yes | [`FjallStore`], embedded and durable |
+//! | `postgres` | no | `PostgresStore`: sessions in PostgreSQL, shared by any number of processes |
+//! | `postgres-tls` | no | TLS for it, by rustls; implies `postgres` |
 //! | `axum` | yes | the extractors; implies `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
@@ -131,6 +133,9 @@ pub use keyring::Keyring;
 #[cfg(feature = "fjall")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
 pub use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use level_session_postgres::{PostgresStore, PostgresStoreBuilder, SynchronousCommit};
 pub use level_session_store::{
     Clock, ConfigError, FieldName, MemoryStore, Timestamp, Value,
     schema::{AsKey, CounterValue, FieldDef, FieldKey, Key, Schema},

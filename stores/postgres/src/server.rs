@@ -84,7 +84,8 @@ impl Server {
         before: &[Statement],
         statement: &Statement,
     ) -> Result<Ran> {
-        let mut renewed = false;
+        // Each of the pool's connections may have ended while nobody used it.
+        let mut left = self.pool.status().max_size + 1;
         for collisions in 0.. {
             let client = self.client(doing).await?;
             let ran = timeout(self.patience, async {
@@ -107,14 +108,14 @@ impl Server {
                 return Ok(Ran::Taken);
             }
             let is_stale = self.forget_plans(&client, &cause);
-            // A read that was lost is asked again; and so is a statement that was not carried out since it had to be
-            // prepared anew. Once each.
+            // A read that was lost is asked again; and so is a statement that was not carried out since it has to be
+            // prepared anew.
             let again = is_stale || (!doing.writes() && fault::is_lost(&cause));
             if fault::is_lost(&cause) {
                 drop(Client::take(client));
             }
-            if again && !renewed {
-                renewed = true;
+            if again && left > 0 {
+                left -= 1;
             } else if fault::is_collision(&cause) && collisions < COLLISIONS {
                 pause(collisions).await;
             } else {

@@ -59,6 +59,63 @@ impl Postgres {
         Ok(server)
     }
 
+    /// A hot standby of this server, which follows it and takes no writes until it is
+    /// [promoted](Self::promote).
+    ///
+    /// # Errors
+    /// It cannot be copied, or does not start.
+    pub fn standby(&self) -> io::Result<Self> {
+        let folder = Folder::new(owner()?)?;
+        let copied = command(&self.bin.join("pg_basebackup"), &folder)?
+            .args(["-h", "127.0.0.1", "-U", "postgres", "-R", "-X", "stream"])
+            .args([
+                "-c",
+                "fast",
+                "--no-sync",
+                "-p",
+                &self.port.to_string(),
+                "-D",
+            ])
+            .arg(folder.path().join("data"))
+            .stdin(Stdio::null())
+            .output()?;
+        if !copied.status.success() {
+            let text = String::from_utf8_lossy(&copied.stderr).into_owned();
+            return Err(io::Error::other(format!("pg_basebackup failed: {text}")));
+        }
+        let mut standby = Self {
+            bin: self.bin.clone(),
+            port: free_port()?,
+            settings: self.settings.clone(),
+            server: None,
+            folder,
+        };
+        standby.resume()?;
+        Ok(standby)
+    }
+
+    /// Makes a standby a server of its own.
+    ///
+    /// # Errors
+    /// It was none.
+    pub fn promote(&self) -> io::Result<()> {
+        self.psql("select pg_promote()").map(drop)
+    }
+
+    /// Asks for a password from this role from now on.
+    ///
+    /// # Errors
+    /// The file of the cluster cannot be written.
+    pub fn ask_for_password(&self, role: &str) -> io::Result<()> {
+        let file = self.data().join("pg_hba.conf");
+        let rest = fs::read_to_string(&file)?;
+        fs::write(
+            &file,
+            format!("host all {role} 127.0.0.1/32 scram-sha-256\n{rest}"),
+        )?;
+        self.psql("select pg_reload_conf()").map(drop)
+    }
+
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
