@@ -73,6 +73,8 @@
 //! |---|---|---|
 //! | `derive` | yes | `#[derive(SessionData)]` |
 //! | `fjall` | yes | [`FjallStore`], embedded and durable |
+//! | `postgres` | no | `PostgresStore`: sessions in PostgreSQL, shared by any number of processes |
+//! | `postgres-tls` | no | TLS for it, by rustls; implies `postgres` |
 //! | `axum` | yes | the extractors; implies `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
 //! | `redis` | no | `RedisStore`: Redis, Valkey or a Redis Cluster, for several processes |
@@ -140,9 +142,15 @@ pub use keyring::Keyring;
 #[cfg(feature = "fjall")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
 pub use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};
+<<<<<<< HEAD
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use level_session_redis::{RedisStore, RedisStoreBuilder, Safety};
+=======
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use level_session_postgres::{PostgresStore, PostgresStoreBuilder, SynchronousCommit};
+>>>>>>> postgres
 pub use level_session_store::{
     Clock, ConfigError, FieldName, Lifetime, MemoryStore, Timestamp, Value,
     schema::{AsKey, CounterValue, FieldDef, FieldKey, Key, Schema, WhenFull},

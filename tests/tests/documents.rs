@@ -118,6 +118,12 @@ fn must_exist(row: &str, test: &str) {
 
 /// The crates that an application depends on.
 const CRATES: [&str; 4] = ["session", "session-store", "stores/fjall", "stores/redis"];
+const CRATES: [&str; 4] = [
+    "session",
+    "session-store",
+    "stores/fjall",
+    "stores/postgres",
+];
 
 /// Prevents: a dependency without a reason, and a reason for a dependency that is gone.
 #[test]
@@ -180,6 +186,7 @@ fn dependencies(user: &str) -> BTreeSet<(String, String)> {
 #[test]
 fn the_store_contract_knows_nothing_of_the_web() {
     for user in ["session-store", "stores/fjall", "stores/redis"] {
+    for user in ["session-store", "stores/fjall", "stores/postgres"] {
         for (dependency, _) in dependencies(user) {
             let foreign = ["http", "hyper", "axum", "tower", "cookie", "hmac"];
             assert!(

@@ -3,6 +3,7 @@
 
 use std::{io, net::TcpListener};
 
+mod folder;
 pub mod postgres;
 pub mod redis;
 

@@ -1,0 +1,366 @@
+//! The settings of the store, and how it is opened.
+
+use crate::{
+    PostgresStore, Shared,
+    address::{Address, Protection},
+    commit::Turns,
+    ends::{self, Ends},
+    fault,
+    schema::{self, Schema},
+    server::Server,
+    sweep,
+};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
+use level_session_store::{Clock, Error, ErrorKind, Result, WatchList};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::RwLock;
+
+/// When a commit is answered: the setting of the same name of PostgreSQL, for the commits of sessions.
+#[doc(alias = "Durability")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SynchronousCommit {
+    /// Once it is on the server's disk, and on that of the synchronous standbys, if there are any.
+    On,
+    /// Once it is on the server's disk.
+    Local,
+    /// As `On`, but the standbys have received it only.
+    RemoteWrite,
+    /// As `On`, and a read from a synchronous standby sees it.
+    RemoteApply,
+    /// At once. What was answered in the last moments, three times the server's `wal_writer_delay` (200 ms) at most, is
+    /// lost if the server crashes: ended sessions may live again for that long. A commit is whole or not there.
+    Off,
+}
+
+impl SynchronousCommit {
+    fn level(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Local => "local",
+            Self::RemoteWrite => "remote_write",
+            Self::RemoteApply => "remote_apply",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// The settings of a [`PostgresStore`].
+///
+/// ```no_run
+/// # async fn open() -> level_session_store::Result<()> {
+/// use level_session_postgres::PostgresStore;
+///
+/// let settings = PostgresStore::builder("postgres://shop:secret@localhost/shop")
+///     .schema("shop_sessions")
+///     .pool_size(8);
+/// settings.migrate().await?;
+/// let store = settings.open().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing before `open`"]
+pub struct PostgresStoreBuilder {
+    source: Source,
+    protection: Protection,
+    schema: String,
+    pool_size: usize,
+    timeout: Duration,
+    pgbouncer: bool,
+    synchronous_commit: Option<SynchronousCommit>,
+    tell_ended: bool,
+    listen_at: Option<String>,
+    sweep_every: Option<Duration>,
+    clock: Clock,
+}
+
+#[derive(Clone)]
+enum Source {
+    Url(String),
+    Pool(Pool),
+}
+
+impl PostgresStoreBuilder {
+    pub(crate) fn by_url(url: String) -> Self {
+        Self::of(Source::Url(url))
+    }
+
+    pub(crate) fn by_pool(pool: Pool) -> Self {
+        Self::of(Source::Pool(pool))
+    }
+
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            protection: Protection::default(),
+            schema: schema::DEFAULT.to_owned(),
+            pool_size: 16,
+            timeout: Duration::from_secs(5),
+            pgbouncer: false,
+            synchronous_commit: None,
+            tell_ended: false,
+            listen_at: None,
+            sweep_every: Some(Duration::from_secs(60)),
+            clock: Clock::system(),
+        }
+    }
+
+    /// The schema that the tables are in: 1 to 63 letters, digits or `_`. Default: `level_session`.
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = name.into();
+        self
+    }
+
+    /// How many connections there are at most, beside one that listens if [`tell_ended`](Self::tell_ended) is set. Of no
+    /// effect on a pool of the application's. Default: 16.
+    pub fn pool_size(mut self, connections: usize) -> Self {
+        self.pool_size = connections;
+        self
+    }
+
+    /// How long a call waits for a connection, and a statement for its end (`statement_timeout`). A commit that was not
+    /// answered by then [may be stored](Error::may_be_stored), unless the server itself has ended it. With
+    /// [`pgbouncer`](Self::pgbouncer) and on a pool of the application's the server's own timeout stays as it is. Default:
+    /// 5 seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether there is a PgBouncer, or another pooler, in transaction mode before the server: nothing is kept on a
+    /// connection then, and no statement is prepared. Each is planned anew, which takes two to five times as long.
+    /// PgBouncer from 1.21 on prepares statements by itself (`max_prepared_statements`) and does not need this, except for
+    /// the settings of a connection, which it refuses. Default: no.
+    pub fn pgbouncer(mut self, pgbouncer: bool) -> Self {
+        self.pgbouncer = pgbouncer;
+        self
+    }
+
+    /// Whether sessions and passwords may go over a network unencrypted. Without it an address off this machine is
+    /// connected to by TLS, with the certificate checked, whatever its `sslmode` says; and refused if the crate was built
+    /// without the feature `tls`. With it TLS is used if the address says `sslmode=require`. Default: no.
+    pub fn plain_text(mut self, allowed: bool) -> Self {
+        self.protection = match allowed {
+            true => Protection::PlainText,
+            false => Protection::OffLoopback,
+        };
+        self
+    }
+
+    /// When a commit is answered. Default: as the server, the database or the role is set.
+    pub fn synchronous_commit(mut self, level: SynchronousCommit) -> Self {
+        self.synchronous_commit = Some(level);
+        self
+    }
+
+    /// Whether sessions that are ended here are told to other processes, and theirs here, by `NOTIFY`, some tens of
+    /// milliseconds later. It takes one more connection, which listens: behind a pooler in transaction mode it needs an
+    /// address of its own, see [`listen_at`](Self::listen_at). Without it an end holds in every process at its next
+    /// access, and open connections learn of it then. Default: no.
+    pub fn tell_ended(mut self, tell: bool) -> Self {
+        self.tell_ended = tell;
+        self
+    }
+
+    /// The address for the connection that listens, past a pooler; or where the store has the application's pool.
+    pub fn listen_at(mut self, url: impl Into<String>) -> Self {
+        self.listen_at = Some(url.into());
+        self
+    }
+
+    /// How often dead sessions are removed in the background; `None` leaves it to those who call
+    /// [`sweep`](level_session_store::Store::sweep). Any number of processes may do it. A session that has expired is dead
+    /// whether it was removed or not. Default: every minute.
+    pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
+        self.sweep_every = interval;
+        self
+    }
+
+    /// Where sweeping in the background takes the time from. The server's clock counts where it is earlier. Default: the
+    /// system.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The text of `schema.sql` for this schema, for those who run their own migrations.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a schema's name that cannot be used.
+    pub fn schema_sql(&self) -> Result<String> {
+        Ok(Schema::new(&self.schema)?.sql())
+    }
+
+    /// Makes the tables, or brings them up to date. Nothing happens if they are, so any number of processes may call it
+    /// when they start, also at once, and also if the role may make nothing: it needs the right to make tables in the
+    /// schema only where there is something to make, and the right to make a schema only where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`]: the server cannot be reached or refuses, or the tables are those of a newer level-session.
+    /// [`ErrorKind::Config`] for a setting that cannot be used.
+    pub async fn migrate(&self) -> Result<()> {
+        let schema = Schema::new(&self.schema)?;
+        let doing = "make the tables of the session store";
+        match &self.source {
+            // A connection of its own, which ends with the transaction if this future is dropped.
+            Source::Url(url) => {
+                let client = Address::new(url, self.protection)?.client().await;
+                let client =
+                    client.map_err(|cause| fault::pool(doing, cause.into(), self.timeout))?;
+                schema.migrate(&client).await
+            }
+            Source::Pool(pool) => {
+                let client = pool.get().await;
+                let client = client.map_err(|cause| fault::pool(doing, cause, self.timeout))?;
+                schema.migrate(&Object::take(client)).await
+            }
+        }
+    }
+
+    /// Connects, and looks at the version of the tables. Within a tokio runtime, which the connections belong to.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`]: the server cannot be reached or refuses, or the tables are not there or of another version.
+    /// [`ErrorKind::Config`] for a setting that cannot be used.
+    pub async fn open(&self) -> Result<PostgresStore> {
+        let schema = Schema::new(&self.schema)?;
+        let refuse = |what: &'static str| Err(Error::new(ErrorKind::Config, what));
+        if self.pool_size == 0 {
+            return refuse("a pool has at least one connection");
+        }
+        if self.timeout.is_zero() {
+            return refuse("a timeout of the store is longer than nothing");
+        }
+        if self.sweep_every.is_some_and(|every| every.is_zero()) {
+            return refuse("an interval of sweeping is longer than nothing");
+        }
+        let listener = self.listener()?;
+        let level = self.synchronous_commit.map(SynchronousCommit::level);
+        let (pool, is_ours) = match &self.source {
+            Source::Url(url) => (self.pool(Address::new(url, self.protection)?)?, true),
+            Source::Pool(pool) => (pool.clone(), false),
+        };
+        let on_connection = is_ours && !self.pgbouncer;
+        let server = Server {
+            pool,
+            schema,
+            unnamed: self.pgbouncer,
+            synchronous_commit: level.filter(|_| !on_connection),
+            // The server's own timeout first: it leaves no doubt.
+            patience: self.timeout + self.timeout / 4,
+            closed: RwLock::new(false),
+        };
+        {
+            let client = server.pool.get().await;
+            let doing = "open the session store";
+            let client = client.map_err(|cause| fault::pool(doing, cause, self.timeout))?;
+            server.schema.check(&client).await?;
+        }
+        let ends = self.tell_ended.then(|| Arc::new(Ends::default()));
+        let shared = Arc::new(Shared {
+            server,
+            turns: Turns::new(),
+            expired: WatchList::default(),
+            ended: WatchList::default(),
+            ends: ends.clone(),
+            is_ours,
+            may_lose: self.synchronous_commit == Some(SynchronousCommit::Off),
+            tasks: Mutex::default(),
+        });
+        if let (Some(ends), Some(address)) = (ends, listener) {
+            let (weak, sender) = (Arc::downgrade(&shared), sender()?);
+            let channel = ends::channel(&shared.server.schema);
+            let hears = ends::listen(weak.clone(), address, channel, sender.clone()).await?;
+            shared.keep(hears);
+            shared.keep(tokio::spawn(ends::tell(weak, ends, sender)));
+        }
+        if let Some(every) = self.sweep_every {
+            let weak = Arc::downgrade(&shared);
+            let sweeps = sweep::in_background(weak, self.clock.clone(), every);
+            shared.keep(tokio::spawn(sweeps));
+        }
+        Ok(PostgresStore(shared))
+    }
+
+    fn listener(&self) -> Result<Option<Address>> {
+        if !self.tell_ended {
+            return Ok(None);
+        }
+        let url = match (&self.listen_at, &self.source) {
+            (Some(url), _) => url,
+            (None, Source::Url(url)) if !self.pgbouncer => url,
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "to be told of ends takes a connection that no pooler gives to others: set `listen_at`",
+                ));
+            }
+        };
+        Address::new(url, self.protection).map(Some)
+    }
+
+    fn pool(&self, mut address: Address) -> Result<Pool> {
+        if !self.pgbouncer {
+            let config = &mut address.config;
+            let mut options = config.get_options().unwrap_or_default().to_owned();
+            let millis = self.timeout.as_millis().clamp(1, 2_000_000_000);
+            options.push_str(&format!(
+                " -c default_transaction_isolation=read\\ committed -c statement_timeout={millis}"
+            ));
+            if let Some(level) = self.synchronous_commit {
+                options.push_str(&format!(" -c synchronous_commit={}", level.level()));
+            }
+            config.options(options);
+        }
+        if address.config.get_connect_timeout().is_none() {
+            address.config.connect_timeout(self.timeout);
+        }
+        let config = address.config.clone();
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = Manager::from_connect(config, address, recycling);
+        let timeouts = Timeouts {
+            wait: Some(self.timeout),
+            create: Some(self.timeout),
+            recycle: Some(self.timeout),
+        };
+        // Those that are used have their statements prepared.
+        let pool = Pool::builder(manager)
+            .max_size(self.pool_size)
+            .queue_mode(QueueMode::Lifo)
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1)
+            .build();
+        pool.map_err(|_| Error::new(ErrorKind::Config, "the pool of connections cannot be made"))
+    }
+}
+
+/// A name for this process in its messages to others.
+fn sender() -> Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|cause| Error::store("the operating system's random generator failed", cause))?;
+    Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
+}
+
+/// Without the address: it has a password.
+impl fmt::Debug for PostgresStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStoreBuilder")
+            .field("schema", &self.schema)
+            .field("pool_size", &self.pool_size)
+            .field("timeout", &self.timeout)
+            .field("pgbouncer", &self.pgbouncer)
+            .field("synchronous_commit", &self.synchronous_commit)
+            .field("tell_ended", &self.tell_ended)
+            .field("sweep_every", &self.sweep_every)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,268 @@
+//! How names, values and times are written into columns.
+//!
+//! Neither jsonb nor text holds a NUL, and values are any bytes. So a value is the text of its base64 (which `decode` of
+//! the server reads as well), and a name has its NULs escaped. A value above [`ASIDE`] bytes lies in a table of its own,
+//! under its hash: the row holds `#` and the hash, which a guard compares as it compares bytes.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use level_session_store::{Bytes, Digest, Lease, Lifetime, Timeouts, Timestamp};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use std::{borrow::Cow, fmt, time::Duration};
+
+/// Values with more bytes lie aside. Part of the format: guards compare what was written with what would be.
+pub(crate) const ASIDE: usize = 1024;
+
+/// The hash that a value lies aside under.
+pub(crate) type Hash = [u8; 32];
+
+/// What a field's cell holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    /// If the value lies aside.
+    pub(crate) hash: Option<Hash>,
+}
+
+impl Cell {
+    pub(crate) fn of(value: &[u8]) -> Self {
+        if value.len() <= ASIDE {
+            return Self {
+                text: BASE64.encode(value),
+                hash: None,
+            };
+        }
+        let hash = *Digest::of("level-session postgres value", value).as_bytes();
+        Self {
+            text: format!("#{}", BASE64.encode(hash)),
+            hash: Some(hash),
+        }
+    }
+}
+
+/// What a cell's text says.
+pub(crate) enum Read {
+    Here(Bytes),
+    Aside(Hash),
+}
+
+/// `None` for a text that no [`Cell`] has.
+pub(crate) fn read(text: &str) -> Option<Read> {
+    match text.strip_prefix('#') {
+        None => Some(Read::Here(BASE64.decode(text).ok()?.into())),
+        Some(hash) => Some(Read::Aside(BASE64.decode(hash).ok()?.try_into().ok()?)),
+    }
+}
+
+pub(crate) fn is_aside(text: &str) -> bool {
+    text.starts_with('#')
+}
+
+/// An index entry as it stands in `entries`.
+pub(crate) fn entry(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
+const ESCAPE: char = '\u{1}';
+
+/// A field's name without a NUL; no two names become one, and what a name begins with stays unless it is special.
+pub(crate) fn name(name: &str) -> Cow<'_, str> {
+    if !name.contains(['\0', ESCAPE]) {
+        return name.into();
+    }
+    let mut escaped = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        match c {
+            '\0' => escaped.extend([ESCAPE, '0']),
+            ESCAPE => escaped.extend([ESCAPE, '1']),
+            other => escaped.push(other),
+        }
+    }
+    escaped.into()
+}
+
+/// `None` for a text that no [`name`] has.
+pub(crate) fn read_name(text: String) -> Option<String> {
+    if !text.contains(ESCAPE) {
+        return Some(text);
+    }
+    let mut name = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        name.push(match c {
+            ESCAPE => match chars.next()? {
+                '0' => '\0',
+                '1' => ESCAPE,
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    Some(name)
+}
+
+/// A JSON object of texts. A name that comes twice is written twice: the later one counts for the server.
+pub(crate) fn object<'a>(members: impl Iterator<Item = (Cow<'a, str>, &'a str)>) -> String {
+    let mut out = String::from("{");
+    for (name, text) in members {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        // A string is always JSON; base64 needs no escapes.
+        out.push_str(&serde_json::Value::from(&*name).to_string());
+        out.push_str(":\"");
+        out.push_str(text);
+        out.push('"');
+    }
+    out.push('}');
+    out
+}
+
+/// The members of a JSON object of texts, in the server's order.
+pub(crate) struct Members(pub(crate) Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A time as it is stored: times have 63 bits there, and the largest means "never".
+pub(crate) fn time(time: Timestamp) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// `None` for one before 1970, which is not written.
+pub(crate) fn read_time(stored: i64) -> Option<Timestamp> {
+    Some(Timestamp::from_millis(millis(stored)?))
+}
+
+/// Whole milliseconds, as a time.
+pub(crate) fn duration(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn read_duration(stored: i64) -> Option<Duration> {
+    Some(Duration::from_millis(millis(stored)?))
+}
+
+fn millis(stored: i64) -> Option<u64> {
+    match stored {
+        i64::MAX => Some(u64::MAX),
+        other => u64::try_from(other).ok(),
+    }
+}
+
+/// The lease that is read again after this one was stored.
+pub(crate) fn as_stored(lease: Lease) -> Lease {
+    let kept = |at: Timestamp| read_time(time(at)).unwrap_or(at);
+    let length = |it: Duration| read_duration(duration(it)).unwrap_or(it);
+    let mut stored = Lease::new(
+        kept(lease.started),
+        kept(lease.seen),
+        kept(lease.idle_deadline),
+        lease.absolute_deadline.map(kept),
+    );
+    stored.told = kept(lease.told);
+    stored.lifetime = lease.lifetime.map(|own| {
+        let timeouts = Timeouts::new(length(own.timeouts.idle))
+            .with_absolute(own.timeouts.absolute.map(length));
+        Lifetime::new(timeouts).with_transient(own.transient)
+    });
+    stored
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A name with a NUL would be refused by the server, or be taken for another one.
+    #[test]
+    fn names_are_apart_and_without_nul() {
+        let names = [
+            "", "\0", "\u{1}", "\u{1}0", "\u{1}1", "\0\0", "0", "\u{1}\0", "a",
+        ];
+        let written: Vec<_> = names.iter().map(|it| name(it).into_owned()).collect();
+        for (at, one) in written.iter().enumerate() {
+            assert!(!one.contains('\0'));
+            assert_eq!(read_name(one.clone()).as_deref(), Some(names[at]));
+            assert!(!written[..at].contains(one));
+        }
+        for foreign in ["\u{1}", "\u{1}2", "a\u{1}"] {
+            assert_eq!(read_name(foreign.to_owned()), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(text in any::<String>(), value in prop::collection::vec(any::<u8>(), 0..2_000)) {
+            prop_assert_eq!(read_name(name(&text).into_owned()), Some(text));
+            let cell = Cell::of(&value);
+            match read(&cell.text) {
+                Some(Read::Here(bytes)) => {
+                    prop_assert!(value.len() <= ASIDE && cell.hash.is_none());
+                    prop_assert_eq!(&*bytes, &*value);
+                }
+                Some(Read::Aside(hash)) => prop_assert_eq!(cell.hash, Some(hash)),
+                None => prop_assert!(false),
+            }
+        }
+
+        #[test]
+        fn damaged_cells_are_no_panic(text in any::<String>()) {
+            drop(read(&text));
+            drop(read_name(text));
+        }
+    }
+
+    /// Of the format, which guards compare by: it must stay as it is.
+    #[test]
+    fn the_format_is_fixed() {
+        assert_eq!(Cell::of(b"abc").text, "YWJj");
+        assert_eq!(Cell::of(&[0; 1024]).hash, None);
+        assert_eq!(
+            Cell::of(&[0; 1025]).text,
+            "#6b6avKY6sWldx9BMTygzriF5clwYZno5avvW/lMbNHE="
+        );
+        assert_eq!(entry(b"\0\xff"), "AP8=");
+    }
+
+    #[test]
+    fn times_keep_their_order_and_never_stays_never() {
+        for at in [0, 1, 1 << 40, i64::MAX as u64 - 1] {
+            assert_eq!(
+                read_time(time(Timestamp::from_millis(at)))
+                    .unwrap()
+                    .as_millis(),
+                at
+            );
+        }
+        for late in [i64::MAX as u64, u64::MAX - 1, u64::MAX] {
+            assert_eq!(
+                read_time(time(Timestamp::from_millis(late))),
+                Some(Timestamp::MAX)
+            );
+        }
+        assert_eq!(read_time(-1), None);
+        assert_eq!(
+            read_duration(duration(Duration::MAX)),
+            Some(Duration::from_millis(u64::MAX))
+        );
+    }
+}

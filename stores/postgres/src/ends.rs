@@ -1,0 +1,245 @@
+//! Ends, told to other processes: in batches, by `NOTIFY`.
+//!
+//! A `NOTIFY` in each commit would put all commits of the database in one line. So the ends of some moments go out
+//! together, from a connection in the background, and with `synchronous_commit` off: what is told is stored already.
+
+use crate::{
+    Shared,
+    address::Address,
+    fault::{self, Fault},
+    param::{Param, Statement},
+    server::{Doing, Server},
+};
+use level_session_store::{Digest, Result};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::sleep,
+};
+use tokio_postgres::AsyncMessage;
+
+const TELL: Doing = Doing::Writing("tell other processes of sessions that have ended");
+
+/// How long ends are collected.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// Digests in one message: it has 8,000 bytes at most.
+const BATCH: usize = 100;
+
+/// How many wait at most while the server is away. An end that is not told holds all the same, at the next access.
+const WAITING: usize = 100_000;
+
+/// The time until a connection that broke is made anew, at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ends of this process that others are to be told of.
+#[derive(Default)]
+pub(crate) struct Ends {
+    waiting: Mutex<VecDeque<Digest>>,
+    more: Notify,
+}
+
+impl Ends {
+    pub(crate) fn push(&self, id: Digest) {
+        let mut waiting = self.lock();
+        if waiting.len() < WAITING {
+            waiting.push_back(id);
+            self.more.notify_one();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Digest>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Vec<Digest> {
+        let mut waiting = self.lock();
+        let many = waiting.len().min(BATCH);
+        waiting.drain(..many).collect()
+    }
+}
+
+/// The channel of a schema: a name has 63 bytes at most.
+pub(crate) fn channel(schema: &crate::schema::Schema) -> String {
+    let name = Digest::of("level-session postgres channel", schema.name().as_bytes());
+    format!("level_session_{}", name.short())
+}
+
+impl Server {
+    async fn notify(&self, channel: &str, sender: &str, ids: &[Digest]) -> Result<()> {
+        let mut payload = String::with_capacity(sender.len() + ids.len() * 65);
+        payload.push_str(sender);
+        for id in ids {
+            payload.push(' ');
+            for byte in id.as_bytes() {
+                payload.push_str(&format!("{byte:02x}"));
+            }
+        }
+        let mut notify = Statement::default();
+        let channel = notify.bind(Param::Text(channel.to_owned()));
+        let payload = notify.bind(Param::Text(payload));
+        notify.push(format_args!(
+            "SELECT pg_notify({channel}, {payload}), set_config('synchronous_commit', 'off', true)"
+        ));
+        self.rows(TELL, &notify).await.map(drop)
+    }
+}
+
+/// Tells of the ends of this process, as long as the store is there.
+pub(crate) async fn tell(store: Weak<Shared>, ends: std::sync::Arc<Ends>, sender: String) {
+    loop {
+        ends.more.notified().await;
+        sleep(MOMENT).await;
+        loop {
+            let ids = ends.next();
+            let (Some(store), false) = (store.upgrade(), ids.is_empty()) else {
+                break;
+            };
+            let channel = channel(&store.server.schema);
+            if let Err(error) = store.server.notify(&channel, &sender, &ids).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "other processes are not told of sessions that have ended: they learn of it at their next access"
+                );
+            }
+        }
+        if store.strong_count() == 0 {
+            return;
+        }
+    }
+}
+
+/// Listens on a connection of its own, and makes it anew when it breaks. Returns when it listens for the first time.
+pub(crate) async fn listen(
+    store: Weak<Shared>,
+    address: Address,
+    channel: String,
+    sender: String,
+) -> Result<JoinHandle<()>> {
+    let (first, listens) = oneshot::channel();
+    let mut first = Some(first);
+    let task = tokio::spawn(async move {
+        let mut wait = Duration::from_millis(100);
+        loop {
+            let heard = hear(&store, &address, &channel, &sender, &mut first).await;
+            if store.strong_count() == 0 {
+                return;
+            }
+            if let Err(fault) = heard {
+                match first.take() {
+                    // Whoever waits for the first time is told, and nothing goes on.
+                    Some(first) => {
+                        drop(first.send(Err(fault)));
+                        return;
+                    }
+                    None => tracing::warn!(
+                        error = &fault as &dyn std::error::Error,
+                        "the connection that tells of sessions ended elsewhere broke: it is made anew"
+                    ),
+                }
+            } else {
+                wait = Duration::from_millis(100);
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(PATIENCE);
+        }
+    });
+    match listens.await {
+        Ok(Ok(())) => Ok(task),
+        Ok(Err(fault)) => Err(level_session_store::Error::store(
+            "cannot listen for sessions that end elsewhere",
+            fault,
+        )),
+        Err(_) => Err(fault::damaged("the listening task ended")),
+    }
+}
+
+type First = Option<oneshot::Sender<Result<(), Fault>>>;
+
+async fn hear(
+    store: &Weak<Shared>,
+    address: &Address,
+    channel: &str,
+    sender: &str,
+    first: &mut First,
+) -> Result<(), Fault> {
+    let (client, mut messages) = address.connect().await.map_err(|cause| Fault::of(&cause))?;
+    let listen = format!("LISTEN {channel}");
+    let mut listening = std::pin::pin!(client.batch_execute(&listen));
+    let mut done = false;
+    loop {
+        let message = poll_fn(|cx| {
+            if !done && let std::task::Poll::Ready(answer) = listening.as_mut().poll(cx) {
+                done = true;
+                return match answer {
+                    Ok(()) => std::task::Poll::Ready(None),
+                    Err(cause) => std::task::Poll::Ready(Some(Some(Err(cause)))),
+                };
+            }
+            messages.poll(cx).map(Some)
+        });
+        match message.await {
+            None => {
+                if let Some(first) = first.take() {
+                    drop(first.send(Ok(())));
+                }
+            }
+            Some(Some(Ok(AsyncMessage::Notification(told)))) => {
+                let Some(store) = store.upgrade() else {
+                    return Ok(());
+                };
+                for id in read(told.payload(), sender) {
+                    store.ended.tell(id);
+                }
+            }
+            Some(Some(Ok(_))) => {}
+            Some(Some(Err(cause))) => return Err(Fault::of(&cause)),
+            Some(None) => return Ok(()),
+        }
+    }
+}
+
+/// The digests of a message that another process has sent. One that is not ours says nothing.
+fn read<'a>(payload: &'a str, sender: &str) -> impl Iterator<Item = Digest> + use<'a> {
+    let mut words = payload.split(' ');
+    let ours = words.next() == Some(sender);
+    words.filter(move |_| !ours).filter_map(|word| {
+        let mut bytes = [0; 32];
+        if word.len() != 64 || !word.is_ascii() {
+            return None;
+        }
+        for (n, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&word[2 * n..2 * n + 2], 16).ok()?;
+        }
+        Some(Digest::from_bytes(bytes))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Anybody with a connection to the database can send to a channel.
+    #[test]
+    fn a_foreign_message_says_nothing() {
+        let hex = "ab".repeat(32);
+        assert_eq!(read(&format!("other {hex}"), "us").count(), 1);
+        for payload in [
+            "",
+            "other",
+            &format!("us {hex}"),
+            &format!("other {}", "é".repeat(32)),
+            &format!("other {}", "+1".repeat(32)),
+            &format!("other {}", &hex[1..]),
+        ] {
+            // `+1` is a number to the parser, and a digest that no session has.
+            assert!(read(payload, "us").count() <= usize::from(payload.contains('+')));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Sessions by an index entry, and all of them.
+
+use crate::{
+    codec,
+    param::{Param, Statement},
+    row::{self, LIFE},
+    server::{Doing, Server},
+    statements,
+};
+use level_session_store::{Cursor, Digest, Found, Page, Result, Timestamp, rules};
+use tokio_postgres::Row;
+
+const LIST: Doing = Doing::Reading("list sessions");
+
+/// More than are asked for at once by anybody who reads them.
+const MOST: usize = 10_000;
+
+impl Server {
+    pub(crate) async fn find(
+        &self,
+        field: &str,
+        entry: &[u8],
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Found>> {
+        let _open = self.enter().await?;
+        let mut find = Statement::default();
+        let schema = &self.schema;
+        let entry = find.bind(Param::Json(statements::entry_of(field, entry)));
+        let at = find.bind(Param::Number(codec::time(now)));
+        let has_entry = statements::has_entry(entry, at);
+        let (from, limit) = bounds(&mut find, after, limit)?;
+        // Materialized: in the order of the digests the planner would look through all sessions for a page of few.
+        find.push(format_args!(
+            "WITH found AS MATERIALIZED (\
+                 SELECT {LIFE}, digest FROM {schema}.session WHERE {has_entry}{from}) \
+             SELECT * FROM found ORDER BY digest LIMIT {}",
+            limit + 1
+        ));
+        let rows = self.rows(LIST, &find).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(life) = row::life(row)? {
+                found.push(Found::new(id(row, 11)?, life.meta(now)));
+            }
+        }
+        Ok(page(found, limit, |found| found.id))
+    }
+
+    pub(crate) async fn page(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Digest>> {
+        let _open = self.enter().await?;
+        let mut list = Statement::default();
+        let schema = &self.schema;
+        let at = list.bind(Param::Number(codec::time(now)));
+        let is_live = statements::is_live(at);
+        let (from, limit) = bounds(&mut list, after, limit)?;
+        list.push(format_args!(
+            "SELECT digest FROM {schema}.session WHERE {is_live}{from} ORDER BY digest LIMIT {}",
+            limit + 1
+        ));
+        let rows = self.rows(LIST, &list).await?;
+        let ids = rows.iter().map(|row| id(row, 0)).collect::<Result<_>>()?;
+        Ok(page(ids, limit, |id| *id))
+    }
+}
+
+fn id(row: &Row, column: usize) -> Result<Digest> {
+    row::as_digest(row::get(row, column)?)
+}
+
+/// Where a page begins, as a condition, and how long it is. A cursor is the last digest of the page before.
+fn bounds(
+    statement: &mut Statement,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<(String, usize)> {
+    let limit = limit.clamp(1, MOST);
+    let Some(after) = after else {
+        return Ok((String::new(), limit));
+    };
+    let last = after.as_bytes().try_into();
+    let last = last.map_err(|_| rules::foreign_cursor())?;
+    let last = statement.bind(Param::Digest(last));
+    Ok((format!(" AND digest > {last}"), limit))
+}
+
+/// One more than belongs to the page was asked for, to know whether there is another.
+fn page<T>(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> Digest) -> Page<T> {
+    if items.len() <= limit {
+        return Page::new(items, None);
+    }
+    items.truncate(limit);
+    let next = items.last().map(|last| Cursor::new(*id(last).as_bytes()));
+    Page::new(items, next)
+}

@@ -1,0 +1,96 @@
+//! Reading a session: one statement for any number of fields.
+
+use crate::{
+    codec,
+    param::{Param, Statement},
+    row::{self, LIFE, Stored},
+    server::{Doing, Server},
+};
+use level_session_store::{
+    Digest, Loaded, Meta, Result, Select, Snapshot, Timestamp,
+    rules::{self, Life},
+};
+
+const READ: Doing = Doing::Reading("read a session");
+
+/// What is stored under a digest.
+pub(crate) enum Record {
+    Live(Life, Stored),
+    Mark { at: Timestamp, to: Option<Digest> },
+}
+
+impl Server {
+    pub(crate) async fn load(
+        &self,
+        id: Digest,
+        select: Select<'_>,
+        now: Timestamp,
+    ) -> Result<Loaded> {
+        let _open = self.enter().await?;
+        let (to, at) = match self.record(id, select).await? {
+            None => return Ok(Loaded::Missing),
+            Some(Record::Mark { at, to: None }) => return Ok(Loaded::Ended(at)),
+            Some(Record::Mark { at, to: Some(to) }) => (to, at),
+            Some(Record::Live(life, _)) if !life.is_live(now) => return Ok(Loaded::Missing),
+            Some(Record::Live(life, stored)) => return live(life.meta(now), stored, select, false),
+        };
+        // A mark never changes: the other row alone tells whether its id works.
+        match self.record(to, select).await? {
+            Some(Record::Live(life, stored)) if life.works_by(id, now) => {
+                live(life.meta(now), stored, select, true)
+            }
+            Some(Record::Mark { at: end, .. }) => Ok(Loaded::Ended(at.max(end))),
+            _ => Ok(Loaded::Ended(at)),
+        }
+    }
+
+    /// The row of a digest. The names of all fields come with those that are asked for.
+    pub(crate) async fn record(&self, id: Digest, select: Select<'_>) -> Result<Option<Record>> {
+        let mut statement = Statement::default();
+        let schema = &self.schema;
+        let digest = statement.bind(Param::Digest(*id.as_bytes()));
+        statement.push(format_args!("SELECT {LIFE}, ended, moved, "));
+        let aside = |which: &str| {
+            format!(
+                "fields, CASE WHEN aside THEN ARRAY(SELECT v.hash || v.bytes FROM {schema}.value v \
+                 WHERE v.digest = s.digest{which}) END"
+            )
+        };
+        match select {
+            Select::Nothing => statement.push(format_args!("NULL::jsonb, NULL::bytea[]")),
+            Select::All => statement.push(format_args!("{}", aside(""))),
+            Select::Names(names) => {
+                let names = names.iter().map(|name| codec::name(name).into_owned());
+                let names = statement.bind(Param::Texts(names.collect()));
+                let which = format!(
+                    " AND v.hash IN (SELECT decode(substr(s.fields ->> n, 2), 'base64') \
+                     FROM unnest({names}) n WHERE s.fields ->> n LIKE '#%')"
+                );
+                statement.push(format_args!("{}", aside(&which)));
+            }
+            _ => return Err(rules::unknown("selection")),
+        }
+        statement.push(format_args!(
+            " FROM {schema}.session s WHERE digest = {digest}"
+        ));
+        let rows = self.rows(READ, &statement).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        Ok(Some(match row::life(row)? {
+            Some(life) => Record::Live(life, Stored::of(row, 13, 14)?),
+            None => Record::Mark {
+                at: row::time(row, 11)?
+                    .ok_or_else(|| crate::fault::damaged("the time of its end is missing"))?,
+                to: row::digest(row, 12)?,
+            },
+        }))
+    }
+}
+
+fn live(meta: Meta, stored: Stored, select: Select<'_>, by_former_id: bool) -> Result<Loaded> {
+    let fields = stored.select(select)?;
+    Ok(Loaded::Live(
+        Snapshot::new(meta, fields).with_by_former_id(by_former_id),
+    ))
+}

@@ -1,0 +1,62 @@
+//! The PostgreSQL store holds every promise of the store contract on a real server, alone and between two handles.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod kit;
+
+use kit::{Kit, fresh_schema};
+use level_session_postgres::{PostgresStore, PostgresStoreBuilder, SynchronousCommit};
+use std::time::Duration;
+
+/// For a store of its own: a schema, and statements that may take long where all tests run at once.
+fn settings(url: String) -> PostgresStoreBuilder {
+    let builder = PostgresStore::builder(url).schema(fresh_schema());
+    let builder = builder.timeout(Duration::from_secs(60));
+    builder.sweep_every(None).pool_size(8)
+}
+
+async fn open(builder: PostgresStoreBuilder) -> PostgresStore {
+    builder.migrate().await.unwrap();
+    builder.open().await.unwrap()
+}
+
+async fn twice(builder: PostgresStoreBuilder) -> (PostgresStore, PostgresStore) {
+    builder.migrate().await.unwrap();
+    (builder.open().await.unwrap(), builder.open().await.unwrap())
+}
+
+fn direct() -> PostgresStoreBuilder {
+    settings(Kit::get().url())
+}
+
+/// Through PgBouncer in transaction mode, with a connection past it for ends.
+fn pooled() -> PostgresStoreBuilder {
+    let builder = settings(Kit::get().pooled()).pgbouncer(true);
+    builder.listen_at(Kit::get().url())
+}
+
+/// On connections of the application's, whose transactions have this isolation.
+fn isolated(level: &str) -> PostgresStoreBuilder {
+    let mut config: tokio_postgres::Config = Kit::get().url().parse().unwrap();
+    config.options(format!("-c default_transaction_isolation={level}"));
+    let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager).max_size(8);
+    let builder = PostgresStore::on_pool(pool.build().unwrap()).schema(fresh_schema());
+    builder.timeout(Duration::from_secs(60)).sweep_every(None)
+}
+
+level_session_store::conformance_tests!(
+    alone,
+    open(direct()).await,
+    pair: twice(direct().tell_ended(true)).await
+);
+level_session_store::conformance_tests!(
+    behind_pgbouncer,
+    open(pooled()).await,
+    pair: twice(pooled().tell_ended(true)).await
+);
+level_session_store::conformance_tests!(repeatable_read, open(isolated("repeatable\\ read")).await);
+level_session_store::conformance_tests!(serializable, open(isolated("serializable")).await);
+level_session_store::conformance_tests!(
+    answered_early,
+    open(direct().synchronous_commit(SynchronousCommit::Off)).await
+);
