@@ -117,7 +117,12 @@ fn must_exist(row: &str, test: &str) {
 }
 
 /// The crates that an application depends on.
-const CRATES: [&str; 3] = ["session", "session-store", "stores/fjall"];
+const CRATES: [&str; 4] = [
+    "session",
+    "session-store",
+    "stores/fjall",
+    "adapters/tower-sessions",
+];
 
 /// Prevents: a dependency without a reason, and a reason for a dependency that is gone.
 #[test]
@@ -213,7 +218,7 @@ fn every_room_imports_only_what_the_table_allows() {
         }
     }
     let mut seen = BTreeSet::new();
-    for user in ["session", "session-store"] {
+    for user in ["session", "session-store", "adapters/tower-sessions"] {
         let source = root().join(user).join("src");
         for (path, code) in sources(&source) {
             let room = path.iter().next().unwrap().to_str().unwrap();
