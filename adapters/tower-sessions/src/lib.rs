@@ -1,6 +1,8 @@
 //! The way over from [tower-sessions](https://docs.rs/tower-sessions) to
-//! [level-session](https://docs.rs/level-session): a store for its `SessionManagerLayer`.
+//! [level-session](https://docs.rs/level-session): a store for its `SessionManagerLayer`, and a layer that gives crates
+//! which ask for its session, such as axum-login, one within level-session's.
 //!
+//! # The store
 //! [`BridgeStore`] is a `SessionStore` of tower-sessions over any store of level-session. The application stays as it
 //! is, and gains what its own stores do not give:
 //!
@@ -42,8 +44,9 @@
 //! |---|---|
 //! | `core-0-14` | `SessionStore` of tower-sessions 0.14, which axum-login 0.18 and axum-messages 0.8 use |
 //! | `core-0-15` | `SessionStore` of tower-sessions 0.15 |
+//! | `layer` | `TowerSessionLayer`: sessions of those cores within the session of level-session |
 //!
-//! Both can be on. None is by default.
+//! Both cores can be on. None is by default.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "core-0-14", feature = "core-0-15")),
@@ -59,7 +62,13 @@ mod store;
 mod users;
 #[cfg(any(feature = "core-0-14", feature = "core-0-15"))]
 mod versions;
+// The session within ours.
+#[cfg(feature = "layer")]
+mod within;
 
 pub use id::SessionId;
 pub use store::{BridgeStore, BridgeStoreBuilder};
 pub use users::UserSession;
+#[cfg(feature = "layer")]
+#[cfg_attr(docsrs, doc(cfg(feature = "layer")))]
+pub use within::{TowerSessionLayer, TowerSessionService};
