@@ -14,3 +14,6 @@ macro_rules! gains_of {
 
 gains_of!(on_0_14, tower_sessions_0_14);
 gains_of!(on_0_15, tower_sessions_0_15);
+
+mod layer;
+mod typed;
