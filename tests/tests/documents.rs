@@ -105,6 +105,22 @@ fn every_row_of_the_security_table_is_held_by_tests_that_exist() {
     }
 }
 
+/// Prevents: a gain that the guide promises, whose test was renamed or went away.
+#[test]
+fn every_gain_of_the_guide_is_held_by_a_test_that_exists() {
+    let document = read("session/docs/coming.md");
+    let mut tests = BTreeSet::new();
+    for test in document.split('`').filter(|part| part.contains(".rs::")) {
+        must_exist("the guide", test);
+        tests.insert(test);
+    }
+    // And the other way round: no gain is shown and not told of.
+    let gains = code(&root().join("tests/tower-sessions/tests/gains"));
+    let shown = gains.matches("#[tokio::test]").count();
+    let told = tests.iter().filter(|test| test.contains("/gains/"));
+    assert_eq!(told.count(), shown);
+}
+
 fn must_exist(row: &str, test: &str) {
     let Some((path, name)) = test.split_once("::") else {
         panic!("{row}: {test:?} is no test")

@@ -53,6 +53,16 @@
     allow(dead_code, reason = "nobody calls the store without a core")
 )]
 
+// The examples of the guide.
+#[cfg(all(
+    doctest,
+    feature = "core-0-14",
+    feature = "core-0-15",
+    feature = "layer"
+))]
+#[doc = include_str!("../../../session/docs/coming.md")]
+mod guide {}
+
 // A record as fields, and what has changed of it.
 mod id;
 mod index;
