@@ -435,3 +435,49 @@ async fn what_cannot_be_read_is_an_error() {
     world.faults.fail_commits(false);
     assert_eq!(world.holds(other).await, Some(json!({ "a": 1 })));
 }
+
+/// Prevents: changes that are lost where a browser sends many requests at once, over real connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_requests_at_once_every_key_is_kept() {
+    use axum::{Router, extract::Path, routing::get};
+    use level_session_tests::http::Client;
+    use tower_sessions_0_15::SessionManagerLayer;
+    const REQUESTS: usize = 32;
+
+    // Each has loaded the session before the first one saves it.
+    let together = Arc::new(tokio::sync::Barrier::new(REQUESTS));
+    let set = async move |session: Session, Path(key): Path<String>| {
+        session.insert(&key, true).await.unwrap();
+        if key != "first" {
+            together.wait().await;
+        }
+    };
+    let count = async |session: Session| {
+        let mut count = 0;
+        for n in 0..REQUESTS {
+            let key = format!("k{n}");
+            count += usize::from(session.get_value(&key).await.unwrap().is_some());
+        }
+        count.to_string()
+    };
+    let layer = SessionManagerLayer::new(level_session_tests_tower_sessions::on_fjall());
+    let app: Router = Router::new()
+        .route("/set/{key}", get(set))
+        .route("/count", get(count))
+        .layer(layer.with_secure(false));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = Client::new(listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    client.get("/set/first").await;
+    let mut requests = tokio::task::JoinSet::new();
+    for n in 0..REQUESTS {
+        let mut client = client.clone();
+        requests.spawn(async move { client.get(&format!("/set/k{n}")).await.status });
+    }
+    while let Some(status) = requests.join_next().await {
+        assert!(status.unwrap().is_success());
+    }
+    assert_eq!(client.get("/count").await.body, REQUESTS.to_string());
+    server.abort();
+}
