@@ -66,6 +66,7 @@
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
 //! - [`practice`]: layer order, forms, tests, backups, forks.
+//! - [`coming`]: from tower-sessions and other libraries to this one.
 //! - [`security`]: every requirement, how it is met, and the test that holds it.
 //!
 //! # Features
@@ -127,6 +128,12 @@ pub mod derive_guide {}
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/practice.md")]
 pub mod practice {}
+
+/// From tower-sessions, axum_session, actix-session, express-session and level-session for Node to this one.
+// Its examples are run where the bridge is, in `level-session-tower-sessions`.
+#[cfg(doc)]
+#[doc = include_str!("../docs/coming.md")]
+pub mod coming {}
 
 /// The security table: what is promised, how it is met, and the test that holds it.
 #[cfg(any(doc, doctest))]

@@ -105,6 +105,22 @@ fn every_row_of_the_security_table_is_held_by_tests_that_exist() {
     }
 }
 
+/// Prevents: a gain that the guide promises, whose test was renamed or went away.
+#[test]
+fn every_gain_of_the_guide_is_held_by_a_test_that_exists() {
+    let document = read("session/docs/coming.md");
+    let mut tests = BTreeSet::new();
+    for test in document.split('`').filter(|part| part.contains(".rs::")) {
+        must_exist("the guide", test);
+        tests.insert(test);
+    }
+    // And the other way round: no gain is shown and not told of.
+    let gains = code(&root().join("tests/tower-sessions/tests/gains"));
+    let shown = gains.matches("#[tokio::test]").count();
+    let told = tests.iter().filter(|test| test.contains("/gains/"));
+    assert_eq!(told.count(), shown);
+}
+
 fn must_exist(row: &str, test: &str) {
     let Some((path, name)) = test.split_once("::") else {
         panic!("{row}: {test:?} is no test")
@@ -123,6 +139,7 @@ const CRATES: [&str; 4] = [
     "session-store",
     "stores/fjall",
     "stores/postgres",
+    "adapters/tower-sessions",
 ];
 
 /// Prevents: a dependency without a reason, and a reason for a dependency that is gone.
@@ -220,7 +237,7 @@ fn every_room_imports_only_what_the_table_allows() {
         }
     }
     let mut seen = BTreeSet::new();
-    for user in ["session", "session-store"] {
+    for user in ["session", "session-store", "adapters/tower-sessions"] {
         let source = root().join(user).join("src");
         for (path, code) in sources(&source) {
             let room = path.iter().next().unwrap().to_str().unwrap();

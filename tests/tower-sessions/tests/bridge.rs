@@ -1,0 +1,483 @@
+//! The store for tower-sessions, call by call, with the time in the test's hand.
+#![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+use level_session_store::{
+    Bytes, Clock, Commit, Digest, Home, MemoryStore, Outcome, Step, Store, StoreFuture, Timestamp,
+    Wrapper, Write,
+    testing::{Call, Faults, FaultyStore},
+};
+use level_session_tower_sessions::BridgeStore;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use time::OffsetDateTime;
+use tower_sessions_0_15::{
+    ExpiredDeletion, Session, SessionStore,
+    session::{Id, Record},
+    session_store::Error,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A store on a clock that stands at the present.
+struct World {
+    clock: Clock,
+    memory: Arc<MemoryStore>,
+    faults: Faults,
+    store: BridgeStore,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+        let memory = Arc::new(MemoryStore::new());
+        let (faulty, faults) = FaultyStore::new(memory.clone());
+        let store = BridgeStore::builder(faulty)
+            .with_index("login", "/user")
+            .with_clock(clock.clone())
+            .build()
+            .unwrap();
+        Self {
+            clock,
+            memory,
+            faults,
+            store,
+        }
+    }
+
+    /// A moment after the clock's.
+    fn later(&self, by: Duration) -> OffsetDateTime {
+        let now = i128::from(self.clock.now().as_millis()) * 1_000_000;
+        OffsetDateTime::from_unix_timestamp_nanos(now).unwrap() + by
+    }
+
+    /// A stored session, by its id.
+    async fn stored(&self, data: Value) -> Id {
+        let mut record = Record {
+            id: Id::default(),
+            data: serde_json::from_value(data).unwrap(),
+            expiry_date: self.later(HOUR),
+        };
+        self.store.create(&mut record).await.unwrap();
+        record.id
+    }
+
+    async fn load(&self, id: Id) -> Record {
+        self.store.load(&id).await.unwrap().unwrap()
+    }
+
+    /// What a session holds, without the entry of the store.
+    async fn holds(&self, id: Id) -> Option<Value> {
+        let mut data = self.store.load(&id).await.unwrap()?.data;
+        data.remove("level-session:loaded").unwrap();
+        Some(serde_json::to_value(data).unwrap())
+    }
+
+    /// As `Session::cycle_id` does it.
+    async fn begin_cycle(&self, record: &mut Record) {
+        let former = std::mem::take(&mut record.id);
+        self.store.delete(&former).await.unwrap();
+    }
+
+    async fn users(&self, user: u64) -> usize {
+        self.store.find("login", &user).await.unwrap().len()
+    }
+}
+
+/// Prevents: the older of two values of one key, or a key that comes back.
+#[tokio::test]
+async fn of_two_values_of_one_key_the_last_one_wins() {
+    let world = World::new();
+    let id = world
+        .stored(json!({ "n": 0, "gone": 1, "kept": {"a": [1.5, null]} }))
+        .await;
+    let (mut one, mut two) = (world.load(id).await, world.load(id).await);
+    one.data.insert("n".into(), json!(1));
+    one.data.remove("gone");
+    two.data.insert("n".into(), json!(2));
+    world.store.save(&one).await.unwrap();
+    world.store.save(&two).await.unwrap();
+    let held = world.holds(id).await;
+    assert_eq!(held, Some(json!({ "n": 2, "kept": {"a": [1.5, null]} })));
+}
+
+/// Prevents: a record that is written whole although one key of it has changed.
+#[tokio::test]
+async fn a_save_writes_the_keys_that_have_changed() {
+    let world = World::new();
+    let id = world.stored(json!({ "a": 1, "b": 2 })).await;
+    let mut record = world.load(id).await;
+    record.data.insert("b".into(), json!(3));
+    // Another program has changed what this one has not, by the store's own interface.
+    let digest = world.digests().await[0];
+    let writes = [Write::set("a".into(), stored(&json!("elsewhere")))];
+    let step = Step::keep(None);
+    let commit = Commit::new(digest, world.clock.now(), step).with_writes(&writes);
+    assert!(world.memory.commit(commit).await.unwrap().is_done());
+    world.store.save(&record).await.unwrap();
+    let calls = world.faults.calls();
+    let Some(Call::Commit { fields, .. }) = calls.last() else {
+        panic!("{calls:?}");
+    };
+    assert_eq!(*fields, ["b", "level-session:tower-sessions"]);
+    let held = world.holds(id).await;
+    assert_eq!(held, Some(json!({ "a": "elsewhere", "b": 3 })));
+}
+
+impl World {
+    async fn digests(&self) -> Vec<Digest> {
+        self.memory
+            .page(None, 100, self.clock.now())
+            .await
+            .unwrap()
+            .items
+    }
+}
+
+fn stored(value: &Value) -> Bytes {
+    level_session_store::Value::of(value)
+        .unwrap()
+        .to_stored(None)
+        .unwrap()
+}
+
+/// Prevents: `clear` that leaves what the request had not read, or that signs a stale visitor into an error page.
+#[tokio::test]
+async fn a_cleared_record_replaces_everything() {
+    let world = World::new();
+    let id = world.stored(json!({ "a": 1, "b": 2 })).await;
+    // Before it was loaded, and after.
+    for mut record in [
+        Record {
+            id,
+            ..world.load(id).await
+        },
+        world.load(id).await,
+    ] {
+        record.data.clear();
+        record.data.insert("c".into(), json!(3));
+        world.store.save(&record).await.unwrap();
+        assert_eq!(world.holds(id).await, Some(json!({ "c": 3 })));
+    }
+    world.store.delete(&id).await.unwrap();
+    let mut record = Record {
+        id,
+        data: [].into(),
+        expiry_date: world.later(HOUR),
+    };
+    world.store.save(&record).await.unwrap();
+    assert_eq!(world.holds(id).await, None, "nothing comes to life by it");
+    record.data.insert("c".into(), json!(3));
+    assert!(world.store.save(&record).await.is_err());
+}
+
+/// Prevents: an id that an attacker calculates from one of their own, so that a victim's sign-in lands in their session.
+#[tokio::test]
+async fn an_alias_is_no_id() {
+    let world = World::new();
+    let id = world.stored(json!({ "a": 1 })).await;
+    let alias = world.load(id).await.id;
+    assert_ne!(alias, id);
+    assert!(world.store.load(&alias).await.unwrap().is_none());
+    // Of another store, as of another process, it is another one.
+    let other = BridgeStore::builder(world.memory.clone())
+        .with_clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let elsewhere = other.load(&id).await.unwrap().unwrap();
+    assert_ne!(elsewhere.id, alias);
+}
+
+/// Prevents: a session that is lost, or two of them, where a request cycles what it has just made.
+#[tokio::test]
+async fn a_session_is_cycled_by_the_request_that_made_it() {
+    let store = Arc::new(BridgeStore::new(MemoryStore::new()));
+    let session = Session::new(None, store.clone(), None);
+    session.insert("a", 1).await.unwrap();
+    session.save().await.unwrap();
+    let first = session.id().unwrap();
+    session.cycle_id().await.unwrap();
+    session.insert("b", 2).await.unwrap();
+    session.save().await.unwrap();
+    let second = session.id().unwrap();
+    session.insert("c", 3).await.unwrap();
+    session.save().await.unwrap();
+    assert!(store.load(&first).await.unwrap().is_none());
+    let data = store.load(&second).await.unwrap().unwrap().data;
+    let held = ["a", "b", "c"].map(|key| data[key].clone());
+    assert_eq!(held, [json!(1), json!(2), json!(3)]);
+}
+
+/// Prevents: a session that ends, cycled by one request, and is saved by another; and one that nobody called for and
+/// that works on under the old id.
+#[tokio::test]
+async fn a_cycled_session_is_nobodys_until_it_is_saved() {
+    let world = World::new();
+    let id = world.stored(json!({ "login": {"user": 7} })).await;
+    let (mut cycles, mut works) = (world.load(id).await, world.load(id).await);
+    world.begin_cycle(&mut cycles).await;
+    assert_eq!(world.holds(id).await, None);
+    assert_eq!(world.users(7).await, 0);
+    works.data.insert("a".into(), json!(1));
+    assert!(world.store.save(&works).await.is_err());
+    // The second to cycle finds it done; one of both has it in the end.
+    world.begin_cycle(&mut works).await;
+    world.store.create(&mut cycles).await.unwrap();
+    assert!(world.store.create(&mut works).await.is_err());
+    assert_eq!(
+        world.holds(cycles.id).await,
+        Some(json!({ "login": {"user": 7} }))
+    );
+    assert_eq!(world.users(7).await, 1);
+
+    let mut left = world.load(cycles.id).await;
+    world.begin_cycle(&mut left).await;
+    world.clock.advance(Duration::from_secs(60));
+    assert!(world.store.create(&mut left).await.is_err(), "too late");
+    world.store.delete_expired().await.unwrap();
+    assert_eq!(world.digests().await, []);
+}
+
+/// Prevents: a sign-out that says it is done while the session works under the id that it was given meanwhile.
+#[tokio::test]
+async fn a_sign_out_that_comes_after_the_cycle_says_so() {
+    let world = World::new();
+    let id = world.stored(json!({})).await;
+    let mut cycles = world.load(id).await;
+    world.begin_cycle(&mut cycles).await;
+    world.store.create(&mut cycles).await.unwrap();
+    assert!(world.store.delete(&id).await.is_err());
+    world.clock.advance(Duration::from_secs(61));
+    world.store.delete(&id).await.unwrap();
+    assert_eq!(world.holds(cycles.id).await, Some(json!({})));
+}
+
+/// Prevents: a store that keeps each session in one shard, and is asked to move one.
+#[tokio::test]
+async fn a_cycled_session_keeps_its_home() {
+    struct Sharded(Arc<MemoryStore>);
+    impl Wrapper for Sharded {
+        fn inner(&self) -> &dyn Store {
+            &*self.0
+        }
+        fn wrap_home(&self, id: Digest) -> Home {
+            Home::new(u16::from(id.as_bytes()[0] % 16))
+        }
+        fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+            if let Step::Renew { to, .. } = commit.step {
+                assert_eq!(self.wrap_home(to), self.wrap_home(commit.id));
+            }
+            self.0.commit(commit)
+        }
+    }
+    let store = Arc::new(BridgeStore::new(Sharded(Arc::new(MemoryStore::new()))));
+    for _ in 0..20 {
+        let session = Session::new(None, store.clone(), None);
+        session.insert("a", 1).await.unwrap();
+        session.save().await.unwrap();
+        let session = Session::new(session.id(), store.clone(), None);
+        session.cycle_id().await.unwrap();
+        session.save().await.unwrap();
+        assert!(store.load(&session.id().unwrap()).await.unwrap().is_some());
+    }
+}
+
+/// Prevents: a session that lives longer or shorter than tower-sessions says, to the nanosecond.
+#[tokio::test]
+async fn expiry_is_theirs() {
+    let world = World::new();
+    let id = world.stored(json!({ "a": 1 })).await;
+    let mut record = world.load(id).await;
+    assert_eq!(record.expiry_date, world.later(HOUR));
+
+    // Longer.
+    world.clock.advance(HOUR - Duration::from_secs(1));
+    record.expiry_date = world.later(10 * HOUR) + Duration::from_nanos(1);
+    world.store.save(&record).await.unwrap();
+    assert_eq!(world.load(id).await.expiry_date, record.expiry_date);
+
+    // Shorter than it was idle.
+    world.clock.advance(5 * HOUR);
+    let mut record = world.load(id).await;
+    record.expiry_date = world.later(Duration::from_secs(2));
+    world.store.save(&record).await.unwrap();
+    world.clock.advance(Duration::from_millis(1_999));
+    let late = world.load(id).await;
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(world.holds(id).await, None);
+    assert!(world.store.save(&late).await.is_err());
+    assert_eq!(world.users(7).await, 0);
+
+    world.clock.advance(10 * HOUR);
+    world.store.delete_expired().await.unwrap();
+    assert_eq!(world.digests().await, [], "and it is removed in the end");
+}
+
+/// Prevents: a user who cannot be signed out elsewhere, and one who is signed out with everybody else.
+#[tokio::test]
+async fn the_sessions_of_a_user_are_found_and_ended() {
+    let world = World::new();
+    let mut sevens = Vec::new();
+    for user in [7, 7, 7, 8] {
+        let id = world
+            .stored(json!({ "login": {"user": user, "hash": [1, 2]} }))
+            .await;
+        sevens.push(id);
+    }
+    // Signed in later, by a save; signed out; cycled.
+    let late = world.stored(json!({ "login": {"user": null} })).await;
+    let mut record = world.load(late).await;
+    record.data.insert("login".into(), json!({"user": 7}));
+    world.store.save(&record).await.unwrap();
+    let mut record = world.load(sevens[0]).await;
+    record.data.remove("login");
+    world.store.save(&record).await.unwrap();
+    let mut record = world.load(sevens[1]).await;
+    world.begin_cycle(&mut record).await;
+    world.store.create(&mut record).await.unwrap();
+    let cycled = record.id;
+
+    let found = world.store.find("login", &7).await.unwrap();
+    assert_eq!(found.len(), 3);
+    for id in [cycled, sevens[2], late] {
+        assert_eq!(found.iter().filter(|session| session.is(id)).count(), 1);
+    }
+    assert!(
+        found
+            .iter()
+            .all(|session| session.expires == world.later(HOUR))
+    );
+
+    assert_eq!(world.store.end_others("login", &7, late).await.unwrap(), 2);
+    assert_eq!(world.users(7).await, 1);
+    assert_eq!(world.holds(cycled).await, None);
+    assert!(world.holds(late).await.is_some());
+    assert!(world.holds(sevens[0]).await.is_some(), "signed out already");
+    assert_eq!(world.store.end_all("login", &7).await.unwrap(), 1);
+    assert_eq!((world.users(7).await, world.users(8).await), (0, 1));
+    assert!(
+        world.store.find("theme", &1).await.is_err(),
+        "it has no index"
+    );
+}
+
+/// Prevents: a key that means something to the library, and one that every record of the store has to carry.
+#[tokio::test]
+async fn keys_that_no_session_may_have_are_refused() {
+    let world = World::new();
+    let id = world.stored(json!({ "a": 1 })).await;
+    let long = "k".repeat(1025);
+    for key in [
+        "",
+        "level-session:tower-sessions",
+        "level-session:loaded",
+        &long,
+    ] {
+        let mut record = world.load(id).await;
+        record.data.insert(key.to_owned(), json!("secret"));
+        record.data.insert("a".to_owned(), json!(2));
+        let error = world.store.save(&record).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Encode(text) if !text.contains("secret")),
+            "{error}"
+        );
+    }
+    assert_eq!(world.holds(id).await, Some(json!({ "a": 1 })));
+}
+
+/// Prevents: a record that is put under an id that it was not loaded by.
+#[tokio::test]
+async fn a_record_stays_with_its_session() {
+    let world = World::new();
+    let one = world.stored(json!({ "a": 1 })).await;
+    let two = world.stored(json!({ "a": 2 })).await;
+    let mut record = world.load(one).await;
+    record.id = two;
+    assert!(matches!(
+        world.store.save(&record).await,
+        Err(Error::Encode(_))
+    ));
+    // One that lives, or ended long ago, is not made once more.
+    let mut copy = world.load(one).await;
+    copy.id = Id::default();
+    assert!(world.store.create(&mut copy).await.is_err());
+    assert_eq!(world.holds(two).await, Some(json!({ "a": 2 })));
+}
+
+/// Prevents: an empty session where the store fails (F05), and a session without the field that says who it is.
+#[tokio::test]
+async fn what_cannot_be_read_is_an_error() {
+    let world = World::new();
+    let id = world.stored(json!({ "a": 1 })).await;
+    let writes = [Write::set("a".into(), (&[0xFF, 0xFF]).into())];
+    let step = Step::keep(None);
+    let digest = world.digests().await[0];
+    let commit = Commit::new(digest, world.clock.now(), step).with_writes(&writes);
+    assert!(world.memory.commit(commit).await.unwrap().is_done());
+    assert!(matches!(world.store.load(&id).await, Err(Error::Decode(_))));
+    let other = world.stored(json!({ "a": 1 })).await;
+    let mut record = world.load(other).await;
+    record.data.insert("a".into(), json!(2));
+    world.faults.fail_loads(true);
+    assert!(matches!(
+        world.store.load(&other).await,
+        Err(Error::Backend(_))
+    ));
+    assert!(matches!(
+        world.store.delete(&other).await,
+        Err(Error::Backend(_))
+    ));
+    world.faults.fail_loads(false);
+    world.faults.fail_commits(true);
+    assert!(matches!(
+        world.store.save(&record).await,
+        Err(Error::Backend(_))
+    ));
+    world.faults.fail_commits(false);
+    assert_eq!(world.holds(other).await, Some(json!({ "a": 1 })));
+}
+
+/// Prevents: changes that are lost where a browser sends many requests at once, over real connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_requests_at_once_every_key_is_kept() {
+    use axum::{Router, extract::Path, routing::get};
+    use level_session_tests::http::Client;
+    use tower_sessions_0_15::SessionManagerLayer;
+    const REQUESTS: usize = 32;
+
+    // Each has loaded the session before the first one saves it.
+    let together = Arc::new(tokio::sync::Barrier::new(REQUESTS));
+    let set = async move |session: Session, Path(key): Path<String>| {
+        session.insert(&key, true).await.unwrap();
+        if key != "first" {
+            together.wait().await;
+        }
+    };
+    let count = async |session: Session| {
+        let mut count = 0;
+        for n in 0..REQUESTS {
+            let key = format!("k{n}");
+            count += usize::from(session.get_value(&key).await.unwrap().is_some());
+        }
+        count.to_string()
+    };
+    let layer = SessionManagerLayer::new(level_session_tests_tower_sessions::on_fjall());
+    let app: Router = Router::new()
+        .route("/set/{key}", get(set))
+        .route("/count", get(count))
+        .layer(layer.with_secure(false));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = Client::new(listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    client.get("/set/first").await;
+    let mut requests = tokio::task::JoinSet::new();
+    for n in 0..REQUESTS {
+        let mut client = client.clone();
+        requests.spawn(async move { client.get(&format!("/set/k{n}")).await.status });
+    }
+    while let Some(status) = requests.join_next().await {
+        assert!(status.unwrap().is_success());
+    }
+    assert_eq!(client.get("/count").await.body, REQUESTS.to_string());
+    server.abort();
+}
