@@ -149,15 +149,12 @@ pub use keyring::Keyring;
 #[cfg(feature = "fjall")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fjall")))]
 pub use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};
-<<<<<<< HEAD
-#[cfg(feature = "redis")]
-#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
-pub use level_session_redis::{RedisStore, RedisStoreBuilder, Safety};
-=======
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use level_session_postgres::{PostgresStore, PostgresStoreBuilder, SynchronousCommit};
->>>>>>> postgres
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use level_session_redis::{RedisStore, RedisStoreBuilder, Safety};
 pub use level_session_store::{
     Clock, ConfigError, FieldName, Lifetime, MemoryStore, Timestamp, Value,
     schema::{AsKey, CounterValue, FieldDef, FieldKey, Key, Schema, WhenFull},
