@@ -192,10 +192,8 @@ fn opening_waits_for_a_lock_and_for_nothing_else() {
     assert!(error.to_string().contains("has it open"), "{error}");
 
     let (opened, opens) = mpsc::channel();
-    let opening = thread::spawn({
-        let path = path.clone();
-        move || opened.send(FjallStore::open_within(path, Duration::from_secs(60)))
-    });
+    let opening =
+        thread::spawn(move || opened.send(FjallStore::open_within(path, Duration::from_secs(60))));
     let early = opens.recv_timeout(Duration::from_millis(200));
     assert!(early.is_err(), "it waits: {early:?}");
     now(store.close()).unwrap();
