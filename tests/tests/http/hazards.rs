@@ -159,12 +159,27 @@ async fn what_streams_learns_of_an_end() {
             format!("{:?}", session.user().await.map_err(|error| error.kind()))
         })
     }
+    async fn told(
+        Extension(site): Extension<Router>,
+        headers: HeaderMap,
+        session: Session<Site>,
+    ) -> Response {
+        assert_eq!(session.user().await.unwrap(), Some(7));
+        sign_out_elsewhere(&site, &headers).await;
+        assert!(session.visits().await.is_err());
+        Later::answer(async move {
+            let user = session.user().await.map_err(|error| error.kind());
+            format!("{user:?}") // it was read before, and is not shown any more
+        })
+    }
     over_every_store(async |store| {
         let app = App::over(store);
         let ended = Arc::new(Notify::new());
         let router = pages()
             .route("/page", get(page))
+            .route("/told", get(told))
             .layer(Extension(ended.clone()))
+            .layer(Extension(site(&app)))
             .layer(layer(&app));
         let mut visitor = signed_in(&router).await;
         let mut other = visitor.clone();
@@ -174,6 +189,9 @@ async fn what_streams_learns_of_an_end() {
             ended.notify_one();
         };
         let (answer, ()) = tokio::join!(get_page(&router, &mut visitor, "/page"), end);
+        assert_eq!(answer.text(), "Err(Gone)");
+        let mut visitor = signed_in(&router).await;
+        let answer = get_page(&router, &mut visitor, "/told").await;
         assert_eq!(answer.text(), "Err(Gone)");
     })
     .await;
