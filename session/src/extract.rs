@@ -39,7 +39,7 @@ impl IntoResponse for Error {
         match self.kind() {
             ErrorKind::Gone => tracing::info!("a request was refused: its session ended meanwhile"),
             ErrorKind::Full => {
-                tracing::info!("a sign-in was refused: its user has as many sessions as allowed")
+                tracing::info!("a sign-in was refused: its user has as many sessions as allowed");
             }
             _ => tracing::error!(
                 error = &self as &dyn std::error::Error,

@@ -65,6 +65,7 @@
 //! - [`SessionLayer`] for tower and axum, [`Sessions`] for everything else.
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
+//! - [`Sessions::find`]: a user's sessions, to list, end and limit them: [`users_guide`].
 //! - [`practice`]: layer order, forms, tests, backups, forks.
 //! - [`security`]: every requirement, how it is met, and the test that holds it.
 //!
@@ -76,6 +77,7 @@
 //! | `axum` | yes | the extractors; implies `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
+//! | `metrics` | no | [`SessionsBuilder`]`::metrics`: counts and latencies for the `metrics` crate |
 //! | `testing` | no | `store::testing`: a store that fails when it is told to |
 //!
 //! The crate needs tokio for its timer and its locks; there is no other runtime requirement.
@@ -93,6 +95,8 @@ mod csrf;
 mod keyring;
 // What all units of work share.
 mod ending;
+#[cfg(feature = "metrics")]
+mod metering;
 mod runtime;
 mod seldom;
 // The handle.
@@ -122,6 +126,11 @@ pub mod derive_guide {}
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/practice.md")]
 pub mod practice {}
+
+/// A user's sessions: lists, limits, "remember me", audit logs and metrics.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/users.md")]
+pub mod users_guide {}
 
 /// The security table: what is promised, how it is met, and the test that holds it.
 #[cfg(any(doc, doctest))]
