@@ -368,7 +368,7 @@ impl Watch {
                 };
                 match wants.destroy {
                     true => {
-                        happened.extend([Due::Ended(id, EndReason::SignedOut), Due::Created(to)])
+                        happened.extend([Due::Ended(id, EndReason::SignedOut), Due::Created(to)]);
                     }
                     false => happened.push(Due::Renewed(id, to)),
                 }
