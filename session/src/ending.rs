@@ -218,31 +218,28 @@ fn contended() -> Error {
 
 /// Runs futures at the same time, in this task. All of them are polled whenever one is woken: for a page of them.
 pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut futures: Vec<(Option<Pin<Box<F>>>, Option<F::Output>)> = futures
-        .into_iter()
-        .map(|future| (Some(Box::pin(future)), None))
-        .collect();
+    enum One<F: Future> {
+        Running(Pin<Box<F>>),
+        Done(F::Output),
+    }
+    let running = futures.into_iter().map(|it| One::Running(Box::pin(it)));
+    let mut all: Vec<One<F>> = running.collect();
     poll_fn(|cx| {
-        let mut ready = true;
-        for (future, output) in &mut futures {
-            if let Some(running) = future {
-                match running.as_mut().poll(cx) {
-                    Poll::Ready(done) => {
-                        *output = Some(done);
-                        *future = None;
-                    }
-                    Poll::Pending => ready = false,
+        let mut result = Poll::Ready(());
+        for one in &mut all {
+            if let One::Running(future) = one {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(output) => *one = One::Done(output),
+                    Poll::Pending => result = Poll::Pending,
                 }
             }
         }
-        match ready {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
+        result
     })
     .await;
-    futures
-        .into_iter()
-        .filter_map(|(_, output)| output)
-        .collect()
+    let outputs = all.into_iter().filter_map(|one| match one {
+        One::Done(output) => Some(output),
+        One::Running(_) => None,
+    });
+    outputs.collect()
 }

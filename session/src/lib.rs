@@ -65,6 +65,7 @@
 //! - [`SessionLayer`] for tower and axum, [`Exchange`] for the middleware of any framework, [`Sessions`] for the settings.
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
+//! - [`Sessions::find`]: a user's sessions, to list, end and limit them: [`users_guide`].
 //! - [`practice`]: layer order, forms, tests, backups, forks.
 //! - [`coming`]: from tower-sessions and other libraries to this one.
 //! - [`security`]: every requirement, how it is met, and the test that holds it.
@@ -81,6 +82,7 @@
 //! | `redis` | no | `RedisStore`: Redis, Valkey or a Redis Cluster, for several processes |
 //! | `redis-tls` | no | TLS to Redis; implies `redis` |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
+//! | `metrics` | no | [`SessionsBuilder`]`::metrics`: counts and latencies for the `metrics` crate |
 //! | `testing` | no | `store::testing`: a store that fails when it is told to |
 //!
 //! The crate needs tokio for its timer and its locks; there is no other runtime requirement.
@@ -98,6 +100,8 @@ mod csrf;
 mod keyring;
 // What all units of work share.
 mod ending;
+#[cfg(feature = "metrics")]
+mod metering;
 mod runtime;
 mod seldom;
 // The handle.
@@ -134,6 +138,11 @@ pub mod practice {}
 #[cfg(doc)]
 #[doc = include_str!("../docs/coming.md")]
 pub mod coming {}
+
+/// A user's sessions: lists, limits, "remember me", audit logs and metrics.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/users.md")]
+pub mod users_guide {}
 
 /// The security table: what is promised, how it is met, and the test that holds it.
 #[cfg(any(doc, doctest))]

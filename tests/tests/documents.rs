@@ -66,12 +66,6 @@ fn every_row_of_the_security_table_is_held_by_tests_that_exist() {
         if !is_row || row[1..].parse::<u8>().is_err() {
             continue;
         }
-        if cells[2].contains("**open**") {
-            assert_eq!(tests, "", "{row}: what is open has no test");
-            assert!(["L08", "L09"].contains(&row), "{row} is not to be open");
-            assert!(held.insert(row, 0).is_none(), "{row} is there twice");
-            continue;
-        }
         let names: Vec<_> = tests
             .split(',')
             .map(|test| test.trim().trim_matches('`'))

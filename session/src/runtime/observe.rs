@@ -129,6 +129,9 @@ impl Event {
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
     observe: Option<Arc<Observe>>,
+    /// Whether events are counted, too.
+    #[cfg(feature = "metrics")]
+    pub(crate) metered: bool,
     /// What the store calls, for as long as it is held here.
     expired: Option<Arc<Watch>>,
 }
@@ -136,19 +139,31 @@ pub(crate) struct Observer {
 type Observe = dyn Fn(Event) + Send + Sync;
 
 impl Observer {
-    pub(crate) fn new(observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self {
-            observe: Some(Arc::new(observe)),
-            expired: None,
+    pub(crate) fn set(&mut self, observe: impl Fn(Event) + Send + Sync + 'static) {
+        self.observe = Some(Arc::new(observe));
+        self.expired = None;
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn meter(&mut self) {
+        self.metered = true;
+        self.expired = None;
+    }
+
+    fn is_set(&self) -> bool {
+        #[cfg(feature = "metrics")]
+        if self.metered {
+            return true;
         }
+        self.observe.is_some()
     }
 
     /// Asks a store to tell of what it removes. Once: those who share an observer are told of an end once.
     pub(crate) fn watch(&mut self, store: &dyn Store, clock: &Clock) {
-        if let (Some(observe), None) = (&self.observe, &self.expired) {
-            let (observe, clock) = (observe.clone(), clock.clone());
+        if self.is_set() && self.expired.is_none() {
+            let (observer, clock) = (self.clone(), clock.clone());
             let expired: Arc<Watch> = Arc::new(move |id| {
-                call(&*observe, Event::ended(id, EndReason::Expired, clock.now()));
+                observer.tell(Event::ended(id, EndReason::Expired, clock.now()));
             });
             store.watch_expired(Arc::downgrade(&expired));
             self.expired = Some(expired);
@@ -157,6 +172,10 @@ impl Observer {
 
     /// Tells what happened. It has happened, whatever the observer makes of it (requirement L11).
     pub(crate) fn tell(&self, event: Event) {
+        #[cfg(feature = "metrics")]
+        if self.metered {
+            count(&event);
+        }
         if let Some(observe) = &self.observe {
             call(&**observe, event);
         }
@@ -166,6 +185,19 @@ impl Observer {
 fn call(observe: &Observe, event: Event) {
     if catch_unwind(AssertUnwindSafe(|| observe(event))).is_err() {
         tracing::error!(?event, "an observer of sessions panicked");
+    }
+}
+
+/// Counts what happened to a session.
+#[cfg(feature = "metrics")]
+fn count(event: &Event) {
+    match event {
+        Event::Created { .. } => metrics::counter!("level_session_created_total").increment(1),
+        Event::Renewed { .. } => metrics::counter!("level_session_renewed_total").increment(1),
+        Event::Ended { reason, .. } => {
+            metrics::counter!("level_session_ended_total", "reason" => reason.as_str())
+                .increment(1);
+        }
     }
 }
 

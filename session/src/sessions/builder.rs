@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     expiry::Expiry,
     id::IdSource,
-    runtime::{Event, Head, Observer, Runtime},
+    runtime::{Event, Head, Runtime},
     session::SessionData,
     store::{Clock, ConfigError, FieldName, WhenFull, schema::Key},
 };
@@ -216,7 +216,28 @@ impl SessionsBuilder {
     /// # Ok(()) }
     /// ```
     pub fn observer(mut self, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        self.runtime.observer = Observer::new(observe);
+        self.runtime.observer.set(observe);
+        self
+    }
+
+    /// Counts sessions and measures the store for the [`metrics`](https://docs.rs/metrics) crate, beside an observer:
+    ///
+    /// | name | what |
+    /// |---|---|
+    /// | `level_session_created_total`, `level_session_renewed_total` | counters |
+    /// | `level_session_ended_total` | a counter, with the label `reason`: see [`EndReason::as_str`](crate::EndReason::as_str) |
+    /// | `level_session_store_seconds` | a histogram of each call of the store, with the labels `call` (`load`, `commit`, `find`, `page`, `sweep`) and `outcome` (`ok`, `error`) |
+    ///
+    /// How many sessions live is no difference of two counters, since each process counts its own and a restart begins at
+    /// zero: set a gauge to [`Sessions::count`] now and then. A read of an embedded store costs an allocation more while it
+    /// is measured.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn metrics(mut self) -> Self {
+        if !self.runtime.observer.metered {
+            self.runtime.observer.meter();
+            self.runtime.store = Arc::new(crate::metering::Metered(self.runtime.store));
+        }
         self
     }
 

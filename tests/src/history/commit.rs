@@ -153,12 +153,12 @@ impl Watch {
                 }
                 _ => Learned::Gone(Answer::Gone),
             },
-            (Outcome::Done(_), Some(id)) if !taken => match self.unit().planned.clone() {
+            (Outcome::Done(done), Some(id)) if !taken => match self.unit().planned.clone() {
                 Some(Planned {
                     claims: Some(field),
                     ..
                 }) => self.claim(commit, id, field),
-                Some(planned) => self.apply(commit, id, &planned),
+                Some(planned) => self.apply(commit, id, &planned, &done.ended),
                 None => Learned::Nothing,
             },
             (outcome, alive) => {
@@ -171,6 +171,77 @@ impl Watch {
                 Learned::Nothing
             }
         }
+    }
+
+    /// A commit that ends sessions from outside.
+    pub(super) fn worker_committed(&mut self, commit: &Commit<'_>, outcome: &Outcome) {
+        self.operations += 1;
+        let Outcome::Done(done) = outcome else { return };
+        let found = self.model.find(commit.id, commit.now);
+        match (commit.step, found) {
+            (Step::Destroy, Found::Live { id, .. }) => {
+                self.ends(id, commit, None);
+                let due = Due::Ended(commit.id, EndReason::Application);
+                self.due_events.push((0, due));
+            }
+            // Of no one, and gone in a moment.
+            (Step::Create { .. }, Found::Nothing) if done.ended.is_empty() => {
+                self.ends(commit.id, commit, None);
+            }
+            (Step::Destroy, Found::Ended(_)) => {}
+            (step, found) => {
+                self.violated(format!("a worker does {step:?} to {found:?}: {done:?}"));
+            }
+        }
+    }
+
+    /// An id ends, from outside of its requests.
+    fn ends(&mut self, id: Digest, commit: &Commit<'_>, renewed: Option<Timestamp>) {
+        let moment = self.model.next();
+        self.model.take(id);
+        let end = End {
+            moment,
+            remembered: commit.now.after(ENDED_IS_REMEMBERED),
+            renewed,
+        };
+        self.model.put(id, Record::Ended(end));
+    }
+
+    /// The limit of a commit: what it ends, and no more. `id` is the session that it is of, before it.
+    fn limits(&mut self, commit: &Commit<'_>, id: Digest, ended: &[Digest]) -> Vec<Due> {
+        let user = commit.writes.iter().find_map(|write| match &write.op {
+            Op::Set(bytes) if Field::of(&write.field) == Some(Field::User) => stored(bytes),
+            _ => None,
+        });
+        let limit = self.model.settings.limit.zip(user);
+        self.check(commit.limits.len() == usize::from(limit.is_some()), |_| {
+            format!("a commit has the limits {:?}", commit.limits)
+        });
+        let over = limit.map(|(most, user)| {
+            let mut others = self.model.of_user(&user.held, commit.now);
+            others.retain(|other| *other != id);
+            others.truncate((others.len() + 1).saturating_sub(most));
+            others
+        });
+        let over = over.unwrap_or_default();
+        let sorted = |of: &[Digest]| {
+            let mut of = of.to_vec();
+            of.sort_unstable();
+            of
+        };
+        self.check(sorted(ended) == sorted(&over), |_| {
+            format!("a limit ends {ended:?} and should end {over:?}")
+        });
+        // A commit has one time of the end, which tells whether it was a renewal.
+        let planned = self.unit().planned.as_ref();
+        let destroys = planned.is_some_and(|planned| planned.wants.destroy);
+        let renews = matches!(commit.step, Step::Renew { .. }) && !destroys;
+        for id in &over {
+            self.ends(*id, commit, renews.then_some(commit.now));
+        }
+        over.into_iter()
+            .map(|id| Due::Ended(id, EndReason::Limit))
+            .collect()
     }
 
     /// Whether all a commit does is to note that the session was read.
@@ -194,7 +265,13 @@ impl Watch {
         Learned::Claimed(field, taken)
     }
 
-    fn apply(&mut self, commit: &Commit<'_>, id: Digest, planned: &Planned) -> Learned {
+    fn apply(
+        &mut self,
+        commit: &Commit<'_>,
+        id: Digest,
+        planned: &Planned,
+        ended: &[Digest],
+    ) -> Learned {
         let now = commit.now;
         let (wants, who) = (&planned.wants, planned.who);
         let leaves = wants.leaves_something(now);
@@ -216,7 +293,7 @@ impl Watch {
         self.check(!unheard, |_| {
             "a session is made whose id nobody can be told".into()
         });
-        let mut happened = Vec::new();
+        let mut happened = self.limits(commit, id, ended);
         let (who, cookie, nothing_else) = match commit.step {
             Step::Create { lease, .. } => {
                 self.check(who == Who::Nobody && leaves, |_| {
@@ -291,7 +368,7 @@ impl Watch {
                 };
                 match wants.destroy {
                     true => {
-                        happened.extend([Due::Ended(id, EndReason::SignedOut), Due::Created(to)])
+                        happened.extend([Due::Ended(id, EndReason::SignedOut), Due::Created(to)]);
                     }
                     false => happened.push(Due::Renewed(id, to)),
                 }

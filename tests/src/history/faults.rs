@@ -56,11 +56,21 @@ impl Wrapper for UnreliableStore {
     ) -> StoreFuture<'a, Loaded> {
         let question = {
             let mut watch = self.watched.lock();
+            if watch.worker {
+                drop(watch);
+                return self.inner.load(id, select, now);
+            }
             let unit = watch.unit();
+            // A renewal of what was not looked at yet looks first, and has taken along what is wanted.
+            let first = matches!(select, Select::Nothing) && unit.renews_blindly();
+            if first {
+                unit.plan();
+            }
             Question {
                 epoch: unit.epoch,
                 // Nobody else reads while a commit is under way.
                 looks: unit.planned.is_some(),
+                first,
             }
         };
         let mut asked = self.inner.load(id, select, now);
@@ -86,6 +96,10 @@ impl Wrapper for UnreliableStore {
     fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         let refresh = {
             let mut watch = self.watched.lock();
+            if watch.worker {
+                drop(watch);
+                return self.inner.commit(commit);
+            }
             let lost = watch.fault == Fault::Answers;
             match watch.unit().task().phase {
                 Phase::Taking(field) => {

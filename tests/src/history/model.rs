@@ -161,6 +161,20 @@ impl Model {
         page
     }
 
+    /// The sessions of a user that live, in the order of their sign-ins.
+    pub(super) fn of_user(&self, user: &Held, now: Timestamp) -> Vec<Digest> {
+        let live = |(id, record): (&Digest, &Record)| match record {
+            Record::Live(live) if live.lease.is_live(now) => {
+                let stored = live.fields.get(&Field::User)?;
+                (stored.held == *user).then_some((live.lease.started, *id))
+            }
+            _ => None,
+        };
+        let mut found: Vec<_> = self.records.iter().filter_map(live).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id).collect()
+    }
+
     /// Forgets what has expired: these sessions.
     pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Digest> {
         let is_dead =

@@ -32,6 +32,8 @@ pub struct Settings {
     pub grace: u64,
     /// Refresh with every request.
     pub refresh_always: bool,
+    /// How many sessions a user may have: one more ends the oldest. There are few users then.
+    pub limit: Option<usize>,
     /// One id in so many is one that was there before; none with zero.
     pub repeat_ids: usize,
 }
@@ -120,6 +122,8 @@ pub enum Action {
     Advance(u64),
     /// What is dead is removed.
     Sweep,
+    /// A worker lists the sessions of a user, and ends all of them.
+    EndAll(u64),
     /// The store goes wrong, or works again.
     Fault(Fault),
 }
@@ -134,16 +138,27 @@ impl Episode {
             absolute: rng.chance(1, 3).then_some(25_000),
             grace: rng.pick(&[0, 0, 3_000]),
             refresh_always: rng.chance(1, 3),
+            limit: None,
             repeat_ids: rng.pick(&[0, 0, 0, 6]),
         };
         let visitors = 1 + rng.below(3);
         let at_once = 2 + rng.below(5);
         let mut tags = 0;
-        let requests: Vec<_> = (0..8 + rng.below(24))
+        let mut requests: Vec<_> = (0..8 + rng.below(24))
             .map(|_| Request::random(&mut rng, visitors, &mut tags))
             .collect();
         let faulty = rng.chance(1, 3);
         let mut actions = schedule(&mut rng, &requests, at_once, faulty);
+        let crowded = rng.chance(1, 2);
+        let mut settings = settings;
+        if crowded {
+            settings.limit = rng.pick(&[None, Some(1), Some(2)]);
+            requests.iter_mut().for_each(Request::of_few_users);
+            for _ in 0..rng.below(4) {
+                let user = USERS[rng.below(USERS.len())];
+                actions.insert(rng.below(actions.len() + 1), Action::EndAll(user));
+            }
+        }
         if settings.repeat_ids > 0 {
             // Once a session has expired and is forgotten, nothing can tell its id from a new one.
             actions.retain(|action| *action != Action::Sweep);
@@ -157,7 +172,23 @@ impl Episode {
     }
 }
 
+/// Where there are few of them.
+const USERS: [u64; 2] = [1, 2];
+
 impl Request {
+    /// Lets the users that sign in be few.
+    fn of_few_users(&mut self) {
+        let ops = self.ops.iter_mut().chain(&mut self.beside);
+        for op in ops.chain(&mut self.later) {
+            if let Op::Set(Field::User, tag, _) = op {
+                *tag = USERS[usize::try_from(*tag).unwrap_or_default() % USERS.len()];
+            }
+            if let Op::Read(Field::Otp | Field::Note, typed) | Op::Remove(Field::Otp, typed) = op {
+                *op = Op::Set(Field::User, USERS[0], *typed);
+            }
+        }
+    }
+
     fn random(rng: &mut Rng, visitors: usize, tags: &mut u64) -> Self {
         let mut some = |rng: &mut Rng, most| -> Vec<_> {
             (0..1 + rng.below(most))

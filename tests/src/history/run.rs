@@ -1,7 +1,7 @@
 //! Carries out a history, one turn after another, on one thread.
 
 use super::{
-    data::Data,
+    data::{self, Data},
     faults::UnreliableStore,
     handler::{Told, committed},
     model::Model,
@@ -18,6 +18,7 @@ use http::{
 };
 use level_session::{
     Clock, EndReason, ErrorKind, Expiry, Keyring, Refresh, SessionLayer, Sessions, Timestamp,
+    WhenFull,
     store::{Digest, Store, testing::Faults},
 };
 use std::{
@@ -103,6 +104,7 @@ impl Stage {
                 .collect(),
             current: 0,
             clock: self.clock.clone(),
+            worker: false,
             fault: Fault::default(),
             asked: Question::default(),
             violation: None,
@@ -183,6 +185,10 @@ impl Stage {
             .renewal_grace(Duration::from_millis(settings.grace))
             .id_source(source)
             .observer(move |event| observed.lock().told_events.push(event))
+            .limit(
+                Data::USER,
+                settings.limit.map(|most| (most, WhenFull::EndOldest)),
+            )
             .data::<Data>()
             .build()
             .expect("no clash");
@@ -217,6 +223,7 @@ impl Run<'_> {
                 stage.clock.advance(Duration::from_millis(millis));
                 self.watched.lock().tell(|_| format!("{millis} ms pass"));
             }
+            Action::EndAll(user) => self.end_all(stage, user),
             Action::Sweep => {
                 let now = stage.clock.now();
                 let mut sessions = 0;
@@ -246,6 +253,42 @@ impl Run<'_> {
                 });
             }
         }
+    }
+
+    /// What a worker does: lists the sessions of a user, and ends all of them.
+    fn end_all(&mut self, stage: &Stage, user: u64) {
+        let now = stage.clock.now();
+        let (live, kept) = {
+            let mut watch = self.watched.lock();
+            if watch.fault != Fault::Nothing {
+                return;
+            }
+            watch.tell(|_| format!("a worker ends all sessions of user {user}"));
+            watch.worker = true;
+            let held = data::number(user);
+            (watch.model.of_user(&held, now), watch.model.page(now).len())
+        };
+        let mut listed = Vec::new();
+        let mut listing = self.sessions.find(Data::USER, &user).page_size(2);
+        while let Some(page) = wait(listing.next_page()).expect("the store works") {
+            listed.extend(page.iter().map(|found| found.handle().digest()));
+        }
+        let ended = wait(self.sessions.end_all(Data::USER, &user)).expect("the store works");
+        let left = wait(self.sessions.find(Data::USER, &user).count()).expect("the store works");
+        let all = wait(self.sessions.count()).expect("the store works");
+        let mut watch = self.watched.lock();
+        watch.worker = false;
+        listed.sort_unstable();
+        let mut wanted = live.clone();
+        wanted.sort_unstable();
+        watch.check(listed == wanted, |_| {
+            format!("{listed:?} are listed of user {user}, and {wanted:?} live")
+        });
+        watch.check((ended, left) == (live.len() as u64, 0), |_| {
+            format!("{ended} sessions are ended and {left} are left of {live:?}")
+        });
+        let kept = (kept - live.len()) as u64;
+        watch.check(all == kept, |_| format!("{all} live, and {kept} should"));
     }
 
     fn begin(&mut self, number: usize) {
@@ -279,6 +322,7 @@ impl Run<'_> {
             let came = watch.clock.now();
             watch.units[number] = Unit::new(presented, began, came);
             watch.units[number].began_at_an_end = at_an_end;
+            watch.units[number].limited = watch.model.settings.limit.is_some();
         }
         arrived.extensions_mut().insert(Numbered(number, request));
         let running = self.service.call(arrived);

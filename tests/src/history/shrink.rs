@@ -107,7 +107,7 @@ impl Action {
     fn request(self) -> Option<usize> {
         match self {
             Self::Begin(at) | Self::Poll(at) | Self::Finish(at) | Self::Cancel(at) => Some(at),
-            Self::Advance(_) | Self::Sweep | Self::Fault(_) => None,
+            Self::Advance(_) | Self::Sweep | Self::EndAll(_) | Self::Fault(_) => None,
         }
     }
 }

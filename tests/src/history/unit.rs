@@ -54,6 +54,8 @@ pub(super) struct Unit {
     pub(super) cancelled: bool,
     /// It has no response.
     pub(super) detached: bool,
+    /// Its sign-in may end other sessions.
+    pub(super) limited: bool,
 }
 
 /// One of the things that a handler does at once.
@@ -147,6 +149,7 @@ impl Unit {
             presented: presented.is_some(),
             cancelled: false,
             detached: false,
+            limited: false,
         }
     }
 
@@ -158,6 +161,7 @@ impl Unit {
             renewed_lately: self.renewed_lately,
             named_here: self.named_here,
             detached: true,
+            limited: self.limited,
             ..Self::new(None, began, came)
         }
     }
@@ -186,9 +190,15 @@ impl Unit {
     /// Whether it is, or may be, about to store an end.
     pub(super) fn is_ending(&self) -> bool {
         let at_it = |task: &Task| matches!(task.phase, Phase::Committing | Phase::Ending { .. });
-        let ends = |wants: &Wants| wants.renew || wants.destroy;
+        let ends = |wants: &Wants| self.may_end(wants);
         let planned = self.planned.iter().map(|planned| &planned.wants);
         self.tasks.iter().any(at_it) && (planned.chain([&self.wants]).any(ends) || self.ended)
+    }
+
+    /// Whether storing this may end an id.
+    fn may_end(&self, wants: &Wants) -> bool {
+        let signs_in = wants.touched.contains(&Field::User);
+        wants.renew || wants.destroy || (self.limited && signs_in)
     }
 
     pub(super) fn id(&self) -> Option<Digest> {
@@ -233,6 +243,19 @@ impl Unit {
             None => return None,
         };
         Some(self.wants.fold(field, base, now))
+    }
+
+    /// Whether what it is about to hand to the store renews a session that it has not looked at.
+    pub(super) fn renews_blindly(&mut self) -> bool {
+        let commits = matches!(
+            self.task().phase,
+            Phase::Committing | Phase::Ending { commits: true }
+        );
+        commits
+            && self.planned.is_none()
+            && self.wants.renew
+            && !self.wants.destroy
+            && matches!(self.who, Who::Presented(_))
     }
 
     /// A commit is about to be handed to the store: what is wanted goes with it.
@@ -285,7 +308,7 @@ impl Unit {
             return;
         };
         self.touched.extend(&self.wants.touched);
-        self.ended |= wants.renew || wants.destroy;
+        self.ended |= self.may_end(&wants);
         self.all_read |= nothing_else;
         for field in Field::ALL {
             let changed = wants.changes.iter().any(|(of, _)| *of == field);

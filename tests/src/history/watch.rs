@@ -26,6 +26,8 @@ pub(super) struct Watch {
     /// The request that has a turn.
     pub(super) current: usize,
     pub(super) clock: Clock,
+    /// What comes now is of a worker, and of no request.
+    pub(super) worker: bool,
     pub(super) fault: Fault,
     /// What the store is being asked.
     pub(super) asked: Question,
@@ -76,6 +78,8 @@ pub(super) struct Question {
     pub(super) epoch: u64,
     /// A commit wants to know why its session does not live.
     pub(super) looks: bool,
+    /// Or a renewal, before it is made, whether it does.
+    pub(super) first: bool,
 }
 
 /// What goes wrong with the store.
@@ -331,6 +335,9 @@ impl Watch {
             .planned
             .as_ref()
             .is_some_and(|planned| planned.wants.destroy);
+        if seen.live.is_some() && seen.asked.first {
+            return; // and is renewed now
+        }
         if seen.live.is_some() {
             unit.gone = true; // it was to be renewed by its former id
             return unit.not_stored(Some(Answer::Gone));

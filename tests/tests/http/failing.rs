@@ -1,6 +1,6 @@
 //! Faults (rows F), as a client sees them.
 
-use crate::site::{Site, get_page, layer, pages, post_page, signed_in, site, stored, visit};
+use crate::site::{Site, get_page, layer, pages, post_page, send, signed_in, site, stored, visit};
 use axum::{
     Extension, Router,
     body::Body,
@@ -480,4 +480,47 @@ async fn a_route_without_the_layer_says_so_in_the_log_alone() {
     assert_eq!(answer.text(), "something went wrong\n");
     let header = HeaderValue::from_static("__Host-s=a");
     assert!(!answer.headers.values().any(|value| value == header));
+}
+
+/// Prevents: a sign-in beyond the limit that looks like a success, or like a fault of the server (L09).
+#[tokio::test]
+async fn a_sign_in_beyond_the_limit_is_a_conflict_and_says_what_to_do() {
+    #[derive(level_session::SessionData)]
+    #[session(namespace = "till")]
+    struct Till {
+        #[session(index, limit = 1, when_full = "refuse")]
+        number: Option<u32>,
+    }
+    let app = App::new();
+    let router = pages()
+        .route(
+            "/till",
+            post(async |session: Session<Till>| session.number().set(1)),
+        )
+        .route(
+            "/till/page",
+            post(async |session: Session<Till>| {
+                session.number().set(1)?;
+                match session.commit().await {
+                    Err(error) if error.kind() == ErrorKind::Full => {
+                        session.discard()?;
+                        session.set("tries", 1)?;
+                        Ok((StatusCode::FORBIDDEN, "somebody is at this till"))
+                    }
+                    other => other.map(|()| (StatusCode::OK, "welcome")),
+                }
+            }),
+        )
+        .layer(layer(&app));
+    let answer = send(&router, Method::POST, "/till", []).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let answer = send(&router, Method::POST, "/till", []).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert_eq!(answer.cookies(), [""; 0]);
+    assert_eq!(stored(&app).await.len(), 1, "nothing of it is stored");
+    // A handler that looks at it has a page of its own.
+    let answer = send(&router, Method::POST, "/till/page", []).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.text(), "somebody is at this till");
+    assert_eq!(stored(&app).await.len(), 2, "what it wrote afterwards");
 }

@@ -296,8 +296,10 @@ async fn what_had_expired_is_told_once_when_it_is_removed() {
             .into_iter()
             .map(|event| match event {
                 Event::Ended {
-                    session, reason, ..
-                } if reason == EndReason::Expired => session.digest(),
+                    session,
+                    reason: EndReason::Expired,
+                    ..
+                } => session.digest(),
                 other => panic!("{other:?}"),
             })
             .collect();

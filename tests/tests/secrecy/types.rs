@@ -2,9 +2,9 @@
 
 use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
 use level_session::{
-    AnyBody, Clock, CookieConfig, Durability, Error, Expiry, FjallStore, Head, Key, Keyring,
-    MemoryStore, Refresh, SameBody, SameSite, Session, SessionData, SessionLayer, Sessions,
-    Timestamp, Value,
+    AnyBody, Clock, CookieConfig, Durability, EndReason, Error, Expiry, FjallStore, Head, Key,
+    Keyring, MemoryStore, Refresh, SameBody, SameSite, Session, SessionData, SessionHandle,
+    SessionLayer, Sessions, Timestamp, Value,
     store::{
         Abilities, Bytes, Clear, Commit, Cursor, Digest, Done, FieldName, Found, Guard, Home,
         Lifetime, Limit, Loaded, Op, Outcome, Page, Select, Step, StoreFuture, Swept, Timeouts,
@@ -124,6 +124,15 @@ async fn sessions(out: &mut Printed, app: &App, secrets: &Secrets) {
     plain.get::<String>("diary").await.unwrap();
     let none: &level_session::NoFields = &plain;
     out.debug("NoFields", none);
+    let mut listing = app.sessions.find(Account::CARD, &CARD).with_all_fields();
+    out.debug("Listing", &listing);
+    let page = listing.next_page().await.unwrap().unwrap();
+    assert_eq!(page[0].get(Account::CARD).unwrap(), Some(CARD));
+    out.debug("Found", &page[0]);
+    out.display("SessionHandle", &page[0].handle());
+    out.display("EndReason", &EndReason::Limit);
+    let refused = DIARY.parse::<SessionHandle>().unwrap_err();
+    out.display("InvalidHandle", &refused);
 }
 
 fn settings(out: &mut Printed, app: &App) {

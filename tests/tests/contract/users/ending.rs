@@ -215,7 +215,7 @@ async fn the_others_end_in_the_commit_of_the_request_or_not_at_all() {
         assert_eq!(user(&app, &mut fresh).await, Some(7));
 
         // Nobody has no others; what is discarded is not done.
-        sign_in(&app, 7).await;
+        let other = sign_in(&app, 7).await;
         let nobody = async |s: Shopping| s.end_others(Shop::USER_ID).await;
         app.request(&mut Visitor::new(), nobody).await.unwrap();
         app.request(&mut fresh, async |s: Shopping| {
@@ -235,7 +235,8 @@ async fn the_others_end_in_the_commit_of_the_request_or_not_at_all() {
         })
         .await
         .unwrap();
-        assert_eq!(found(&app.sessions, 7).await.len(), 1);
+        assert_eq!(found(&app.sessions, 7).await, [handle(&app, &other)]);
+        assert_eq!(user(&app, &mut fresh).await, None);
     })
     .await;
 }

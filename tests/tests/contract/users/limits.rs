@@ -62,6 +62,7 @@ async fn a_sign_in_beyond_the_limit_is_refused() {
         })
         .await
         .unwrap();
+        assert_eq!(visitor, before, "a renewal is discarded as well");
         // One leaves, and another sits down.
         app.request(&mut first, async |s: Membership| s.destroy())
             .await

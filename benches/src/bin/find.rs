@@ -1,0 +1,162 @@
+//! What it costs to find the sessions of a user among many, beside a read of a field of as many sessions.
+//!
+//! `find [sessions] [rounds]`; 1,000,000 and 15 by default. A figure is microseconds per session that is found.
+
+use level_session::{
+    FjallStore, Keyring, SessionData, Sessions, Value,
+    store::{Clock, Digest, FieldName, Loaded, Select, Store, Timestamp, Write},
+    value::index_entry,
+};
+use level_session_benches::{
+    compare::Race,
+    machine, stored,
+    table::{Table, micros, times},
+};
+use std::env;
+
+/// How many sessions each user has.
+const SIZES: [u64; 3] = [1, 10, 100];
+
+#[derive(SessionData)]
+#[allow(dead_code, reason = "its keys are used")]
+struct Shop {
+    #[session(index)]
+    user_id: Option<u64>,
+    device: Option<String>,
+}
+
+type Runtime = tokio::runtime::Runtime;
+
+fn main() {
+    let mut given = env::args().skip(1).map(|n| n.parse().expect("a number"));
+    let sessions: u64 = given.next().unwrap_or(1_000_000);
+    let rounds = given.next().unwrap_or(15) as usize;
+    println!(
+        "{}; {sessions} sessions, best of {rounds} rounds.\n",
+        machine::line()
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without I/O");
+    let mut table = Table::new(
+        ["fjall", "sessions of a user", "read one field of each", "find", "find, with a field", "ratio"]
+            .map(str::to_owned),
+    );
+    for (title, cached) in [("default cache", None), ("no cache", Some(0))] {
+        for size in SIZES {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let store = FjallStore::builder();
+            let store = match cached {
+                None => store,
+                Some(sessions) => store.cache_sessions(sessions),
+            };
+            let store = store.open(dir.path()).expect("a new directory");
+            fill(&runtime, &store, sessions, size);
+            let figures = measure(&runtime, store, sessions, size, rounds);
+            let [read, find, find_with] = figures.map(|nanos| nanos / size as f64);
+            table.row(
+                [
+                    title.to_owned(),
+                    size.to_string(),
+                    micros(read),
+                    micros(find),
+                    micros(find_with),
+                    times(find_with, read),
+                ],
+            );
+        }
+    }
+    println!("{table}");
+}
+
+/// The number of the session that is `n`th of a user: those of one user were made far apart.
+fn number(user: u64, n: u64, users: u64) -> u64 {
+    n * users + user
+}
+
+fn fill(runtime: &Runtime, store: &FjallStore, sessions: u64, size: u64) {
+    let now = Clock::system().now();
+    let users = sessions / size;
+    for n in 0..size {
+        for user in 0..users {
+            let value = Value::from(user).to_stored(None).expect("a number");
+            let entry = index_entry(&value).expect("it was made here");
+            let device = Value::from("a browser on a telephone");
+            let writes = [
+                Write::set(FieldName::from_static("user_id"), value).with_index(Some(entry)),
+                Write::set(
+                    FieldName::from_static("device"),
+                    device.to_stored(None).expect("a text"),
+                ),
+            ];
+            let lease = Some(stored::lease(now, 3_600_000));
+            let id = stored::digest(number(user, n, users));
+            runtime.block_on(stored::put(store, id, now, lease, &writes));
+        }
+    }
+}
+
+/// Nanoseconds for all sessions of a user: a read of each, a listing, and a listing with a field.
+fn measure(
+    runtime: &Runtime,
+    store: FjallStore,
+    sessions: u64,
+    size: u64,
+    rounds: usize,
+) -> [f64; 3] {
+    let users = sessions / size;
+    let keyring = Keyring::generate().expect("a generator");
+    let all = Sessions::new(store.clone(), keyring);
+    let now = Clock::system().now();
+    let step = |user: &mut u64| {
+        *user = (*user + 7_919) % users;
+        *user
+    };
+    // Each has users of its own, so that none finds in the cache what another has brought there.
+    let (mut a, mut b, mut c) = (0, users / 3, 2 * users / 3);
+    let per_round = (300 / size).max(5) as usize;
+    let mut race = Race::new();
+    race.add("read", per_round, |times| {
+        for _ in 0..times {
+            let user = step(&mut a);
+            for n in 0..size {
+                read(runtime, &store, stored::digest(number(user, n, users)), now);
+            }
+        }
+    });
+    race.add("find", per_round, |times| {
+        for _ in 0..times {
+            let user = step(&mut b);
+            assert_eq!(found(runtime, &all, user, false), size);
+        }
+    });
+    race.add("find with", per_round, |times| {
+        for _ in 0..times {
+            let user = step(&mut c);
+            assert_eq!(found(runtime, &all, user, true), size);
+        }
+    });
+    let rows = race.run(rounds);
+    let best: Vec<f64> = rows.iter().map(|(_, rounds)| rounds.best()).collect();
+    best.try_into().expect("three of them")
+}
+
+fn found(runtime: &Runtime, sessions: &Sessions, user: u64, with: bool) -> u64 {
+    runtime.block_on(async {
+        let mut listing = sessions.find(Shop::USER_ID, &user);
+        if with {
+            listing = listing.with(Shop::DEVICE);
+        }
+        let mut found = 0;
+        while let Some(page) = listing.next_page().await.expect("the disk works") {
+            found += page.len() as u64;
+        }
+        found
+    })
+}
+
+fn read(runtime: &Runtime, store: &dyn Store, id: Digest, now: Timestamp) {
+    let loaded = runtime.block_on(store.load(id, Select::Names(&["device"]), now));
+    let loaded = loaded.expect("the disk works");
+    assert!(matches!(loaded, Loaded::Live(_)));
+}
