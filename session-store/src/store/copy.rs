@@ -1,7 +1,7 @@
 //! Live sessions from one store to another.
 
-use super::{Commit, Loaded, Outcome, Select, Step, Store, Write};
-use crate::{clock::Timestamp, error::Result, schema::Schema, value};
+use super::{Commit, Loaded, Select, Snapshot, Step, Store, Write};
+use crate::{clock::Timestamp, digest::Digest, error::Result, schema::Schema, value};
 
 /// Copies every session that lives at `now` from one store to another, under the ids and with the times that they have:
 /// nobody is signed out, and nobody's timeouts start anew. Sessions that the target knows already are left alone.
@@ -27,21 +27,7 @@ pub async fn copy(
             let Loaded::Live(snapshot) = from.load(id, Select::All, now).await? else {
                 continue; // it ended meanwhile
             };
-            let meta = snapshot.meta;
-            let fields = snapshot.fields.into_all().unwrap_or_default();
-            let mut writes = Vec::with_capacity(fields.len());
-            for (field, bytes) in fields {
-                let def = schemas.iter().find_map(|schema| schema.find(&field));
-                let index = def
-                    .filter(|def| def.is_index())
-                    .map(|_| value::index_entry(&bytes))
-                    .transpose()
-                    .map_err(|cause| cause.on_field(field.clone()))?;
-                writes.push(Write::set(field, bytes).with_index(index));
-            }
-            let step = Step::create(meta.created, meta.lease);
-            let commit = Commit::new(id, now, step).with_writes(&writes);
-            if let Outcome::Done(_) = to.commit(commit).await? {
+            if copy_one(id, snapshot, to, schemas, now).await? {
                 copied += 1;
             }
         }
@@ -50,4 +36,29 @@ pub async fn copy(
             return Ok(copied);
         }
     }
+}
+
+/// Creates a session as it stands in another store; `false` if the target knows its id already.
+pub(super) async fn copy_one(
+    id: Digest,
+    snapshot: Snapshot,
+    to: &dyn Store,
+    schemas: &[&'static Schema],
+    now: Timestamp,
+) -> Result<bool> {
+    let meta = snapshot.meta;
+    let fields = snapshot.fields.into_all().unwrap_or_default();
+    let mut writes = Vec::with_capacity(fields.len());
+    for (field, bytes) in fields {
+        let def = schemas.iter().find_map(|schema| schema.find(&field));
+        let index = def
+            .filter(|def| def.is_index())
+            .map(|_| value::index_entry(&bytes))
+            .transpose()
+            .map_err(|cause| cause.on_field(field.clone()))?;
+        writes.push(Write::set(field, bytes).with_index(index));
+    }
+    let step = Step::create(meta.created, meta.lease);
+    let commit = Commit::new(id, now, step).with_writes(&writes);
+    Ok(to.commit(commit).await?.is_done())
 }

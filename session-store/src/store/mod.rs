@@ -10,6 +10,7 @@ mod lease;
 mod loaded;
 pub mod local;
 mod memory;
+mod moving;
 pub mod rules;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -26,6 +27,7 @@ pub use future::StoreFuture;
 pub use lease::{Lease, Lifetime, Timeouts, Use};
 pub use loaded::{Answer, Cursor, Fields, Found, Loaded, Page, Select, Snapshot, Swept};
 pub use memory::MemoryStore;
+pub use moving::Moving;
 pub use watch::{Watch, WatchList};
 pub use wrapper::Wrapper;
 

@@ -1,6 +1,7 @@
 //! The store of this crate under the conformance suite, and the suite itself.
 
 mod broken;
+mod moving;
 
 use super::MemoryStore;
 use crate::{

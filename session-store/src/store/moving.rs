@@ -1,0 +1,297 @@
+//! From one store to another while the application runs.
+
+use super::{
+    Abilities, Commit, Cursor, Fields, Found, Loaded, Outcome, Page, Select, Snapshot, Step, Store,
+    StoreFuture, Swept, Watch, copy::copy_one, rules,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    digest::{Digest, Home},
+    error::Result,
+    schema::Schema,
+};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+/// How many sessions are moved between two looks at the progress.
+const PAGE: usize = 256;
+
+/// Moves sessions from one store to another while an application uses them: nobody is signed out, and nothing that a
+/// request changes is lost.
+///
+/// A session is moved when it is first used, and [`move_all`](Self::move_all) moves the others. From then on it is in the
+/// new store alone. Deploy the application with a `Moving` in the place of its store, let `move_all` finish, then deploy it
+/// with the new store.
+///
+/// Every process that uses the old store has to have this in its place: one that still changes sessions in the old store
+/// changes what may have been moved. An embedded store has one process anyway.
+///
+/// While it lasts:
+/// - A load or a commit of a session that is in neither store asks both.
+/// - A request with the former id of a session that was renewed within its grace before the move began can read, and gets
+///   an error if it changes something. With no grace, the default, there is no such request.
+/// - Sessions that are found by index, and those that a limit counts, are moved first.
+///
+/// ```
+/// # use level_session_store::{Clock, MemoryStore, Moving, Schema};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session_store::Result<()> {
+/// # let (embedded, shared) = (MemoryStore::new(), MemoryStore::new());
+/// # let schemas: Vec<&'static Schema> = Vec::new();
+/// let store = Moving::new(embedded, shared).with_schemas(&schemas);
+/// // Sessions::builder(store.clone(), keyring) ..
+/// let moved = store.move_all(&Clock::system(), |moved| println!("{moved} sessions")).await?;
+/// # assert_eq!(moved, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Moving(Arc<Both>);
+
+#[derive(Clone)]
+struct Both {
+    from: Arc<dyn Store>,
+    to: Arc<dyn Store>,
+    schemas: Vec<&'static Schema>,
+}
+
+/// What has become of a session of the old store.
+enum Moved {
+    /// It is in the new one.
+    ToNew,
+    /// It stays, and this is known of it.
+    No(Loaded),
+}
+
+impl Moving {
+    /// From a store to another one.
+    pub fn new(from: impl Store, to: impl Store) -> Self {
+        Self(Arc::new(Both {
+            from: Arc::new(from),
+            to: Arc::new(to),
+            schemas: Vec::new(),
+        }))
+    }
+
+    /// The schemas of the structs that declare indexed fields, as for [`copy`](super::copy): without them, moved sessions
+    /// are not found by index until they are written.
+    #[must_use]
+    pub fn with_schemas(self, schemas: &[&'static Schema]) -> Self {
+        let mut both = Arc::unwrap_or_clone(self.0);
+        both.schemas = schemas.to_vec();
+        Self(Arc::new(both))
+    }
+
+    /// Moves all sessions, and tells `progress` from time to time how many it has moved. Gives their number. Sessions that
+    /// end or expire meanwhile are not counted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) of either store; what was moved stays moved, and the call can be
+    /// repeated.
+    pub async fn move_all(&self, clock: &Clock, mut progress: impl FnMut(usize)) -> Result<usize> {
+        let mut moved = 0;
+        let mut after = None;
+        loop {
+            let page = self.0.from.page(after.as_ref(), PAGE, clock.now()).await?;
+            for &id in &page.items {
+                if let Moved::ToNew = self.0.bring(id, clock.now()).await? {
+                    moved += 1;
+                }
+            }
+            progress(moved);
+            after = page.next;
+            if after.is_none() {
+                return Ok(moved);
+            }
+        }
+    }
+}
+
+impl Both {
+    /// Moves a session that is in the old store. It is there until it is in the new one, and if it is in both, it counts
+    /// there: whatever ends it ends it in both.
+    async fn bring(&self, id: Digest, now: Timestamp) -> Result<Moved> {
+        match self.from.load(id, Select::All, now).await? {
+            Loaded::Live(snapshot) if !snapshot.by_former_id => {
+                copy_one(id, snapshot, &*self.to, &self.schemas, now).await?;
+                self.end_in_old(id, now).await?;
+                Ok(Moved::ToNew)
+            }
+            known => Ok(Moved::No(known)),
+        }
+    }
+
+    /// Moves all sessions with an index entry.
+    async fn bring_all(&self, field: &str, entry: &[u8], now: Timestamp) -> Result<()> {
+        loop {
+            let page = self.from.find(field, entry, None, PAGE, now).await?;
+            if page.items.is_empty() && page.next.is_none() {
+                return Ok(());
+            }
+            for found in &page.items {
+                self.bring(found.id, now).await?;
+            }
+        }
+    }
+
+    async fn end_in_old(&self, id: Digest, now: Timestamp) -> Result<()> {
+        let end = Commit::new(id, now, Step::Destroy);
+        self.from.commit(end).await.map(drop)
+    }
+
+    async fn load(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Result<Loaded> {
+        match self.to.load(id, select, now).await? {
+            Loaded::Missing => {}
+            known => return Ok(known),
+        }
+        let known = match self.bring(id, now).await? {
+            Moved::ToNew => Loaded::Missing,
+            Moved::No(known) => known,
+        };
+        // Another request may have moved it meanwhile, which is an end in the old store.
+        match (self.to.load(id, select, now).await?, known) {
+            (Loaded::Missing, Loaded::Live(snapshot)) => {
+                let fields = match select {
+                    Select::Nothing => Fields::nothing(),
+                    _ => snapshot.fields,
+                };
+                let snapshot = Snapshot::new(snapshot.meta, fields);
+                Ok(Loaded::Live(snapshot.with_by_former_id(true)))
+            }
+            (Loaded::Missing, known) => Ok(known),
+            (loaded, _) => Ok(loaded),
+        }
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<Outcome> {
+        let (id, now) = (commit.id, commit.now);
+        for limit in commit.limits {
+            self.bring_all(&limit.field, &limit.entry, now).await?;
+        }
+        match commit.step {
+            Step::Create { .. } => match self.from.load(id, Select::Nothing, now).await? {
+                Loaded::Missing => self.to.commit(commit).await,
+                _ => Ok(Outcome::Exists),
+            },
+            // Most sessions in use were moved by their first use.
+            Step::Keep { .. } => match self.to.commit(commit).await? {
+                Outcome::Gone => {
+                    self.bring(id, now).await?;
+                    self.to.commit(commit).await
+                }
+                outcome => Ok(outcome),
+            },
+            // What a move that was cut off left in the old store must not outlive the session.
+            _ => {
+                self.bring(id, now).await?;
+                self.to.commit(commit).await
+            }
+        }
+    }
+
+    async fn page(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Digest>> {
+        let (tag, inner) = match after.map(Cursor::as_bytes) {
+            None => (OLD, None),
+            Some([OLD]) => (NEW, None),
+            Some([tag @ (OLD | NEW), inner @ ..]) => (*tag, Some(Cursor::new(inner))),
+            Some(_) => return Err(rules::foreign_cursor()),
+        };
+        let store = if tag == OLD { &self.from } else { &self.to };
+        let page = store.page(inner.as_ref(), limit, now).await?;
+        let next = match page.next {
+            Some(next) => Some(Cursor::new([&[tag], next.as_bytes()].concat())),
+            None => (tag == OLD).then(|| Cursor::new([OLD])),
+        };
+        Ok(Page::new(page.items, next))
+    }
+}
+
+/// What a cursor begins with: sessions of the old store come first, so that one which is moved meanwhile is listed twice
+/// rather than not at all. A cursor of nothing but `OLD` is the beginning of the new store.
+const OLD: u8 = 0;
+const NEW: u8 = 1;
+
+impl Store for Moving {
+    fn load<'a>(
+        &'a self,
+        id: Digest,
+        select: Select<'a>,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Loaded> {
+        StoreFuture::boxed(self.0.load(id, select, now))
+    }
+
+    fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
+        StoreFuture::boxed(self.0.commit(commit))
+    }
+
+    fn home(&self, id: Digest) -> Home {
+        self.0.to.home(id)
+    }
+
+    fn find<'a>(
+        &'a self,
+        field: &'a str,
+        entry: &'a [u8],
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Page<Found>> {
+        StoreFuture::boxed(async move {
+            self.0.bring_all(field, entry, now).await?;
+            self.0.to.find(field, entry, after, limit, now).await
+        })
+    }
+
+    fn page<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Page<Digest>> {
+        StoreFuture::boxed(self.0.page(after, limit, now))
+    }
+
+    fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept> {
+        StoreFuture::boxed(async move {
+            let old = self.0.from.sweep(now, limit).await?;
+            let new = self.0.to.sweep(now, limit).await?;
+            Ok(Swept::new(
+                old.sessions + new.sessions,
+                old.more || new.more,
+            ))
+        })
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        StoreFuture::boxed(async move {
+            let old = self.0.from.close().await;
+            self.0.to.close().await.and(old)
+        })
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.0.to.abilities()
+    }
+
+    fn watch_expired(&self, watch: Weak<Watch>) {
+        self.0.from.watch_expired(Weak::clone(&watch));
+        self.0.to.watch_expired(watch);
+    }
+
+    /// The old store would tell of each session that is moved.
+    fn watch_ended(&self, watch: Weak<Watch>) {
+        self.0.to.watch_ended(watch);
+    }
+}
+
+impl fmt::Debug for Moving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Moving").finish_non_exhaustive()
+    }
+}
