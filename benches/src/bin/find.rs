@@ -38,73 +38,94 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime without I/O");
-    let mut table = Table::new(
-        ["fjall", "sessions of a user", "read one field of each", "find", "find, with a field", "ratio"]
-            .map(str::to_owned),
-    );
+    let mut table = Table::new([
+        "fjall",
+        "sessions of a user",
+        "read one field of each",
+        "find",
+        "find, with a field",
+        "ratio",
+    ]);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let groups = SIZES.map(|size| Group::new(size, sessions / SIZES.len() as u64));
+    let store = FjallStore::open(dir.path()).expect("a new directory");
+    groups.iter().for_each(|group| group.fill(&runtime, &store));
+    runtime.block_on(store.close()).expect("the disk works");
+    drop(store);
     for (title, cached) in [("default cache", None), ("no cache", Some(0))] {
-        for size in SIZES {
-            let dir = tempfile::tempdir().expect("a temporary directory");
-            let store = FjallStore::builder();
-            let store = match cached {
-                None => store,
-                Some(sessions) => store.cache_sessions(sessions),
-            };
-            let store = store.open(dir.path()).expect("a new directory");
-            fill(&runtime, &store, sessions, size);
-            let figures = measure(&runtime, store, sessions, size, rounds);
-            let [read, find, find_with] = figures.map(|nanos| nanos / size as f64);
-            table.row(
-                [
-                    title.to_owned(),
-                    size.to_string(),
-                    micros(read),
-                    micros(find),
-                    micros(find_with),
-                    times(find_with, read),
-                ],
-            );
+        let store = FjallStore::builder();
+        let store = match cached {
+            None => store,
+            Some(sessions) => store.cache_sessions(sessions),
+        };
+        let store = store.open(dir.path()).expect("it was closed");
+        for group in &groups {
+            let figures = measure(&runtime, &store, group, rounds);
+            let [read, find, find_with] = figures.map(|nanos| nanos / group.size as f64);
+            table.row([
+                title.to_owned(),
+                group.size.to_string(),
+                micros(read),
+                micros(find),
+                micros(find_with),
+                times(find_with, read),
+            ]);
         }
+        runtime.block_on(store.close()).expect("the disk works");
     }
     println!("{table}");
 }
 
-/// The number of the session that is `n`th of a user: those of one user were made far apart.
-fn number(user: u64, n: u64, users: u64) -> u64 {
-    n * users + user
+/// Users of so many sessions each.
+struct Group {
+    size: u64,
+    users: u64,
 }
 
-fn fill(runtime: &Runtime, store: &FjallStore, sessions: u64, size: u64) {
-    let now = Clock::system().now();
-    let users = sessions / size;
-    for n in 0..size {
-        for user in 0..users {
-            let value = Value::from(user).to_stored(None).expect("a number");
-            let entry = index_entry(&value).expect("it was made here");
-            let device = Value::from("a browser on a telephone");
-            let writes = [
-                Write::set(FieldName::from_static("user_id"), value).with_index(Some(entry)),
-                Write::set(
-                    FieldName::from_static("device"),
-                    device.to_stored(None).expect("a text"),
-                ),
-            ];
-            let lease = Some(stored::lease(now, 3_600_000));
-            let id = stored::digest(number(user, n, users));
-            runtime.block_on(stored::put(store, id, now, lease, &writes));
+impl Group {
+    fn new(size: u64, sessions: u64) -> Self {
+        let users = sessions / size;
+        Self { size, users }
+    }
+
+    fn user_id(&self, user: u64) -> u64 {
+        self.size * 1_000_000_000 + user
+    }
+
+    /// The digest of the `n`th session of a user: those of one user were made far apart.
+    fn session(&self, user: u64, n: u64) -> Digest {
+        stored::digest(self.user_id(n * self.users + user))
+    }
+
+    fn fill(&self, runtime: &Runtime, store: &FjallStore) {
+        let now = Clock::system().now();
+        for n in 0..self.size {
+            for user in 0..self.users {
+                let value = Value::from(self.user_id(user)).to_stored(None);
+                let value = value.expect("a number");
+                let entry = index_entry(&value).expect("it was made here");
+                let device = Value::from("a browser on a telephone").to_stored(None);
+                let device = device.expect("a text");
+                let writes = [
+                    Write::set(FieldName::from_static("user_id"), value).with_index(Some(entry)),
+                    Write::set(FieldName::from_static("device"), device),
+                ];
+                let lease = Some(stored::lease(now, 3_600_000));
+                runtime.block_on(stored::put(
+                    store,
+                    self.session(user, n),
+                    now,
+                    lease,
+                    &writes,
+                ));
+            }
         }
     }
 }
 
 /// Nanoseconds for all sessions of a user: a read of each, a listing, and a listing with a field.
-fn measure(
-    runtime: &Runtime,
-    store: FjallStore,
-    sessions: u64,
-    size: u64,
-    rounds: usize,
-) -> [f64; 3] {
-    let users = sessions / size;
+fn measure(runtime: &Runtime, store: &FjallStore, group: &Group, rounds: usize) -> [f64; 3] {
+    let Group { size, users } = *group;
     let keyring = Keyring::generate().expect("a generator");
     let all = Sessions::new(store.clone(), keyring);
     let now = Clock::system().now();
@@ -120,20 +141,20 @@ fn measure(
         for _ in 0..times {
             let user = step(&mut a);
             for n in 0..size {
-                read(runtime, &store, stored::digest(number(user, n, users)), now);
+                read(runtime, store, group.session(user, n), now);
             }
         }
     });
     race.add("find", per_round, |times| {
         for _ in 0..times {
             let user = step(&mut b);
-            assert_eq!(found(runtime, &all, user, false), size);
+            assert_eq!(found(runtime, &all, group.user_id(user), false), size);
         }
     });
     race.add("find with", per_round, |times| {
         for _ in 0..times {
             let user = step(&mut c);
-            assert_eq!(found(runtime, &all, user, true), size);
+            assert_eq!(found(runtime, &all, group.user_id(user), true), size);
         }
     });
     let rows = race.run(rounds);
