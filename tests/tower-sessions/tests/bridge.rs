@@ -396,10 +396,21 @@ async fn a_record_stays_with_its_session() {
         world.store.save(&record).await,
         Err(Error::Encode(_))
     ));
-    // One that lives, or ended long ago, is not made once more.
+    // One that lives, or ended long ago, is not made once more: neither one that was loaded nor one that was made.
     let mut copy = world.load(one).await;
     copy.id = Id::default();
     assert!(world.store.create(&mut copy).await.is_err());
+    let mut made = Record {
+        id: Id::default(),
+        data: [("a".to_owned(), json!(3))].into(),
+        expiry_date: world.later(HOUR),
+    };
+    world.store.create(&mut made).await.unwrap();
+    let id = std::mem::take(&mut made.id);
+    assert!(world.store.create(&mut made).await.is_err());
+    world.store.delete(&id).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    assert!(world.store.create(&mut made).await.is_err());
     assert_eq!(world.holds(two).await, Some(json!({ "a": 2 })));
 }
 
