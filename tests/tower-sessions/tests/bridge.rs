@@ -295,8 +295,12 @@ async fn expiry_is_theirs() {
     world.store.save(&record).await.unwrap();
     assert_eq!(world.load(id).await.expiry_date, record.expiry_date);
 
+    // A request that lasts, and has made it live longer itself.
+    world.clock.advance(2 * HOUR);
+    world.store.save(&record).await.unwrap();
+
     // Shorter than it was idle.
-    world.clock.advance(5 * HOUR);
+    world.clock.advance(3 * HOUR);
     let mut record = world.load(id).await;
     record.expiry_date = world.later(Duration::from_secs(2));
     world.store.save(&record).await.unwrap();

@@ -133,8 +133,12 @@ impl BridgeStore {
         let loaded = Loaded::of(data)?;
         let (id, seen) = match &loaded {
             Some(loaded) if !ids.contains(&loaded.id) => return Err(foreign()),
-            Some(loaded) if loaded.expires <= now => return Err(gone()),
-            Some(loaded) => (loaded.id.digest(), loaded.seen),
+            Some(loaded) if now < loaded.expires => (loaded.id.digest(), loaded.seen),
+            // Unless a save has made it live longer since.
+            Some(loaded) => {
+                let id = loaded.id.digest();
+                (id, self.life(id).await?.ok_or_else(gone)?.0)
+            }
             None => match self.cleared(ids).await? {
                 Some(found) => found,
                 // To clear what has ended is done already, and nothing comes to life by it.
