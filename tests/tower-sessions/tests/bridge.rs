@@ -496,3 +496,36 @@ async fn of_many_requests_at_once_every_key_is_kept() {
     assert_eq!(client.get("/count").await.body, REQUESTS.to_string());
     server.abort();
 }
+
+/// Prevents: an id or a value in a log (S08).
+#[tokio::test]
+async fn nothing_that_is_printed_shows_an_id_or_a_value() {
+    use level_session_tower_sessions::{SessionId, TowerSessionLayer};
+    let world = World::new();
+    let id = world
+        .stored(json!({ "login": {"user": 7, "diary": "dear diary"} }))
+        .await;
+    let found = world.store.find("login", &7).await.unwrap();
+    let mut record = world.load(id).await;
+    record
+        .data
+        .insert("level-session:x".into(), json!("dear diary"));
+    let refused = world.store.save(&record).await.unwrap_err();
+    world.store.delete(&id).await.unwrap();
+    record.data.remove("level-session:x");
+    let gone = world.store.save(&record).await.unwrap_err();
+    let printed = format!(
+        "{:?} {:?} {:?} {found:?} {:?} {refused} {refused:?} {gone} {gone:?}",
+        world.store,
+        BridgeStore::builder(MemoryStore::new()).with_index("login", "/user"),
+        SessionId::from(id),
+        TowerSessionLayer::new(),
+    );
+    assert!(printed.len() > 500, "{printed}");
+    let secrets =
+        [id, record.id].map(|id| [id.to_string(), id.0.to_string(), format!("{:x}", id.0)]);
+    for secret in secrets.as_flattened() {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    assert!(!printed.contains("dear diary"), "{printed}");
+}
