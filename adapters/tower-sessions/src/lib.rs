@@ -26,7 +26,7 @@
 //! # How a record is kept
 //! Each key of a record is a field of its own. tower-sessions hands over whole records, so a record that was loaded
 //! carries what it was loaded from: under the key `level-session:loaded`, a hash for each field. Saving compares, and
-//! writes the keys that have changed. The entry travels with the record, also through another process.
+//! writes the keys that have changed.
 //!
 //! - Of two requests that change *one* key the last one wins, as in tower-sessions. A request that saves more than once
 //!   writes again each time what it has changed since it loaded.

@@ -1,13 +1,17 @@
 //! A record of tower-sessions as fields, and what has changed of it.
 
-use crate::index::{Index, encode, entry};
-use level_session_store::{
-    Bytes, Digest, Error, ErrorKind, FieldName, RESERVED_PREFIX, Result, Timestamp, Write,
-    value::Stored,
+use crate::{
+    id::SessionId,
+    index::{Index, encode, entry},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use level_session_store::{
+    Bytes, Error, ErrorKind, FieldName, RESERVED_PREFIX, Result, Timestamp, Write, value::Stored,
+};
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasher as _, RandomState},
+};
 use time::OffsetDateTime;
 
 /// The keys of a record.
@@ -21,60 +25,70 @@ pub(crate) const EXPIRY: FieldName = FieldName::from_static("level-session:tower
 /// The most bytes of a key, as for every session.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// What a record was loaded from. It travels in the record.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Loaded {
-    /// The session, as the digest of its id in hexadecimal.
-    of: String,
-    /// Its last use that was written down before: milliseconds.
-    pub(crate) seen: u64,
-    /// When it expires: milliseconds.
-    pub(crate) expires: u64,
-    /// Whether the request has made the session.
-    pub(crate) made: bool,
-    /// A hash of each field.
-    fields: BTreeMap<String, u64>,
-}
-
 /// What became of one key of a record.
 pub(crate) enum Change {
     Set(Bytes),
     Removed,
 }
 
-impl Loaded {
-    /// Puts the entry into a record that holds what is stored.
-    pub(crate) fn put(
-        data: &mut Data,
-        id: Digest,
-        seen: Timestamp,
-        expiry: OffsetDateTime,
-        made: bool,
-    ) -> Result<()> {
-        let mut fields = BTreeMap::new();
-        for (key, value) in data.iter().filter(|(key, _)| *key != LOADED) {
-            // Not of the bytes that are stored: those may be in another order.
-            let bytes = encode(value).map_err(|cause| cause.on_field(key.clone()))?;
-            fields.insert(key.clone(), hash(&bytes));
-        }
-        let loaded = Self {
-            of: hex(id),
-            seen: seen.as_millis(),
-            expires: millis(expiry).as_millis(),
-            made,
-            fields,
-        };
-        let loaded = serde_json::to_value(loaded).map_err(|cause| {
-            Error::new(ErrorKind::Encode, "a record's own entry").because(cause)
-        })?;
-        data.insert(LOADED.to_owned(), loaded);
-        Ok(())
-    }
+/// What a record was loaded from. It travels in the record, as an entry of its own.
+pub(crate) struct Loaded<'a> {
+    /// The session.
+    pub(crate) id: SessionId,
+    /// Its last use that was written down before.
+    pub(crate) seen: Timestamp,
+    /// When it expires.
+    pub(crate) expires: Timestamp,
+    /// Whether the request has made the session.
+    pub(crate) made: bool,
+    /// A hash of each field.
+    fields: &'a Map<String, Value>,
+}
 
+/// Puts the entry into a record that holds what is stored.
+pub(crate) fn note_loaded(
+    data: &mut Data,
+    id: SessionId,
+    seen: Timestamp,
+    expiry: OffsetDateTime,
+    made: bool,
+    hashing: &RandomState,
+) {
+    let own = data.iter().filter(|(key, _)| *key != LOADED);
+    let fields: Map<_, _> = own
+        .map(|(key, value)| (key.clone(), hashing.hash_one(value).into()))
+        .collect();
+    let [high, low] = [id.0 >> 64, id.0].map(|half| half as u64);
+    let entry: Vec<Value> = vec![
+        high.into(),
+        low.into(),
+        seen.as_millis().into(),
+        millis(expiry).as_millis().into(),
+        made.into(),
+        fields.into(),
+    ];
+    data.insert(LOADED.to_owned(), entry.into());
+}
+
+impl<'a> Loaded<'a> {
     /// The entry of a record; `None` if it was made anew or cleared.
-    pub(crate) fn of(data: &Data) -> Result<Option<Self>> {
-        let read = |value| Self::deserialize(value);
-        data.get(LOADED).map(read).transpose().map_err(|_| {
+    pub(crate) fn of(data: &'a Data) -> Result<Option<Self>> {
+        let Some(entry) = data.get(LOADED) else {
+            return Ok(None);
+        };
+        let read = || {
+            let [high, low, seen, expires, made, fields] = &entry.as_array()?[..] else {
+                return None;
+            };
+            Some(Self {
+                id: SessionId(i128::from(high.as_u64()?) << 64 | i128::from(low.as_u64()?)),
+                seen: Timestamp::from_millis(seen.as_u64()?),
+                expires: Timestamp::from_millis(expires.as_u64()?),
+                made: made.as_bool()?,
+                fields: fields.as_object()?,
+            })
+        };
+        read().map(Some).ok_or_else(|| {
             Error::new(
                 ErrorKind::Encode,
                 format!("the record's key `{LOADED}` belongs to its store: choose another key"),
@@ -82,32 +96,23 @@ impl Loaded {
         })
     }
 
-    /// Whether the record was loaded under this id.
-    pub(crate) fn is_of(&self, id: Digest) -> bool {
-        self.of == hex(id)
-    }
-
-    /// The digest that it was loaded under.
-    pub(crate) fn id(&self) -> Option<Digest> {
-        let mut bytes = [0; 32];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(self.of.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Digest::from_bytes(bytes))
-    }
-
-    fn had(&self, key: &str, bytes: &[u8]) -> bool {
-        self.fields.get(key) == Some(&hash(bytes))
+    fn had(&self, key: &str, value: &Value, hashing: &RandomState) -> bool {
+        let hash = self.fields.get(key).and_then(Value::as_u64);
+        hash == Some(hashing.hash_one(value))
     }
 }
 
 /// What has changed of a record since it was loaded; all of it, if it was not.
-pub(crate) fn changes(data: &Data, loaded: Option<&Loaded>) -> Result<BTreeMap<FieldName, Change>> {
+pub(crate) fn changes(
+    data: &Data,
+    loaded: Option<&Loaded<'_>>,
+    hashing: &RandomState,
+) -> Result<BTreeMap<FieldName, Change>> {
     let mut changes = BTreeMap::new();
     for (key, value) in data.iter().filter(|(key, _)| *key != LOADED) {
-        let name = name(key)?;
-        let bytes = encode(value).map_err(|cause| cause.on_field(name.clone()))?;
-        if !loaded.is_some_and(|loaded| loaded.had(key, &bytes)) {
+        if !loaded.is_some_and(|loaded| loaded.had(key, value, hashing)) {
+            let name = name(key)?;
+            let bytes = encode(value).map_err(|cause| cause.on_field(name.clone()))?;
             changes.insert(name, Change::Set(bytes));
         }
     }
@@ -197,21 +202,4 @@ fn name(key: &str) -> Result<FieldName> {
         ErrorKind::Encode,
         format!("a key of the record {refused}"),
     ))
-}
-
-/// 64 bits: two values of one key that are taken for one another would have to be looked for.
-fn hash(bytes: &[u8]) -> u64 {
-    let digest = Digest::of("level-session/tower-sessions/loaded/1", bytes);
-    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-fn hex(id: Digest) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(64);
-    for byte in id.as_bytes() {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

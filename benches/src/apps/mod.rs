@@ -29,6 +29,7 @@ pub struct App {
 }
 
 /// The applications by name: `bare`, the same behind `a layer` that does next to nothing, `fjall`, `memory`, and the peers that were built in.
+/// With the peers there are `bridge-memory` and `bridge-fjall` as well, tower-sessions on our stores, for those who ask.
 pub const NAMES: &[&str] = &[
     "bare",
     "a layer",
@@ -61,6 +62,18 @@ impl App {
             "memory" => Self::new("memory", ours::router(ours::memory()), None).await,
             #[cfg(feature = "peers")]
             "tower-sessions" => Self::new("tower-sessions", tower_sessions::memory(), None).await,
+            #[cfg(feature = "peers")]
+            "bridge-memory" => {
+                let store = level_session::MemoryStore::new();
+                Self::new("bridge-memory", tower_sessions::bridge(store), None).await
+            }
+            #[cfg(feature = "peers")]
+            "bridge-fjall" => {
+                let dir = tempfile::tempdir().expect("a temporary directory");
+                let store = level_session::FjallStore::open(dir.path().join("sessions"));
+                let router = tower_sessions::bridge(store.expect("a new directory"));
+                Self::new("bridge-fjall", router, Some(dir)).await
+            }
             #[cfg(feature = "peers")]
             "axum_session" => Self::new("axum_session", axum_session::memory().await, None).await,
             #[cfg(feature = "sqlite")]

@@ -64,6 +64,13 @@ pub(super) fn memory() -> Router {
     router!(tower_sessions).layer(SessionManagerLayer::new(MemoryStore::default()))
 }
 
+/// Our stores under the same session: the first step of the way over.
+pub(super) fn bridge(store: impl level_session::store::Store) -> Router {
+    use ::tower_sessions::SessionManagerLayer;
+    let store = level_session_tower_sessions::BridgeStore::new(store);
+    router!(tower_sessions).layer(SessionManagerLayer::new(store))
+}
+
 /// SQLite in WAL mode with `synchronous=NORMAL`, which survives what our `Buffer` does; with moka in front if `cached`.
 #[cfg(feature = "sqlite")]
 pub(super) async fn sqlite(directory: &std::path::Path, cached: bool) -> Router {

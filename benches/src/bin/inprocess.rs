@@ -1,6 +1,6 @@
 //! A ready tower service, request after request, in one process: what each session library adds to bare axum.
 //!
-//! `inprocess [rounds]`; 40 by default.
+//! `inprocess [rounds [applications]]`; 40 by default, and all but those that are named on request. The first is `bare`.
 
 use level_session_benches::{
     apps::{App, NAMES},
@@ -20,9 +20,13 @@ async fn main() {
         .nth(1)
         .and_then(|n| n.parse().ok())
         .unwrap_or(40);
+    let mut names: Vec<String> = env::args().skip(2).collect();
+    if names.is_empty() {
+        names.extend(NAMES.iter().map(|name| (*name).to_owned()));
+    }
     let mut apps = Vec::new();
-    for name in NAMES {
-        apps.push(App::named(name).await);
+    for name in names {
+        apps.push(App::named(&name).await);
     }
     let mut measured = vec![vec![Rounds::default(); Workload::ALL.len()]; apps.len()];
     for round in 0..=rounds {

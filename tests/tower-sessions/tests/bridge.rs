@@ -295,8 +295,12 @@ async fn expiry_is_theirs() {
     world.store.save(&record).await.unwrap();
     assert_eq!(world.load(id).await.expiry_date, record.expiry_date);
 
+    // A request that lasts, and has made it live longer itself.
+    world.clock.advance(2 * HOUR);
+    world.store.save(&record).await.unwrap();
+
     // Shorter than it was idle.
-    world.clock.advance(5 * HOUR);
+    world.clock.advance(3 * HOUR);
     let mut record = world.load(id).await;
     record.expiry_date = world.later(Duration::from_secs(2));
     world.store.save(&record).await.unwrap();
@@ -396,10 +400,21 @@ async fn a_record_stays_with_its_session() {
         world.store.save(&record).await,
         Err(Error::Encode(_))
     ));
-    // One that lives, or ended long ago, is not made once more.
+    // One that lives, or ended long ago, is not made once more: neither one that was loaded nor one that was made.
     let mut copy = world.load(one).await;
     copy.id = Id::default();
     assert!(world.store.create(&mut copy).await.is_err());
+    let mut made = Record {
+        id: Id::default(),
+        data: [("a".to_owned(), json!(3))].into(),
+        expiry_date: world.later(HOUR),
+    };
+    world.store.create(&mut made).await.unwrap();
+    let id = std::mem::take(&mut made.id);
+    assert!(world.store.create(&mut made).await.is_err());
+    world.store.delete(&id).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    assert!(world.store.create(&mut made).await.is_err());
     assert_eq!(world.holds(two).await, Some(json!({ "a": 2 })));
 }
 
@@ -480,4 +495,37 @@ async fn of_many_requests_at_once_every_key_is_kept() {
     }
     assert_eq!(client.get("/count").await.body, REQUESTS.to_string());
     server.abort();
+}
+
+/// Prevents: an id or a value in a log (S08).
+#[tokio::test]
+async fn nothing_that_is_printed_shows_an_id_or_a_value() {
+    use level_session_tower_sessions::{SessionId, TowerSessionLayer};
+    let world = World::new();
+    let id = world
+        .stored(json!({ "login": {"user": 7, "diary": "dear diary"} }))
+        .await;
+    let found = world.store.find("login", &7).await.unwrap();
+    let mut record = world.load(id).await;
+    record
+        .data
+        .insert("level-session:x".into(), json!("dear diary"));
+    let refused = world.store.save(&record).await.unwrap_err();
+    world.store.delete(&id).await.unwrap();
+    record.data.remove("level-session:x");
+    let gone = world.store.save(&record).await.unwrap_err();
+    let printed = format!(
+        "{:?} {:?} {:?} {found:?} {:?} {refused} {refused:?} {gone} {gone:?}",
+        world.store,
+        BridgeStore::builder(MemoryStore::new()).with_index("login", "/user"),
+        SessionId::from(id),
+        TowerSessionLayer::new(),
+    );
+    assert!(printed.len() > 500, "{printed}");
+    let secrets =
+        [id, record.id].map(|id| [id.to_string(), id.0.to_string(), format!("{:x}", id.0)]);
+    for secret in secrets.as_flattened() {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    assert!(!printed.contains("dear diary"), "{printed}");
 }

@@ -51,6 +51,8 @@ struct Inner {
     /// What makes an id an alias, and an alias an id. A cookie that somebody has chosen is no alias of a session that
     /// they know.
     secret: i128,
+    /// What hashes the fields of a record that is loaded.
+    hashing: RandomState,
 }
 
 /// A session as tower-sessions knows it.
@@ -78,6 +80,7 @@ impl BridgeStore {
             clock,
             indexes,
             secret: secret(),
+            hashing: RandomState::new(),
         }))
     }
 
@@ -102,8 +105,8 @@ impl BridgeStore {
     /// Reads a session that lives.
     pub(crate) async fn load(&self, id: SessionId) -> Result<Option<Record>> {
         let now = self.now();
-        let digest = id.digest();
-        let Known::Live(found) = self.0.store.load(digest, Select::All, now).await? else {
+        let found = self.0.store.load(id.digest(), Select::All, now).await?;
+        let Known::Live(found) = found else {
             return Ok(None);
         };
         let seen = found.meta.lease.seen;
@@ -113,7 +116,7 @@ impl BridgeStore {
             return Ok(None);
         };
         let mut data = record::data(&fields)?;
-        Loaded::put(&mut data, digest, seen, expiry, false)?;
+        record::note_loaded(&mut data, id, seen, expiry, false, &self.0.hashing);
         let id = self.alias(id);
         Ok(Some(Record { id, data, expiry }))
     }
@@ -126,14 +129,16 @@ impl BridgeStore {
         expiry: OffsetDateTime,
     ) -> Result<()> {
         let now = self.now();
-        let ids = [id.digest(), self.alias(id).digest()];
+        let ids = [id, self.alias(id)];
         let loaded = Loaded::of(data)?;
         let (id, seen) = match &loaded {
-            Some(loaded) if now.as_millis() < loaded.expires => {
-                let id = ids.into_iter().find(|id| loaded.is_of(*id));
-                (id.ok_or_else(foreign)?, Timestamp::from_millis(loaded.seen))
+            Some(loaded) if !ids.contains(&loaded.id) => return Err(foreign()),
+            Some(loaded) if now < loaded.expires => (loaded.id.digest(), loaded.seen),
+            // Unless a save has made it live longer since.
+            Some(loaded) => {
+                let id = loaded.id.digest();
+                (id, self.life(id).await?.ok_or_else(gone)?.0)
             }
-            Some(_) => return Err(gone()),
             None => match self.cleared(ids).await? {
                 Some(found) => found,
                 // To clear what has ended is done already, and nothing comes to life by it.
@@ -141,7 +146,7 @@ impl BridgeStore {
                 None => return Err(gone()),
             },
         };
-        let changes = record::changes(data, loaded.as_ref())?;
+        let changes = record::changes(data, loaded.as_ref(), &self.0.hashing)?;
         let mut writes = record::writes(changes, data, self.indexes())?;
         writes.push(record::expiry_field(expiry)?);
         let usage = Use::new(Timeouts::new(idle(expiry, seen, now)), Duration::ZERO);
@@ -155,8 +160,8 @@ impl BridgeStore {
     }
 
     /// The session of a record that was cleared, and its last use: the record says no longer whether it was loaded.
-    async fn cleared(&self, ids: [Digest; 2]) -> Result<Option<(Digest, Timestamp)>> {
-        for id in ids {
+    async fn cleared(&self, ids: [SessionId; 2]) -> Result<Option<(Digest, Timestamp)>> {
+        for id in ids.map(SessionId::digest) {
             if let Some((seen, _)) = self.life(id).await? {
                 return Ok(Some((id, seen)));
             }
@@ -180,14 +185,14 @@ impl BridgeStore {
             }
             Some(loaded) => {
                 // The request has made it, and nobody else had its id yet.
-                self.ended_just_now(loaded.id().ok_or_else(foreign)?, now)
-                    .await?;
+                self.ended_just_now(loaded.id.digest(), now).await?;
                 self.make(id, data, expiry, now, draw).await?
             }
             None => self.make(id, data, expiry, now, draw).await?,
         };
         *data = made;
-        Loaded::put(data, id.digest(), now, expiry, true)
+        record::note_loaded(data, *id, now, expiry, true, &self.0.hashing);
+        Ok(())
     }
 
     async fn make(
@@ -198,7 +203,11 @@ impl BridgeStore {
         now: Timestamp,
         draw: impl Fn() -> SessionId,
     ) -> Result<Data> {
-        let mut writes = record::writes(record::changes(data, None)?, data, self.indexes())?;
+        let mut writes = record::writes(
+            record::changes(data, None, &self.0.hashing)?,
+            data,
+            self.indexes(),
+        )?;
         writes.push(record::expiry_field(expiry)?);
         let step = Step::create(now, lifetime(expiry, now).lease(now, now));
         loop {
@@ -218,19 +227,19 @@ impl BridgeStore {
         &self,
         id: &mut SessionId,
         data: &Data,
-        loaded: &Loaded,
+        loaded: &Loaded<'_>,
         expiry: OffsetDateTime,
         now: Timestamp,
         draw: impl Fn() -> SessionId,
     ) -> Result<Data> {
-        let parked = self.parked(loaded.id().ok_or_else(foreign)?);
+        let parked = self.parked(loaded.id.digest());
         let found = self.0.store.load(parked, Select::All, now).await?;
         let Known::Live(Snapshot { fields, .. }) = found else {
             return Err(gone());
         };
         // Nobody else knows where it is parked, so this is what it holds until the commit.
         let held = fields.into_all().ok_or_else(broken)?;
-        let changes = record::changes(data, Some(loaded))?;
+        let changes = record::changes(data, Some(loaded), &self.0.hashing)?;
         let merged = merge(data, &changes, &held)?;
         let mut writes = record::writes(changes, data, self.indexes())?;
         writes.push(record::expiry_field(expiry)?);
