@@ -4,7 +4,7 @@ mod unit;
 mod versions;
 
 use http::{Request, Response, StatusCode};
-use level_session::UntypedSession;
+use level_session::{Session, UntypedSession};
 use std::{
     fmt,
     pin::Pin,
@@ -86,11 +86,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
-        let Some(session) = request.extensions().get::<UntypedSession>().cloned() else {
-            tracing::error!(
-                "this route has no `SessionLayer` round its `TowerSessionLayer`: add it to the router afterwards"
-            );
-            return Box::pin(self.inner.call(request));
+        let session: UntypedSession = match Session::<()>::from_extensions(request.extensions()) {
+            Ok(session) => (**session).clone(),
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "there is no session for tower-sessions: add a `SessionLayer` round the `TowerSessionLayer`"
+                );
+                return Box::pin(self.inner.call(request));
+            }
         };
         let sessions = Sessions::begin(&session, request.extensions_mut());
         let response = self.inner.call(request);
