@@ -3,6 +3,101 @@ local A, K = ARGV, KEYS
 local MANY = 4503599627370496 -- 2^52: sums and differences of smaller numbers are exact
 local unpack = table.unpack or unpack
 local call = redis.call
+
+-- What most commits are: fields of a session are set or removed, and its use is noted; or a session is made. Here is no
+-- table and no function more than it takes. Whatever is not plain goes on below, where nothing was written yet.
+local kind, guards, writes = A[2], 0, 0
+if kind ~= '' then
+  guards, writes = tonumber(A[7]), tonumber(A[8])
+end
+local items = 9
+local sets_at = items + 3 * guards
+local removes_at = sets_at + 2 * writes
+if kind == 'c' and guards == 0 and writes < 1000 and (A[5] == '' or writes <= tonumber(A[5])) then
+  local key = K[1]
+  if call('EXISTS', key) == 1 then return { 'E' } end
+  if writes == 0 then
+    call('HSET', key, 'h', A[4])
+  else
+    call('HSET', key, 'h', A[4], unpack(A, sets_at, removes_at - 1))
+  end
+  if A[6] ~= 'p' then call('PEXPIRE', key, A[6]) end
+  return A[4]
+elseif kind == 'k' and writes < 1000 then
+  local key, now, use, plain = K[1], tonumber(A[4]), A[6], true
+  local h, x
+  if guards == 0 then
+    local got = call('HMGET', key, 'h', 'x')
+    h, x = got[1], got[2]
+  else
+    local names = { 'h', 'x' }
+    for i = 0, guards - 1 do names[i + 3] = A[items + 3 * i] end
+    local got = call('HMGET', key, unpack(names))
+    h, x = got[1], got[2]
+    for i = 0, guards - 1 do
+      local p, value = items + 3 * i, got[i + 3]
+      if A[p + 1] == '1' then
+        if value ~= A[p + 2] then plain = false end
+      elseif value then
+        plain = false
+      end
+    end
+  end
+  if not h then return { 'G' } end
+  local created, started, seen, told, idle, absolute = string.match(h, '^L(%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%-?%d*)$')
+  if created and plain then
+    local before = h
+    started, told, idle, absolute = tonumber(started), tonumber(told), tonumber(idle), tonumber(absolute)
+    seen = started + tonumber(seen)
+    plain = now < MANY and seen + idle < MANY and told > -MANY and told < MANY and (absolute or 0) < MANY
+    if plain and (now >= seen + idle or absolute and now >= started + absolute) then return { 'G' } end
+    local ttl
+    if plain and use ~= '' then
+      local due, tells, forced, new_idle, new_absolute = string.match(use, '^(%d+) (%d)(%d) (%d+) (%-?%d*)')
+      due, new_idle, new_absolute = tonumber(due), tonumber(new_idle), tonumber(new_absolute)
+      plain = due and now + new_idle < MANY and seen + new_idle < MANY and (new_absolute or 0) < MANY
+      if plain then
+        if now >= seen + new_idle or new_absolute and now >= started + new_absolute then return { 'G' } end
+        told = seen + told
+        local last = tells == '1' and told or seen
+        if now > last and (forced == '1' or now - last >= due) or idle ~= new_idle or absolute ~= new_absolute then
+          if now > seen then seen = now end
+          if tells == '1' then told = seen end
+          h = string.format('L%s %.0f %.0f %.0f %.0f %s', created, started, seen - started, told - seen, new_idle,
+            new_absolute and string.format('%.0f', new_absolute) or '-')
+          local deadline = seen + new_idle
+          if new_absolute and started + new_absolute < deadline then deadline = started + new_absolute end
+          ttl = math.max(deadline - now + tonumber(string.match(use, '%d+$')), 1)
+          -- The index may have to follow.
+          if x and deadline > (tonumber(string.match(x, '^%d+')) or 0) then plain = false end
+        end
+      end
+    end
+    if plain and x then
+      for i = sets_at, removes_at - 2, 2 do
+        local field = string.sub(A[i], 2)
+        if string.find(x, #field .. ':' .. field, 1, true) then plain = false end
+      end
+      for i = removes_at, #A do
+        local field = string.sub(A[i], 2)
+        if string.find(x, #field .. ':' .. field, 1, true) then plain = false end
+      end
+    end
+    if plain and A[5] ~= '' then
+      local len = call('HLEN', key) - 1 - (x and 1 or 0)
+      plain = len + writes + #A - removes_at + 1 <= tonumber(A[5])
+    end
+    if plain then
+      -- What a full server refuses comes first: after another write it would let it pass.
+      if h ~= before then call('HSET', key, 'h', h) end
+      if writes > 0 then call('HSET', key, unpack(A, sets_at, removes_at - 1)) end
+      if removes_at <= #A then call('HDEL', key, unpack(A, removes_at)) end
+      if ttl then call('PEXPIRE', key, string.format('%.0f', ttl)) end
+      return h
+    end
+  end
+end
+
 local big = false
 
 -- A number; `n` is never. What is not exact is left to the caller to calculate.
@@ -89,12 +184,21 @@ local function before(a, b)
   return #a < #b
 end
 
-local step, now, ended_at, clear = A[1], num(A[2]), A[3], A[4]
-local post, ttl, horizon, horizon_ttl, mark_ttl = A[5], A[6], A[7], A[8], A[9]
-local due, flags, deploy_idle, deploy_absolute = A[10], A[11], A[12], A[13]
-local pre, base, slack, channel = A[14], A[15], tonumber(A[16]), A[17]
-local max_fields, dry, by_former_to, mark = tonumber(A[18]), A[19] == '1', A[20], A[21]
-local guards, writes, limits, first_index = tonumber(A[22]), tonumber(A[23]), tonumber(A[24]), tonumber(A[25])
+local H = {}
+for word in string.gmatch(A[1], '[^ ]+') do H[#H + 1] = word ~= '~' and word or '' end
+local step, now, ended_at, clear = H[1], num(H[2]), H[3], H[4]
+local ttl, horizon, horizon_ttl, mark_ttl = H[5], H[6], H[7], H[8]
+local due, flags, deploy_idle, deploy_absolute = H[9], H[10], H[11], H[12]
+local slack, max_fields, dry = tonumber(H[13]), tonumber(H[14]), H[15] == '1'
+local limits, first_index = tonumber(H[18]), tonumber(H[19])
+guards, writes = tonumber(H[16]), tonumber(H[17])
+local base, post, pre, channel, mark = A[3], '', '', '', ''
+if kind == '' then
+  post, pre, channel, mark = A[4], A[5], A[6], A[7]
+  items = 8
+elseif kind == 'c' then
+  post = A[4]
+end
 if step == 'C' or pre ~= '' then big = false end
 
 -- Until when a session is in the index: an idle period beyond its deadline.
@@ -119,25 +223,29 @@ local function needs(key)
 end
 
 -- What is read: the record, its entries, what is guarded, what is added to.
-local at = 26
 local names = { 'h', 'x' }
-local guard_at = at
-for i = 0, guards - 1 do names[#names + 1] = A[at + 3 * i] end
-at = at + 3 * guards
+local guard_at = items
+for i = 0, guards - 1 do names[#names + 1] = A[guard_at + 3 * i] end
+local at = guard_at + 3 * guards
 local W = {}
-for i = 1, writes do
-  local op = A[at]
-  if op == 'S' then
-    W[i] = { op, A[at + 1], A[at + 2], A[at + 3] }
-    at = at + 4
-  elseif op == 'R' then
-    W[i] = { op, A[at + 1] }
-    at = at + 2
-  else
-    W[i] = { op, A[at + 1], at + 2 }
-    names[#names + 1] = A[at + 1]
-    W[i].slot = #names
-    at = at + 10
+if kind ~= '' then
+  for i = sets_at, removes_at - 2, 2 do W[#W + 1] = { 'S', A[i], A[i + 1], '' } end
+  for i = removes_at, #A do W[#W + 1] = { 'R', A[i] } end
+else
+  for i = 1, writes do
+    local op = A[at]
+    if op == 'S' then
+      W[i] = { op, A[at + 1], A[at + 2], A[at + 3] }
+      at = at + 4
+    elseif op == 'R' then
+      W[i] = { op, A[at + 1] }
+      at = at + 2
+    else
+      W[i] = { op, A[at + 1], at + 2 }
+      names[#names + 1] = A[at + 1]
+      W[i].slot = #names
+      at = at + 10
+    end
   end
 end
 local limit_at = at

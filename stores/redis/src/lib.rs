@@ -1,4 +1,76 @@
-//! The Redis store.
+//! The store that several processes share: sessions in Redis, Valkey or a Redis Cluster.
+//!
+//! ```no_run
+//! # async fn connect() -> level_session_store::Result<()> {
+//! use level_session_redis::RedisStore;
+//!
+//! let store = RedisStore::connect("redis://sessions.internal:6379").await?;
+//! # let _: &dyn level_session_store::Store = &store;
+//! # Ok(()) }
+//! ```
+//!
+//! The same call opens a Cluster, by the URL of one of its nodes; [`RedisStoreBuilder::sentinel`] asks sentinels for the
+//! master. Needed is Redis 6.2 or newer, or Valkey.
+//!
+//! # What it costs
+//! A load is one command, a commit one script: one round trip each, for any number of fields. More take
+//! - a use or a write by a former id, for its grace: two;
+//! - a renewal that keeps an index entry which it does not set again, and once in an idle period the use of a session that
+//!   has one: two;
+//! - an addition whose numbers pass 2^52: two;
+//! - a commit within a [`Limit`](level_session_store::Limit): two or three on a single server, some ten on a Cluster;
+//! - a look-up by an index entry: two, to all nodes at the same time.
+//!
+//! # Never twice
+//! A commit is sent again only where the server says that it did not run it: the script is not known there, the slot has
+//! moved or is on its way, the cluster is down, the server is a replica or still reads its data. Where an answer is lost, the
+//! error says that the commit [may be stored](level_session_store::Error::may_be_stored), whole, and it is not sent again.
+//! A read whose answer is lost is tried once more.
+//!
+//! # The server
+//! ```text
+//! maxmemory-policy noeviction   # else a full server drops sessions, and the marks of ended ones
+//! appendonly yes                # else a restart loses sessions, or brings back ended ones
+//! min-replicas-to-write 1       # with replicas: a master that was cut off takes no writes
+//! ```
+//! The first two are looked at when the store connects: see [`Safety`]. A server whose memory is full refuses commits whole;
+//! reads, sign-outs and renewals go on.
+//!
+//! ## What a failover or a restored backup can undo
+//! | event | sessions and changes | sign-outs and renewals |
+//! |---|---|---|
+//! | the server's process ends, also by `kill -9`, with `appendonly yes` | kept, if they were answered | kept, if they were answered |
+//! | the same without it | all since the last snapshot are lost | an ended session of the snapshot lives again |
+//! | the machine loses power, `appendfsync everysec` (the server's default) | the last second is lost | an end of the last second may be undone |
+//! | the same, `appendfsync always` | kept, if they were answered | kept, if they were answered |
+//! | a replica takes the master's place | what it had not received is lost | an end that it had not received is undone: that session lives again, until it is ended once more or expires |
+//! | the same, with [`replicated`](RedisStoreBuilder::replicated) | as above ([`replicated_always`](RedisStoreBuilder::replicated_always): what was answered is at so many replicas) | what was answered is at so many replicas; another replica may still win the election |
+//! | a backup is restored | all since then are lost | **all ends since then are undone**: change the keys of the cookie's signature, or empty the store |
+//! | keys are evicted (`maxmemory-policy` other than `noeviction`) | sessions vanish | the mark of an end may vanish: a request in flight then makes a new session instead of an error |
+//!
+//! # A Cluster
+//! Sessions are kept at 64 homes, each of which is one slot, spread evenly: so a commit, a renewal too, is one script at one
+//! node. That tells who knows an old id 6 of the 192 bits of the new one. Slots may migrate while the store is in use.
+//! Limits are [not exact](level_session_store::Abilities::exact_limits) there: sign-ins of one user take turns by a lock that
+//! lasts 5 s, and whoever is held up for longer may pass a limit, until the next sign-in puts that right. A listing of all
+//! sessions (for [`copy`](level_session_store::copy)) may miss those whose slot migrates meanwhile.
+//!
+//! # The server's user
+//! ```text
+//! ACL SETUSER shop on >password resetchannels &session@* ~session:* ~session!* ~session@* ~session{*
+//!   -@all +hello +auth +select +client|setname +info +ping +hget +hmget +hgetall +hset +hsetnx +hdel +hlen +hkeys
+//!   +hexists +exists +del +rename +pexpire +pttl +persist +zadd +zrem +zcard +zrangebyscore +zremrangebyscore +scan
+//!   +eval +evalsha +set +get +publish +subscribe +wait +cluster|slots +asking
+//! ```
+//!
+//! # What is absent
+//! A cache in the application's process: every load asks the server. Values are kept as they are: who can read the server's
+//! memory can read them. The keys are digests, from which no cookie can be made.
+//!
+//! # In the code
+//! `commit.lua` decides and writes; `script` speaks its language, `record` reads what it stores, `keys` names it. `commit`
+//! and `listing` are the conversations; `servers` knows which server a command goes to and when it is sent again, `link` is
+//! one connection, `fault` the errors. `builder` and `check` connect, `ended` listens to other processes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -28,6 +100,7 @@ use std::{
     fmt,
     sync::{Arc, Weak},
 };
+use tracing::Instrument as _;
 
 /// Keeps sessions in Redis, Valkey or a Redis Cluster, shared by any number of processes.
 ///
@@ -94,7 +167,8 @@ impl Store for RedisStore {
         StoreFuture::boxed(async move {
             let shared = self.shared();
             let _open = shared.enter().await?;
-            shared.load(id, select, now).await
+            let span = tracing::trace_span!("redis load", session = %id.short());
+            shared.load(id, select, now).instrument(span).await
         })
     }
 
@@ -102,7 +176,8 @@ impl Store for RedisStore {
         StoreFuture::boxed(async move {
             let shared = self.shared();
             let _open = shared.enter().await?;
-            shared.write(&commit).await
+            let span = tracing::debug_span!("redis commit", session = %commit.id.short());
+            shared.write(&commit).instrument(span).await
         })
     }
 

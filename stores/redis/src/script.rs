@@ -5,10 +5,11 @@ use crate::{
     record::{self, Moment, Record, span},
 };
 use level_session_store::{
-    Bytes, Clear, Commit, Digest, Home, Lease, Op, Step, Timestamp, WhenFull, rules, rules::Life,
+    Bytes, Clear, Commit, Digest, Home, Lease, Op, Step, Timestamp, WhenFull, Write, rules,
+    rules::Life,
 };
 use redis::{Cmd, Value};
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 pub(crate) const COMMIT: &str = include_str!("commit.lua");
 pub(crate) const TIDY: &str = include_str!("tidy.lua");
@@ -240,48 +241,93 @@ impl<'c> Request<'c> {
                 &exact.before
             }
         };
-        out.arg(step.name)
-            .arg(now.as_millis())
-            .arg(Moment(commit.ended_at).to_string())
-            .arg(match commit.clear {
-                Clear::Nothing => "0",
-                Clear::Fields => "1",
-                _ => "2",
-            })
-            .arg(step.record)
-            .arg(step.ttl)
-            .arg(step.horizon)
-            .arg(step.horizon_ttl)
-            .arg(step.mark_ttl)
-            .arg(step.due)
-            .arg(step.flags)
-            .arg(step.idle)
-            .arg(step.absolute)
-            .arg(before)
-            .arg(keys.base(self.home))
-            .arg(u64::try_from(SLACK.as_millis()).unwrap_or(u64::MAX))
-            .arg(self.channel.as_deref().unwrap_or_default())
-            .arg(
-                commit
-                    .max_fields
-                    .map_or(String::new(), |most| most.to_string()),
-            )
-            .arg(u8::from(talk.dry))
-            .arg("")
-            .arg(step.mark)
-            .arg(commit.guards.len())
-            .arg(commit.writes.len())
-            .arg(self.limits.len())
-            .arg(first_index);
-
-        // Guards, writes, limits.
-        for guard in commit.guards {
-            field(&mut out, &guard.field);
-            match &guard.expected {
-                None => out.arg(0).arg(""),
-                Some(bytes) => out.arg(1).arg(&bytes[..]),
-            };
+        let slack = SLACK.as_millis();
+        let most = commit
+            .max_fields
+            .map_or(String::new(), |most| most.to_string());
+        let clear = match commit.clear {
+            Clear::Nothing => "0",
+            Clear::Fields => "1",
+            _ => "2",
+        };
+        let mut head = String::with_capacity(128);
+        let mut tell = |word: &dyn std::fmt::Display| {
+            let at = head.len();
+            let _ = write!(head, "{word} ");
+            if head.len() == at + 1 {
+                head.insert(at, '~');
+            }
+        };
+        tell(&step.name);
+        tell(&now.as_millis());
+        tell(&Moment(commit.ended_at));
+        tell(&clear);
+        for word in [
+            &step.ttl,
+            &step.horizon,
+            &step.horizon_ttl,
+            &step.mark_ttl,
+            &step.due,
+            step.flags,
+            &step.idle,
+            &step.absolute,
+        ] {
+            tell(&word);
         }
+        tell(&slack);
+        tell(&most);
+        tell(&u8::from(talk.dry));
+        let (guards, writes) = (commit.guards.len(), commit.writes.len());
+        for count in [guards, writes, self.limits.len(), first_index] {
+            tell(&count);
+        }
+        out.arg(head);
+        let base = keys.base(self.home);
+        match self.plain(talk) {
+            Some(kind) => {
+                let sets = commit
+                    .writes
+                    .iter()
+                    .filter(|write| matches!(write.op, Op::Set(_)));
+                out.arg(kind).arg(base);
+                if kind == "c" {
+                    out.arg(step.record).arg(most).arg(step.ttl);
+                } else {
+                    let usage = match step.due.is_empty() {
+                        true => String::new(),
+                        false => format!(
+                            "{} {} {} {} {slack}",
+                            step.due, step.flags, step.idle, step.absolute
+                        ),
+                    };
+                    out.arg(now.as_millis()).arg(most).arg(usage);
+                }
+                out.arg(guards).arg(sets.clone().count());
+                self.guards(&mut out);
+                for write in sets {
+                    field(&mut out, &write.field);
+                    if let Op::Set(bytes) = &write.op {
+                        out.arg(&bytes[..]);
+                    }
+                }
+                for write in commit.writes {
+                    if let Op::Remove = write.op {
+                        field(&mut out, &write.field);
+                    }
+                }
+                return out;
+            }
+            None => {
+                out.arg("")
+                    .arg(base)
+                    .arg(step.record)
+                    .arg(before)
+                    .arg(self.channel.as_deref().unwrap_or_default())
+                    .arg(step.mark);
+            }
+        }
+        // Guards, writes, limits.
+        self.guards(&mut out);
         let mut sums = talk.sums.iter();
         for (write, hash) in commit.writes.iter().zip(&self.hashes) {
             match &write.op {
@@ -298,7 +344,7 @@ impl<'c> Request<'c> {
                         .arg(add.range.min.to_string())
                         .arg(add.range.max.to_string())
                         .arg(add.base.to_string())
-                        .arg(head(add.expires));
+                        .arg(counter_head(add.expires));
                     match sums.next() {
                         None => out.arg(0).arg("").arg(""),
                         Some((None, sum)) => out.arg(1).arg("").arg(&sum[..]),
@@ -317,6 +363,36 @@ impl<'c> Request<'c> {
                 .arg(u8::from(limit.when_full == WhenFull::EndOldest));
         }
         out
+    }
+}
+
+impl Request<'_> {
+    /// Whether it is one of those that the script does without much ado, and of which kind: `c` makes a session, `k`
+    /// keeps one, by its present id; fields without index entries are set, or removed.
+    fn plain(&self, talk: &Talk) -> Option<&'static str> {
+        let commit = self.commit;
+        let of_fields = |write: &Write| matches!(write.op, Op::Set(_) | Op::Remove);
+        let plain = talk.current.is_none()
+            && talk.exact.is_none()
+            && !talk.dry
+            && self.limits.is_empty()
+            && self.hashes.iter().all(Option::is_none)
+            && commit.writes.iter().all(of_fields);
+        match commit.step {
+            Step::Create { .. } if plain && commit.guards.is_empty() => Some("c"),
+            Step::Keep { .. } if plain && commit.clear == Clear::Nothing => Some("k"),
+            _ => None,
+        }
+    }
+
+    fn guards(&self, out: &mut Cmd) {
+        for guard in self.commit.guards {
+            field(out, &guard.field);
+            match &guard.expected {
+                None => out.arg(0).arg(""),
+                Some(bytes) => out.arg(1).arg(&bytes[..]),
+            };
+        }
     }
 }
 
@@ -355,7 +431,7 @@ pub(crate) fn field(out: &mut Cmd, name: &str) {
 }
 
 /// What a stored counter begins with that starts anew.
-fn head(expires: Option<Timestamp>) -> Vec<u8> {
+fn counter_head(expires: Option<Timestamp>) -> Vec<u8> {
     let sealed = level_session_store::Value::Null.to_stored(expires);
     let mut bytes = sealed.map(|bytes| bytes.to_vec()).unwrap_or_default();
     bytes.pop();

@@ -302,7 +302,13 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
     server.say(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     let before = fields(&store, id("a")).await;
     let more = [set("a", b"2"), add_one("n"), remove("x")];
-    for commit in [create(id("new")), keep(id("a")).with_writes(&more)] {
+    // The short way through the script.
+    let plain = [set("a", b"2"), remove("x")];
+    for commit in [
+        create(id("new")),
+        keep(id("a")).with_writes(&more),
+        keep(id("a")).with_writes(&plain),
+    ] {
         let error = store.commit(commit).await.unwrap_err();
         assert!(!error.may_be_stored(), "nothing of it is stored");
         says(&error, "its memory is full");

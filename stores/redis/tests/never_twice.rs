@@ -236,3 +236,28 @@ async fn work_from(store: &RedisStore, round: u64) -> Told {
     }
     told
 }
+
+/// While a slot is on its way its node sends each command on to the other one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_follows_its_session_while_the_slot_is_on_its_way() {
+    let Some(path) = redis() else { return };
+    let cluster = Cluster::start(&path, &[]).unwrap();
+    let settings = builder()
+        .homes(2)
+        .response_timeout(Duration::from_millis(500));
+    let store = settings.connect(&cluster.url()).await.unwrap();
+    begin(&store).await;
+    let slots = store.slots();
+    let to = |slot| (cluster.owner(slot).unwrap().unwrap() + 1) % 3;
+    let targets = [to(slots[0]), to(slots[1])];
+    for (slot, to) in slots.iter().zip(targets) {
+        assert!(cluster.begin_to_migrate(*slot, to).unwrap());
+    }
+    let told = work(&store, 8, 5).await;
+    assert_eq!(told.stored, 40, "{told:?}");
+    check(&store, &told).await;
+    for (slot, to) in slots.iter().zip(targets) {
+        cluster.end_migration(*slot, to).unwrap();
+    }
+    check(&store, &told).await;
+}

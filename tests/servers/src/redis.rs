@@ -382,12 +382,24 @@ impl Cluster {
     /// # Errors
     /// The system's, or what a node refused.
     pub fn migrate(&self, slot: u16, to: usize) -> io::Result<()> {
+        if self.begin_to_migrate(slot, to)? {
+            self.end_migration(slot, to)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the keys of a slot, and leaves the slot where it is: its node redirects to the other one, for each command
+    /// anew. False if the slot is there already.
+    ///
+    /// # Errors
+    /// As [`migrate`](Self::migrate).
+    pub fn begin_to_migrate(&self, slot: u16, to: usize) -> io::Result<bool> {
         let ids = self.ids()?;
         let Some(from) = self.owner(slot)? else {
             return Err(io::Error::other("no node has the slot"));
         };
         if from == to {
-            return Ok(());
+            return Ok(false);
         }
         let (source, target) = (&self.nodes[from], &self.nodes[to]);
         let slot = slot.to_string();
@@ -401,10 +413,20 @@ impl Cluster {
                 break;
             }
         }
-        ok(target.say(&["CLUSTER", "SETSLOT", &slot, "NODE", &ids[to]])?)?;
-        ok(source.say(&["CLUSTER", "SETSLOT", &slot, "NODE", &ids[to]])?)?;
+        Ok(true)
+    }
+
+    /// Gives the slot to the node that has its keys.
+    ///
+    /// # Errors
+    /// As [`migrate`](Self::migrate).
+    pub fn end_migration(&self, slot: u16, to: usize) -> io::Result<()> {
+        let (ids, slot) = (self.ids()?, slot.to_string());
+        // The new owner first, then all others.
+        let give = ["CLUSTER", "SETSLOT", &slot, "NODE", &ids[to]];
+        ok(self.nodes[to].say(&give)?)?;
         for node in &self.nodes {
-            node.say(&["CLUSTER", "SETSLOT", &slot, "NODE", &ids[to]])?;
+            ok(node.say(&give)?)?;
         }
         self.wait_until_agreed()
     }

@@ -22,7 +22,11 @@ impl Wrapper for Sharded {
     }
 
     fn wrap_home(&self, id: Digest) -> Home {
-        Home::new(u16::from(id.as_bytes()[5] % 64))
+        // One that has homes of its own keeps them.
+        match self.0.home(Digest::from_bytes([0xff; 32])) {
+            Home::ONLY => Home::new(u16::from(id.as_bytes()[5] % 64)),
+            _ => self.0.home(id),
+        }
     }
 
     fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
