@@ -6,6 +6,7 @@ use crate::{
     commit::Turns,
     ends::{self, Ends},
     fault,
+    load::Asides,
     schema::{self, Schema},
     server::Server,
     sweep,
@@ -250,6 +251,7 @@ impl PostgresStoreBuilder {
         let server = Server {
             pool,
             schema,
+            asides: Asides::new(),
             unnamed: self.pgbouncer,
             synchronous_commit: level.filter(|_| !on_connection),
             // The server's own timeout first: it leaves no doubt.

@@ -515,9 +515,11 @@ impl Writer<'_> {
         if !self.change.hashes.is_empty() {
             set.push("aside = true".to_owned());
         }
-        set.push(match clears {
-            true => "stale = stale OR aside".to_owned(),
-            false => {
+        // Which of the fields lay aside is asked only where some do: a guess that there are none costs a look afterwards.
+        let asks = !clears && self.server.asides.has(self.commit.id);
+        set.push(match asks {
+            false => "stale = stale OR aside".to_owned(),
+            true => {
                 let names = self.out.bind(Param::Texts(self.change.names.clone()));
                 format!(
                     "stale = stale OR (aside AND EXISTS (\
