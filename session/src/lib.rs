@@ -65,6 +65,8 @@
 //! - [`SessionLayer`] for tower and axum, [`Exchange`] for the middleware of any framework, [`Sessions`] for the settings.
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
+//! - [`frameworks`]: what to write for each, and what they do differently.
+//! - [`guides`]: a guard for signed-in users, OAuth, connections that end at sign-out, shutdown and containers.
 //! - [`practice`]: layer order, forms, tests, backups, forks.
 //! - [`security`]: every requirement, how it is met, and the test that holds it.
 //!
@@ -75,6 +77,7 @@
 //! | `fjall` | yes | [`FjallStore`], embedded and durable |
 //! | `axum` | yes | the extractors; implies `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
+//! | `actix-web-4`, `poem-3` | no | [`Sessions`] is their middleware, [`Session`] an argument of their handlers: see [`frameworks`] |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
 //! | `testing` | no | `store::testing`: a store that fails when it is told to |
 //!
@@ -100,6 +103,8 @@ mod session;
 mod exchange;
 mod sessions;
 // Transport.
+#[cfg(any(feature = "actix-web-4", feature = "poem-3"))]
+mod adapters;
 #[cfg(feature = "axum")]
 mod extract;
 #[cfg(feature = "tower")]
@@ -115,6 +120,16 @@ mod private;
 #[doc = include_str!("../docs/derive.md")]
 pub mod derive_guide {}
 
+/// Frameworks: what to write for each, and what they do differently.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/frameworks.md")]
+pub mod frameworks {}
+
+/// Guides: what applications build around a session.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/guides.md")]
+pub mod guides {}
+
 /// In practice: what applications meet around the library, with the remedy.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/practice.md")]
@@ -125,6 +140,12 @@ pub mod practice {}
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
 
+#[cfg(feature = "actix-web-4")]
+#[cfg_attr(docsrs, doc(cfg(feature = "actix-web-4")))]
+pub use self::adapters::ActixWebService;
+#[cfg(feature = "poem-3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "poem-3")))]
+pub use self::adapters::PoemEndpoint;
 pub use self::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
 pub use error::{Error, ErrorKind, Result};
 pub use exchange::{Exchange, Failure, RequestSessions};
