@@ -195,8 +195,21 @@ fn a_second_process() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut told, &mut line).expect("the child begins");
     let error = FjallStore::open(&path).expect_err("it is taken");
+    let (opened, opens) = std::sync::mpsc::channel();
+    let patient = path.clone();
+    std::thread::spawn(move || {
+        opened.send(FjallStore::open_within(patient, Duration::from_secs(60)))
+    });
+    let early = opens.recv_timeout(Duration::from_millis(200));
+    assert!(early.is_err(), "a patient one waits: {early:?}");
     child.kill().expect("it is ours to kill");
     child.wait().expect("it is dead");
+    let opened = opens.recv_timeout(Duration::from_secs(30));
+    drop(
+        opened
+            .expect("it does not wait for ever")
+            .expect("it is free"),
+    );
     let text = error.to_string();
     assert!(
         text.contains(&*path.to_string_lossy()) && text.contains("another process"),

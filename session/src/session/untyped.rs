@@ -300,7 +300,8 @@ impl UntypedSession {
     /// The same session with a unit of work of its own, for what goes on after the response: a WebSocket, server-sent
     /// events, a spawned task. What it changes is stored by its own [`commit`](Self::commit) only. It makes no session:
     /// a commit that would is refused, with [`ErrorKind::Gone`] where the session had ended before, and with
-    /// [`ErrorKind::Misuse`] for what is written after its own `destroy`.
+    /// [`ErrorKind::Misuse`] for what is written after its own `destroy`, or for a visitor without a session. Such a
+    /// visitor's handle reads nothing, and is none of the session that another request may make.
     ///
     /// A field is read once per unit of work, and each commit ends one: what is read after it is read anew, also where
     /// there was nothing to store. So check a right with every message, and `commit` or [`reload`](Self::reload) between
@@ -310,7 +311,7 @@ impl UntypedSession {
     /// request that uses the session.
     ///
     /// # Errors
-    /// [`ErrorKind::Misuse`] if the session is new and was not committed yet; [`ErrorKind::Gone`],
+    /// [`ErrorKind::Misuse`] if this request makes the session and has not committed it yet; [`ErrorKind::Gone`],
     /// [`ErrorKind::Closed`].
     pub fn detach(&self) -> Result<Self> {
         self.0.detach().map(Self::new)
@@ -319,7 +320,10 @@ impl UntypedSession {
     /// Returns when the session has ended: at once when it is destroyed or renewed through this process or has expired,
     /// or through any process if the store tells of that ([`Abilities::tells_ended`](crate::store::Abilities)), else
     /// within a minute. For a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the
-    /// connection when this returns. At once for a new visitor. A request that renews its own session goes on watching it under its new id.
+    /// connection when this returns. A request that renews its own session goes on watching it under its new id.
+    ///
+    /// It also returns when the application closes: [`Sessions::end_connections`](crate::Sessions::end_connections). For a
+    /// visitor without a session it waits for nothing else.
     ///
     /// ```
     /// # use level_session::{Result, Session};

@@ -15,6 +15,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex},
+    thread,
     time::Duration,
 };
 
@@ -57,6 +58,8 @@ pub struct FjallStoreBuilder {
     clock: Clock,
 }
 
+/// How often to look whether a database was closed that another process has open.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The least that is of use as a write buffer: a few large commits.
 const MIN_WRITE_BUFFER: u64 = 64 * 1024;
 
@@ -135,6 +138,14 @@ impl FjallStoreBuilder {
     /// # Errors
     /// As [`FjallStore::open`]; [`ErrorKind::Config`] for a setting that cannot be used.
     pub fn open(self, path: impl AsRef<Path>) -> Result<FjallStore> {
+        self.open_within(path, Duration::ZERO)
+    }
+
+    /// As [`FjallStore::open_within`], with these settings.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_within(self, path: impl AsRef<Path>, patience: Duration) -> Result<FjallStore> {
         let path = path.as_ref();
         make_directory(path).map_err(|cause| fault::error("create", path, cause.into()))?;
         self.check()?;
@@ -144,7 +155,7 @@ impl FjallStoreBuilder {
             let database = open_database(path, cache_size)?;
             Engine::open(database, &prefix, cache_sessions, write_buffer)
         };
-        let engine = open(path)?;
+        let engine = once_unlocked(patience, || open(path))?;
         self.start(Shared::new(engine, Recovery::by_path(path, open)))
     }
 
@@ -201,6 +212,20 @@ impl FjallStoreBuilder {
                 .sweep(Arc::clone(&handle.shared), self.clock, every)?;
         }
         Ok(FjallStore(Arc::new(handle)))
+    }
+}
+
+/// Opens what another process may have open, which closes it within this time. Time is counted by what was slept.
+fn once_unlocked<T>(mut patience: Duration, open: impl Fn() -> Result<T>) -> Result<T> {
+    loop {
+        match open() {
+            Err(error) if fault::is_locked(&error) && !patience.is_zero() => {
+                let pause = patience.min(LOOK_AGAIN);
+                thread::sleep(pause);
+                patience -= pause;
+            }
+            opened => return opened,
+        }
     }
 }
 

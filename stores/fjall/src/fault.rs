@@ -3,6 +3,7 @@
 use level_session_store::{Error, ErrorKind, Result};
 use std::{
     collections::HashSet,
+    error::Error as StdError,
     io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -85,6 +86,12 @@ pub(super) fn is_final(cause: &fjall::Error) -> bool {
             | fjall::Error::Io(_)
             | fjall::Error::Storage(fjall::LsmError::Io(_))
     )
+}
+
+/// Whether another process has the database open, or another store of this one.
+pub(super) fn is_locked(error: &Error) -> bool {
+    let cause = StdError::source(error).and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(fjall::Error::Locked))
 }
 
 /// The database gave up on what it found at `path`.

@@ -48,6 +48,7 @@ use std::{
     fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 /// Keeps sessions in an embedded database, each field under a key of its own.
@@ -98,6 +99,27 @@ impl FjallStore {
     /// it is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path)
+    }
+
+    /// As [`open`](Self::open), and waits up to `patience` for another process that has the database open: at a rolling
+    /// update the new process starts while the old one still answers its last requests. It blocks the thread, and looks
+    /// twenty times a second.
+    ///
+    /// ```
+    /// # fn main() -> level_session_store::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    /// use std::time::Duration;
+    ///
+    /// let store = FjallStore::open_within(path, Duration::from_secs(30))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](Self::open). What is no lock is an error at once.
+    pub fn open_within(path: impl AsRef<Path>, patience: Duration) -> Result<Self> {
+        Self::builder().open_within(path, patience)
     }
 
     /// Keeps sessions in a database that the application has open, beside its own keyspaces: ours begin with

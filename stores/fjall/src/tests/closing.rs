@@ -182,3 +182,29 @@ fn a_fork_of_the_process_is_refused_and_may_still_read() {
         assert_eq!(fields(&store, id(1)), [pair("a", "1")]);
     }
 }
+
+/// A rolling update whose new process gives up at once since the old one still answers; or waits for what is no lock.
+#[test]
+fn opening_waits_for_a_lock_and_for_nothing_else() {
+    let (dir, path) = place();
+    let store = FjallStore::open(&path).unwrap();
+    let error = FjallStore::open_within(&path, Duration::from_millis(60)).unwrap_err();
+    assert!(error.to_string().contains("has it open"), "{error}");
+
+    let (opened, opens) = mpsc::channel();
+    let opening =
+        thread::spawn(move || opened.send(FjallStore::open_within(path, Duration::from_secs(60))));
+    let early = opens.recv_timeout(Duration::from_millis(200));
+    assert!(early.is_err(), "it waits: {early:?}");
+    now(store.close()).unwrap();
+    let opened = opens.recv_timeout(Duration::from_secs(30));
+    opened.expect("it is free").expect("it can be opened");
+    opening.join().unwrap().unwrap();
+
+    let file = dir.path().join("file");
+    std::fs::write(&file, "no folder").unwrap();
+    let (opened, opens) = mpsc::channel();
+    thread::spawn(move || opened.send(FjallStore::open_within(file, Duration::from_secs(600))));
+    let refused = opens.recv_timeout(Duration::from_secs(30));
+    refused.expect("it does not wait").unwrap_err();
+}
