@@ -79,7 +79,7 @@
 //! | `tower` | yes | [`SessionLayer`] |
 //! | `actix-web-4`, `poem-3` | no | [`Sessions`] is their middleware, [`Session`] an argument of their handlers: see [`frameworks`] |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
-//! | `testing` | no | `store::testing`: a store that fails when it is told to |
+//! | `testing` | no | `testing`: a signed-in user for your tests; `store::testing`: a store that fails when it is told to |
 //!
 //! The crate needs tokio for its timer and its locks; there is no other runtime requirement.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -113,6 +113,9 @@ mod middleware;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod private;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 /// The book of the derive.
 ///
 #[cfg(all(doc, feature = "derive"))]

@@ -117,7 +117,13 @@ fn must_exist(row: &str, test: &str) {
 }
 
 /// The crates that an application depends on.
-const CRATES: [&str; 3] = ["session", "session-store", "stores/fjall"];
+const CRATES: [&str; 5] = [
+    "session",
+    "session-store",
+    "stores/fjall",
+    "adapters/rocket",
+    "adapters/salvo",
+];
 
 /// Prevents: a dependency without a reason, and a reason for a dependency that is gone.
 #[test]

@@ -25,6 +25,22 @@ use std::{
 /// The middleware: `App::new().wrap(sessions.clone())`. It stores, answers and logs as
 /// [`SessionLayer`](crate::SessionLayer) does.
 ///
+/// ```
+/// use actix_web::{App, Result, web};
+/// use level_session::{Keyring, MemoryStore, Session, Sessions};
+///
+/// async fn add(session: Session) -> Result<String> {
+///     session.update("items", |items| *items = Some(items.unwrap_or(0) + 1)).await?;
+///     Ok(format!("{:?} items", session.get::<u32>("items").await?))
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+/// let app = App::new().wrap(sessions.clone()).route("/add", web::post().to(add));
+/// # let _ = app;
+/// # Ok(()) }
+/// ```
+///
 /// An actix-web server goes on with a request whose client is gone, and what the request changes is stored.
 impl<S, B> Transform<S, ServiceRequest> for Sessions
 where

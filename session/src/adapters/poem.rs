@@ -16,6 +16,23 @@ use poem::{
 /// The middleware: `Route::new().at(..).with(sessions)`. It stores, answers and logs as
 /// [`SessionLayer`](crate::SessionLayer) does.
 ///
+/// ```
+/// use level_session::{Keyring, MemoryStore, Session, Sessions};
+/// use poem::{EndpointExt as _, Result, Route, handler, post};
+///
+/// #[handler]
+/// async fn add(session: Session) -> Result<String> {
+///     session.update("items", |items| *items = Some(items.unwrap_or(0) + 1)).await?;
+///     Ok(format!("{:?} items", session.get::<u32>("items").await?))
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+/// let app = Route::new().at("/add", post(add)).with(sessions);
+/// # let _ = app;
+/// # Ok(()) }
+/// ```
+///
 /// Where a handler has failed with an error that stores (a 4xx), and the client must know of its session, that error
 /// becomes one of its response: endpoints further out that ask for its type do not find it.
 ///
