@@ -19,14 +19,14 @@ use crate::{
     cookie::Lines,
     error::Error,
     runtime::Head,
-    session::{Committing, UnitOfWork, UntypedSession},
+    session::UntypedSession,
     sessions::{self, Sessions},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method,
     header::{CACHE_CONTROL, SET_COOKIE, VARY},
 };
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 /// A request's exchange with its session: what the middleware of a framework is made of.
 ///
@@ -70,7 +70,8 @@ pub struct Exchange {
 }
 
 /// A commit that comes before the end of its exchange.
-pub(crate) type Commit = Committing<Arc<UnitOfWork>>;
+#[cfg(feature = "tower")]
+pub(crate) type Commit = crate::session::Committing<std::sync::Arc<crate::session::UnitOfWork>>;
 
 impl Sessions {
     /// Begins a request. Nothing happens until its session is used: no store access, no cookie, and the request's cookies
@@ -158,14 +159,15 @@ impl Exchange {
         &'a mut self,
         head: Head<'_>,
     ) -> impl Future<Output = Result<(), Failure>> + Send + use<'a> {
-        let commits = self.policy_commits(head);
-        let grpc = grpc_content_type(head);
+        let this: &'a Self = self;
+        let unit = this.session.unit();
+        let stores = unit.stores_at_its_end(unit.runtime.policy.commits(head));
+        let commit = stores.then(|| (unit.commit(), grpc_content_type(head)));
         async move {
-            match commits {
-                true => self.session.unit().commit_at_end().await,
-                false => Ok(()),
+            match commit {
+                Some((commit, grpc)) => commit.await.map_err(|error| this.failure(error, grpc)),
+                None => Ok(()),
             }
-            .map_err(|error| self.failure(error, grpc))
         }
     }
 
@@ -208,26 +210,25 @@ impl Exchange {
         lines
     }
 
-    fn policy_commits(&self, head: Head<'_>) -> bool {
-        self.session.unit().runtime.policy.commits(head)
-    }
-
-    /// Ends the request, or gives the commit that is to come before, if there is anything that could be stored.
+    /// [`commit`](Self::commit) and [`end`](Self::end) in one step: ends the request, or gives the commit that is to come
+    /// before, if there is anything that could be stored.
+    #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn end_or_commit(
         &mut self,
-        status: StatusCode,
+        status: http::StatusCode,
         headers: &mut HeaderMap,
     ) -> Option<Commit> {
-        let commits = self.policy_commits(Head::new(status, headers));
+        let unit = self.session.unit();
+        let commits = unit.runtime.policy.commits(Head::new(status, headers));
         let shared = self.session.is_shared();
-        match self.session.unit().close_unless_it_stores(commits, shared) {
+        match unit.close_unless_it_stores(commits, shared) {
             Some((action, used)) => {
                 self.is_over = true;
                 sessions::end(&self.session, (action, used || shared), headers);
                 None
             }
-            None => Some(Committing::new(self.session.shared_unit())),
+            None => Some(Commit::new(self.session.shared_unit())),
         }
     }
 

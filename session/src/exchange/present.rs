@@ -9,10 +9,12 @@ use std::{any::TypeId, fmt, sync::Arc};
 
 /// The sessions that a request has, as middleware leaves them with it: see [`Exchange::within`](crate::Exchange::within).
 ///
-/// Most requests have one, and every struct is found in it. A request that passed middleware of several [`Sessions`], with
-/// cookies of different names, has as many. Then a struct is found in the session whose `Sessions` declares it
-/// with [`data`](crate::SessionsBuilder::data), and one that none or several declare is an error: a value never goes into a
-/// session that nobody chose for it.
+/// Most requests have one, and every struct is found in it. A request that passed middleware of several
+/// [`Sessions`](crate::Sessions), with cookies of different names, has as many. Then a struct is found in the session whose
+/// `Sessions` declares it with [`data`](crate::SessionsBuilder::data), and one that none or several declare is an error: a
+/// value never goes into a session that nobody chose for it.
+///
+/// A route that lacks the middleware of one of them has the other session alone, and every struct is found in that.
 #[derive(Clone)]
 pub struct RequestSessions(Present);
 

@@ -13,12 +13,11 @@ mod updated;
 pub use data::{Diff, Loading, Storing, View, detach, load, store};
 pub use handles::{Counter, Field, Flash, FlashList, OptField};
 pub use set_from::SetFrom;
+#[cfg(feature = "tower")]
+pub(crate) use unit::Committing;
 pub use untyped::{AllFields, UntypedSession};
 pub use updated::Updated;
-pub(crate) use {
-    state::CookieAction,
-    unit::{Committing, UnitOfWork},
-};
+pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
 use crate::store::schema::Schema;
 use std::{fmt, marker::PhantomData, ops::Deref};

@@ -32,6 +32,7 @@ impl UntypedSession {
         &self.0
     }
 
+    #[cfg(feature = "tower")]
     pub(crate) fn shared_unit(&self) -> Arc<UnitOfWork> {
         self.0.clone()
     }

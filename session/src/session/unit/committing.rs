@@ -90,18 +90,6 @@ impl UnitOfWork {
         Committing::new(self)
     }
 
-    /// Stores what is wanted at the end of a request, if there is anything that could be stored.
-    pub(crate) async fn commit_at_end(&self) -> Result<()> {
-        let stores = {
-            let state = self.used();
-            state.used && state.wants_commit(self.rules(self.now()))
-        };
-        match stores {
-            true => self.commit().await,
-            false => Ok(()),
-        }
-    }
-
     fn begin_commit(&self) -> Result<Begun> {
         let mut state = self.used();
         state.is_open()?;

@@ -141,15 +141,24 @@ impl UnitOfWork {
         Self::end(self.used(), shared)
     }
 
-    /// As [`close`](Self::close), unless there is something to store first, which is wanted if the response `commits`.
+    /// Whether there is something to store before it [closes](Self::close), which is wanted if the response `commits`.
+    pub(crate) fn stores_at_its_end(&self, commits: bool) -> bool {
+        self.stores(&self.used(), commits)
+    }
+
+    /// As [`close`](Self::close), unless there is something to [store](Self::stores_at_its_end) first.
+    #[cfg(feature = "tower")]
     pub(crate) fn close_unless_it_stores(
         &self,
         commits: bool,
         shared: bool,
     ) -> Option<(CookieAction, bool)> {
         let state = self.used();
-        let stores = state.used && commits && state.wants_commit(self.rules(self.now()));
-        (!stores).then(|| Self::end(state, shared))
+        (!self.stores(&state, commits)).then(|| Self::end(state, shared))
+    }
+
+    fn stores(&self, state: &State, commits: bool) -> bool {
+        state.used && commits && state.wants_commit(self.rules(self.now()))
     }
 
     fn end(mut state: MutexGuard<'_, State>, shared: bool) -> (CookieAction, bool) {
