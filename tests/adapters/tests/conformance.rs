@@ -5,26 +5,26 @@ use std::process::Command;
 
 #[test]
 fn axum() {
-    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_axum"))).run();
+    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_conformance-axum"))).run();
 }
 
 #[test]
 fn actix_web() {
-    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_actix-web")))
+    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_conformance-actix-web")))
         .serves_clients_that_are_gone()
         .run();
 }
 
 #[test]
 fn poem() {
-    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_poem")))
+    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_conformance-poem")))
         .serves_clients_that_are_gone()
         .run();
 }
 
 #[test]
 fn rocket() {
-    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_rocket")))
+    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_conformance-rocket")))
         .serves_clients_that_are_gone()
         .is_around_every_route()
         .run();
@@ -32,19 +32,19 @@ fn rocket() {
 
 #[test]
 fn salvo() {
-    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_salvo"))).run();
+    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_conformance-salvo"))).run();
 }
 
 #[test]
 fn warp() {
-    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_warp")))
+    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_conformance-warp")))
         .is_around_every_route()
         .run();
 }
 
 #[test]
 fn hyper() {
-    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_hyper")))
+    Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_conformance-hyper")))
         .is_around_every_route()
         .run();
 }

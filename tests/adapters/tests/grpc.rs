@@ -26,7 +26,7 @@ impl Server {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tonic"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-tonic"));
         command.env("PORT", address.port().to_string());
         let mut child = command.env("DATA", data).spawn().unwrap();
         for _ in 0..6_000 {
