@@ -107,22 +107,21 @@ fn who_meets_a_session_that_another_thread_holds_leaves_its_thread_and_is_answer
     )];
     let mut asked_meanwhile = Vec::new();
     let read = while_held(&store, id(1), || {
-        runtime.block_on(async {
-            let mut read = store.load(id(1), Select::All, super::at(1));
-            assert!(asked(&mut read).is_none());
-            for change in [
-                commit(id(1), KEEP, &writes),
-                commit(id(2), super::renew(id(1), None), &[]),
-                Commit::new(id(3), super::at(0), CREATE).with_limits(&limit),
-            ] {
-                let mut write = store.commit(change);
-                assert!(asked(&mut write).is_none());
-                asked_meanwhile.push(write);
-            }
-            let mut other = store.load(id(2), Select::All, super::at(1));
-            assert!(asked(&mut other).is_some(), "another session's is answered");
-            read
-        })
+        let _within = runtime.enter();
+        let mut read = store.load(id(1), Select::All, super::at(1));
+        assert!(asked(&mut read).is_none());
+        for change in [
+            commit(id(1), KEEP, &writes),
+            commit(id(2), super::renew(id(1), None), &[]),
+            Commit::new(id(3), super::at(0), CREATE).with_limits(&limit),
+        ] {
+            let mut write = store.commit(change);
+            assert!(asked(&mut write).is_none());
+            asked_meanwhile.push(write);
+        }
+        let mut other = store.load(id(2), Select::All, super::at(1));
+        assert!(asked(&mut other).is_some(), "another session's is answered");
+        read
     });
     assert!(matches!(runtime.block_on(read), Ok(Loaded::Live(_))));
     let outcomes: Vec<_> = asked_meanwhile
