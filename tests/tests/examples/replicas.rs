@@ -60,9 +60,14 @@ async fn two_shops_are_one(store: &str) {
             address: shop,
             ..before.clone()
         };
-        let page = dead.get("/cart").await.body;
-        assert!(!page.contains("Ada"), "{page}");
-        assert_eq!(in_cart(&page), "0");
+        let mut page = dead.get("/cart").await;
+        if page.status == StatusCode::CONFLICT {
+            // By the clock of this shop the session ended under the request. The next one is a new visitor's.
+            page = dead.get("/cart").await;
+        }
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(!page.body.contains("Ada"), "{page:?}");
+        assert_eq!(in_cart(&page.body), "0");
     }
     laptop.address = one;
     let page = laptop.get("/session").await.body;
