@@ -1,4 +1,5 @@
 //! The examples, as a newcomer runs them: real processes, real connections, a real store.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod moving;
 mod pair;

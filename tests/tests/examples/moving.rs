@@ -95,7 +95,7 @@ async fn the_shop_moves(to: &str) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     over.store(true, Ordering::SeqCst);
-    let mut expected = vec![1; BUSY];
+    let mut expected = [1; BUSY];
     for (number, count) in clicks.join_all().await {
         expected[number] += count;
     }

@@ -96,24 +96,37 @@ async fn two_shops_are_one_on_postgres() {
 /// password in its error, and one that moves sessions to where they are and loses them.
 #[test]
 fn an_address_that_cannot_be_used_is_an_error_without_it() {
-    for settings in [
-        &[("STORE", "reddis://shop:secret@localhost")][..],
-        &[("STORE", "secret")],
-        &[("STORE", "")],
-        &[("STORE", "redis://shop:secret@127.0.0.1:1")],
-        &[("STORE", "postgres://shop:secret@127.0.0.1:1/shop")],
-        &[("MOVE_TO", "file:///secret")],
-        &[
-            ("STORE", "redis://secret@x"),
-            ("MOVE_TO", "redis://secret@x"),
-        ],
+    const OTHER: &str = "redis://.. or postgres://..";
+    for (settings, reason) in [
+        (&[("STORE", "reddis://shop:secret@localhost")][..], OTHER),
+        (&[("STORE", "secret")], OTHER),
+        (&[("STORE", "")], OTHER),
+        (&[("MOVE_TO", "file:///secret")], OTHER),
+        (
+            &[("STORE", "redis://shop:secret@127.0.0.1:1")],
+            "cannot connect to the Redis server at 127.0.0.1:1",
+        ),
+        (
+            &[("STORE", "postgres://shop:secret@127.0.0.1:1/shop")],
+            "the server cannot be reached",
+        ),
+        (
+            &[
+                ("STORE", "redis://secret@x"),
+                ("MOVE_TO", "redis://secret@x"),
+            ],
+            "MOVE_TO is where the sessions are",
+        ),
     ] {
         let data = tempfile::tempdir().unwrap();
         let mut command = example_command("shop", data.path(), settings);
         let output = command.stdin(Stdio::null()).output().unwrap();
         assert!(!output.status.success(), "{settings:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("shop: "), "{settings:?}: {said}");
+        assert!(
+            said.contains("shop: ") && said.contains(reason),
+            "{settings:?}: {said}"
+        );
         assert!(!said.contains("secret"), "{said}");
     }
 }
