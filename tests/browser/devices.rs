@@ -3,7 +3,7 @@
 use crate::driver::Browser;
 use level_session_tests::process::Server;
 
-async fn sign_in(browser: &Browser, at: &impl Fn(&str) -> String) {
+pub(crate) async fn sign_in(browser: &Browser, at: &impl Fn(&str) -> String) {
     browser.open(&at("/sign-in")).await;
     browser.type_into("#name", "Ada").await;
     browser.type_into("#password", "lovelace").await;

@@ -7,3 +7,4 @@ mod devices;
 mod driver;
 mod journey;
 mod presets;
+mod replicas;

@@ -2,14 +2,14 @@
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    HeaderMap, Request, StatusCode,
-    body::Bytes,
+    HeaderMap, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
     client::conn::http1::handshake,
     header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE},
 };
 use hyper_util::rt::TokioIo;
 use std::{collections::BTreeMap, net::SocketAddr};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinHandle};
 
 /// What was answered.
 #[derive(Debug)]
@@ -34,7 +34,39 @@ impl Answer {
 ///
 /// # Panics
 /// If there is no answer, or its body is no text.
-pub async fn send(address: SocketAddr, mut request: Request<String>) -> Answer {
+pub async fn send(address: SocketAddr, request: Request<String>) -> Answer {
+    begin(address, request).await.rest().await
+}
+
+/// An answer whose head is there.
+#[derive(Debug)]
+pub struct Begun {
+    response: Response<Incoming>,
+    driver: JoinHandle<hyper::Result<()>>,
+}
+
+impl Begun {
+    /// Waits for the whole body.
+    ///
+    /// # Panics
+    /// If it does not come, or is no text.
+    pub async fn rest(self) -> Answer {
+        let (head, body) = self.response.into_parts();
+        let body = body.collect().await.expect("a whole answer").to_bytes();
+        self.driver.abort();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.into()).expect("text"),
+        }
+    }
+}
+
+/// Sends a request on a connection of its own, and waits for the head of the answer.
+///
+/// # Panics
+/// If there is none.
+pub async fn begin(address: SocketAddr, mut request: Request<String>) -> Begun {
     let host = address.to_string().try_into().expect("an address");
     request.headers_mut().entry(HOST).or_insert(host);
     let stream = TcpStream::connect(address).await.expect("a server");
@@ -42,14 +74,7 @@ pub async fn send(address: SocketAddr, mut request: Request<String>) -> Answer {
     let driver = tokio::spawn(connection);
     let request = request.map(|body| Full::new(Bytes::from(body)));
     let response = sender.send_request(request).await.expect("an answer");
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.expect("a whole answer").to_bytes();
-    driver.abort();
-    Answer {
-        status: head.status,
-        headers: head.headers,
-        body: String::from_utf8(body.into()).expect("text"),
-    }
+    Begun { response, driver }
 }
 
 /// A client: an address and a cookie jar.
@@ -82,8 +107,14 @@ impl Client {
         self.send(request.body(form.to_owned())).await
     }
 
-    async fn send(&mut self, request: http::Result<Request<String>>) -> Answer {
-        let mut request = request.expect("a request");
+    /// Follows a link to what may last, and waits for the head of the answer.
+    pub async fn open(&self, path: &str) -> Begun {
+        let mut request = Request::get(path).body(String::new()).expect("a request");
+        self.add_cookies(&mut request);
+        begin(self.address, request).await
+    }
+
+    fn add_cookies(&self, request: &mut Request<String>) {
         let pairs = self
             .jar
             .iter()
@@ -93,6 +124,11 @@ impl Client {
             let cookies = cookies.try_into().expect("cookies");
             request.headers_mut().insert(COOKIE, cookies);
         }
+    }
+
+    async fn send(&mut self, request: http::Result<Request<String>>) -> Answer {
+        let mut request = request.expect("a request");
+        self.add_cookies(&mut request);
         let answer = send(self.address, request).await;
         for set in answer.headers.get_all(SET_COOKIE) {
             let set = set.to_str().expect("ASCII");

@@ -59,6 +59,23 @@ pub fn build(arguments: &[&str], folder: &Path) -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
+/// The command that starts an example on a free port, with its data in this directory.
+///
+/// # Panics
+/// If the examples cannot be built.
+#[must_use]
+pub fn example_command(name: &str, data: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(example(name));
+    command
+        .env("PORT", "0")
+        .env("DATA", data)
+        .env_remove("SECURE")
+        .env_remove("STORE")
+        .env_remove("MOVE_TO")
+        .envs(settings.iter().copied());
+    command
+}
+
 /// A process that serves, killed when it is dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -73,13 +90,16 @@ impl Server {
     /// If it does not come to serve.
     #[must_use]
     pub fn example(name: &str, data: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(example(name));
-        command
-            .env("PORT", "0")
-            .env("DATA", data)
-            .env_remove("SECURE")
-            .envs(settings.iter().copied());
-        Self::start(&mut command, |line| {
+        Self::of_example(&mut example_command(name, data, settings))
+    }
+
+    /// Starts what [`example_command`] has made.
+    ///
+    /// # Panics
+    /// If it does not come to serve.
+    #[must_use]
+    pub fn of_example(command: &mut Command) -> Self {
+        Self::start(command, |line| {
             line.rsplit_once("http://")?.1.trim().parse().ok()
         })
     }

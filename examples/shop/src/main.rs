@@ -7,6 +7,10 @@
 //! `PORT` replaces 3000 (0 lets the system choose one), `DATA` the directory of the sessions and the key, and
 //! `SECURE=1` sends the cookie for HTTPS: set it where a proxy in front speaks TLS.
 //!
+//! `STORE=redis://..` or `STORE=postgres://..` keeps the sessions at a server, which any number of shops share if they have
+//! the same key: here the same `DATA`. `MOVE_TO` with such an address moves all sessions there while the shop is open, says on
+//! stderr how far it is, and is followed by a start with `STORE` instead.
+//!
 //! What the shop keeps is declared in `session.rs`. A cart outlives a restart, since the store and the key do.
 
 mod about;
@@ -18,25 +22,36 @@ mod page;
 mod preferences;
 mod session;
 mod stock;
+mod storage;
 
 use axum::{
     Router,
     extract::FromRef,
     routing::{get, post},
 };
-use level_session::{CookieConfig, FjallStore, Keyring, SessionLayer, Sessions};
+use level_session::{CookieConfig, Keyring, SessionLayer, Sessions};
 use session::Shop;
-use std::{env, error::Error, fs, io, path::PathBuf};
+use std::{env, error::Error, fs, io, path::PathBuf, process::ExitCode};
 use tokio::{net::TcpListener, sync::watch};
 use tower_http::csrf::CsrfLayer;
 use tracing_subscriber::filter::LevelFilter;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_max_level(LevelFilter::WARN) // the database tells much below that
         .init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("shop: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let data = env::var_os("DATA").map_or_else(|| PathBuf::from("data/shop"), PathBuf::from);
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let cookie = match env::var("SECURE").as_deref() {
@@ -45,15 +60,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
 
     fs::create_dir_all(&data)?;
-    let store = FjallStore::open(data.join("sessions"))?;
     let keyring = Keyring::from_file_or_generate(data.join("session.key"))?;
-    let sessions = Sessions::builder(store.clone(), keyring)
-        .cookie(cookie)
-        .data::<Shop>()
-        .build()?;
+    let (at, to) = (address("STORE")?, address("MOVE_TO")?);
+    if at.is_some() && at == to {
+        return Err("MOVE_TO is where the sessions are: STORE".into());
+    }
+    let store = storage::open(at.as_deref(), &data).await?;
+    let sessions = match to {
+        None => Sessions::builder(store, keyring),
+        Some(to) => {
+            let to = storage::open(Some(&to), &data).await?;
+            Sessions::builder(storage::move_over(store, to), keyring)
+        }
+    };
+    let sessions = sessions.cookie(cookie).data::<Shop>().build()?;
 
     let (open, closing) = watch::channel(());
-    let shared = Shared { sessions, closing };
+    let shared = Shared {
+        sessions: sessions.clone(),
+        closing,
+    };
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("the shop is open: http://{}", listener.local_addr()?);
     axum::serve(listener, shop(shared))
@@ -62,8 +88,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
             drop(open); // pages that listen would be waited for
         })
         .await?;
-    store.close().await?;
+    sessions.close().await?;
     Ok(())
+}
+
+/// The address in this variable, if it is set.
+fn address(variable: &str) -> Result<Option<String>, String> {
+    match env::var(variable) {
+        Ok(address) => Ok(Some(address)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{variable} is no text")),
+    }
 }
 
 /// What handlers share.

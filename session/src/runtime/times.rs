@@ -124,9 +124,9 @@ impl Times {
         if let Some((_, seen)) = future.iter().find(|(known, _)| *known == id) {
             return End { at: *seen, kind };
         }
-        // The ends of this process may lie a little ahead of the clock.
-        let latest = now.max(Timestamp::from_millis(self.ended.load(SeqCst)));
-        if marked <= latest {
+        // The ends of this process may lie a little ahead of the clock. One of another process in this very tick is as one in
+        // the future: requests that begin within the tick could not be told to be later.
+        if marked < now || marked <= Timestamp::from_millis(self.ended.load(SeqCst)) {
             return End { at: marked, kind };
         }
         let at = self.end(now, kind).at;
@@ -228,6 +228,18 @@ mod tests {
             times.end_of(digest, at(9_000_000), clock.now());
         }
         assert_eq!(times.future.lock().unwrap().len(), FUTURE);
+    }
+
+    /// Prevents: a visitor who is refused again and again within the millisecond of an end by another process.
+    #[test]
+    fn an_end_elsewhere_within_this_tick_costs_one_refused_request() {
+        let (times, clock) = (Times::default(), Clock::manual(at(1_000)));
+        let id = Digest::from_bytes([1; 32]);
+        let begun = times.begin(&clock);
+        let seen = times.end_of(id, at(1_000), clock.now()).at;
+        assert!(seen >= begun, "it may have ended under this one");
+        let begun = times.begin(&clock);
+        assert!(times.end_of(id, at(1_000), clock.now()).at < begun);
     }
 
     #[test]

@@ -87,27 +87,6 @@ async fn every_beginning_and_end_is_told_once() {
             panic!("both")
         };
         assert_eq!(ended, old);
-
-        sign_in(&app).await;
-        let [Event::Created { session: idle, .. }] = told()[..] else {
-            panic!("created")
-        };
-        app.sleep(14 * 24 * 3600);
-        assert_eq!(told(), []);
-        app.sessions
-            .store()
-            .sweep(app.clock.now(), 100)
-            .await
-            .unwrap();
-        // Where a server removes them, nobody is told.
-        let tells = app.sessions.store().abilities().tells_expired;
-        assert_eq!(ends(told()).contains(&(idle, EndReason::Expired)), tells);
-        app.sessions
-            .store()
-            .sweep(app.clock.now(), 100)
-            .await
-            .unwrap();
-        assert_eq!(told(), []);
     })
     .await;
 }

@@ -1,5 +1,8 @@
 //! The examples, as a newcomer runs them: real processes, real connections, a real store.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+mod moving;
 mod pair;
 mod readme;
+mod replicas;
 mod shop;

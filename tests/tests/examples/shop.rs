@@ -11,7 +11,7 @@ fn shop(data: &Path) -> Server {
     Server::example("shop", data, &[])
 }
 
-async fn signed_in(server: &Server) -> Client {
+pub(super) async fn signed_in(server: &Server) -> Client {
     let mut client = Client::new(server.address());
     let answer = client.post("/sign-in", "name=Ada&password=lovelace").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
@@ -83,7 +83,7 @@ async fn who_is_to_be_remembered_is_remembered_for_longer() {
     }
 }
 
-fn in_cart(page: &str) -> &str {
+pub(super) fn in_cart(page: &str) -> &str {
     let (_, rest) = page.split_once("id=\"in-cart\">").expect("a cart");
     rest.split_once('<').expect("a number").0
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use level_session::{EndReason, ErrorKind, Event};
-use level_session_tests::over_every_store;
+use level_session_tests::{over_every_local_store, over_every_store};
 use std::{sync::Mutex, time::Duration};
 
 /// Prevents: a stolen phone that stays signed in, and a handle that ends a stranger's session (L08).
@@ -330,12 +330,37 @@ async fn every_end_is_told_once_with_its_reason_and_time() {
             .await
             .unwrap();
         assert_eq!(told(), [(ours, EndReason::SignedOut, later)]);
+    })
+    .await;
+}
+
+/// Prevents: an audit log without the sessions that nobody ended.
+#[tokio::test]
+async fn an_expired_session_is_told_once() {
+    // A server removes them by its own clock; Redis tells nobody.
+    over_every_local_store(async |store| {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = events.clone();
+        let app = App::over(store).with(|sessions| {
+            sessions.observer(move |event| {
+                if let Event::Ended {
+                    session,
+                    reason,
+                    at,
+                    ..
+                } = event
+                {
+                    seen.lock().unwrap().push((session, reason, at));
+                }
+            })
+        });
         let idle = handle(&app, &sign_in(&app, 7).await);
         app.sleep(14 * 24 * 3600);
-        app.sessions.sweep().await.unwrap();
-        assert_eq!(told(), [(idle, EndReason::Expired, app.clock.now())]);
-        app.sessions.sweep().await.unwrap();
-        assert_eq!(told(), []);
+        for _ in 0..2 {
+            app.sessions.sweep().await.unwrap();
+            let told = events.lock().unwrap().clone();
+            assert_eq!(told, [(idle, EndReason::Expired, app.clock.now())]);
+        }
     })
     .await;
 }
