@@ -127,13 +127,14 @@ fn must_exist(row: &str, test: &str) {
 }
 
 /// The crates that an application depends on.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "session",
     "session-store",
     "stores/fjall",
     "stores/redis",
     "stores/postgres",
     "adapters/tower-sessions",
+    "cli",
 ];
 
 /// Prevents: a dependency without a reason, and a reason for a dependency that is gone.

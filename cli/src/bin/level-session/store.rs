@@ -1,0 +1,146 @@
+//! A store that is inspected.
+
+use crate::out::{Failure, Result};
+use futures_util::future::join_all;
+use level_session::{
+    Clock, Expiry, FieldName, Keyring, SessionHandle, Sessions, Timestamp,
+    store::{
+        Bytes, Cursor, Digest, Error, Loaded, Meta, Page, Result as StoreResult, Select, Store,
+    },
+};
+use std::{collections::BTreeSet, time::Duration};
+
+/// How many sessions are read at a time: what bounds the memory.
+const PAGE: usize = 128;
+
+pub(crate) struct Inspected {
+    pub(crate) sessions: Sessions,
+    clock: Clock,
+}
+
+/// What is read of a session that lives.
+pub(crate) struct Read {
+    pub(crate) meta: Meta,
+    pub(crate) fields: Vec<(FieldName, Bytes)>,
+}
+
+impl Inspected {
+    #[cfg_attr(
+        not(any(feature = "fjall", feature = "redis", feature = "postgres")),
+        expect(dead_code, reason = "no store can be opened")
+    )]
+    pub(crate) fn new(store: impl Store) -> Result<Self> {
+        // Nothing is signed here, and the timeouts are those that are stored: the deployment's are not known.
+        let keyring = Keyring::generate().map_err(Failure::of)?;
+        let clock = Clock::system();
+        let sessions = Sessions::builder(store, keyring)
+            .expiry(Expiry::idle(Duration::MAX))
+            .clock(clock.clone())
+            .build()
+            .map_err(Failure::of)?;
+        Ok(Self { sessions, clock })
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.sessions.store()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn close(self) -> Result<()> {
+        self.sessions.close().await.map_err(Failure::of)
+    }
+
+    pub(crate) async fn page(&self, after: Option<&Cursor>) -> Result<Page<Digest>> {
+        let page = self.store().page(after, PAGE, self.now()).await;
+        page.map_err(Failure::store)
+    }
+
+    /// Those with an index entry.
+    pub(crate) async fn page_of(
+        &self,
+        field: &str,
+        entry: &[u8],
+        after: Option<&Cursor>,
+    ) -> Result<Page<Digest>> {
+        let found = self.store().find(field, entry, after, PAGE, self.now());
+        let page = found.await.map_err(Failure::store)?;
+        let ids = page.items.into_iter().map(|found| found.id);
+        Ok(Page::new(ids.collect(), page.next))
+    }
+
+    /// Those of some sessions that an index entry does not lead to.
+    pub(crate) async fn missing(
+        &self,
+        field: &str,
+        entry: &[u8],
+        mut sessions: BTreeSet<Digest>,
+    ) -> Result<BTreeSet<Digest>> {
+        let mut after = None;
+        while !sessions.is_empty() {
+            let page = self.page_of(field, entry, after.as_ref()).await?;
+            for id in &page.items {
+                sessions.remove(id);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// A session, with all fields or none; `None` if it does not live under this id.
+    pub(crate) async fn read(&self, id: Digest, fields: bool) -> StoreResult<Option<Read>> {
+        let select = match fields {
+            true => Select::All,
+            false => Select::Nothing,
+        };
+        let Loaded::Live(snapshot) = self.store().load(id, select, self.now()).await? else {
+            return Ok(None);
+        };
+        if snapshot.by_former_id {
+            return Ok(None); // it is listed under the other one
+        }
+        let all = match fields {
+            true => snapshot.fields.into_all(),
+            false => Some(Vec::new()),
+        };
+        let fields = all.ok_or_else(|| {
+            let kind = level_session::store::ErrorKind::Store;
+            Error::new(kind, "the store has not answered with all fields")
+        })?;
+        let meta = snapshot.meta;
+        Ok(Some(Read { meta, fields }))
+    }
+
+    /// Reads a page of sessions at once, and says of each what came of it. An error of a session is its own; one that
+    /// every session would have is a failure.
+    pub(crate) async fn read_page(
+        &self,
+        ids: &[Digest],
+        fields: bool,
+    ) -> Result<Vec<(Digest, StoreResult<Option<Read>>)>> {
+        let reads = ids
+            .iter()
+            .map(|id| async move { (*id, self.read(*id, fields).await) });
+        let read = join_all(reads).await;
+        if read.iter().any(|(_, read)| read.is_err()) {
+            self.must_answer().await?;
+        }
+        Ok(read)
+    }
+
+    /// Fails if the store answers nothing at all: asked for a session that nobody has.
+    pub(crate) async fn must_answer(&self) -> Result<()> {
+        let nobody = Digest::of("level-session/inspector", b"nobody");
+        let asked = self.store().load(nobody, Select::Nothing, self.now()).await;
+        asked.map(drop).map_err(Failure::store)
+    }
+}
+
+pub(crate) fn handle(id: Digest) -> SessionHandle {
+    id.into()
+}
