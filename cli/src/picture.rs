@@ -179,3 +179,41 @@ impl std::fmt::Debug for Field {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use level_session::store::{Digest, Lease};
+
+    fn picture(values: bool) -> Picture {
+        let at = Timestamp::from_millis(1_000);
+        let meta = Meta::new(at, Lease::new(at, at, Timestamp::MAX, None));
+        let stored = |name: &'static str, text: &str| {
+            let value = Value::from(text).to_stored(None).expect("it is short");
+            (FieldName::from_static(name), value)
+        };
+        let fields = [
+            stored("level-session:own", "s3cret of ours"),
+            stored("code", "s3cret"),
+            (FieldName::from_static("broken"), Bytes::from(*b"s3cret")),
+        ];
+        let handle = SessionHandle::from(Digest::from_bytes([1; 32]));
+        Picture::new(handle, &meta).with_fields(fields, values)
+    }
+
+    #[test]
+    fn a_picture_has_values_only_where_they_were_asked_for_and_never_the_librarys_own() {
+        let json = |values| serde_json::to_value(picture(values)).expect("it is JSON");
+        let (without, with) = (json(false), json(true));
+        assert!(!without.to_string().contains("s3cret"), "{without}");
+        assert!(!format!("{:?}", picture(true)).contains("s3cret"));
+        let names: Vec<_> = with["fields"].as_array().into_iter().flatten().collect();
+        assert_eq!(names[0]["name"], "broken");
+        assert!(names[0]["damaged"].is_string() && names[0].get("value").is_none());
+        assert_eq!(names[1]["value"], "s3cret");
+        assert_eq!(names[2]["name"], "level-session:own");
+        assert!(names[2].get("value").is_none(), "{with}");
+        assert_eq!(with["expires"], serde_json::Value::Null, "never");
+        assert_eq!(with["created"], "1970-01-01T00:00:01.000Z");
+    }
+}

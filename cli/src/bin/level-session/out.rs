@@ -5,7 +5,7 @@ use level_session_cli::{Picture, rfc3339};
 use serde_json::{Map, json};
 use std::{
     fmt::{self, Write as _},
-    io::{self, BufWriter, IsTerminal as _, Stderr, Stdout, Write as _},
+    io::{self, BufWriter, IsTerminal as _, Stderr, Write as _},
 };
 
 /// Why the program ends early.
@@ -50,14 +50,19 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 /// Standard output: text for people, or a JSON object per line.
 pub(crate) struct Out {
     json: bool,
-    to: BufWriter<Stdout>,
+    to: BufWriter<Box<dyn io::Write>>,
 }
 
 impl Out {
     pub(crate) fn new(json: bool) -> Self {
+        Self::to(json, io::stdout())
+    }
+
+    pub(crate) fn to(json: bool, to: impl io::Write + 'static) -> Self {
+        let to: Box<dyn io::Write> = Box::new(to);
         Self {
             json,
-            to: BufWriter::new(io::stdout()),
+            to: BufWriter::new(to),
         }
     }
 

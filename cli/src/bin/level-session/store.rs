@@ -144,3 +144,108 @@ impl Inspected {
 pub(crate) fn handle(id: Digest) -> SessionHandle {
     id.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{copy, find, out::Out, reindex, verify};
+    use level_session::{
+        MemoryStore,
+        store::{Commit, Step, StoreFuture, Timeouts, Wrapper, Write},
+    };
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    /// How much is asked for at once.
+    #[derive(Clone, Default)]
+    struct Counting {
+        store: Arc<MemoryStore>,
+        pages: Arc<AtomicUsize>,
+        since_page: Arc<AtomicUsize>,
+        most: Arc<AtomicUsize>,
+        most_loads: Arc<AtomicUsize>,
+    }
+
+    impl Counting {
+        fn page_of(&self, limit: usize) {
+            self.pages.fetch_add(1, Ordering::Relaxed);
+            let loads = self.since_page.swap(0, Ordering::Relaxed);
+            self.most_loads.fetch_max(loads, Ordering::Relaxed);
+            self.most.fetch_max(limit, Ordering::Relaxed);
+        }
+    }
+
+    impl Wrapper for Counting {
+        fn inner(&self) -> &dyn Store {
+            &*self.store
+        }
+
+        fn wrap_load<'a>(
+            &'a self,
+            id: Digest,
+            select: Select<'a>,
+            now: Timestamp,
+        ) -> StoreFuture<'a, Loaded> {
+            self.since_page.fetch_add(1, Ordering::Relaxed);
+            self.store.load(id, select, now)
+        }
+
+        fn wrap_page<'a>(
+            &'a self,
+            after: Option<&'a Cursor>,
+            limit: usize,
+            now: Timestamp,
+        ) -> StoreFuture<'a, Page<Digest>> {
+            self.page_of(limit);
+            self.store.page(after, limit, now)
+        }
+    }
+
+    /// A million sessions take the memory of a page.
+    #[tokio::test]
+    async fn no_command_asks_for_more_than_a_page_at_once() {
+        const SESSIONS: u32 = 600;
+        let store = Counting::default();
+        let now = Clock::system().now();
+        let lease = Timeouts::new(Duration::from_secs(3600)).lease(now, now);
+        for n in 0..SESSIONS {
+            let id = Digest::of("test", &n.to_be_bytes());
+            let value = level_session::Value::from(n).to_stored(None);
+            let write = [Write::set("n".into(), value.expect("it is short"))];
+            let create = Commit::new(id, now, Step::create(now, lease)).with_writes(&write);
+            let done = store.store.commit(create).await.expect("it is in memory");
+            assert!(done.is_done());
+        }
+        let Ok(inspected) = Inspected::new(store.clone()) else {
+            panic!("it can be inspected")
+        };
+        let Ok(target) = Inspected::new(MemoryStore::new()) else {
+            panic!("it can be copied to")
+        };
+        let mut out = Out::to(true, std::io::sink());
+        let index = ["n".to_owned()];
+        let view = crate::args::View {
+            fields: true,
+            values: false,
+        };
+        for command in 0..4 {
+            store.pages.store(0, Ordering::Relaxed);
+            let done = match command {
+                0 => reindex::reindex(&inspected, &index, &mut out).await,
+                1 => verify::verify(&inspected, &index, &mut out).await,
+                2 => find::list(&inspected, &view, &mut out).await,
+                _ => copy::copy(&inspected, &target, &index, &mut out).await,
+            };
+            assert!(matches!(done, Ok(true)), "command {command}");
+            let pages = store.pages.load(Ordering::Relaxed);
+            assert!(pages >= 600 / PAGE, "{command}: {pages} pages");
+        }
+        let most = store.most.load(Ordering::Relaxed);
+        // `count`, which `copy` asks first, reads no session: its pages are of ids alone.
+        assert!(most <= 1_000, "{most} at once");
+        let loads = store.most_loads.load(Ordering::Relaxed);
+        assert_eq!(loads, PAGE, "sessions of one page");
+    }
+}
