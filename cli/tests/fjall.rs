@@ -300,6 +300,13 @@ async fn entries_of_an_index_agree_with_the_values() {
         "{said:?}"
     );
     over(path, &["verify"]).ok(); // it is not known to be an index
+    let found = over(path, &["find", "user_id", "7"]).ok();
+    let second = kit::hex(Digest::from_bytes([2; 32]));
+    assert_eq!(
+        handles(&found),
+        BTreeSet::from([second]),
+        "not the third, which has 8"
+    );
     over(path, &["reindex", "user_id"]).ok();
     over(path, &["verify", "--index", "user_id"]).ok();
     let found = over(path, &["find", "user_id", "8"]).ok();

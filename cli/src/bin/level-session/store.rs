@@ -248,4 +248,53 @@ mod tests {
         let loads = store.most_loads.load(Ordering::Relaxed);
         assert_eq!(loads, PAGE, "sessions of one page");
     }
+
+    /// Reads nothing: each session, or every digest.
+    struct Failing {
+        store: MemoryStore,
+        only: Option<Digest>,
+    }
+
+    impl Wrapper for Failing {
+        fn inner(&self) -> &dyn Store {
+            &self.store
+        }
+
+        fn wrap_load<'a>(
+            &'a self,
+            id: Digest,
+            select: Select<'a>,
+            now: Timestamp,
+        ) -> StoreFuture<'a, Loaded> {
+            if self.only.is_none_or(|only| only == id) {
+                let kind = level_session::store::ErrorKind::Store;
+                return StoreFuture::ready(Err(Error::new(kind, "it is gone")));
+            }
+            self.store.load(id, select, now)
+        }
+    }
+
+    /// A server that went away is no damage of a million sessions.
+    #[tokio::test]
+    async fn a_store_that_answers_nothing_is_a_failure_and_one_session_a_finding() {
+        let id = Digest::of("test", b"one");
+        for only in [Some(id), None] {
+            let store = MemoryStore::new();
+            let now = Clock::system().now();
+            let lease = Timeouts::new(Duration::from_secs(3600)).lease(now, now);
+            let create = Commit::new(id, now, Step::create(now, lease));
+            let done = store.commit(create).await.expect("it is in memory");
+            assert!(done.is_done());
+            let Ok(inspected) = Inspected::new(Failing { store, only }) else {
+                panic!("it can be inspected")
+            };
+            let mut out = Out::to(true, std::io::sink());
+            let verified = verify::verify(&inspected, &[], &mut out).await;
+            match (only, verified) {
+                (Some(_), Ok(false)) => {}
+                (None, Err(Failure::Told(message))) => assert_eq!(message, "it is gone"),
+                (only, _) => panic!("wrong where {only:?} fails"),
+            }
+        }
+    }
 }
