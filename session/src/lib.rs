@@ -66,6 +66,8 @@
 //! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
 //! - [`Sessions::find`]: a user's sessions, to list, end and limit them: [`users_guide`].
+//! - [`frameworks`]: what to write for each, and what they do differently.
+//! - [`guides`]: a guard for signed-in users, OAuth, connections that end at sign-out, shutdown and containers.
 //! - [`practice`]: layer order, forms, tests, backups, forks.
 //! - [`coming`]: from tower-sessions and other libraries to this one.
 //! - [`security`]: every requirement, how it is met, and the test that holds it.
@@ -79,11 +81,12 @@
 //! | `postgres-tls` | no | TLS for it, by rustls; implies `postgres` |
 //! | `axum` | yes | the extractors; implies `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
+//! | `actix-web-4`, `poem-3` | no | [`Sessions`] is their middleware, [`Session`] an argument of their handlers: see [`frameworks`] |
 //! | `redis` | no | `RedisStore`: Redis, Valkey or a Redis Cluster, for several processes |
 //! | `redis-tls` | no | TLS to Redis; implies `redis` |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
 //! | `metrics` | no | [`SessionsBuilder`]`::metrics`: counts and latencies for the `metrics` crate |
-//! | `testing` | no | `store::testing`: a store that fails when it is told to |
+//! | `testing` | no | `testing`: a signed-in user for your tests; `store::testing`: a store that fails when it is told to |
 //!
 //! The crate needs tokio for its timer and its locks; there is no other runtime requirement.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -113,6 +116,8 @@ mod sessions;
 // Whose sessions are these.
 mod users;
 // Transport.
+#[cfg(any(feature = "actix-web-4", feature = "poem-3"))]
+mod adapters;
 #[cfg(feature = "axum")]
 mod extract;
 #[cfg(feature = "tower")]
@@ -121,12 +126,25 @@ mod middleware;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod private;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 /// The book of the derive.
 ///
 #[cfg(all(doc, feature = "derive"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
 #[doc = include_str!("../docs/derive.md")]
 pub mod derive_guide {}
+
+/// Frameworks: what to write for each, and what they do differently.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/frameworks.md")]
+pub mod frameworks {}
+
+/// Guides: what applications build around a session.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/guides.md")]
+pub mod guides {}
 
 /// In practice: what applications meet around the library, with the remedy.
 #[cfg(any(doc, doctest))]
@@ -149,6 +167,12 @@ pub mod users_guide {}
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
 
+#[cfg(feature = "actix-web-4")]
+#[cfg_attr(docsrs, doc(cfg(feature = "actix-web-4")))]
+pub use self::adapters::ActixWebService;
+#[cfg(feature = "poem-3")]
+#[cfg_attr(docsrs, doc(cfg(feature = "poem-3")))]
+pub use self::adapters::PoemEndpoint;
 pub use self::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
 pub use error::{Error, ErrorKind, Result};
 pub use exchange::{Exchange, Failure, RequestSessions};

@@ -127,12 +127,14 @@ fn must_exist(row: &str, test: &str) {
 }
 
 /// The crates that an application depends on.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 9] = [
     "session",
     "session-store",
     "stores/fjall",
     "stores/redis",
     "stores/postgres",
+    "adapters/rocket",
+    "adapters/salvo",
     "adapters/tower-sessions",
     "cli",
 ];

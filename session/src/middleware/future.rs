@@ -19,8 +19,9 @@ pin_project! {
     ///
     /// If it is dropped before it is done (the client went away), or the handler panics, nothing is stored.
     pub struct ResponseFuture<F, B, M> {
+        // Until it is done: it may hold the request, and with it handles on the session, whose number matters at the end.
         #[pin]
-        inner: F,
+        inner: Option<F>,
         commit: Option<Commit>,
         response: Option<Response<B>>,
         exchange: Option<Exchange>,
@@ -28,10 +29,12 @@ pin_project! {
     }
 }
 
+const POLLED_AGAIN: &str = "a response was polled after it was given";
+
 impl<F, B, M> ResponseFuture<F, B, M> {
     pub(super) fn new(inner: F, exchange: Option<Exchange>) -> Self {
         Self {
-            inner,
+            inner: Some(inner),
             commit: None,
             response: None,
             exchange,
@@ -48,12 +51,15 @@ where
     type Output = Result<Response<M::Body>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let Some(exchange) = this.exchange else {
-            return Poll::Ready(Ok(M::pass(ready!(this.inner.poll(cx))?)));
+            let inner = this.inner.as_pin_mut().expect(POLLED_AGAIN);
+            return Poll::Ready(Ok(M::pass(ready!(inner.poll(cx))?)));
         };
         if this.response.is_none() {
-            let mut response = ready!(this.inner.poll(cx))?;
+            let inner = this.inner.as_mut().as_pin_mut().expect(POLLED_AGAIN);
+            let mut response = ready!(inner.poll(cx))?;
+            this.inner.set(None);
             let status = response.status();
             *this.commit = exchange.end_or_commit(status, response.headers_mut());
             if this.commit.is_none() {
@@ -72,7 +78,7 @@ where
                 let failure = exchange.failure(error, grpc_content_type(Head::of(&response)));
                 failure.into_response().map(M::make)
             }
-            (_, None) => panic!("a response was polled after it was given"),
+            (_, None) => panic!("{POLLED_AGAIN}"),
         };
         exchange.end_by_ref(response.headers_mut());
         Poll::Ready(Ok(response))

@@ -6,6 +6,7 @@ use crate::{
     commit::Turns,
     ends::{self, Ends},
     fault,
+    load::Asides,
     schema::{self, Schema},
     server::Server,
     sweep,
@@ -210,7 +211,7 @@ impl PostgresStoreBuilder {
         match &self.source {
             // A connection of its own, which ends with the transaction if this future is dropped.
             Source::Url(url) => {
-                let client = Address::new(url, self.protection)?.client().await;
+                let client = self.address(url)?.client().await;
                 let client =
                     client.map_err(|cause| fault::pool(doing, cause.into(), self.timeout))?;
                 schema.migrate(&client).await
@@ -243,13 +244,14 @@ impl PostgresStoreBuilder {
         let listener = self.listener()?;
         let level = self.synchronous_commit.map(SynchronousCommit::level);
         let (pool, is_ours) = match &self.source {
-            Source::Url(url) => (self.pool(Address::new(url, self.protection)?)?, true),
+            Source::Url(url) => (self.pool(self.address(url)?)?, true),
             Source::Pool(pool) => (pool.clone(), false),
         };
         let on_connection = is_ours && !self.pgbouncer;
         let server = Server {
             pool,
             schema,
+            asides: Asides::new(),
             unnamed: self.pgbouncer,
             synchronous_commit: level.filter(|_| !on_connection),
             // The server's own timeout first: it leaves no doubt.
@@ -262,7 +264,10 @@ impl PostgresStoreBuilder {
             let client = client.map_err(|cause| fault::pool(doing, cause, self.timeout))?;
             server.schema.check(&client).await?;
         }
-        let ends = self.tell_ended.then(|| Arc::new(Ends::default()));
+        let ends = match self.tell_ended {
+            true => Some(Arc::new(Ends::new(sender()?))),
+            false => None,
+        };
         let shared = Arc::new(Shared {
             server,
             turns: Turns::new(),
@@ -274,11 +279,11 @@ impl PostgresStoreBuilder {
             tasks: Mutex::default(),
         });
         if let (Some(ends), Some(address)) = (ends, listener) {
-            let (weak, sender) = (Arc::downgrade(&shared), sender()?);
+            let weak = Arc::downgrade(&shared);
             let channel = ends::channel(&shared.server.schema);
-            let hears = ends::listen(weak.clone(), address, channel, sender.clone()).await?;
+            let hears = ends::listen(weak.clone(), address, channel, ends.sender.clone()).await?;
             shared.keep(hears);
-            shared.keep(tokio::spawn(ends::tell(weak, ends, sender)));
+            shared.keep(tokio::spawn(ends::tell(weak, ends)));
         }
         if let Some(every) = self.sweep_every {
             let weak = Arc::downgrade(&shared);
@@ -302,7 +307,19 @@ impl PostgresStoreBuilder {
                 ));
             }
         };
-        Address::new(url, self.protection).map(Some)
+        self.address(url).map(Some)
+    }
+
+    fn address(&self, url: &str) -> Result<Address> {
+        let mut address = Address::new(url, self.protection)?;
+        if address.config.get_connect_timeout().is_none() {
+            address.config.connect_timeout(self.timeout);
+        }
+        // One that only listens would not notice for two hours that the other end is gone.
+        address.config.keepalives_idle(Duration::from_secs(30));
+        address.config.keepalives_interval(Duration::from_secs(10));
+        address.config.keepalives_retries(3);
+        Ok(address)
     }
 
     fn pool(&self, mut address: Address) -> Result<Pool> {
@@ -317,9 +334,6 @@ impl PostgresStoreBuilder {
                 options.push_str(&format!(" -c synchronous_commit={}", level.level()));
             }
             config.options(options);
-        }
-        if address.config.get_connect_timeout().is_none() {
-            address.config.connect_timeout(self.timeout);
         }
         let config = address.config.clone();
         let recycling = ManagerConfig {

@@ -155,6 +155,11 @@ pub(crate) fn duration(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Whole milliseconds that are no shorter.
+pub(crate) fn at_least(length: Duration) -> i64 {
+    duration(length.saturating_add(Duration::from_nanos(999_999)))
+}
+
 pub(crate) fn read_duration(stored: i64) -> Option<Duration> {
     Some(Duration::from_millis(millis(stored)?))
 }
@@ -260,6 +265,17 @@ mod tests {
             );
         }
         assert_eq!(read_time(-1), None);
+        for (micros, up, down) in [
+            (0, 0, 0),
+            (1, 1, 0),
+            (999, 1, 0),
+            (1_000, 1, 1),
+            (1_001, 2, 1),
+        ] {
+            let length = Duration::from_micros(micros);
+            assert_eq!((at_least(length), duration(length)), (up, down));
+        }
+        assert_eq!(at_least(Duration::MAX), i64::MAX);
         assert_eq!(
             read_duration(duration(Duration::MAX)),
             Some(Duration::from_millis(u64::MAX))

@@ -8,13 +8,14 @@ use crate::{
     address::Address,
     fault::{self, Fault},
     param::{Param, Statement},
+    schema::Schema,
     server::{Doing, Server},
 };
 use level_session_store::{Digest, Result};
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    sync::{Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 use tokio::{
@@ -39,13 +40,22 @@ const WAITING: usize = 100_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ends of this process that others are to be told of.
-#[derive(Default)]
 pub(crate) struct Ends {
+    /// The name of this process in its messages.
+    pub(crate) sender: String,
     waiting: Mutex<VecDeque<Digest>>,
     more: Notify,
 }
 
 impl Ends {
+    pub(crate) fn new(sender: String) -> Self {
+        Self {
+            sender,
+            waiting: Mutex::default(),
+            more: Notify::new(),
+        }
+    }
+
     pub(crate) fn push(&self, id: Digest) {
         let mut waiting = self.lock();
         if waiting.len() < WAITING {
@@ -66,13 +76,29 @@ impl Ends {
 }
 
 /// The channel of a schema: a name has 63 bytes at most.
-pub(crate) fn channel(schema: &crate::schema::Schema) -> String {
+pub(crate) fn channel(schema: &Schema) -> String {
     let name = Digest::of("level-session postgres channel", schema.name().as_bytes());
     format!("level_session_{}", name.short())
 }
 
 impl Server {
-    async fn notify(&self, channel: &str, sender: &str, ids: &[Digest]) -> Result<()> {
+    /// Tells all that waits.
+    pub(crate) async fn tell(&self, ends: &Ends) {
+        loop {
+            let ids = ends.next();
+            if ids.is_empty() {
+                return;
+            }
+            if let Err(error) = self.notify(&ends.sender, &ids).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "other processes are not told of sessions that have ended: they learn of it at their next access"
+                );
+            }
+        }
+    }
+
+    async fn notify(&self, sender: &str, ids: &[Digest]) -> Result<()> {
         let mut payload = String::with_capacity(sender.len() + ids.len() * 65);
         payload.push_str(sender);
         for id in ids {
@@ -82,7 +108,7 @@ impl Server {
             }
         }
         let mut notify = Statement::default();
-        let channel = notify.bind(Param::Text(channel.to_owned()));
+        let channel = notify.bind(Param::Text(channel(&self.schema)));
         let payload = notify.bind(Param::Text(payload));
         notify.push(format_args!(
             "SELECT pg_notify({channel}, {payload}), set_config('synchronous_commit', 'off', true)"
@@ -92,26 +118,14 @@ impl Server {
 }
 
 /// Tells of the ends of this process, as long as the store is there.
-pub(crate) async fn tell(store: Weak<Shared>, ends: std::sync::Arc<Ends>, sender: String) {
+pub(crate) async fn tell(store: Weak<Shared>, ends: Arc<Ends>) {
     loop {
         ends.more.notified().await;
         sleep(MOMENT).await;
-        loop {
-            let ids = ends.next();
-            let (Some(store), false) = (store.upgrade(), ids.is_empty()) else {
-                break;
-            };
-            let channel = channel(&store.server.schema);
-            if let Err(error) = store.server.notify(&channel, &sender, &ids).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "other processes are not told of sessions that have ended: they learn of it at their next access"
-                );
-            }
-        }
-        if store.strong_count() == 0 {
+        let Some(store) = store.upgrade() else {
             return;
-        }
+        };
+        store.server.tell(&ends).await;
     }
 }
 

@@ -230,6 +230,9 @@ impl Shared {
         for task in self.tasks().drain(..) {
             task.abort();
         }
+        if let Some(ends) = &self.ends {
+            self.server.tell(ends).await;
+        }
         if self.is_ours {
             self.server.pool.close();
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     codec,
-    param::{Param, Statement},
+    param::{Param, Place, Statement},
     row::{self, LIFE},
     server::{Doing, Server},
     statements,
@@ -30,13 +30,12 @@ impl Server {
         let entry = find.bind(Param::Json(statements::entry_of(field, entry)));
         let at = find.bind(Param::Number(codec::time(now)));
         let has_entry = statements::has_entry(entry, at);
-        let (from, limit) = bounds(&mut find, after, limit)?;
+        let (from, limit, rows) = bounds(&mut find, after, limit)?;
         // Materialized: in the order of the digests the planner would look through all sessions for a page of few.
         find.push(format_args!(
             "WITH found AS MATERIALIZED (\
                  SELECT {LIFE}, digest FROM {schema}.session WHERE {has_entry}{from}) \
-             SELECT * FROM found ORDER BY digest LIMIT {}",
-            limit + 1
+             SELECT * FROM found ORDER BY digest LIMIT {rows}"
         ));
         let rows = self.rows(LIST, &find).await?;
         let mut found = Vec::with_capacity(rows.len());
@@ -59,10 +58,9 @@ impl Server {
         let schema = &self.schema;
         let at = list.bind(Param::Number(codec::time(now)));
         let is_live = statements::is_live(at);
-        let (from, limit) = bounds(&mut list, after, limit)?;
+        let (from, limit, rows) = bounds(&mut list, after, limit)?;
         list.push(format_args!(
-            "SELECT digest FROM {schema}.session WHERE {is_live}{from} ORDER BY digest LIMIT {}",
-            limit + 1
+            "SELECT digest FROM {schema}.session WHERE {is_live}{from} ORDER BY digest LIMIT {rows}"
         ));
         let rows = self.rows(LIST, &list).await?;
         let ids = rows.iter().map(|row| id(row, 0)).collect::<Result<_>>()?;
@@ -74,20 +72,22 @@ fn id(row: &Row, column: usize) -> Result<Digest> {
     row::as_digest(row::get(row, column)?)
 }
 
-/// Where a page begins, as a condition, and how long it is. A cursor is the last digest of the page before.
+/// Where a page begins, as a condition, how long it is, and how many rows are asked for. A cursor is the last digest of the
+/// page before.
 fn bounds(
     statement: &mut Statement,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<(String, usize)> {
+) -> Result<(String, usize, Place)> {
     let limit = limit.clamp(1, MOST);
+    let rows = statement.bind(Param::Number(limit as i64 + 1));
     let Some(after) = after else {
-        return Ok((String::new(), limit));
+        return Ok((String::new(), limit, rows));
     };
     let last = after.as_bytes().try_into();
     let last = last.map_err(|_| rules::foreign_cursor())?;
     let last = statement.bind(Param::Digest(last));
-    Ok((format!(" AND digest > {last}"), limit))
+    Ok((format!(" AND digest > {last}"), limit, rows))
 }
 
 /// One more than belongs to the page was asked for, to know whether there is another.

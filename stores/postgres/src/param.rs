@@ -130,3 +130,21 @@ impl<'r> FromSql<'r> for JsonText<'r> {
         *ty == Type::JSONB
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The client logs the parameters of every statement at the level `debug`.
+    #[test]
+    fn a_parameter_shows_nothing() {
+        for param in [
+            Param::Digest([0xAB; 32]),
+            Param::Json("hunter2".to_owned()),
+            Param::ManyBytes(vec![b"hunter2".to_vec()]),
+            Param::Texts(vec!["hunter2".to_owned()]),
+        ] {
+            assert_eq!(format!("{param:?}"), "..");
+        }
+    }
+}

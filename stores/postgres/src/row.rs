@@ -114,6 +114,18 @@ impl Stored {
         Ok(stored)
     }
 
+    /// Whether a value that was asked for lies aside and was not read.
+    pub(crate) fn lacks(&self, select: Select<'_>) -> bool {
+        let lacks = |cell: &str| matches!(codec::read(cell), Some(Read::Aside(hash)) if !self.aside.contains_key(&hash));
+        match select {
+            Select::Names(names) => {
+                let mut cells = names.iter().filter_map(|name| self.cell(name));
+                cells.any(lacks)
+            }
+            _ => self.members.iter().any(|(_, cell)| lacks(cell)),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.members.len()
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     fault,
+    load::Asides,
     param::{Param, Statement},
     schema::Schema,
 };
@@ -21,6 +22,7 @@ const COLLISIONS: u32 = 200;
 pub(crate) struct Server {
     pub(crate) pool: Pool,
     pub(crate) schema: Schema,
+    pub(crate) asides: Asides,
     /// Statements without a name: for a pooler that gives each of them another connection.
     pub(crate) unnamed: bool,
     /// `synchronous_commit`, where it cannot be set for the connection.

@@ -5,6 +5,8 @@ mod kit;
 
 use kit::{Kit, fresh_schema};
 use level_session_postgres::{PostgresStore, PostgresStoreBuilder, SynchronousCommit};
+use level_session_store::conformance::model;
+use proptest::{prelude::*, test_runner::TestRunner};
 use std::time::Duration;
 
 /// For a store of its own: a schema, and statements that may take long where all tests run at once.
@@ -60,3 +62,28 @@ level_session_store::conformance_tests!(
     answered_early,
     open(direct().synchronous_commit(SynchronousCommit::Off)).await
 );
+
+/// What the suite's one list of commits may have missed.
+#[test]
+fn it_agrees_with_the_model() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let builder = direct();
+    let store = std::cell::RefCell::new(runtime.block_on(open(builder.clone())));
+    let config = ProptestConfig {
+        cases: 8,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(&prop::collection::vec(any::<u64>(), 1..80), |words| {
+            let mut store = store.borrow_mut();
+            let restart = async |store: &mut PostgresStore| {
+                store.close().await.unwrap();
+                *store = builder.open().await.unwrap();
+            };
+            let sweeps = model::Sweeps::AsItSeesFit;
+            runtime.block_on(model::run(&mut *store, &words, sweeps, restart));
+            Ok(())
+        })
+        .unwrap();
+}

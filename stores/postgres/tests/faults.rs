@@ -6,8 +6,15 @@ mod kit;
 use kit::{Kit, Now, digest, fresh_schema, guard, set};
 use level_session_postgres::{PostgresStore, PostgresStoreBuilder};
 use level_session_servers::{free_port, postgres::Postgres};
-use level_session_store::{Commit, Error, ErrorKind, Loaded, Outcome, Select, Step, Store};
-use std::{error::Error as _, time::Duration};
+use level_session_store::{
+    Clock, Commit, Digest, Error, ErrorKind, Loaded, Outcome, Select, Step, Store, Timeouts,
+    Timestamp, Watch,
+};
+use std::{
+    error::Error as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// Everything that an error shows.
 fn shown(error: &Error) -> String {
@@ -454,7 +461,7 @@ async fn after_a_restart_of_the_server_nothing_of_ours_is_restarted() {
     let schema = fresh_schema();
     let builder = settings(server.url(), &schema).timeout(Duration::from_secs(5));
     builder.migrate().await.unwrap();
-    let store = builder.tell_ended(true).open().await.unwrap();
+    let store = builder.clone().tell_ended(true).open().await.unwrap();
     let now = Now::new();
     store
         .commit(now.create(digest(1), &[set("a", "0")]))
@@ -491,6 +498,27 @@ async fn after_a_restart_of_the_server_nothing_of_ours_is_restarted() {
             "what was answered is there"
         );
     }
+    // Those that end elsewhere are told again, once the connection that listens is made anew.
+    let other = builder.tell_ended(true).open().await.unwrap();
+    let told: Arc<Mutex<Vec<Digest>>> = Arc::default();
+    let watch: Arc<Watch> = Arc::new({
+        let told = Arc::clone(&told);
+        move |id| told.lock().unwrap().push(id)
+    });
+    store.watch_ended(Arc::downgrade(&watch));
+    let mut heard = false;
+    for n in 0..600_u32 {
+        let id = Digest::of("test", &n.to_le_bytes());
+        other.commit(now.create(id, &[])).await.unwrap();
+        let end = Commit::new(id, now.at(0), Step::Destroy);
+        other.commit(end).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        heard = told.lock().unwrap().contains(&id);
+        if heard {
+            break;
+        }
+    }
+    assert!(heard, "nothing is told after a restart");
     store.close().await.unwrap();
 }
 
@@ -574,5 +602,34 @@ async fn settings_that_cannot_be_used_are_refused_with_a_sentence() {
         assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
         let text = format!("{refused:?} {}", shown(&error));
         assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+/// A clean-up that an outage ends for good fills the disk (requirement F08).
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sweeper_survives_errors() {
+    let schema = fresh_schema();
+    let builder = settings(Kit::get().url(), &schema).sweep_every(Some(Duration::from_millis(20)));
+    builder.migrate().await.unwrap();
+    let store = builder.open().await.unwrap();
+    let long_ago = Clock::system().now().as_millis() - 3 * 3_600_000;
+    let then = Timestamp::from_millis(long_ago);
+    let lease = Timeouts::new(Duration::from_secs(60)).lease(then, then);
+    let count = format!("select count(*) from {schema}.session");
+    for round in 1..=2 {
+        let create = Commit::new(digest(round), then, Step::create(then, lease));
+        assert!(store.commit(create).await.unwrap().is_done());
+        let mut left = String::new();
+        for _ in 0..1_000 {
+            left = psql(&count);
+            if left == "0" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(left, "0", "round {round}");
+        psql(&format!("alter table {schema}.session rename to gone"));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        psql(&format!("alter table {schema}.gone rename to session"));
     }
 }

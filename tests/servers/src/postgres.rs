@@ -116,6 +116,34 @@ impl Postgres {
         self.psql("select pg_reload_conf()").map(drop)
     }
 
+    /// Offers TLS from now on, under a certificate for `localhost` and 127.0.0.1, made by `openssl`. Gives the certificate of
+    /// the authority that has signed it.
+    ///
+    /// # Errors
+    /// There is no `openssl`, or the server does not take it.
+    pub fn offer_tls(&self) -> io::Result<PathBuf> {
+        let make = "set -e
+            new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'
+            openssl req -x509 $new -keyout ca.key -out ca.pem -subj /CN=authority
+            openssl req $new -keyout data/server.key -out server.csr -subj /CN=localhost
+            echo 'subjectAltName = DNS:localhost, IP:127.0.0.1' > extensions
+            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+                -extfile extensions -out data/server.crt
+            chmod 600 data/server.key";
+        let made = command(Path::new("sh"), &self.folder)?
+            .args(["-c", make])
+            .stdin(Stdio::null())
+            .output()?;
+        if !made.status.success() {
+            let text = String::from_utf8_lossy(&made.stderr).into_owned();
+            return Err(io::Error::other(format!("openssl failed: {text}")));
+        }
+        self.psql("alter system set ssl = on")?;
+        self.psql("select pg_reload_conf()")?;
+        wait_until(|| self.psql("show ssl").map(|ssl| ssl == "on"))?;
+        Ok(self.folder.path().join("ca.pem"))
+    }
+
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {

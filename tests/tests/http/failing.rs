@@ -295,8 +295,7 @@ async fn a_timeout_in_the_handler_s_place_stores_nothing() {
         let timeout =
             TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_millis(10));
         let router = pages()
-            .route("/slow", post(slow))
-            .layer(timeout)
+            .route("/slow", post(slow).layer(timeout))
             .layer(layer(&app));
         let mut visitor = signed_in(&router).await;
         let before = visitor.clone();

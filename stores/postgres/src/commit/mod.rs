@@ -110,6 +110,7 @@ impl Server {
                 Step::Renew { to, .. } => to,
                 _ => known.current,
             };
+            self.asides.note(id);
             drop(self.tidy(id).await);
         }
         Ok(Some(

@@ -2,7 +2,7 @@
 
 use super::Known;
 use crate::{
-    codec::{self, Cell, duration, time},
+    codec::{self, Cell, at_least, duration, time},
     param::{Param, Place, Statement},
     row::{self, LIFE},
     server::Server,
@@ -309,14 +309,17 @@ impl Writer<'_> {
         if let Some(usage) = usage {
             let now = self.time(self.commit.now);
             let (idle, absolute) = self.timeouts(usage.timeouts, now, &mut conditions);
-            let due_after = self.number(duration(usage.due_after));
+            let due_after = match usage.forced {
+                true => 0,
+                false => at_least(usage.due_after),
+            };
+            let due_after = self.number(due_after);
             // `Lease::after_use`. Where the use is not due, both deadlines come out as they are.
             let last = if usage.tells_client { "told" } else { "seen" };
-            let forced = if usage.forced { " OR true" } else { "" };
             let ends = after("started", &absolute);
             let due = format!(
-                "(({now} > {last} AND ({now} - {last} >= {due_after}{forced})) OR idle_at <> {} \
-                 OR absolute_at IS DISTINCT FROM {ends})",
+                "(({now} > {last} AND {now} - {last} >= {due_after}) OR idle_at <> {} OR \
+                 absolute_at IS DISTINCT FROM {ends})",
                 after("seen", &idle)
             );
             let seen = format!("CASE WHEN {due} THEN greatest(seen, {now}) ELSE seen END");
@@ -512,9 +515,11 @@ impl Writer<'_> {
         if !self.change.hashes.is_empty() {
             set.push("aside = true".to_owned());
         }
-        set.push(match clears {
-            true => "stale = stale OR aside".to_owned(),
-            false => {
+        // Which of the fields lay aside is asked only where some do: a guess that there are none costs a look afterwards.
+        let asks = !clears && self.server.asides.has(self.commit.id);
+        set.push(match asks {
+            false => "stale = stale OR aside".to_owned(),
+            true => {
                 let names = self.out.bind(Param::Texts(self.change.names.clone()));
                 format!(
                     "stale = stale OR (aside AND EXISTS (\

@@ -1,0 +1,151 @@
+//! Every promise of level-session to the users of a web framework, as tests over a real server in a real process.
+//!
+//! An adapter is done when a small program that serves the [application](app) over it passes. The program needs a handler
+//! for each of these routes, for every method:
+//!
+//! | route | handler | around it |
+//! |---|---|---|
+//! | `/act/{action}` | [`app::act`] with the session and the action | the sessions |
+//! | `/nested/{action}` | the same | the sessions, twice |
+//! | `/two` | [`app::two`] | the sessions, and within them [`other`](app::Fixture::other) |
+//! | `/late` | a response that streams [`app::late`] | the sessions |
+//! | `/outside/{action}` | [`app::act`] | nothing |
+//! | `/optional` | [`app::optional`] | nothing |
+//!
+//! It serves HTTP/1.1 at [`Fixture::address`](app::Fixture::address), hands errors of handlers to its framework as a
+//! user does (with `?`), ends at SIGTERM, and closes the sessions then. With axum:
+//!
+//! ```no_run
+//! use axum::{Router, body::Body, extract::Path, http::StatusCode, response::{IntoResponse, Response}, routing::any};
+//! use level_session::{Error, Session, SessionLayer};
+//! use level_session_adapter_conformance::app::{self, Fixture, Other, Reply, Visit};
+//!
+//! async fn act(session: Session<Visit>, Path(action): Path<String>) -> Result<Response, Error> {
+//!     Ok(respond(app::act(session, &action).await?))
+//! }
+//!
+//! async fn two(visit: Session<Visit>, other: Session<Other>) -> Result<Response, Error> {
+//!     Ok(respond(app::two(visit, other).await?))
+//! }
+//!
+//! async fn late(session: Session<Visit>) -> Body {
+//!     Body::from_stream(app::late(session))
+//! }
+//!
+//! async fn optional(session: Option<Session<Visit>>) -> Response {
+//!     respond(app::optional(session))
+//! }
+//!
+//! fn respond(reply: Reply) -> Response {
+//!     let mut response = reply.body.into_response();
+//!     *response.status_mut() = StatusCode::from_u16(reply.status).expect("a status");
+//!     for (name, value) in reply.headers {
+//!         response.headers_mut().append(name, value.parse().expect("a header"));
+//!     }
+//!     response
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let fixture = Fixture::from_env()?;
+//!     let sessions = SessionLayer::from(fixture.sessions.clone());
+//!     let app = Router::new()
+//!         .route("/act/{action}", any(act))
+//!         .route("/nested/{action}", any(act).layer(sessions.clone()))
+//!         .route("/two", any(two).layer(SessionLayer::from(fixture.other.clone())))
+//!         .route("/late", any(late))
+//!         .layer(sessions)
+//!         .route("/outside/{action}", any(act))
+//!         .route("/optional", any(optional));
+//!     let listener = tokio::net::TcpListener::bind(fixture.address).await?;
+//!     axum::serve(listener, app).with_graceful_shutdown(app::terminated()).await?;
+//!     Ok(fixture.close().await?)
+//! }
+//! ```
+//!
+//! A test of the package that has this program starts it, again and again:
+//!
+//! ```ignore
+//! use level_session_adapter_conformance::Conformance;
+//! use std::process::Command;
+//!
+//! #[test]
+//! fn the_adapter_keeps_every_promise() {
+//!     Conformance::new(|| Command::new(env!("CARGO_BIN_EXE_my-program"))).run();
+//! }
+//! ```
+
+pub mod app;
+mod checks;
+mod client;
+mod server;
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::Command,
+};
+
+/// The tests of one adapter.
+#[must_use = "nothing is tested before `run`"]
+pub struct Conformance {
+    program: Box<dyn Fn() -> Command>,
+    traits: Traits,
+}
+
+/// What frameworks do differently.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traits {
+    serves_the_gone: bool,
+    is_everywhere: bool,
+}
+
+impl Conformance {
+    /// The tests of the adapter that this program serves with.
+    pub fn new(program: impl Fn() -> Command + 'static) -> Self {
+        Self {
+            program: Box::new(program),
+            traits: Traits::default(),
+        }
+    }
+
+    /// The framework goes on with a request whose client is gone: what it changes is stored. By default a handler must be
+    /// cancelled, and nothing stored.
+    pub fn serves_clients_that_are_gone(mut self) -> Self {
+        self.traits.serves_the_gone = true;
+        self
+    }
+
+    /// The framework's middleware is around every route, so that there is no `/outside` and no `/optional`; `/two` and
+    /// `/nested` are served like the others, with the sessions, once more the sessions, and the others around all of them.
+    pub fn is_around_every_route(mut self) -> Self {
+        self.traits.is_everywhere = true;
+        self
+    }
+
+    /// Runs every test.
+    ///
+    /// # Panics
+    /// If a promise is broken. All of them are tried, and the message names those that are.
+    pub fn run(self) {
+        let mut server = server::Server::new(self.program);
+        let mut broken = Vec::new();
+        for (promise, check) in checks::ALL {
+            let kept = catch_unwind(AssertUnwindSafe(|| check(&mut server, self.traits)));
+            if kept.is_err() {
+                broken.push(*promise);
+                // Whatever waits in it must not confuse the next.
+                server.kill();
+            }
+        }
+        assert!(broken.is_empty(), "broken promises: {broken:#?}");
+        server.stop();
+    }
+}
+
+impl fmt::Debug for Conformance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Conformance");
+        out.field("traits", &self.traits).finish_non_exhaustive()
+    }
+}

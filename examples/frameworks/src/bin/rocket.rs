@@ -1,0 +1,48 @@
+//! The shop over Rocket. The fairing closes the sessions when Rocket shuts down.
+
+use frameworks::{ADDRESS, Shop};
+use level_session_rocket::{Result, Session, SessionFairing};
+use rocket::{
+    Config, get, post,
+    response::{Redirect, content::RawHtml},
+    routes,
+};
+
+#[rocket::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let sessions = frameworks::sessions().map_err(|error| error.to_string())?;
+    let config = Config {
+        address: ADDRESS.ip(),
+        port: ADDRESS.port(),
+        ..Config::default()
+    };
+    rocket::custom(config)
+        .attach(SessionFairing::from(sessions))
+        .mount("/", routes![page, sign_in, add, sign_out])
+        .launch()
+        .await?;
+    Ok(())
+}
+
+#[get("/")]
+async fn page(session: Session<Shop>) -> Result<RawHtml<String>> {
+    Ok(RawHtml(frameworks::page(session.into_inner()).await?))
+}
+
+#[post("/sign-in")]
+async fn sign_in(session: Session<Shop>) -> Result<Redirect> {
+    frameworks::sign_in(session.into_inner()).await?;
+    Ok(Redirect::to("/"))
+}
+
+#[post("/add")]
+async fn add(session: Session<Shop>) -> Result<Redirect> {
+    frameworks::add(session.into_inner()).await?;
+    Ok(Redirect::to("/"))
+}
+
+#[post("/sign-out")]
+async fn sign_out(session: Session<Shop>) -> Result<Redirect> {
+    frameworks::sign_out(session.into_inner()).await?;
+    Ok(Redirect::to("/"))
+}

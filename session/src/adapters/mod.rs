@@ -1,0 +1,14 @@
+//! Frameworks whose traits must be implemented in this crate, since [`Session`](crate::Session) and
+//! [`Error`](crate::Error) are its types. The others are crates of their own.
+//!
+//! What to do is decided in [`exchange`](crate::exchange); an adapter only carries it out.
+
+#[cfg(feature = "actix-web-4")]
+mod actix_web;
+#[cfg(feature = "poem-3")]
+mod poem;
+
+#[cfg(feature = "actix-web-4")]
+pub use self::actix_web::ActixWebService;
+#[cfg(feature = "poem-3")]
+pub use self::poem::PoemEndpoint;
