@@ -127,7 +127,7 @@ fn must_exist(row: &str, test: &str) {
 }
 
 /// The crates that an application depends on.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "session",
     "session-store",
     "stores/fjall",
@@ -136,6 +136,7 @@ const CRATES: [&str; 8] = [
     "adapters/rocket",
     "adapters/salvo",
     "adapters/tower-sessions",
+    "cli",
 ];
 
 /// Prevents: a dependency without a reason, and a reason for a dependency that is gone.

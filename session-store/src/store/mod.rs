@@ -94,7 +94,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreFuture<'a, Page<Found>>;
 
     /// The digests of sessions that live at `now`, in any order, about `limit` of them: for [`copy`], and to inspect a
-    /// store. Pages are as those of [`find`](Self::find).
+    /// store. Pages are as those of [`find`](Self::find). A session whose record cannot be read may be among them: its
+    /// [`load`](Self::load) is the error.
     ///
     /// # Errors
     /// As [`find`](Self::find).

@@ -124,6 +124,16 @@ impl Found {
     }
 }
 
+/// For operators.
+impl Found {
+    /// What is stored of each field that was read, byte for byte, the library's own included: for sizes, and to tell what
+    /// is damaged.
+    pub fn stored(&self) -> impl Iterator<Item = (&FieldName, &Bytes)> {
+        let fields = self.fields.iter();
+        fields.filter_map(|(name, bytes)| Some((name, bytes.as_ref()?)))
+    }
+}
+
 impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Found")

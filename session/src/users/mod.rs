@@ -137,6 +137,20 @@ impl Sessions {
         ending::end_all(self.runtime(), &sought, None, EndReason::Application).await
     }
 
+    /// As [`end_all`](Self::end_all), without the application's types: see [`find_by`](Self::find_by). A field that is no
+    /// index has no sessions to end.
+    ///
+    /// # Errors
+    /// As [`end_all`](Self::end_all), but for the misuse.
+    pub async fn end_all_by<Q: Serialize + ?Sized>(
+        &self,
+        key: impl FieldKey,
+        value: &Q,
+    ) -> Result<u64> {
+        let sought = sought_by(key.name(), value)?;
+        ending::end_all(self.runtime(), &sought, None, EndReason::Application).await
+    }
+
     /// As [`end_all`](Self::end_all), but leaves this session, under the id that it has now. To end the others in the
     /// same commit as what a request changes, use [`end_others`](crate::UntypedSession::end_others).
     ///

@@ -55,10 +55,11 @@ impl Engine {
                 let next = page.last().map(cursor);
                 return Ok(Page::new(page, next));
             }
-            if let Record::Live(session) = self.disk.decode(id, &bytes)?
-                && session.life.is_live(now)
-            {
-                page.push(id);
+            // One that is damaged is listed: its load says so, and the others can be listed behind it.
+            match self.disk.decode(id, &bytes) {
+                Ok(Record::Live(session)) if !session.life.is_live(now) => {}
+                Ok(Record::Live(_)) | Err(_) => page.push(id),
+                Ok(_) => {}
             }
         }
         Ok(Page::new(page, None))

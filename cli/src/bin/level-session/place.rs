@@ -1,0 +1,119 @@
+//! Which store is meant, and the way to it.
+
+use crate::{
+    args::Args,
+    out::{Failure, Result},
+    store::Inspected,
+};
+use std::path::PathBuf;
+
+/// A store that was named. Its address may have a password: it has no `Debug`, and no message shows it.
+pub(crate) enum Place {
+    Folder(PathBuf),
+    Redis(String),
+    Postgres(String),
+}
+
+impl Place {
+    pub(crate) fn of(text: &str) -> Result<Self> {
+        let named;
+        let text = match text.strip_prefix("env:") {
+            None => text,
+            Some(name) => {
+                named = std::env::var(name)
+                    .map_err(|_| Failure::of(format!("the variable {name} has no store")))?;
+                &named
+            }
+        };
+        if text.is_empty() {
+            return Err(Failure::of("the store has no name"));
+        }
+        Ok(match text.split_once("://").map(|(scheme, _)| scheme) {
+            None => Self::Folder(text.into()),
+            Some("redis" | "rediss") => Self::Redis(text.to_owned()),
+            Some("postgres" | "postgresql") => Self::Postgres(text.to_owned()),
+            Some(_) => {
+                return Err(Failure::of(
+                    "a store is a folder, or its address begins with redis://, rediss:// or postgres://",
+                ));
+            }
+        })
+    }
+
+    /// Opens it. Only where it `may_be_new` is a folder made that is not there.
+    pub(crate) async fn open(self, args: &Args, may_be_new: bool) -> Result<Inspected> {
+        match self {
+            Self::Folder(path) => {
+                // Opening makes what is not there, and a path that was mistyped is an empty store.
+                if !may_be_new && !path.join("keyspaces").is_dir() {
+                    return Err(Failure::of(format!(
+                        "there is no session store at {}",
+                        path.display()
+                    )));
+                }
+                folder(&path, args)
+            }
+            Self::Redis(url) => redis(&url, args).await,
+            Self::Postgres(url) => postgres(url, args).await,
+        }
+    }
+}
+
+#[cfg(feature = "fjall")]
+fn folder(path: &std::path::Path, args: &Args) -> Result<Inspected> {
+    let mut builder = level_session::FjallStore::builder()
+        .cache_sessions(0)
+        .sweep_every(None);
+    if let Some(prefix) = &args.prefix {
+        builder = builder.prefix(prefix);
+    }
+    Inspected::new(builder.open(path).map_err(Failure::store)?)
+}
+
+#[cfg(not(feature = "fjall"))]
+fn folder(_: &std::path::Path, _: &Args) -> Result<Inspected> {
+    Err(without("fjall"))
+}
+
+#[cfg(feature = "redis")]
+async fn redis(url: &str, args: &Args) -> Result<Inspected> {
+    use std::time::Duration;
+    // A page of sessions is asked for at once.
+    let mut builder =
+        level_session::RedisStore::builder().response_timeout(Duration::from_secs(10));
+    if let Some(prefix) = &args.prefix {
+        builder = builder.prefix(prefix);
+    }
+    Inspected::new(builder.connect(url).await.map_err(Failure::store)?)
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis(_: &str, _: &Args) -> Result<Inspected> {
+    Err(without("redis"))
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: String, args: &Args) -> Result<Inspected> {
+    use std::time::Duration;
+    let mut builder = level_session::PostgresStore::builder(url)
+        .pool_size(4)
+        .timeout(Duration::from_secs(60))
+        .plain_text(args.plain_text)
+        .sweep_every(None);
+    if let Some(schema) = &args.schema {
+        builder = builder.schema(schema);
+    }
+    Inspected::new(builder.open().await.map_err(Failure::store)?)
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_: String, _: &Args) -> Result<Inspected> {
+    Err(without("postgres"))
+}
+
+#[cfg(not(all(feature = "fjall", feature = "redis", feature = "postgres")))]
+fn without(feature: &str) -> Failure {
+    Failure::of(format!(
+        "this build knows no such store: it was made without the feature `{feature}`"
+    ))
+}

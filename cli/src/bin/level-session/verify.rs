@@ -1,0 +1,244 @@
+//! Whether records, values, deadlines and index entries agree.
+
+use crate::{
+    out::{Out, Progress, Result},
+    store::{Inspected, Read, handle},
+};
+use level_session::{
+    FieldName, Timestamp, Value,
+    store::{Bytes, Digest, Meta},
+    value::index_entry,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// How much the clocks of several machines may differ, generously.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
+
+/// How many index entries are remembered, so that what is kept is bounded.
+const MOST_WALKED: usize = 100_000;
+
+/// Sessions that must have an index entry, of one page.
+type Wanted = BTreeMap<(FieldName, Bytes), BTreeSet<Digest>>;
+
+pub(crate) async fn verify(store: &Inspected, indexes: &[String], out: &mut Out) -> Result<bool> {
+    let mut verifying = Verifying {
+        store,
+        indexes,
+        out,
+        sessions: 0,
+        findings: 0,
+        walked: BTreeSet::new(),
+    };
+    let mut progress = Progress::new("verified", 0);
+    let mut after = None;
+    loop {
+        let page = store.page(after.as_ref()).await?;
+        verifying.page(&page.items).await?;
+        progress.at(verifying.sessions);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    drop(progress);
+    let (sessions, findings) = (verifying.sessions, verifying.findings);
+    out.summary(&[("verified", sessions), ("findings", findings)])?;
+    Ok(findings == 0)
+}
+
+struct Verifying<'a> {
+    store: &'a Inspected,
+    indexes: &'a [String],
+    out: &'a mut Out,
+    sessions: u64,
+    findings: u64,
+    /// Index entries that were gone through.
+    walked: BTreeSet<(FieldName, Bytes)>,
+}
+
+impl Verifying<'_> {
+    async fn page(&mut self, ids: &[Digest]) -> Result<()> {
+        let mut wanted = Wanted::new();
+        for (id, read) in self.store.read_page(ids, true).await? {
+            match read {
+                Ok(None) => {} // it ended meanwhile
+                Ok(Some(read)) => {
+                    self.sessions += 1;
+                    self.session(id, &read, &mut wanted)?;
+                }
+                Err(error) => {
+                    self.sessions += 1;
+                    self.findings += 1;
+                    self.out.unreadable(handle(id), &error)?;
+                }
+            }
+        }
+        for ((field, entry), ids) in wanted {
+            self.entry(&field, &entry, ids).await?;
+        }
+        Ok(())
+    }
+
+    /// What can be told of a session by itself.
+    fn session(&mut self, id: Digest, read: &Read, wanted: &mut Wanted) -> Result<()> {
+        for what in times(&read.meta, self.store.now()) {
+            self.found(id, None, what)?;
+        }
+        let mut names = BTreeSet::new();
+        for (name, bytes) in &read.fields {
+            if !names.insert(name) {
+                self.found(id, Some(name), "is there twice")?;
+            }
+            if let Err(cause) = Value::from_stored(bytes) {
+                self.found(id, Some(name), &cause.to_string())?;
+                continue;
+            }
+            if self.indexes.iter().any(|index| **index == **name)
+                && let Ok(entry) = index_entry(bytes)
+            {
+                let ids = wanted.entry((name.clone(), entry)).or_default();
+                ids.insert(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks up one index entry: these sessions are found by it, and what is found by it has the value.
+    async fn entry(
+        &mut self,
+        field: &FieldName,
+        entry: &Bytes,
+        mut missing: BTreeSet<Digest>,
+    ) -> Result<()> {
+        // What else has the entry is looked at once.
+        let is_new =
+            self.walked.len() < MOST_WALKED && self.walked.insert((field.clone(), entry.clone()));
+        if is_new {
+            self.walk(field, entry, &mut missing).await?;
+        }
+        for id in self.store.missing(field, entry, missing).await? {
+            // Unless it has ended, or was changed, since its page was read.
+            if let Ok(Some(true)) = self.has(id, field, entry).await {
+                let what = "has no entry in the index: `reindex` makes it";
+                self.found(id, Some(field), what)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All sessions that an entry leads to have its value.
+    async fn walk(
+        &mut self,
+        field: &FieldName,
+        entry: &Bytes,
+        missing: &mut BTreeSet<Digest>,
+    ) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.store.page_of(field, entry, after.as_ref()).await?;
+            for id in page.items {
+                // Of a session that cannot be read its own page tells.
+                if !missing.remove(&id)
+                    && let Ok(Some(false)) = self.has(id, field, entry).await
+                {
+                    let what = "is found in the index by a value that it does not have";
+                    self.found(id, Some(field), what)?;
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether a session that lives has this value.
+    async fn has(
+        &self,
+        id: Digest,
+        field: &FieldName,
+        entry: &Bytes,
+    ) -> level_session::store::Result<Option<bool>> {
+        let Some(read) = self.store.read(id, true).await? else {
+            return Ok(None);
+        };
+        let mut fields = read.fields.iter();
+        let stored = fields.find(|(name, _)| name == field);
+        let has = stored.and_then(|(_, stored)| index_entry(stored).ok());
+        Ok(Some(has.as_ref() == Some(entry)))
+    }
+
+    fn found(&mut self, id: Digest, field: Option<&str>, what: &str) -> Result<()> {
+        self.findings += 1;
+        self.out.finding(handle(id), field, what)
+    }
+}
+
+/// What contradicts itself in the times of a session.
+fn times(meta: &Meta, now: Timestamp) -> Vec<&'static str> {
+    let lease = &meta.lease;
+    let latest = now.after(CLOCKS_DIFFER);
+    let all = [
+        (meta.created > latest, "was made in the future"),
+        (lease.started > latest, "signed in in the future"),
+        (lease.seen > latest, "was seen in the future"),
+        (
+            meta.created > lease.started.after(CLOCKS_DIFFER),
+            "signed in before it was made",
+        ),
+        (
+            lease.started > lease.seen.after(CLOCKS_DIFFER),
+            "was last seen before it signed in",
+        ),
+        (
+            lease.idle_deadline < lease.seen,
+            "has an idle deadline before it was last seen",
+        ),
+        (
+            lease
+                .absolute_deadline
+                .is_some_and(|absolute| absolute < lease.started),
+            "has an absolute deadline before it signed in",
+        ),
+    ];
+    let wrong = all.into_iter().filter(|(is_wrong, _)| *is_wrong);
+    wrong.map(|(_, what)| what).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use level_session::store::Lease;
+
+    fn at(hours: u64) -> Timestamp {
+        Timestamp::from_millis(hours * 3_600_000)
+    }
+
+    #[test]
+    fn each_time_that_contradicts_another_is_a_finding_and_no_other_is() {
+        let lease = Lease::new(at(10), at(20), at(30), Some(at(40)));
+        let meta = Meta::new(at(5), lease);
+        assert_eq!(times(&meta, at(25)), [""; 0]);
+        assert_eq!(times(&meta, at(19)), ["was seen in the future"]);
+        let first = |meta: Meta| times(&meta, at(25)).first().copied().unwrap_or("");
+        let future = Lease::new(at(26), at(26), at(30), None);
+        assert_eq!(
+            times(&Meta::new(at(26), future), at(25)),
+            [
+                "was made in the future",
+                "signed in in the future",
+                "was seen in the future"
+            ]
+        );
+        assert!(first(Meta::new(at(11), lease)).contains("before it was made"));
+        let late = Lease::new(at(21), at(20), at(30), None);
+        assert!(first(Meta::new(at(5), late)).contains("before it signed in"));
+        let idle = Lease::new(at(10), at(20), at(19), None);
+        assert!(first(Meta::new(at(5), idle)).contains("idle deadline"));
+        let absolute = Lease::new(at(10), at(20), at(30), Some(at(9)));
+        assert!(first(Meta::new(at(5), absolute)).contains("absolute deadline"));
+    }
+}
