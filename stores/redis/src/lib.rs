@@ -75,6 +75,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
+mod cache;
 mod check;
 mod commit;
 mod counts;
@@ -135,7 +136,10 @@ impl RedisStore {
     /// What this store, with its clones, has done since it was opened.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.shared().servers.counters().read()
+        let shared = self.shared();
+        let mut counts = shared.servers.counters().read();
+        counts.cached = shared.cache.as_ref().map_or(0, |cache| cache.kept.hits());
+        counts
     }
 
     /// The slot of each home: for tests that move them.
@@ -164,6 +168,9 @@ impl Store for RedisStore {
         select: Select<'a>,
         now: Timestamp,
     ) -> StoreFuture<'a, Loaded> {
+        if let Some(found) = self.shared().at_hand(id, select, now) {
+            return StoreFuture::ready(Ok(found));
+        }
         StoreFuture::boxed(async move {
             let shared = self.shared();
             let _open = shared.enter().await?;
