@@ -380,7 +380,7 @@ impl RedisStoreBuilder {
             (_, None) => 1,
         };
         let keys = Arc::new(Keys::new(&self.prefix, homes));
-        let servers = place.servers(&keys, dial.clone())?;
+        let servers = Arc::new(place.servers(&keys, dial.clone())?);
         check::whole(&servers, &keys).await?;
         let masters = servers.masters().await?;
         if let Place::Sentinel(..) = place {
@@ -418,7 +418,7 @@ impl RedisStoreBuilder {
                 let kept = Arc::new(Kept::new(Arc::clone(&keys), sessions, max_stale));
                 let mut told = dial.clone();
                 told.tracks = Some(Arc::clone(&kept));
-                let cache = Cache::new(kept, place.servers(&keys, told)?);
+                let cache = Cache::new(kept, place.servers(&keys, told)?, Arc::clone(&servers));
                 cache.check().await?;
                 Some(cache)
             }

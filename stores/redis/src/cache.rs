@@ -11,10 +11,10 @@
 
 use crate::{keys::Keys, listing, record::Record, servers::Servers};
 use level_session_store::{
-    Bytes, Digest, FieldName, Fields, Home, Loaded, Result, Select, Snapshot, Timestamp,
-    local::ByDigest, rules::Life,
+    Bytes, Digest, FieldName, Fields, Loaded, Result, Select, Snapshot, Timestamp, local::ByDigest,
+    rules::Life,
 };
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
@@ -39,6 +39,8 @@ const STRIPES: usize = 16;
 pub(crate) struct Cache {
     pub(crate) kept: Arc<Kept>,
     servers: Servers,
+    /// Those that commits go to.
+    leading: Arc<Servers>,
 }
 
 /// What is kept.
@@ -343,8 +345,17 @@ impl Whole {
 }
 
 impl Cache {
-    pub(crate) fn new(kept: Arc<Kept>, servers: Servers) -> Arc<Self> {
-        Arc::new(Self { kept, servers })
+    pub(crate) fn new(kept: Arc<Kept>, servers: Servers, leading: Arc<Servers>) -> Arc<Self> {
+        Arc::new(Self {
+            kept,
+            servers,
+            leading,
+        })
+    }
+
+    async fn ask(&self, id: Digest, command: &Cmd) -> Option<(Value, Arc<Proof>)> {
+        let home = self.kept.keys.home(id);
+        self.servers.once(&self.leading, home, command).await
     }
 
     /// Whether every server tells of changes.
@@ -401,7 +412,7 @@ impl Cache {
         let sent = self.kept.moment();
         let mut read = cmd("HGETALL");
         read.arg(self.kept.keys.session(id));
-        let (answer, proof) = self.servers.once(self.home(id), &read).await?;
+        let (answer, proof) = self.ask(id, &read).await?;
         proof.proven(sent);
         // What is not understood is read once more, and is an error there.
         let read = listing::read(answer, Select::All).ok()?;
@@ -417,16 +428,12 @@ impl Cache {
         Some(found(&whole))
     }
 
-    fn home(&self, id: Digest) -> Home {
-        self.kept.keys.home(id)
-    }
-
     /// Whether the server of this session proves that it has told all changes.
     async fn prove(&self, id: Digest) -> bool {
         let sent = self.kept.moment();
         let mut look = cmd("EXISTS");
         look.arg(self.kept.keys.session(id));
-        match self.servers.once(self.home(id), &look).await {
+        match self.ask(id, &look).await {
             Some((_, proof)) => {
                 proof.proven(sent);
                 true

@@ -150,10 +150,19 @@ impl Servers {
         }
     }
 
-    /// Sends a read to the home's server, once: the answer, and the connection that gave it. `None` if there is none; then
-    /// the next one goes where it should.
-    pub(crate) async fn once(&self, home: Home, command: &Cmd) -> Option<(Value, Arc<Proof>)> {
+    /// Sends a read to the home's server, once: the answer, and the connection that gave it. `None` if there is none, or
+    /// commits go to another server by now (`leading`); then the next one goes where it should.
+    pub(crate) async fn once(
+        &self,
+        leading: &Self,
+        home: Home,
+        command: &Cmd,
+    ) -> Option<(Value, Arc<Proof>)> {
         let link = self.link(home).await.ok()?;
+        if leading.link(home).await.ok()?.place() != link.place() {
+            self.moved_on(home).await;
+            return None;
+        }
         match link.call_noted(command).await {
             Ok(answer) => return Some(answer),
             Err(Fault::Unreachable(_)) => self.moved_on(home).await,

@@ -25,7 +25,7 @@ const CALLS: u32 = 1 << 20;
 pub(crate) struct Shared {
     pub(crate) me: Weak<Self>,
     pub(crate) keys: Arc<Keys>,
-    pub(crate) servers: Servers,
+    pub(crate) servers: Arc<Servers>,
     /// For commits that wait for replicas, which blocks the connection.
     pub(crate) waiting: Option<(Servers, Replication)>,
     pub(crate) cache: Option<Arc<Cache>>,
