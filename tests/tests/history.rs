@@ -130,8 +130,9 @@ fn on_redis(name: &str, reads: Option<fn(RedisStoreBuilder) -> RedisStoreBuilder
             .safety(Safety::Ignore)
             .response_timeout(Duration::from_secs(10));
         let stores = async {
-            let connect = async |settings: RedisStoreBuilder| -> Arc<dyn Store> {
-                Arc::new(settings.connect(&url).await.expect("a store on it"))
+            let connect = async |settings: RedisStoreBuilder| {
+                let store = settings.connect(&url).await.expect("a store on it");
+                Arc::new(store) as Arc<dyn Store>
             };
             let writes = connect(settings.clone()).await;
             match reads {
