@@ -3,11 +3,22 @@
 //! `HISTORY_OPS` is how many operations to do on each store (default: some thousand), `HISTORY_SEED` the history to begin
 //! with. A violation is printed as the shortest history that still shows it, with the seed.
 
-use level_session::{Durability, FjallStore, FjallStoreBuilder, MemoryStore};
+use level_session::{
+    Durability, FjallStore, FjallStoreBuilder, MemoryStore, RedisStore, RedisStoreBuilder, Safety,
+    store::Store,
+};
+use level_session_servers::redis;
 use level_session_tests::{
-    history::{Crowd, Episode, Rng, Stage, fresh_seed, shortest},
+    history::{Crowd, Episode, Lasting, Rng, Stage, fresh_seed, shortest},
     over_every_store,
     visitor::App,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 fn ops(default: u64) -> u64 {
@@ -100,6 +111,51 @@ fn embedded_and_on_disk() {
     hunt("fjall synced", ops(4_000), || {
         fjall(FjallStore::builder().durability(Durability::Sync))
     });
+}
+
+/// At a server of its own, with these settings of the store that is read. Without `redis-server` it is left out, which
+/// `tests/run` says.
+fn on_redis(name: &str, reads: Option<fn(RedisStoreBuilder) -> RedisStoreBuilder>) {
+    let Some(program) = redis::program("redis") else {
+        eprintln!("skipped: there is no redis-server, as `tests/run` says");
+        return;
+    };
+    let server = redis::Server::start(&program, &[]).expect("redis-server starts");
+    let url = server.url();
+    let prefixes = AtomicU64::new(0);
+    hunt(name, ops(3_000), || {
+        let prefix = prefixes.fetch_add(1, Ordering::Relaxed);
+        let settings = RedisStore::builder()
+            .prefix(prefix.to_string())
+            .safety(Safety::Ignore)
+            .response_timeout(Duration::from_secs(10));
+        let stores = async {
+            let connect = async |settings: RedisStoreBuilder| {
+                let store = settings.connect(&url).await.expect("a store on it");
+                Arc::new(store) as Arc<dyn Store>
+            };
+            let writes = connect(settings.clone()).await;
+            match reads {
+                None => (Arc::clone(&writes), writes),
+                Some(reads) => (connect(reads(settings)).await, writes),
+            }
+        };
+        Stage::new(Lasting::new(stores), None).without_sweeps()
+    });
+}
+
+#[test]
+fn on_a_server() {
+    on_redis("redis", None);
+}
+
+/// What one store commits another one reads from its cache, by a proof for each read.
+#[test]
+fn on_a_server_read_through_the_cache_of_another_store() {
+    on_redis(
+        "redis, cached elsewhere",
+        Some(|settings| settings.cache(1_000, Duration::ZERO)),
+    );
 }
 
 /// On real threads, where the store's own locks decide; ten times fewer requests than operations elsewhere.

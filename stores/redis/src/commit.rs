@@ -50,7 +50,13 @@ impl Shared {
     async fn talk(&self, commit: &Commit<'_>, limited: bool) -> Result<Outcome> {
         let request = Request::new(commit, &self.keys, self.tells, limited);
         let mut talk = Talk::default();
-        match self.rounds(&request, &mut talk).await? {
+        let _own = Forget(self, commit.id);
+        let answer = self.rounds(&request, &mut talk).await;
+        self.forget(commit.id);
+        if let Some(current) = talk.current {
+            self.forget(current);
+        }
+        match answer? {
             Answer::Done {
                 record,
                 by_former_id,
@@ -58,6 +64,7 @@ impl Shared {
                 stale,
             } => {
                 let current = talk.current.unwrap_or(commit.id);
+                ended.iter().for_each(|id| self.forget(*id));
                 self.tidy(current, stale);
                 let ends = matches!(commit.step, Step::Destroy | Step::Renew { .. });
                 self.replicated(&request, ends || !ended.is_empty()).await?;
@@ -294,6 +301,15 @@ impl Shared {
         if self.servers.call(DOING, home, true, &make).await.is_err() {
             tracing::debug!("the lock of a limit ends by itself");
         }
+    }
+}
+
+/// Whatever becomes of a commit, also if nobody waits for its answer any more.
+struct Forget<'s>(&'s Shared, Digest);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.forget(self.1);
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Counts {
     pub uncertain: u64,
     /// Connections that were made anew.
     pub reconnects: u64,
+    /// Reads that were answered from this process's memory: see [`cache`](crate::RedisStoreBuilder::cache).
+    pub cached: u64,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +58,7 @@ impl Counters {
             retries: of(&self.retries),
             uncertain: of(&self.uncertain),
             reconnects: of(&self.reconnects),
+            cached: 0,
         }
     }
 }

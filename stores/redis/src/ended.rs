@@ -1,6 +1,6 @@
 //! Ends that other processes tell of, over the servers' publish and subscribe.
 
-use crate::{link::Dial, servers::Servers, shared::Shared};
+use crate::{cache::Cache, link::Dial, servers::Servers, shared::Shared};
 use level_session_store::{Digest, Home, WatchList};
 use redis::{PushInfo, PushKind, Value};
 use std::{
@@ -16,6 +16,7 @@ pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()>
     let weak = Arc::downgrade(shared);
     let ended = Arc::clone(&shared.ended);
     let channel = shared.keys.channel();
+    let cache = shared.cache.clone();
     let dial = dial.clone();
     let task = tokio::spawn(async move {
         let mut listens = Some(listens);
@@ -32,7 +33,7 @@ pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()>
                 }
                 while let Some(push) = tells.recv().await {
                     match push.kind {
-                        PushKind::Message => tell(&ended, &push.data),
+                        PushKind::Message => tell(&ended, cache.as_deref(), &push.data),
                         PushKind::Disconnection => break,
                         _ => {}
                     }
@@ -88,10 +89,15 @@ async fn subscribe(
     Some(connection)
 }
 
-fn tell(ended: &WatchList, data: &[Value]) {
+fn tell(ended: &WatchList, cache: Option<&Cache>, data: &[Value]) {
     if let [_, Value::BulkString(digest)] = data
         && let Ok(digest) = <[u8; 32]>::try_from(&digest[..])
     {
-        ended.tell(Digest::from_bytes(digest));
+        let id = Digest::from_bytes(digest);
+        // Whoever is told looks at the session, and this may arrive before the server tells the cache.
+        if let Some(cache) = cache {
+            cache.kept.forget(id);
+        }
+        ended.tell(id);
     }
 }

@@ -21,6 +21,11 @@
 //! - a commit within a [`Limit`](level_session_store::Limit): two or three on a single server, some ten on a Cluster;
 //! - a look-up by an index entry: two, to all nodes at the same time.
 //!
+//! With a [cache](RedisStoreBuilder::cache) in the process's memory, off by default, a read of a session that was read before
+//! takes none. The server tells of every change, and proves again and again that it has: so a session that another process
+//! has ended or changed can be *read* as it was for `max_stale`, and no longer, whatever happens to connections and servers. It
+//! is never *written* so: a commit is decided at the server. What this store has committed it reads as it is.
+//!
 //! # Never twice
 //! A commit is sent again only where the server says that it did not run it: the script is not known there, the slot has
 //! moved or is on its way, the cluster is down, the server is a replica or still reads its data. Where an answer is lost, the
@@ -58,23 +63,24 @@
 //! # The server's user
 //! ```text
 //! ACL SETUSER shop on >password resetchannels &session@* ~session:* ~session!* ~session@* ~session{*
-//!   -@all +hello +auth +select +client|setname +info +ping +hget +hmget +hgetall +hset +hsetnx +hdel +hlen +hkeys
+//!   -@all +hello +auth +select +client|setname +client|tracking +info +ping +hget +hmget +hgetall +hset +hsetnx +hdel +hlen +hkeys
 //!   +hexists +exists +del +rename +pexpire +pttl +persist +zadd +zrem +zcard +zrangebyscore +zremrangebyscore +scan
 //!   +eval +evalsha +set +get +publish +subscribe +wait +cluster|slots +asking
 //! ```
 //!
 //! # What is absent
-//! A cache in the application's process: every load asks the server. Values are kept as they are: who can read the server's
+//! Values are kept as they are: who can read the server's
 //! memory can read them. The keys are digests, from which no cookie can be made.
 //!
 //! # In the code
 //! `commit.lua` decides and writes; `script` speaks its language, `record` reads what it stores, `keys` names it. `commit`
-//! and `listing` are the conversations; `servers` knows which server a command goes to and when it is sent again, `link` is
+//! and `listing` are the conversations, `cache` keeps what was read; `servers` knows which server a command goes to and when it is sent again, `link` is
 //! one connection, `fault` the errors. `builder` and `check` connect, `ended` listens to other processes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
+mod cache;
 mod check;
 mod commit;
 mod counts;
@@ -135,7 +141,10 @@ impl RedisStore {
     /// What this store, with its clones, has done since it was opened.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.shared().servers.counters().read()
+        let shared = self.shared();
+        let mut counts = shared.servers.counters().read();
+        counts.cached = shared.cache.as_ref().map_or(0, |cache| cache.kept.hits());
+        counts
     }
 
     /// The slot of each home: for tests that move them.
@@ -164,6 +173,9 @@ impl Store for RedisStore {
         select: Select<'a>,
         now: Timestamp,
     ) -> StoreFuture<'a, Loaded> {
+        if let Some(found) = self.shared().at_hand(id, select, now) {
+            return StoreFuture::ready(Ok(found));
+        }
         StoreFuture::boxed(async move {
             let shared = self.shared();
             let _open = shared.enter().await?;

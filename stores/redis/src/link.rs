@@ -1,6 +1,7 @@
 //! One connection to one server, shared by all tasks, made when it is needed and anew when it broke.
 
 use crate::{
+    cache::{Kept, Proof},
     counts::Counters,
     fault::{self, Fault},
 };
@@ -28,6 +29,8 @@ pub(crate) struct Dial {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) counters: Arc<Counters>,
+    /// What is to hear of changes to what its connections read.
+    pub(crate) tracks: Option<Arc<Kept>>,
 }
 
 pub(crate) struct Link {
@@ -44,7 +47,7 @@ pub(crate) struct Link {
 #[derive(Clone)]
 struct Connected {
     connection: MultiplexedConnection,
-    alive: Arc<AtomicBool>,
+    proof: Arc<Proof>,
 }
 
 impl Dial {
@@ -137,11 +140,27 @@ impl Link {
     }
 
     pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        Ok(self.call_noted(command).await?.0)
+    }
+
+    /// As [`call`](Self::call), with the connection that answered.
+    pub(crate) async fn call_noted(&self, command: &Cmd) -> Result<(Value, Arc<Proof>), Fault> {
         let mut connected = self.connected().await?;
         match connected.connection.send_packed_command(command).await {
             Ok(Value::ServerError(error)) => Err(Fault::Refused(error.into())),
-            Ok(value) => Ok(value),
+            Ok(value) => Ok((value, connected.proof)),
             Err(error) => Err(self.failed(&connected, error)),
+        }
+    }
+
+    /// Connects, if it is not connected.
+    pub(crate) async fn connect_now(&self) -> Result<(), Error> {
+        match self.connected().await {
+            Ok(_) => Ok(()),
+            Err(Fault::Unreachable(error)) => Err(error),
+            Err(Fault::Refused(error) | Fault::Lost(error)) => {
+                Err(fault::unreachable(&self.place, &error))
+            }
         }
     }
 
@@ -160,7 +179,16 @@ impl Link {
 
     /// The next call makes a new connection.
     pub(crate) fn forget(&self) {
-        *self.lock() = None;
+        if let Some(connected) = self.lock().take() {
+            self.end(&connected.proof);
+        }
+    }
+
+    fn end(&self, proof: &Arc<Proof>) {
+        proof.end();
+        if let Some(kept) = &self.dial.tracks {
+            kept.forget_all_of(proof);
+        }
     }
 
     fn failed(&self, connected: &Connected, error: redis::RedisError) -> Fault {
@@ -168,7 +196,7 @@ impl Link {
             return Fault::Refused(error);
         }
         // Also after a timeout: what answers late may never answer.
-        connected.alive.store(false, Ordering::Release);
+        self.end(&connected.proof);
         Fault::Lost(error)
     }
 
@@ -178,7 +206,7 @@ impl Link {
 
     fn alive(&self) -> Option<Connected> {
         let now = self.lock();
-        let alive = |it: &&Connected| it.alive.load(Ordering::Acquire);
+        let alive = |it: &&Connected| it.proof.is_alive();
         now.as_ref().filter(alive).cloned()
     }
 
@@ -221,15 +249,22 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Connected, Error> {
-        let alive = Arc::new(AtomicBool::new(true));
-        let told = Arc::clone(&alive);
+        let proof = Arc::new(Proof::new());
+        let (told, tracks) = (Arc::clone(&proof), self.dial.tracks.clone());
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.dial.connect_timeout))
             .set_response_timeout(Some(self.dial.response_timeout))
             .set_pipeline_buffer_size(1_024)
             .set_push_sender(move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection {
-                    told.store(false, Ordering::Release);
+                match (push.kind, &tracks) {
+                    (PushKind::Disconnection, tracks) => {
+                        told.end();
+                        if let Some(kept) = tracks {
+                            kept.forget_all_of(&told);
+                        }
+                    }
+                    (PushKind::Invalidate, Some(kept)) => kept.changed(&told, &push.data),
+                    _ => {}
                 }
                 Ok::<_, redis::aio::SendError>(())
             });
@@ -242,6 +277,21 @@ impl Link {
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg(&self.dial.client_name);
         let _ = connection.send_packed_command(&name).await;
-        Ok(Connected { connection, alive })
+        if self.dial.tracks.is_some() {
+            let mut track = redis::cmd("CLIENT");
+            track.arg("TRACKING").arg("ON");
+            let refused = |error: &redis::RedisError| {
+                fault::refused(
+                    "be told of changes by the server, which the cache needs",
+                    error,
+                )
+            };
+            match connection.send_packed_command(&track).await {
+                Ok(Value::ServerError(error)) => return Err(refused(&error.into())),
+                Ok(_) => {}
+                Err(error) => return Err(fault::unreachable(&self.place, &error)),
+            }
+        }
+        Ok(Connected { connection, proof })
     }
 }

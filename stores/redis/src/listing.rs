@@ -47,6 +47,11 @@ impl Shared {
     }
 
     async fn record(&self, id: Digest, select: Select<'_>) -> Result<Option<(Record, Fields)>> {
+        if let Some(cache) = &self.cache
+            && let Some(read) = cache.record(id, select).await
+        {
+            return Ok(read);
+        }
         let key = self.keys.session(id);
         let make = |_| match select {
             Select::All => {
@@ -70,49 +75,7 @@ impl Shared {
             .servers
             .call(READ, self.keys.home(id), false, &make)
             .await?;
-        let odd = || fault::unexpected(READ, false);
-        match (answer, select) {
-            (Value::Map(pairs), Select::All) => {
-                if pairs.is_empty() {
-                    return Ok(None);
-                }
-                let mut record = None;
-                let mut fields = Vec::with_capacity(pairs.len());
-                for pair in pairs {
-                    let (Value::BulkString(name), Value::BulkString(value)) = pair else {
-                        return Err(odd());
-                    };
-                    match name.split_first() {
-                        Some((b'.', name)) => {
-                            let name = std::str::from_utf8(name).map_err(|_| fault::damaged())?;
-                            fields.push((FieldName::from(name.to_owned()), Bytes::from(value)));
-                        }
-                        _ if name == b"h" => record = Record::parse(&value),
-                        _ => {}
-                    }
-                }
-                let record = record.ok_or_else(fault::damaged)?;
-                Ok(Some((record, Fields::all(fields))))
-            }
-            (Value::Array(values), select) => {
-                let mut values = values.into_iter();
-                let record = match values.next() {
-                    Some(Value::BulkString(record)) => record,
-                    Some(Value::Nil) => return Ok(None),
-                    _ => return Err(odd()),
-                };
-                let record = Record::parse(&record).ok_or_else(fault::damaged)?;
-                let fields = match select {
-                    Select::Names(_) => {
-                        let values = values.map(bytes).collect::<Option<_>>();
-                        Fields::named(values.ok_or_else(odd)?)
-                    }
-                    _ => Fields::nothing(),
-                };
-                Ok(Some((record, fields)))
-            }
-            _ => Err(odd()),
-        }
+        read(answer, select)
     }
 
     /// The entries are those of the index; each session is looked at before it is told.
@@ -455,4 +418,51 @@ fn scored(answer: Value) -> Option<Vec<(Digest, Vec<u8>)>> {
         .chunks(2)
         .map(|pair| Some((id(&pair[0])?, score(pair.get(1)?)?)))
         .collect()
+}
+
+/// What an answer to such a read says.
+pub(crate) fn read(answer: Value, select: Select<'_>) -> Result<Option<(Record, Fields)>> {
+    let odd = || fault::unexpected(READ, false);
+    match (answer, select) {
+        (Value::Map(pairs), Select::All) => {
+            if pairs.is_empty() {
+                return Ok(None);
+            }
+            let mut record = None;
+            let mut fields = Vec::with_capacity(pairs.len());
+            for pair in pairs {
+                let (Value::BulkString(name), Value::BulkString(value)) = pair else {
+                    return Err(odd());
+                };
+                match name.split_first() {
+                    Some((b'.', name)) => {
+                        let name = std::str::from_utf8(name).map_err(|_| fault::damaged())?;
+                        fields.push((FieldName::from(name.to_owned()), Bytes::from(value)));
+                    }
+                    _ if name == b"h" => record = Record::parse(&value),
+                    _ => {}
+                }
+            }
+            let record = record.ok_or_else(fault::damaged)?;
+            Ok(Some((record, Fields::all(fields))))
+        }
+        (Value::Array(values), select) => {
+            let mut values = values.into_iter();
+            let record = match values.next() {
+                Some(Value::BulkString(record)) => record,
+                Some(Value::Nil) => return Ok(None),
+                _ => return Err(odd()),
+            };
+            let record = Record::parse(&record).ok_or_else(fault::damaged)?;
+            let fields = match select {
+                Select::Names(_) => {
+                    let values = values.map(bytes).collect::<Option<_>>();
+                    Fields::named(values.ok_or_else(odd)?)
+                }
+                _ => Fields::nothing(),
+            };
+            Ok(Some((record, fields)))
+        }
+        _ => Err(odd()),
+    }
 }

@@ -1,6 +1,7 @@
 //! Which server a command goes to, and when it is sent again.
 
 use crate::{
+    cache::Proof,
     counts::Counters,
     fault::{self, Fault, NotRun},
     keys::Keys,
@@ -147,6 +148,34 @@ impl Servers {
                 }
             }
         }
+    }
+
+    /// Sends a read to the home's server, once: the answer, and the connection that gave it. `None` if there is none, or
+    /// commits go to another server by now (`leading`); then the next one goes where it should.
+    pub(crate) async fn once(
+        &self,
+        leading: &Self,
+        home: Home,
+        command: &Cmd,
+    ) -> Option<(Value, Arc<Proof>)> {
+        let link = self.link(home).await.ok()?;
+        if leading.link(home).await.ok()?.place() != link.place() {
+            self.moved_on(home).await;
+            return None;
+        }
+        match link.call_noted(command).await {
+            Ok(answer) => return Some(answer),
+            Err(Fault::Unreachable(_)) => self.moved_on(home).await,
+            Err(Fault::Lost(_)) => self.lost(home, &link),
+            Err(Fault::Refused(error)) => match fault::not_run(&error) {
+                Some(NotRun::Moved(node)) => {
+                    let _ = self.moved(home, &node);
+                }
+                Some(NotRun::Elsewhere) => self.elsewhere(home).await,
+                _ => {}
+            },
+        }
+        None
     }
 
     /// Sends reads to their homes, those of a server in one trip, and gives the answers in the same order.

@@ -1,11 +1,14 @@
 //! What all clones of a store share.
 
 use crate::{
+    cache::Cache,
     keys::{EntryHash, Keys},
     script::{Hashes, Request},
     servers::{Make, Servers},
 };
-use level_session_store::{Digest, Error, ErrorKind, Home, Result, Step, WatchList, rules};
+use level_session_store::{
+    Digest, Error, ErrorKind, Home, Loaded, Result, Select, Step, Timestamp, WatchList, rules,
+};
 use redis::Value;
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -21,10 +24,11 @@ const CALLS: u32 = 1 << 20;
 
 pub(crate) struct Shared {
     pub(crate) me: Weak<Self>,
-    pub(crate) keys: Keys,
-    pub(crate) servers: Servers,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) servers: Arc<Servers>,
     /// For commits that wait for replicas, which blocks the connection.
     pub(crate) waiting: Option<(Servers, Replication)>,
+    pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) hashes: Hashes,
     /// Whether ends are told to all processes.
     pub(crate) tells: bool,
@@ -48,6 +52,12 @@ impl Shared {
         self.gate.acquire().await.map_err(|_| rules::closed())
     }
 
+    /// A session that the cache has, while the store is open.
+    pub(crate) fn at_hand(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Option<Loaded> {
+        let cache = self.cache.as_ref().filter(|_| !self.gate.is_closed())?;
+        cache.at_hand(id, select, now)
+    }
+
     /// Waits for the calls that are under way, and lets no other one in.
     pub(crate) async fn close(&self) -> Result<()> {
         if let Ok(all) = self.gate.acquire_many(CALLS).await {
@@ -64,6 +74,13 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         tasks.drain(..).for_each(|task| task.abort());
+    }
+
+    /// A session changed here: nobody who is told so reads it as it was.
+    pub(crate) fn forget(&self, id: Digest) {
+        if let Some(cache) = &self.cache {
+            cache.kept.forget(id);
+        }
     }
 
     pub(crate) fn gate() -> Semaphore {

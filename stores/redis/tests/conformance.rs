@@ -10,6 +10,7 @@ use common::{builder, cluster, server};
 use level_session_redis::{RedisStore, RedisStoreBuilder};
 use level_session_store::MemoryStore;
 use level_session_store::{Store, Wrapper};
+use std::time::Duration;
 
 /// A store, or one in memory where the server is missing: `tests/run` says so.
 struct Tested(Box<dyn Store>);
@@ -73,3 +74,33 @@ level_session_store::conformance_tests!(
     pair: pair(nodes("redis"), builder().tell_ended(true)).await
 );
 level_session_store::conformance_tests!(valkey_cluster, at(nodes("valkey-9"), builder()).await);
+// What this store commits it reads at once, however old a proof may be.
+level_session_store::conformance_tests!(
+    redis_7_cached,
+    at(
+        single("redis"),
+        builder().cache(1_000, Duration::from_secs(3_600))
+    )
+    .await
+);
+// Two stores see each other's commits at once where each hit asks for a proof.
+level_session_store::conformance_tests!(
+    redis_7_cached_and_proven,
+    at(single("redis"), builder().cache(1_000, Duration::ZERO)).await,
+    pair: pair(single("redis"), builder().tell_ended(true).cache(1_000, Duration::ZERO)).await
+);
+level_session_store::conformance_tests!(
+    redis_8_cached,
+    at(single("redis-8"), builder().cache(1_000, Duration::from_secs(3_600))).await,
+    pair: pair(single("redis-8"), builder().tell_ended(true).cache(1_000, Duration::ZERO)).await
+);
+level_session_store::conformance_tests!(
+    valkey_9_cached,
+    at(single("valkey-9"), builder().cache(1_000, Duration::from_secs(3_600))).await,
+    pair: pair(single("valkey-9"), builder().tell_ended(true).cache(1_000, Duration::ZERO)).await
+);
+level_session_store::conformance_tests!(
+    redis_cluster_cached,
+    at(nodes("redis"), builder().cache(1_000, Duration::from_secs(3_600))).await,
+    pair: pair(nodes("redis"), builder().tell_ended(true).cache(1_000, Duration::ZERO)).await
+);

@@ -15,6 +15,7 @@ mod commit;
 mod data;
 mod faults;
 mod handler;
+mod lasting;
 mod model;
 mod plan;
 mod rng;
@@ -31,6 +32,7 @@ mod watch;
 mod whole;
 
 pub use data::Data;
+pub use lasting::Lasting;
 pub use plan::Episode;
 pub use rng::{Rng, fresh_seed};
 pub use run::{Report, Stage};

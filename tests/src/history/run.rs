@@ -51,6 +51,8 @@ pub struct Stage {
     pub(super) clock: Clock,
     /// How many histories were played here.
     pub(super) played: Arc<AtomicU64>,
+    /// Whether the store removes what has expired when it is swept, or does so by itself.
+    sweeps: bool,
     /// Where the store keeps its files: it goes when the store has gone.
     _folder: Option<Arc<TempDir>>,
 }
@@ -87,8 +89,16 @@ impl Stage {
             store: Arc::new(store),
             clock: Clock::manual(Timestamp::from_millis(crate::visitor::START)),
             played: Arc::default(),
+            sweeps: true,
             _folder: folder.map(Arc::new),
         }
+    }
+
+    /// The same, for a store that removes what has expired by itself, and tells nobody.
+    #[must_use]
+    pub fn without_sweeps(mut self) -> Self {
+        self.sweeps = false;
+        self
     }
 
     /// Carries out a history.
@@ -224,6 +234,7 @@ impl Run<'_> {
                 self.watched.lock().tell(|_| format!("{millis} ms pass"));
             }
             Action::EndAll(user) => self.end_all(stage, user),
+            Action::Sweep if !stage.sweeps => {}
             Action::Sweep => {
                 let now = stage.clock.now();
                 let mut sessions = 0;
