@@ -3,7 +3,7 @@
 //! `redis [rounds]`; 9 by default. It needs `redis-server`, and `target/tools` for further servers.
 
 use level_session::{
-    Clock, FieldName, FjallStore, RedisStore, Safety, Timestamp,
+    Clock, FieldName, RedisStore, Safety, Timestamp,
     store::{
         Add, Commit, Digest, Guard, Loaded, Op, Outcome, Select, Step, Store, Timeouts, Use, Write,
     },
@@ -43,8 +43,6 @@ fn main() {
 struct Bench<'b> {
     runtime: &'b Runtime,
     store: RedisStore,
-    /// The same sessions, read from memory.
-    cached: RedisStore,
     plain: MultiplexedConnection,
     now: Timestamp,
     next: Cell<u64>,
@@ -73,16 +71,6 @@ impl Bench<'_> {
         assert!(matches!(loaded, Ok(Loaded::Live(_))), "{loaded:?}");
     }
 
-    /// So many reads of one session, awaited one after another.
-    fn load_many(&self, store: &dyn Store, times: usize, id: Digest, select: Select<'_>) {
-        self.runtime.block_on(async {
-            for _ in 0..times {
-                let loaded = store.load(id, select, self.now).await;
-                assert!(matches!(loaded, Ok(Loaded::Live(_))), "{loaded:?}");
-            }
-        });
-    }
-
     fn keep(&self, id: Digest) -> Commit<'static> {
         Commit::new(id, self.now, Step::keep(None))
     }
@@ -96,9 +84,7 @@ impl Bench<'_> {
 fn report(runtime: &Runtime, rounds: usize, port: u16) {
     let url = format!("redis://127.0.0.1:{port}");
     let bench = runtime.block_on(async {
-        let settings = RedisStore::builder()
-            .safety(Safety::Ignore)
-            .response_timeout(Duration::from_secs(5));
+        let settings = RedisStore::builder().safety(Safety::Ignore);
         let client = redis_client::Client::open(format!("{url}/?protocol=resp3"));
         let client = client.expect("an address");
         let info = client.get_connection_info().clone();
@@ -106,9 +92,8 @@ fn report(runtime: &Runtime, rounds: usize, port: u16) {
         let client = redis_client::Client::open(info.set_tcp_settings(tcp)).expect("an address");
         Bench {
             runtime,
-            store: settings.clone().connect(&url).await.expect("a store"),
-            cached: settings
-                .cache(10_000, Duration::from_secs(1))
+            store: settings
+                .response_timeout(Duration::from_secs(5))
                 .connect(&url)
                 .await
                 .expect("a store"),
@@ -189,41 +174,6 @@ fn latency(bench: &Bench<'_>, rounds: usize) {
             bench.load(id, Select::All);
         }
     });
-    // As many as take a time that can be measured.
-    const MANY: usize = 50 * TIMES;
-    race.add("cached: load one field", MANY, move |times| {
-        bench.load_many(&bench.cached, times, id, Select::Names(&names));
-    });
-    race.add("cached: load all of 8", MANY, move |times| {
-        bench.load_many(&bench.cached, times, id, Select::All);
-    });
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let fjall = FjallStore::open(folder.path().join("sessions")).expect("a new store");
-    let step = Step::create(bench.now, stored::lease(bench.now, 3_600_000));
-    let create = fjall.commit(Commit::new(id, bench.now, step).with_writes(&writes));
-    assert!(bench.runtime.block_on(create).expect("it is stored").is_done());
-    let fjall = &fjall;
-    race.add("fjall: load one field", MANY, move |times| {
-        bench.load_many(fjall, times, id, Select::Names(&names));
-    });
-    race.add("fjall: load all of 8", MANY, move |times| {
-        bench.load_many(fjall, times, id, Select::All);
-    });
-    // A commit makes it forget: what a miss costs.
-    race.add("cached: commit one field, load it", TIMES, move |times| {
-        for _ in 0..times {
-            let commit = bench.keep(id).with_writes(one);
-            let outcome = bench.runtime.block_on(bench.cached.commit(commit));
-            assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
-            bench.load_many(&bench.cached, 1, id, Select::Names(&names));
-        }
-    });
-    race.add("commit one field, load it", TIMES, move |times| {
-        for _ in 0..times {
-            bench.commit(bench.keep(id).with_writes(one));
-            bench.load(id, Select::Names(&names));
-        }
-    });
     race.add("commit one field", TIMES, |times| {
         for _ in 0..times {
             bench.commit(bench.keep(id).with_writes(one));
@@ -301,9 +251,6 @@ fn latency(bench: &Bench<'_>, rounds: usize) {
     let beside = [
         ("load one field", "`GET`"),
         ("load all of 8", "`HGETALL` of 8"),
-        ("cached: load one field", "fjall: load one field"),
-        ("cached: load all of 8", "fjall: load all of 8"),
-        ("cached: commit one field, load it", "commit one field, load it"),
         ("commit one field", "`HSET` of 1"),
         (".. with new deadlines", "`HSET` of 1"),
         (".. guarded", "`HSET` of 1"),
