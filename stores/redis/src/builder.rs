@@ -172,7 +172,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Keeps up to so many sessions in this process's memory, and reads them there: in less than a microsecond, while the
+    /// Keeps up to so many sessions in this process's memory, and reads them there:, while the
     /// servers prove that they are as they were at most `max_stale` before the read began. They tell of every change, over
     /// one more connection to each of them. Default: none are kept.
     ///
