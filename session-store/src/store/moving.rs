@@ -2,21 +2,26 @@
 
 use super::{
     Abilities, Commit, Cursor, Fields, Found, Loaded, Outcome, Page, Select, Snapshot, Step, Store,
-    StoreFuture, Swept, Watch, copy::copy_one, rules,
+    StoreFuture, Swept, Timeouts, Watch, copy::copy_one, rules,
 };
 use crate::{
     clock::{Clock, Timestamp},
     digest::{Digest, Home},
-    error::Result,
+    error::{Error, ErrorKind, Result},
     schema::Schema,
 };
 use std::{
     fmt,
     sync::{Arc, Weak},
+    time::Duration,
 };
+use tokio::sync::OnceCell;
 
 /// How many sessions are moved between two looks at the progress.
 const PAGE: usize = 256;
+
+/// How long the session lives that shows whether the stores are two, if it cannot be removed.
+const PROBE_LIVES: Duration = Duration::from_secs(60);
 
 /// Moves sessions from one store to another while an application uses them: nobody is signed out, and nothing that a
 /// request changes is lost.
@@ -27,6 +32,9 @@ const PAGE: usize = 256;
 ///
 /// Every process that uses the old store has to have this in its place: one that still changes sessions in the old store
 /// changes what may have been moved. An embedded store has one process anyway.
+///
+/// A store cannot be moved to itself: before the first session is moved, a session of no content is made in the new store
+/// and looked for in the old one, and if it is there, every call that would move something is an error.
 ///
 /// While it lasts:
 /// - A load or a commit of a session that is in neither store asks both.
@@ -53,6 +61,8 @@ struct Both {
     from: Arc<dyn Store>,
     to: Arc<dyn Store>,
     schemas: Vec<&'static Schema>,
+    /// Whether the stores were seen to be two.
+    are_two: OnceCell<()>,
 }
 
 /// What has become of a session of the old store.
@@ -70,6 +80,7 @@ impl Moving {
             from: Arc::new(from),
             to: Arc::new(to),
             schemas: Vec::new(),
+            are_two: OnceCell::new(),
         }))
     }
 
@@ -113,11 +124,33 @@ impl Both {
     async fn bring(&self, id: Digest, now: Timestamp) -> Result<Moved> {
         match self.from.load(id, Select::All, now).await? {
             Loaded::Live(snapshot) if !snapshot.by_former_id => {
+                self.are_two.get_or_try_init(|| self.look(now)).await?;
                 copy_one(id, snapshot, &*self.to, &self.schemas, now).await?;
                 self.end_in_old(id, now).await?;
                 Ok(Moved::ToNew)
             }
             known => Ok(Moved::No(known)),
+        }
+    }
+
+    /// An error if both are one: what is moved would end itself.
+    async fn look(&self, now: Timestamp) -> Result<()> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)
+            .map_err(|cause| Error::store("the operating system has no random bytes", cause))?;
+        let id = Digest::from_bytes(bytes);
+        let lease = Timeouts::new(PROBE_LIVES).lease(now, now);
+        let probe = Commit::new(id, now, Step::create(now, lease));
+        self.to.commit(probe).await?;
+        let seen = self.from.load(id, Select::Nothing, now).await?;
+        self.to.commit(Commit::new(id, now, Step::Destroy)).await?;
+        match seen {
+            Loaded::Missing => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::Config,
+                "sessions cannot be moved from a store to itself: both of `Moving` keep the same sessions; give it two \
+                 stores, or use the one without it",
+            )),
         }
     }
 

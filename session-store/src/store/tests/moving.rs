@@ -98,6 +98,26 @@ async fn a_session_is_moved_by_its_first_use_and_the_others_by_and_by() {
     }
 }
 
+/// The same server in another spelling of its address: every session would be ended by its move.
+#[tokio::test]
+async fn a_store_is_not_moved_to_itself() {
+    let store = Arc::new(MemoryStore::new());
+    let both = Moving::new(Arc::clone(&store), Arc::clone(&store));
+    assert!(put(&store, id(1), 1).await.is_done());
+    let clock = Clock::manual(at(1));
+    let error = both.move_all(&clock, |_| ()).await.unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Config);
+    assert!(error.to_string().contains("to itself"), "{error}");
+    assert!(
+        both.commit(Commit::new(id(1), at(1), Step::Destroy))
+            .await
+            .is_err()
+    );
+    assert_eq!(read(&store, id(1)).await, Some(bytes(1)), "it is there");
+    let all = store.page(None, 10, at(1)).await.unwrap();
+    assert_eq!(all.items, [id(1)], "and nothing else is");
+}
+
 #[tokio::test]
 async fn what_is_changed_during_the_move_is_not_lost() {
     let Stores { old, new, both } = stores();
