@@ -163,7 +163,7 @@ fn on_a_server_read_through_the_cache_of_another_store() {
 fn on_real_threads() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
-        .enable_time()
+        .enable_all()
         .build()
         .expect("a runtime");
     runtime.block_on(over_every_store(async |store| {

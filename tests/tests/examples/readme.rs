@@ -19,14 +19,14 @@ async fn the_first_example_works_in_a_crate_of_its_own() {
     let address = free.local_addr().unwrap();
     drop(free);
 
-    // As it stands there, but for the port, and for where the library is while it is not released.
+    // As it stands there, but for the port, and for where the clone is.
     let code = block("rust,no_run");
     assert!(code.contains("127.0.0.1:3000"));
     let code = code.replace("127.0.0.1:3000", &address.to_string());
-    let git = "git = \"https://github.com/level-session/level-session\"";
+    let clone = "path = \"level-session/session\"";
     let dependencies = block("toml");
-    assert!(dependencies.contains(git));
-    let dependencies = dependencies.replace(git, &format!("path = {LIBRARY:?}"));
+    assert!(dependencies.contains(clone));
+    let dependencies = dependencies.replace(clone, &format!("path = {LIBRARY:?}"));
     let manifest = format!(
         "[package]\nname = \"newcomer\"\nedition = \"2024\"\n\n{dependencies}\n[workspace]\n"
     );

@@ -13,7 +13,7 @@ use level_session::{
     store::testing::{Call, Faults},
 };
 use level_session_tests::{
-    over_every_store,
+    over_every_local_store, over_every_store,
     visitor::{App, Visitor},
 };
 use std::{
@@ -290,7 +290,7 @@ async fn a_timeout_in_the_handler_s_place_stores_nothing() {
         std::future::pending::<()>().await;
         session.set("second_half", true)
     }
-    over_every_store(async |store| {
+    over_every_local_store(async |store| {
         let app = App::over(store);
         let timeout =
             TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_millis(10));
@@ -388,7 +388,7 @@ async fn a_task_that_is_changing_the_session_when_its_request_ends_is_told() {
             tokio::task::yield_now().await;
         }
     }
-    over_every_store(async |store| {
+    over_every_local_store(async |store| {
         let app = App::over(store);
         let (sender, mut outcomes) = unbounded_channel::<Result<()>>();
         let router = pages()

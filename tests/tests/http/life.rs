@@ -12,7 +12,7 @@ use level_session::{
     CookieConfig, EndReason, Error, Event, Expiry, Result, SameSite, Session, store::testing::Call,
 };
 use level_session_tests::{
-    over_every_store,
+    over_every_local_store, over_every_store,
     visitor::{App, Visitor},
 };
 use std::{
@@ -261,7 +261,7 @@ async fn the_removal_has_the_attributes_of_what_it_removes() {
 /// Prevents: an audit log that does not know of the sessions that were simply left (L13).
 #[tokio::test]
 async fn what_had_expired_is_told_once_when_it_is_removed() {
-    over_every_store(async |store| {
+    over_every_local_store(async |store| {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = events.clone();
         let app = App::over(store.clone())
