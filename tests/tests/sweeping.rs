@@ -6,7 +6,7 @@ use level_session::{
 };
 use level_session_tests::{
     history::Data,
-    over_every_store,
+    over_every_local_store, over_every_store,
     visitor::{App, START, Visitor},
 };
 use std::{
@@ -119,7 +119,7 @@ async fn what_has_expired_goes_and_what_lives_stays_under_load() {
 /// Prevents: a session that was refreshed in time, and swept by its old deadline.
 #[tokio::test]
 async fn a_sweep_against_a_refresh_at_the_boundary() {
-    over_every_store(async |store| {
+    over_every_local_store(async |store| {
         let app = App::over(Arc::clone(&store)).with_expiry(Expiry::idle(IDLE));
         let mut late = sign_in(&app, 1).await;
         let mut too_late = sign_in(&app, 2).await;

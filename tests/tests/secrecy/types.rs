@@ -7,8 +7,8 @@ use level_session::{
     SessionLayer, Sessions, Timestamp, Value,
     store::{
         Abilities, Bytes, Clear, Commit, Cursor, Digest, Done, FieldName, Found, Guard, Home,
-        Lifetime, Limit, Loaded, Op, Outcome, Page, Select, Step, StoreFuture, Swept, Timeouts,
-        Use, WatchList, WhenFull, Write,
+        Lifetime, Limit, Loaded, Moving, Op, Outcome, Page, Select, Step, StoreFuture, Swept,
+        Timeouts, Use, WatchList, WhenFull, Write,
         local::{DigestHasher, Field, Striped, Table},
         rules::{Life, Verdict},
         testing::FaultyStore,
@@ -26,8 +26,9 @@ use std::{
 };
 use tower::Layer as _;
 
-/// Those whose values only generated code and the library itself hold, and which cannot be made here.
-const UNREACHABLE: [&str; 3] = ["Diff", "View", "Def"];
+/// Those whose values only generated code and the library itself hold, and which cannot be made here; and what frameworks make
+/// of `Sessions`, which is printed here, and of a service of their own.
+const UNREACHABLE: [&str; 5] = ["Diff", "View", "Def", "ActixWebService", "PoemEndpoint"];
 
 #[derive(Default)]
 struct Printed(Vec<(&'static str, String)>);
@@ -193,6 +194,10 @@ async fn stores(out: &mut Printed, app: &App) {
     out.debug("StoreFuture", &future);
     out.debug("Swept", &Swept::default());
     out.debug("MemoryStore", &MemoryStore::new());
+    out.debug(
+        "Moving",
+        &Moving::new(MemoryStore::new(), MemoryStore::new()),
+    );
     out.debug("Durability", &Durability::Buffer);
     out.debug("FjallStoreBuilder", &FjallStore::builder());
     let folder = tempfile::tempdir().unwrap();
