@@ -153,7 +153,7 @@ pub mod practice {}
 
 /// From tower-sessions, axum_session, actix-session, express-session and level-session for Node to this one.
 // Its examples are run where the bridge is, in `level-session-tower-sessions`.
-#[cfg(doc)]
+#[cfg(all(doc, not(doctest)))]
 #[doc = include_str!("../docs/coming.md")]
 pub mod coming {}
 

@@ -43,7 +43,7 @@ const PROBE_LIVES: Duration = Duration::from_secs(60);
 /// - Sessions that are found by index, and those that a limit counts, are moved first.
 ///
 /// ```
-/// # use level_session_store::{Clock, MemoryStore, Moving, Schema};
+/// # use level_session_store::{Clock, MemoryStore, Moving, schema::Schema};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session_store::Result<()> {
 /// # let (embedded, shared) = (MemoryStore::new(), MemoryStore::new());
 /// # let schemas: Vec<&'static Schema> = Vec::new();
