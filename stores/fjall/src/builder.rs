@@ -72,7 +72,7 @@ impl Default for FjallStoreBuilder {
             prefix: "session".to_owned(),
             cache_sessions: 10_000,
             cache_size: 32 * 1024 * 1024,
-            write_buffer_size: 32 * 1024 * 1024,
+            write_buffer_size: 16 * 1024 * 1024,
             sweep_every: Some(Duration::from_secs(60)),
             clock: Clock::system(),
             queues_all: false,
@@ -111,7 +111,7 @@ impl FjallStoreBuilder {
 
     /// How many bytes of what was written last are kept in memory before they are written to the database's tables: at
     /// least 64 KiB. While they are, as much again may be in use. fjall keeps the limit that a keyspace was made with: on
-    /// a database that is there already, a larger one is of no effect. Default: 32 MiB.
+    /// a database that is there already, a larger one is of no effect. Default: 16 MiB.
     ///
     /// Closing writes the rest to tables and empties the journal, if there is more than 1 MiB in it, so that the next
     /// start is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the
