@@ -104,7 +104,7 @@ impl RedisStoreBuilder {
 
     /// How long an answer may take. After it a read is tried once more, and a commit is an error that says that it
     /// [may be stored](Error::may_be_stored). A command that did not run is sent again for four times as long. Default:
-    /// 500 ms.
+    /// 500 ms: so a request fails after 2 s where there is no server, and after some 3 s where the server hangs.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
@@ -172,7 +172,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Keeps up to so many sessions in this process's memory, and reads them there:, while the
+    /// Keeps up to so many sessions in this process's memory, and reads them there, while the
     /// servers prove that they are as they were at most `max_stale` before the read began. They tell of every change, over
     /// one more connection to each of them. Default: none are kept.
     ///

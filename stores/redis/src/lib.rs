@@ -39,7 +39,8 @@
 //! min-replicas-to-write 1       # with replicas: a master that was cut off takes no writes
 //! ```
 //! The first two are looked at when the store connects: see [`Safety`]. A server whose memory is full refuses commits whole;
-//! reads, sign-outs and renewals go on.
+//! reads, sign-outs and renewals that write nothing else go on. Ending the other sessions of a user in the commit of a
+//! request fails then, and `Sessions::end_all` ends all of them but answers with an error.
 //!
 //! ## What a failover or a restored backup can undo
 //! | event | sessions and changes | sign-outs and renewals |
@@ -51,7 +52,8 @@
 //! | a replica takes the master's place | what it had not received is lost | an end that it had not received is undone: that session lives again, until it is ended once more or expires |
 //! | the same, with [`replicated`](RedisStoreBuilder::replicated) | as above ([`replicated_always`](RedisStoreBuilder::replicated_always): what was answered is at so many replicas) | what was answered is at so many replicas; another replica may still win the election |
 //! | a backup is restored | all since then are lost | **all ends since then are undone**: change the keys of the cookie's signature, or empty the store |
-//! | keys are evicted (`maxmemory-policy` other than `noeviction`) | sessions vanish | the mark of an end may vanish: a request in flight then makes a new session instead of an error |
+//! | keys are evicted (`maxmemory-policy` other than `noeviction`) | sessions vanish | the mark of an end may vanish: a request in flight then makes a new session instead of an error. An index entry may vanish: its session lives on, and is neither listed nor ended with all sessions of its user |
+//! | the server is emptied (`FLUSHALL`) | all are lost | everybody is signed out; a request in flight that only writes makes a new session |
 //!
 //! # A Cluster
 //! Sessions are kept at 64 homes, each of which is one slot, spread evenly: so a commit, a renewal too, is one script at one
