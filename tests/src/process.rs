@@ -150,7 +150,9 @@ impl Server {
             .unwrap_or_else(|cause| panic!("{command:?} cannot be started: {cause}"));
         let mut server = Self { child, address };
         for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
-            if TcpStream::connect(address).is_ok() {
+            // A connection from a port that nobody listens at to itself is none.
+            let stream = TcpStream::connect(address);
+            if stream.is_ok_and(|stream| stream.local_addr().is_ok_and(|local| local != address)) {
                 return server;
             }
             if let Some(status) = server.child.try_wait().expect("it can be waited for") {

@@ -22,18 +22,28 @@ struct Server {
 }
 
 impl Server {
+    /// On a port that was free a moment before: where another process has taken it meanwhile, on another one.
     fn start(data: &Path) -> Self {
+        (0..10)
+            .find_map(|_| Self::try_start(data))
+            .expect("a port that stays free")
+    }
+
+    fn try_start(data: &Path) -> Option<Self> {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
         let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-tonic"));
         command.env("PORT", address.port().to_string());
-        let mut child = command.env("DATA", data).spawn().unwrap();
+        let child = command.env("DATA", data).spawn().unwrap();
+        let mut server = Self { child, address };
         for _ in 0..6_000 {
-            if TcpStream::connect(address).is_ok() {
-                return Self { child, address };
+            if server.child.try_wait().unwrap().is_some() {
+                return None;
             }
-            assert!(child.try_wait().unwrap().is_none(), "the server ended");
+            if serves(address) {
+                return Some(server);
+            }
             thread::sleep(Duration::from_millis(10));
         }
         panic!("it did not come to serve")
@@ -41,11 +51,24 @@ impl Server {
 
     async fn client(&self) -> Client {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        let mut connected = endpoint.connect().await;
+        for _ in 0..500 {
+            if connected.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            connected = endpoint.connect().await;
+        }
         Client {
-            grpc: Grpc::new(endpoint.connect().await.unwrap()),
+            grpc: Grpc::new(connected.unwrap()),
             cookie: None,
         }
     }
+}
+
+/// Whether a server listens there: a connection from a port that nobody listens at to itself is none.
+fn serves(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok_and(|stream| stream.local_addr().unwrap() != address)
 }
 
 impl Drop for Server {
