@@ -125,6 +125,16 @@ impl Clock {
         }
     }
 
+    /// How many tasks wait for a moment of this manual clock. A test that moves the clock waits for them first.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        match &self.0 {
+            Source::System => 0,
+            Source::Manual(at) => at.receiver_count(),
+        }
+    }
+
     /// Returns when the moment has come. On the system's clock that needs a tokio runtime with its timer on.
     #[doc(hidden)]
     pub async fn sleep_until(&self, moment: Timestamp) {

@@ -12,6 +12,7 @@ use level_session::{
     },
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
 
 /// An application: sessions over a store that can be made to fail, and a clock in the hand.
 #[derive(Debug, Clone)]
@@ -118,6 +119,17 @@ impl App {
     /// Lets time pass.
     pub fn sleep(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Returns when the task has asked the store for its session and waits for the end of it, however slow the store is.
+    ///
+    /// # Panics
+    /// If the task ends instead.
+    pub async fn until_waits<R>(&self, waiting: &JoinHandle<R>) {
+        while self.clock.sleepers() == 0 {
+            assert!(!waiting.is_finished(), "the session lives");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 

@@ -388,7 +388,7 @@ async fn a_session_that_is_being_made_is_not_detached_as_nobody_s() {
     assert_eq!(detached.user().await.unwrap(), Some(7));
     detached.destroy().unwrap();
     detached.commit().await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(5), detached.ended());
+    let ended = tokio::time::timeout(Duration::from_secs(60), detached.ended());
     ended.await.expect("it has ended").unwrap();
 
     let at_once = App::new().with(|sessions| sessions.create_at_once(true));
