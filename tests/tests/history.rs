@@ -4,13 +4,13 @@
 //! with. A violation is printed as the shortest history that still shows it, with the seed.
 
 use level_session::{
-    Durability, FjallStore, FjallStoreBuilder, MemoryStore, RedisStore, RedisStoreBuilder, Safety,
-    store::Store,
+    Durability, FjallStore, FjallStoreBuilder, MemoryStore, PostgresStore, RedisStore,
+    RedisStoreBuilder, Safety, store::Store,
 };
 use level_session_servers::redis;
 use level_session_tests::{
     history::{Crowd, Episode, Lasting, Rng, Stage, fresh_seed, shortest},
-    over_every_store,
+    over_every_store, postgres,
     visitor::App,
 };
 use std::{
@@ -156,6 +156,31 @@ fn on_a_server_read_through_the_cache_of_another_store() {
         "redis, cached elsewhere",
         Some(|settings| settings.cache(1_000, Duration::ZERO)),
     );
+}
+
+/// In tables of its own, whose expired sessions a sweep removes by the clock of the server, which is not that of the test.
+/// Without PostgreSQL it is left out, which `tests/run` says.
+#[test]
+fn in_a_database() {
+    let Some(server) = postgres() else {
+        return;
+    };
+    let schemas = AtomicU64::new(0);
+    hunt("postgres", ops(3_000), || {
+        let schema = format!("history{}", schemas.fetch_add(1, Ordering::Relaxed));
+        let settings = PostgresStore::builder(server.url())
+            .schema(schema)
+            .pool_size(8)
+            .timeout(Duration::from_secs(60))
+            .sweep_every(None);
+        let stores = async {
+            settings.migrate().await.expect("tables");
+            let store = settings.open().await.expect("a store on it");
+            let store = Arc::new(store) as Arc<dyn Store>;
+            (Arc::clone(&store), store)
+        };
+        Stage::new(Lasting::new(stores), None).without_sweeps()
+    });
 }
 
 /// On real threads, where the store's own locks decide; ten times fewer requests than operations elsewhere.

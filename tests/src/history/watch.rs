@@ -197,9 +197,14 @@ impl Watch {
             (Found::Live { id, by_former }, Loaded::Live(snapshot)) => {
                 let live = self.model.live(id).cloned();
                 if let Some(live) = live {
+                    let shown = snapshot.fields.clone().into_answer();
+                    // A store may give all fields where it was asked for some: the request has looked at all of them.
+                    if matches!(shown, Shown::All(_)) {
+                        seen.names = None;
+                    }
+                    seen.view = matches!(shown, Shown::View(_));
                     self.compare(snapshot, by_former, &live, seen.names.as_deref());
                     seen.live = Some((id, by_former, live));
-                    seen.view = matches!(snapshot.fields.clone().into_answer(), Shown::View(_));
                 }
             }
             (Found::Ended(end), Loaded::Ended(_)) => seen.ended = Some(end),
