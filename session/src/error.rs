@@ -8,7 +8,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, with which field, and why.
 ///
-/// Neither `Display` nor `Debug` ever shows an id, a cookie, a key or a field's value (ASVS 16.2.5).
+/// Neither `Display` nor `Debug` shows an id, a cookie, a key or a field's value (ASVS 16.2.5).
+///
+/// ```
+/// use level_session::{ErrorKind, Result, Session};
+///
+/// async fn order(session: Session) -> Result<&'static str> {
+///     session.set("order", 17)?;
+///     match session.commit().await {
+///         Ok(()) => Ok("ordered"),
+///         Err(error) if error.may_be_stored() => Ok("please check your orders before you try again"),
+///         Err(error) if error.kind() == ErrorKind::Contended => Ok("please try again"),
+///         Err(error) => Err(error), // a response with its status
+///     }
+/// }
+/// ```
 pub struct Error {
     kind: ErrorKind,
     field: Option<FieldName>,
@@ -17,20 +31,20 @@ pub struct Error {
     may_be_stored: bool,
 }
 
-/// What sort of thing went wrong: match on this.
+/// The kind of an [`Error`], to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The store could not be reached, read or written. Nothing of the failed call is stored, unless
     /// [`Error::may_be_stored`] says otherwise.
     Store,
-    /// The session ended while this request was at work: destroyed, renewed, or expired. Nothing of this request is
-    /// stored; the visitor starts anew with the next request.
+    /// The session was destroyed, renewed or has expired since this request began. Nothing of this request is stored; the
+    /// visitor starts anew with the next request.
     Gone,
-    /// The request is over: its response's head has been sent, or its handle was dropped. What is stored can be read, and
-    /// nothing written. `detach()` gives the session a unit of work of its own.
+    /// The request is over: the head of its response has been sent, or its handle was dropped. The session can still be read
+    /// but not changed. `detach()` gives the session a unit of work of its own.
     Closed,
-    /// A stored value cannot be read as the type that was asked for.
+    /// A stored value cannot be read as the requested type.
     Decode,
     /// A value cannot be stored: its `Serialize` failed, or it is too large or too deep.
     Encode,
@@ -38,16 +52,16 @@ pub enum ErrorKind {
     /// ([`max_fields`](crate::SessionsBuilder::max_fields),
     /// [`max_value_bytes`](crate::SessionsBuilder::max_value_bytes)). Nothing of the commit is stored.
     TooLarge,
-    /// A sign-in was refused: there are as many sessions of the user as the application allows
+    /// A sign-in was refused: the user already has as many sessions as the application allows
     /// (`#[session(index, limit = .., when_full = "refuse")]`). Nothing of the commit is stored.
     Full,
     /// A declared field was given a value of another type.
     Type,
-    /// A whole struct was asked for, and a field without a default is not stored.
+    /// A whole struct was requested, and a field without a default is not stored.
     Missing,
     /// A counter would leave the range of its type.
     Overflow,
-    /// Other requests changed a field again and again while an `update` of it was tried.
+    /// Other requests kept changing a field while this request tried to store an `update` of it.
     Contended,
     /// Two session structs claim one key.
     Clash,
@@ -55,8 +69,8 @@ pub enum ErrorKind {
     Random,
     /// A setting cannot be used.
     Config,
-    /// The library was called in a way that cannot work: a handler without the middleware, a detached handle that
-    /// would need a response, a key that belongs to the library.
+    /// The library was called in a way that cannot work: in a handler outside the middleware, for a change that a detached
+    /// handle cannot make, or with a reserved key.
     Misuse,
 }
 
@@ -71,8 +85,14 @@ impl Error {
         }
     }
 
-    /// The error of a handler that asks for a session and is outside of any middleware that gives it one: for adapters,
-    /// and for extractors of your own.
+    /// The error of a handler that asks for a session outside any middleware that provides one: for adapters, and for
+    /// extractors of your own.
+    ///
+    /// ```
+    /// use level_session::{Error, ErrorKind};
+    ///
+    /// assert_eq!(Error::no_middleware().kind(), ErrorKind::Misuse);
+    /// ```
     #[must_use]
     pub fn no_middleware() -> Self {
         Self::new(
@@ -154,21 +174,53 @@ impl Error {
         self
     }
 
-    /// What sort of thing went wrong.
+    /// The kind of the error.
+    ///
+    /// ```
+    /// # use level_session::ErrorKind;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// session.set("theme", "dark")?;
+    /// let error = session.get::<u64>("theme").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Decode);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The key of the field that it went wrong with, if it was one field.
+    /// The key of the field concerned, if the error concerns one field.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// session.set("theme", "dark")?;
+    /// let error = session.get::<u64>("theme").await.unwrap_err();
+    /// assert_eq!(error.field(), Some("theme"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
 
-    /// Whether the commit that failed may have been stored, whole, all the same: the connection to the store broke
-    /// before the answer came, or an fsync failed (requirement F11). The library does not repeat such a commit; the
-    /// application decides.
+    /// Whether the failed commit may have been stored, as a whole, all the same: the connection to the store broke before the
+    /// answer arrived, or an fsync failed (requirement F11). The library does not repeat such a commit. Read the session
+    /// again before you repeat the change, or tell the user that the outcome is unknown.
+    ///
+    /// ```
+    /// # use level_session::{Result, Session};
+    /// async fn buy(session: Session) -> Result<&'static str> {
+    ///     session.set("order", 17)?;
+    ///     match session.commit().await {
+    ///         Err(error) if error.may_be_stored() => Ok("please check your orders before you try again"),
+    ///         outcome => outcome.map(|()| "thank you"),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn may_be_stored(&self) -> bool {
         self.may_be_stored

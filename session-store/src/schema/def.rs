@@ -5,17 +5,17 @@ use crate::value::{self, Body, Buffer, CounterRange, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
-/// What a [limit](FieldDef::limit) of sessions does where it is reached.
+/// What a sign-in does when the [limit](FieldDef::limit) of sessions is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// Refuse the commit that would exceed it.
+    /// Fails, and stores nothing.
     Refuse,
-    /// End the sessions that signed in first, in the same step.
+    /// Ends the sessions that signed in first, in the same atomic step.
     EndOldest,
 }
 
-/// What a struct declares of one field, without its type.
+/// The declaration of one field, without its type.
 #[derive(Clone, Copy)]
 pub struct FieldDef {
     pub(crate) key: &'static str,

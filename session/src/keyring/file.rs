@@ -10,12 +10,12 @@ use std::{
 use zeroize::Zeroizing;
 
 impl Keyring {
-    /// Reads the keys from a file, written as in [`Keyring::from_env`]; if there is no such file, makes a key and
-    /// the file, readable by its owner alone.
+    /// Reads the keys from a file, in the format of [`Keyring::from_env`]. If the file does not exist, it is created with a
+    /// new key; on Unix with mode 0600, readable by its owner alone. On other systems it gets the permissions of its
+    /// directory.
     ///
-    /// It is for examples, trials and services of one machine: it makes a first start work without any setting, and
-    /// the visitors stay signed in after the next. Several processes may start at once: all of them get the key of
-    /// the one that was first.
+    /// Use it for examples, trials and services on a single machine: the first start needs no configuration, and visitors
+    /// stay signed in across restarts. Several processes may start at the same time: all of them get the key of the first.
     ///
     /// ```no_run
     /// let keyring = level_session::Keyring::from_file_or_generate("session.key")?;
@@ -23,7 +23,7 @@ impl Keyring {
     /// ```
     ///
     /// # Errors
-    /// If the file can be neither read nor made, or for what [`Keyring::new`] refuses. The error names the file.
+    /// The file can be neither read nor created, or [`Keyring::new`] refuses the keys. The error names the file.
     pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         Self::from_file(path.as_ref(), |draft, path| fs::hard_link(draft, path))
     }

@@ -17,9 +17,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, PADDING_OPTIONAL);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, PADDING_OPTIONAL);
 
 impl Keyring {
-    /// Reads the keys from an environment variable: newest first, separated by commas or white space, each at least
-    /// 32 bytes in base64, base64url (padded or not) or hexadecimal. What has hexadecimal digits alone is taken as
-    /// hexadecimal.
+    /// Reads the keys from an environment variable: newest first, separated by commas or white space, each of at least 32
+    /// bytes in base64, base64url (padded or not) or hexadecimal. A key of hexadecimal digits only is read as hexadecimal.
     ///
     /// ```no_run
     /// // SESSION_KEYS="new key,old key"
@@ -28,8 +27,8 @@ impl Keyring {
     /// ```
     ///
     /// # Errors
-    /// If the variable is not set, or for what [`Keyring::new`] refuses. The error names the variable and the
-    /// position of the key, never what it holds.
+    /// The variable is not set, or [`Keyring::new`] refuses the keys. The error names the variable and the position of the
+    /// key, never its content.
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
         let setting = format!("environment variable `{}`", variable.escape_debug());
         match env::var(variable) {
@@ -49,7 +48,7 @@ impl Keyring {
         }
     }
 
-    /// A new key as text, 43 characters of base64url, for a `.env` file or a secret store.
+    /// Generates a key as text, 43 characters of base64url, for a `.env` file or a secret store.
     ///
     /// ```
     /// println!("SESSION_KEYS={}", level_session::Keyring::generate_key()?);
@@ -57,7 +56,7 @@ impl Keyring {
     /// ```
     ///
     /// # Errors
-    /// If the system's generator fails.
+    /// The operating system's random generator failed.
     pub fn generate_key() -> Result<String, ConfigError> {
         Ok(URL_SAFE_NO_PAD.encode(*random_key()?))
     }

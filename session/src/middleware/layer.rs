@@ -56,16 +56,28 @@ pub struct SessionLayer<M = SameBody> {
 }
 
 impl SessionLayer {
-    /// A layer with the default settings. For others, make it of [`Sessions::builder`]`(..).build()?` with
-    /// [`SessionLayer::from`].
+    /// Creates a layer with the default settings. For other settings, convert [`Sessions`] into a layer.
+    ///
+    /// ```
+    /// use level_session::{Expiry, Keyring, MemoryStore, SessionLayer, Sessions};
+    ///
+    /// let layer = SessionLayer::new(MemoryStore::new(), Keyring::generate()?);
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .expiry(Expiry::nist_aal2())
+    ///     .build()?;
+    /// let layer = SessionLayer::from(sessions);
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn new(store: impl Store, keyring: Keyring) -> Self {
         Sessions::new(store, keyring).into()
     }
 
-    /// The layer for services whose response bodies it cannot make itself: of a layer within that wraps them (`TraceLayer`,
-    /// `CompressionLayer`), of a `StreamBody`, of tonic. Its responses have a [`SessionBody`](crate::SessionBody) around
-    /// that. Where the layer takes a service without it, as axum's router, that is faster.
+    /// Makes the layer accept services with any response body: one that a layer within wraps (`TraceLayer`,
+    /// `CompressionLayer`), a `StreamBody`, a tonic service. Response bodies are then wrapped in a
+    /// [`SessionBody`](crate::SessionBody). A service whose body type the layer can create itself, such as an axum router, is
+    /// faster without it.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -89,7 +101,17 @@ impl SessionLayer {
 }
 
 impl<M> SessionLayer<M> {
-    /// The sessions behind the layer.
+    /// The sessions of the layer: to find and end sessions from elsewhere, and to close them at shutdown.
+    ///
+    /// ```
+    /// use level_session::{Keyring, MemoryStore, SessionLayer};
+    ///
+    /// let layer = SessionLayer::new(MemoryStore::new(), Keyring::generate()?);
+    /// let sessions = layer.sessions().clone();
+    /// // .. serve the application; then:
+    /// sessions.end_connections();
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.sessions

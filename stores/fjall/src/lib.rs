@@ -99,19 +99,30 @@ struct Handle {
 }
 
 impl FjallStore {
-    /// Opens the database at this path with all settings at their defaults; creates it, and the directory, for the
-    /// owner alone (requirement S09), if they are not there. A directory that is there keeps its mode.
+    /// Opens the database at this path with the default settings. If it does not exist, it is created together with its
+    /// directory, on Unix with mode 0700 (requirement S09). An existing directory keeps its permissions.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store): another process has it open, it cannot be read or written, or
-    /// it is damaged.
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store). The message says which:
+    /// - Another process has the database open: stop it, or use [`open_within`](Self::open_within).
+    /// - It cannot be read or written: check the permissions and the disk.
+    /// - It is damaged: restore a backup, or move the directory away to start with an empty database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path)
     }
 
-    /// As [`open`](Self::open), and waits up to `patience` for another process that has the database open: at a rolling
-    /// update the new process starts while the old one still answers its last requests. It blocks the thread, and looks
-    /// twenty times a second.
+    /// Like [`open`](Self::open), but waits up to `patience` for another process that has the database open: in a rolling
+    /// update the new process starts while the old one still answers its last requests. It blocks the thread and tries twenty
+    /// times a second.
     ///
     /// ```
     /// # fn main() -> level_session_store::Result<()> {
@@ -125,30 +136,63 @@ impl FjallStore {
     /// ```
     ///
     /// # Errors
-    /// As [`open`](Self::open). What is no lock is an error at once.
+    /// Those of [`open`](Self::open). Only a lock is waited for; other errors are returned at once.
     pub fn open_within(path: impl AsRef<Path>, patience: Duration) -> Result<Self> {
         Self::builder().open_within(path, patience)
     }
 
-    /// Keeps sessions in a database that the application has open, beside its own keyspaces: ours begin with
-    /// `session.`.
+    /// Keeps sessions in a database that the application has opened, beside its own keyspaces. The names of the store's
+    /// keyspaces begin with `session.`.
+    ///
+    /// ```
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.db");
+    /// let database = fjall::Database::builder(path).open()?;
+    /// let store = FjallStore::new(database.clone())?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store): it cannot be read or written, or a session store has it already.
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the database cannot be read or written, or if it already
+    /// has a session store: use that one, or choose another [`prefix`](FjallStoreBuilder::prefix).
     pub fn new(database: fjall::Database) -> Result<Self> {
         Self::builder().build(database)
     }
 
-    /// Waits for commits in flight, makes everything durable and stops what runs in the background: as
-    /// [`Store::close`], without the trait in scope.
+    /// Waits for commits in flight, makes everything durable and stops the background threads. It is [`Store::close`], without
+    /// the trait in scope.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session_store::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// # use level_session_fjall::FjallStore;
+    /// let store = FjallStore::open(path)?;
+    /// // .. serve the application; then:
+    /// store.close().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the last writes cannot be made durable.
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the last writes could not be made durable: log it, and
+    /// exit with a failure.
     pub async fn close(&self) -> Result<()> {
         Store::close(self).await
     }
 
-    /// Settings: durability, cache, sweeping, prefix.
+    /// Starts with the default settings.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::builder().cache_sessions(50_000).open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
     }
