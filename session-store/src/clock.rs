@@ -1,4 +1,4 @@
-//! The time, and the one place where it is read.
+//! The time, and the only place where the system clock is read.
 
 use std::{
     fmt,
@@ -118,7 +118,7 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    /// Its time, with those who sleep until it has come.
+    /// Its time, with the tasks that sleep until a moment.
     Manual(Arc<watch::Sender<Timestamp>>),
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong at run time, and what a caller can do about it.
+//! Run-time errors, and what a caller can do about them.
 
 use crate::store::{self, FieldName, ValueError};
 use std::{borrow::Cow, error::Error as StdError, fmt};
@@ -97,38 +97,34 @@ impl Error {
     pub fn no_middleware() -> Self {
         Self::new(
             ErrorKind::Misuse,
-            "this handler is outside of any middleware that uses the session: put the session's middleware (`SessionLayer` in \
-             axum) around its route",
+            "there is no session middleware around this handler: add it to the route (`SessionLayer` in axum)",
         )
     }
 
     pub(crate) fn gone() -> Self {
         Self::new(
             ErrorKind::Gone,
-            "the session ended while this request was at work (destroyed, renewed or expired): \
-             nothing of the request is stored; let the visitor start again",
+            "the session ended while this request was being handled (destroyed, renewed or expired): nothing of the request is stored; let the visitor start again",
         )
     }
 
     pub(crate) fn closed() -> Self {
         Self::new(
             ErrorKind::Closed,
-            "the request that this session belongs to is over, and what is written now would be lost: call `detach()` while \
-             the request is at work to go on with the session afterwards",
+            "the request of this session is over, so the change would be lost: call `detach()` before the response is sent, and use that handle",
         )
     }
 
     pub(crate) fn too_many_fields(fields: usize, most: usize) -> Self {
         let message = format!(
-            "the session would have {fields} fields, and may have {most}: remove fields, keep many entries in one field as \
-             a map, or raise `max_fields`"
+            "the session would have {fields} fields, more than the limit of {most}: remove fields, keep many entries as a map in one field, or raise `max_fields`"
         );
         Self::new(ErrorKind::TooLarge, message)
     }
 
     pub(crate) fn too_many_bytes(bytes: usize, most: usize) -> Self {
         let message = format!(
-            "the value takes {bytes} bytes, and may take {most}: keep it in a database and its key in the session, or \
+            "the value takes {bytes} bytes, more than the limit of {most}: keep it in a database and its key in the session, or \
              raise `max_value_bytes`"
         );
         Self::new(ErrorKind::TooLarge, message)
@@ -137,8 +133,7 @@ impl Error {
     pub(crate) fn full(field: impl Into<FieldName>) -> Self {
         Self::new(
             ErrorKind::Full,
-            "there are as many sessions with this value as the application allows: nothing of the commit is stored; let \
-             the user end one of the others first",
+            "the limit of sessions with this value is reached: nothing of the commit is stored; let the user end another session first",
         )
         .on(field)
     }
@@ -146,11 +141,11 @@ impl Error {
     pub(crate) fn unknown_outcome() -> Self {
         Self::new(
             ErrorKind::Store,
-            "the store has answered what this version of the library does not know: use a newer one",
+            "the store gave an answer that this version of level-session does not know: upgrade level-session",
         )
     }
 
-    /// What is wrong with the value of a field.
+    /// An error about the value of a field.
     pub(crate) fn of_value(cause: ValueError, field: impl Into<FieldName>) -> Self {
         cause.on_field(field).into()
     }
@@ -167,7 +162,7 @@ impl Error {
         self
     }
 
-    /// Nobody knows whether the commit is stored.
+    /// Marks the outcome of the commit as unknown.
     #[must_use]
     pub(crate) fn uncertain(mut self) -> Self {
         self.may_be_stored = true;

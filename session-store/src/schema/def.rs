@@ -1,4 +1,4 @@
-//! What a struct declares of one field.
+//! The declaration of one field.
 
 use super::{CounterValue, Key};
 use crate::value::{self, Body, Buffer, CounterRange, ValueError};
@@ -92,7 +92,7 @@ impl fmt::Debug for FieldDef {
     }
 }
 
-/// What a struct declares of one field, with its type. Made by the derive; the one place that asks anything of `T`.
+/// The declaration of one field with its type. Made by the derive; the only place with bounds on `T`.
 #[doc(hidden)]
 pub struct Def<T> {
     pub erased: FieldDef,
@@ -198,7 +198,7 @@ impl<T> Def<T> {
     }
 }
 
-/// What can be kept in a session. It exists for the sake of its message: one error for a type, instead of one for each
+/// The types that a session can keep. It exists for its compiler message: one error for a type, instead of one for each
 /// trait that the type lacks.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(

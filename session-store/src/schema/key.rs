@@ -60,7 +60,7 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// What can name a field in the untyped API: a string, or a typed key.
+/// Names a field in the untyped API: a string, or a typed key.
 pub trait FieldKey {
     /// The key.
     fn name(&self) -> FieldName;

@@ -65,7 +65,7 @@ struct Both {
     are_two: OnceCell<()>,
 }
 
-/// What has become of a session of the old store.
+/// The state of a session of the old store.
 enum Moved {
     /// It is in the new one.
     ToNew,
@@ -163,8 +163,9 @@ impl Both {
     /// An error if both are one: what is moved would end itself.
     async fn look(&self, now: Timestamp) -> Result<()> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|cause| Error::store("the operating system has no random bytes", cause))?;
+        getrandom::fill(&mut bytes).map_err(|cause| {
+            Error::store("the operating system's random generator failed", cause)
+        })?;
         let id = Digest::from_bytes(bytes);
         let lease = Timeouts::new(PROBE_LIVES).lease(now, now);
         let probe = Commit::new(id, now, Step::create(now, lease));

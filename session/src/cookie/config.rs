@@ -1,4 +1,4 @@
-//! What the cookie looks like.
+//! The configuration of the cookie.
 
 use super::rules;
 use crate::store::ConfigError;

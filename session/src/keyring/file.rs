@@ -43,20 +43,20 @@ impl Keyring {
             read => read,
         };
         let text = text.map_err(refuse(
-            "it cannot be read: let the user that runs this program read it, or remove it to get a new key",
+            "cannot be read: give the user that runs this program access, or remove the file to get a new key",
         ))?;
         Self::from_text(&Zeroizing::new(text), &setting)
     }
 }
 
-/// Gives a file a second name, and fails if that name is taken.
+/// Gives a file a second name; fails if that name exists.
 type Link = fn(&Path, &Path) -> io::Result<()>;
 
-/// What failed, and what can be done about it.
+/// What failed, with advice.
 type Failed = (&'static str, io::Error);
 
 /// Makes the file with a new key in it, unless another process does so first. The file is written under a name of its
-/// own and appears under `path` whole, since nobody may read half a key.
+/// own and appears under `path` as a whole, so that no process reads half a key.
 fn create(path: &Path, link: Link) -> Result<(), Failed> {
     let write = || {
         let key = Zeroizing::new(Keyring::generate_key().map_err(io::Error::other)?);
@@ -66,7 +66,7 @@ fn create(path: &Path, link: Link) -> Result<(), Failed> {
     };
     let draft = write().map_err(|cause| {
         (
-            "it cannot be made: name a file in a directory that exists and can be written to",
+            "cannot be created: choose a file in a directory that exists and is writable",
             cause,
         )
     })?;
@@ -95,8 +95,8 @@ fn rename(draft: &Draft, path: &Path) -> Result<(), Failed> {
     });
     let _lock = lock.map_err(|cause| {
         (
-            "it cannot be made here, since the file system has neither hard links nor locks: make it with \
-             `openssl rand -base64 48` before the program starts, or name a file on another file system",
+            "cannot be created here, because the file system has neither hard links nor locks: create it with \
+             `openssl rand -base64 48` before the program starts, or choose a file on another file system",
             cause,
         )
     })?;
@@ -106,7 +106,7 @@ fn rename(draft: &Draft, path: &Path) -> Result<(), Failed> {
     });
     there.map_err(|cause| {
         (
-            "it cannot be made: a new file in its directory cannot be renamed",
+            "cannot be created: a new file in its directory cannot be renamed",
             cause,
         )
     })?;
@@ -159,7 +159,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Nothing depends on it: a draft that stays is a key that nobody uses, readable by its owner alone.
+        // Nothing depends on it: a draft that stays is an unused key, readable by its owner alone.
         let _ = fs::remove_file(&self.path);
     }
 }

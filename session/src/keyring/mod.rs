@@ -81,7 +81,7 @@ impl Keyring {
         let refuse = |problem: String| Err(ConfigError::new(setting.to_owned(), problem));
         if count == 0 {
             return refuse(format!(
-                "there is no key: give at least one of {MIN_KEY_BYTES} random bytes, such as \
+                "contains no key: provide at least one of {MIN_KEY_BYTES} random bytes, such as \
                  `Keyring::generate_key()` makes"
             ));
         }
@@ -89,7 +89,7 @@ impl Keyring {
             let nth = i + 1;
             if key.len() < MIN_KEY_BYTES {
                 return refuse(format!(
-                    "key {nth} of {count} has {} bytes, at least {MIN_KEY_BYTES} random ones are needed: make one \
+                    "key {nth} of {count} has {} bytes, but at least {MIN_KEY_BYTES} random bytes are required: make one \
                      with `Keyring::generate_key()` or `openssl rand -base64 {MIN_KEY_BYTES}`",
                     key.len()
                 ))

@@ -36,14 +36,14 @@ impl Keyring {
             Err(VarError::NotPresent) => Err(ConfigError::new(
                 setting,
                 format!(
-                    "it is not set: give it a key of {MIN_KEY_BYTES} random bytes, such as \
+                    "is not set: set it to a key of {MIN_KEY_BYTES} random bytes, such as \
                      `Keyring::generate_key()` or `openssl rand -base64 {MIN_KEY_BYTES}` makes"
                 ),
             )),
             // The error of the standard library would show the content.
             Err(VarError::NotUnicode(_)) => Err(ConfigError::new(
                 setting,
-                "it is not text: write each key in base64 or hexadecimal",
+                "is not text: write each key in base64 or hexadecimal",
             )),
         }
     }
@@ -87,7 +87,7 @@ impl Keyring {
             Some((nth, bytes)) => ConfigError::new(
                 setting.to_owned(),
                 format!(
-                    "key {nth} of {} has {bytes} bytes, at least {MIN_KEY_BYTES} random ones are needed: it seems to be \
+                    "key {nth} of {} has {bytes} bytes, but at least {MIN_KEY_BYTES} random bytes are required: it seems to be \
                      the end of one key that was broken over several lines, as `openssl rand -base64 64` does; write \
                      each key without a line break, or make one that fits into a line with `openssl rand -base64 48`",
                     keys.len()

@@ -1,4 +1,4 @@
-//! What an application can watch: sessions that begin and end.
+//! Events for applications: sessions that begin and end.
 
 use crate::{
     handle::SessionHandle,
@@ -25,9 +25,9 @@ pub enum Event {
     /// The session has a new id.
     #[non_exhaustive]
     Renewed {
-        /// What it was known by.
+        /// Its former handle.
         from: SessionHandle,
-        /// What it is known by.
+        /// Its new handle.
         to: SessionHandle,
         /// When.
         at: Timestamp,
@@ -148,14 +148,14 @@ impl Event {
     }
 }
 
-/// What is called for every [`Event`].
+/// The callback for every [`Event`].
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
     observe: Option<Arc<Observe>>,
     /// Whether events are counted, too.
     #[cfg(feature = "metrics")]
     pub(crate) metered: bool,
-    /// What the store calls, for as long as it is held here.
+    /// Called by the store, for as long as it is held here.
     expired: Option<Arc<Watch>>,
 }
 
@@ -193,7 +193,7 @@ impl Observer {
         }
     }
 
-    /// Tells what happened. It has happened, whatever the observer makes of it (requirement L11).
+    /// Reports an event. The event stands, whatever the observer does (requirement L11).
     pub(crate) fn tell(&self, event: Event) {
         #[cfg(feature = "metrics")]
         if self.metered {
@@ -207,7 +207,7 @@ impl Observer {
 
 fn call(observe: &Observe, event: Event) {
     if catch_unwind(AssertUnwindSafe(|| observe(event))).is_err() {
-        tracing::error!(?event, "an observer of sessions panicked");
+        tracing::error!(?event, "a session observer panicked");
     }
 }
 

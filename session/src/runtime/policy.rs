@@ -1,4 +1,4 @@
-//! What becomes of a request's changes, given its response.
+//! Whether a request's changes are stored, given its response.
 
 use crate::error::Error;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header::CONTENT_TYPE};
@@ -124,7 +124,7 @@ impl fmt::Debug for Head<'_> {
     }
 }
 
-/// Which responses store what the request changed, and what is answered where that fails.
+/// Which responses store the request's changes, and the response if storing fails.
 #[derive(Clone, Default)]
 pub(crate) struct Policy {
     pub(crate) commit_on_server_error: bool,

@@ -118,12 +118,9 @@ fn no_default<T>(def: &Def<T>) -> Error {
     Error::new(ErrorKind::Missing, problem).on(def.erased.key())
 }
 
+// The structs are outside of it: what the macro is called with is in the compiler's message for a wrong `set`.
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident -> $output:ty, |$handle:ident, $value:ident| $finish:expr) => {
-        $(#[$doc])*
-        #[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
-        pub struct $name<'a, T: 'static>(Handle<'a, T>);
-
+    ($name:ident -> $output:ty, |$handle:ident, $value:ident| $finish:expr) => {
         impl<'a, T> $name<'a, T> {
             #[doc(hidden)]
             pub fn new(session: &'a UntypedSession, key: Key<T>) -> Self {
@@ -219,96 +216,99 @@ macro_rules! handle {
     };
 }
 
-handle! {
-    /// A field with a default: reading it returns a `T`, the default if nothing is stored.
-    ///
-    /// | call | effect |
-    /// |---|---|
-    /// | `session.cart().await?` | reads the value: a `T`, a copy |
-    /// | [`session.cart().set(value)?`](Self::set) | sets the value |
-    /// | [`session.cart().update(\|cart\| ..).await?`](Self::update) | changes the value in place; no concurrent update is lost |
-    /// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
-    /// | [`session.cart().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
-    /// | [`session.cart().remove()?`](Self::remove) | removes the value; the field reads as its default again |
-    ///
-    /// A read returns a copy. `session.cart().await?.push(item)` pushes to the copy, which is dropped: nothing is stored.
-    /// Write `session.cart().update(move |cart| cart.push(item.clone())).await?`.
-    ///
-    /// ```
-    /// # use level_session::{Session, SessionData};
-    /// #[derive(SessionData)]
-    /// struct Shop {
-    ///     #[session(default)]
-    ///     cart: Vec<String>,
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
-    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
-    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
-    /// session.cart().update(|cart| cart.push("tea".to_owned())).await?;
-    /// assert_eq!(session.cart().await?, ["tea"]);
-    /// # Ok(()) }
-    /// ```
-    Field -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok)
-}
+/// A field with a default: reading it returns a `T`, the default if nothing is stored.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.cart().await?` | reads the value: a `T`, a copy |
+/// | [`session.cart().set(value)?`](Self::set) | sets the value |
+/// | [`session.cart().update(\|cart\| ..).await?`](Self::update) | changes the value in place; no concurrent update is lost |
+/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.cart().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
+/// | [`session.cart().remove()?`](Self::remove) | removes the value; the field reads as its default again |
+///
+/// A read returns a copy. `session.cart().await?.push(item)` pushes to the copy, which is dropped: nothing is stored.
+/// Write `session.cart().update(move |cart| cart.push(item.clone())).await?`.
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     #[session(default)]
+///     cart: Vec<String>,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// session.cart().update(|cart| cart.push("tea".to_owned())).await?;
+/// assert_eq!(session.cart().await?, ["tea"]);
+/// # Ok(()) }
+/// ```
+#[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
+pub struct Field<'a, T: 'static>(Handle<'a, T>);
 
-handle! {
-    /// A field without a default: reading it returns an `Option<T>`, `None` if nothing is stored.
-    ///
-    /// | call | effect |
-    /// |---|---|
-    /// | `session.user_id().await?` | reads the value: an `Option<T>`, a copy |
-    /// | [`session.user_id().set(value)?`](Self::set) | sets the value (a `T`, not an `Option<T>`) |
-    /// | [`session.user_id().update(\|user\| ..).await?`](Self::update) | updates, inserts or removes the value; no concurrent update is lost |
-    /// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
-    /// | [`session.user_id().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
-    /// | [`session.user_id().remove()?`](Self::remove) | removes the value |
-    ///
-    /// A read returns a copy: changes to it are not stored.
-    ///
-    /// ```
-    /// # use level_session::{Session, SessionData};
-    /// #[derive(SessionData)]
-    /// struct Shop {
-    ///     user_id: Option<u64>,
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
-    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
-    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
-    /// assert_eq!(session.user_id().await?, None);
-    /// session.user_id().set(7)?;
-    /// assert_eq!(session.user_id().await?, Some(7));
-    /// # Ok(()) }
-    /// ```
-    OptField -> Option<T>, |_handle, value| Ok(value)
-}
+handle!(Field -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok));
 
-handle! {
-    /// A number whose changes add up: no concurrent [`add`](Self::add) is lost.
-    ///
-    /// | call | effect |
-    /// |---|---|
-    /// | `session.visits().await?` | reads the number: a `T`, the default or 0 if nothing is stored |
-    /// | [`session.visits().add(n)?`](Self::add), [`.sub(n)?`](Self::sub) | adds to it, subtracts from it |
-    /// | [`session.visits().set(n)?`](Self::set) | replaces it, and with it the additions of other requests so far |
-    /// | [`session.visits().remove()?`](Self::remove) | removes it; it reads as its default again |
-    ///
-    /// ```
-    /// # use level_session::{Session, SessionData};
-    /// #[derive(SessionData)]
-    /// struct Shop {
-    ///     #[session(counter)]
-    ///     visits: u64,
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
-    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
-    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
-    /// session.visits().add(1)?;
-    /// session.visits().add(1)?;
-    /// assert_eq!(session.visits().await?, 2);
-    /// # Ok(()) }
-    /// ```
-    Counter -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok)
-}
+/// A field without a default: reading it returns an `Option<T>`, `None` if nothing is stored.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.user_id().await?` | reads the value: an `Option<T>`, a copy |
+/// | [`session.user_id().set(value)?`](Self::set) | sets the value (a `T`, not an `Option<T>`) |
+/// | [`session.user_id().update(\|user\| ..).await?`](Self::update) | updates, inserts or removes the value; no concurrent update is lost |
+/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.user_id().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
+/// | [`session.user_id().remove()?`](Self::remove) | removes the value |
+///
+/// A read returns a copy: changes to it are not stored.
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     user_id: Option<u64>,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// assert_eq!(session.user_id().await?, None);
+/// session.user_id().set(7)?;
+/// assert_eq!(session.user_id().await?, Some(7));
+/// # Ok(()) }
+/// ```
+#[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
+pub struct OptField<'a, T: 'static>(Handle<'a, T>);
+
+handle!(OptField -> Option<T>, |_handle, value| Ok(value));
+
+/// A number whose changes add up: no concurrent [`add`](Self::add) is lost.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.visits().await?` | reads the number: a `T`, the default or 0 if nothing is stored |
+/// | [`session.visits().add(n)?`](Self::add), [`.sub(n)?`](Self::sub) | adds to it, subtracts from it |
+/// | [`session.visits().set(n)?`](Self::set) | replaces it, and with it the additions of other requests so far |
+/// | [`session.visits().remove()?`](Self::remove) | removes it; it reads as its default again |
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     #[session(counter)]
+///     visits: u64,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// session.visits().add(1)?;
+/// session.visits().add(1)?;
+/// assert_eq!(session.visits().await?, 2);
+/// # Ok(()) }
+/// ```
+#[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
+pub struct Counter<'a, T: 'static>(Handle<'a, T>);
+
+handle!(Counter -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok));
 
 impl<T: Send> Field<'_, T> {
     /// Changes the value in place. `change` runs on the value that this request sees, and runs again on the latest value if

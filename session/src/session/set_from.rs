@@ -1,4 +1,4 @@
-//! What a field can be set to.
+//! The types that a field can be set from.
 
 use std::{
     borrow::Cow,
@@ -27,7 +27,7 @@ use std::{
 #[diagnostic::on_unimplemented(
     message = "a field of the type `{Self}` cannot be set to `{V}`",
     label = "expected `{Self}`",
-    note = "`.set(..)` takes the value itself, not an `Option` of it: `.remove()` stands for `None`"
+    note = "`.set(..)` takes the value itself, not an `Option`; call `.remove()` instead of setting `None`"
 )]
 pub trait SetFrom<V> {
     /// The value.

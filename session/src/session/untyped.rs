@@ -339,7 +339,7 @@ impl UntypedSession {
             false => Ok(()),
             true => Err(Error::new(
                 ErrorKind::Misuse,
-                "a detached handle has no response that could carry a new cookie: renew in a request",
+                "a detached handle has no response to send a new cookie with: renew the session in a request",
             )),
         }
     }
@@ -484,7 +484,7 @@ impl UntypedSession {
     /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::Misuse`] if the field is not declared `#[session(index)]`: add the attribute.
+    /// - [`ErrorKind::Misuse`] if the field is not declared `#[session(index)]`: add the attribute: add the attribute.
     /// - [`ErrorKind::Contended`] if other requests kept changing that session: try again.
     /// - Those of reading the field.
     pub async fn end_other<T>(&self, key: Key<T>, session: &SessionHandle) -> Result<bool> {
@@ -838,14 +838,14 @@ const MAX_KEY_BYTES: usize = 1024;
 /// A key that is the application's.
 fn own(name: FieldName) -> Result<FieldName> {
     let refused = if name.is_reserved() {
-        "keys that begin with `level-session:` belong to the library: choose another key"
+        "keys beginning with `level-session:` are reserved: choose another key"
     } else if name.is_empty() {
-        "a key is empty: give it a name"
+        "the key is empty: choose a name"
     } else if name.len() > MAX_KEY_BYTES {
         return Err(Error::new(
             ErrorKind::Misuse,
             format!(
-                "a key has {} bytes, and {MAX_KEY_BYTES} at most are allowed: keep what is long in the value",
+                "the key has {} bytes, more than the limit of {MAX_KEY_BYTES}: put long data into the value",
                 name.len()
             ),
         ));

@@ -1,4 +1,4 @@
-//! What the closure of an `update` returned.
+//! The result of an `update`'s closure.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ impl<R> Updated<R> {
         Self(Arc::default())
     }
 
-    /// For the step, which the commit keeps.
+    /// A copy for the step, which the commit keeps.
     pub(super) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }

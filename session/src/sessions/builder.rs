@@ -175,8 +175,10 @@ impl SessionsBuilder {
     pub fn limit<T>(mut self, key: Key<T>, limit: Option<(usize, WhenFull)>) -> Self {
         if !key.def().is_index() {
             let setting = format!("limit of `{}`", key.name());
-            let refused =
-                ConfigError::new(setting, "the field is not declared `#[session(index)]`");
+            let refused = ConfigError::new(
+                setting,
+                "the field is not declared `#[session(index)]`: add the attribute",
+            );
             self.refused.get_or_insert(refused);
         }
         let field = FieldName::from_static(key.name());

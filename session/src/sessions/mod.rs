@@ -219,11 +219,10 @@ impl Sessions {
     /// Call it after the last response.
     ///
     /// ```no_run
-    /// # async fn main_() -> level_session::Result<()> {
-    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
-    /// # let (listener, app) = (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), axum::Router::new());
-    /// let signal = async { tokio::time::sleep(std::time::Duration::MAX).await };
-    /// axum::serve(listener, app).with_graceful_shutdown(signal).await.expect("it serves");
+    /// # async fn shutdown_signal() {}
+    /// # async fn serve(sessions: level_session::Sessions, app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()).await?;
     /// sessions.close().await?;
     /// # Ok(()) }
     /// ```
@@ -237,7 +236,7 @@ impl Sessions {
     }
 }
 
-/// Adds to the response what a request's end came to.
+/// Adds the outcome of a request's end to the response.
 pub(crate) fn end(
     session: &UntypedSession,
     (action, used): (CookieAction, bool),

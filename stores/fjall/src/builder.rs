@@ -300,11 +300,11 @@ impl FjallStoreBuilder {
         let refuse = |what: &'static str| Err(Error::new(ErrorKind::Config, what));
         if !(1..=200).contains(&self.prefix.len()) {
             return refuse(
-                "the prefix of the session store's keyspaces must have 1 to 200 characters",
+                "the prefix of the session store's keyspaces must be 1 to 200 characters long",
             );
         }
         if self.write_buffer_size < MIN_WRITE_BUFFER {
-            return refuse("the session store's write buffer must have at least 64 KiB");
+            return refuse("the session store's write buffer must be at least 64 KiB");
         }
         Ok(())
     }
@@ -339,7 +339,7 @@ impl FjallStoreBuilder {
     }
 }
 
-/// Opens what another process may have open, which closes it within this time. Time is counted by what was slept.
+/// Opens a database that another process may still have open, and waits up to this long. Only sleeps are counted.
 fn once_unlocked<T>(mut patience: Duration, open: impl Fn() -> Result<T>) -> Result<T> {
     loop {
         match open() {
@@ -357,7 +357,7 @@ pub(super) fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Datab
     folder::check(path)?;
     creation::complete(path)?;
     match open_complete(path, cache_size) {
-        // Another process began to create it in the moment between, and was cut off or has closed it.
+        // Another process began to create it in between, and was interrupted or has closed it.
         Ok(Err(fjall::Error::Io(cause))) if cause.kind() == io::ErrorKind::AlreadyExists => {
             creation::complete(path)?;
             open_complete(path, cache_size)
@@ -374,8 +374,8 @@ fn open_complete(path: &Path, cache_size: u64) -> Result<fjall::Result<fjall::Da
     catch_unwind(AssertUnwindSafe(|| database.open())).map_err(|_| fault::unreadable(path))
 }
 
-/// Makes the directory for the owner alone, and its parents as they come. One that is there stays as it is, and is
-/// spoken of if others may look into it: fjall's files have the modes that the process's umask leaves.
+/// Creates the directory for the owner alone, and its parents with default permissions. An existing one is kept, and
+/// logged if others can read it: fjall's files have the modes that the process's umask leaves.
 fn make_directory(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
@@ -383,7 +383,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
             if is_open_to_others(&found) {
                 tracing::warn!(
                     path = %path.display(),
-                    "other users of this machine may read the sessions in this directory: `chmod 700` it"
+                    "other users of this machine can read the sessions in this directory: run `chmod 700` on it"
                 );
             }
             Ok(())

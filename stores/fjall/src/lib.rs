@@ -56,8 +56,8 @@ use std::{
 
 /// Keeps sessions in an embedded database, each field under a key of its own.
 ///
-/// One process at a time has the database. Clones are the same store. When the last one is dropped the store is
-/// closed; [`close`](Store::close) does the same and tells what went wrong.
+/// Only one process at a time can open the database. Clones share the store. It is closed when the last clone is dropped;
+/// [`close`](Store::close) does the same and returns errors.
 ///
 /// ```
 /// # fn main() -> level_session_store::Result<()> {
@@ -69,23 +69,22 @@ use std::{
 /// # Ok(()) }
 /// ```
 ///
-/// # What survives what
-/// | [`Durability`] | the process ends, also by `kill -9` | the machine loses power |
+/// # What survives a crash
+/// | [`Durability`] | the process ends, even by `kill -9` | the machine loses power |
 /// |---|---|---|
-/// | `Buffer` (default) | everything that was answered | what the operating system has not written yet is lost: on Linux some seconds |
-/// | `Interval(d)` | everything that was answered | at most the last `d` is lost |
-/// | `Sync` | everything that was answered | everything that was answered survives |
+/// | `Buffer` (default) | every commit that returned | commits that the operating system has not written yet are lost: on Linux those of the last seconds |
+/// | `Interval(d)` | every commit that returned | at most the commits of the last `d` are lost |
+/// | `Sync` | every commit that returned | every commit that returned |
 ///
-/// Whatever is lost, a commit is there whole or not at all. Under `Sync` a reader may see a commit some moments
-/// before it is on disk.
+/// A commit survives as a whole or not at all. Under `Sync` a reader may see a commit shortly before it is on disk.
 ///
-/// # Where it runs
-/// Reads and commits take microseconds and run on the thread that calls them, one commit at a time. A call that would
-/// have to wait leaves that thread and is awaited: for another commit, for a session that another thread is writing, for
-/// the database while it writes or compacts tables, and for an fsync. So at most one thread of the runtime is held up
-/// by the disk, whatever the load. Such commits, and all commits under `Sync`, run on a commit thread of the store;
-/// such reads, and look-ups by index, listings and sweeps, run on tokio's blocking threads. Without a tokio runtime,
-/// reads run where they are called. If more is written than the disk takes, commits take as long as the disk does.
+/// # Which thread does the work
+/// Reads, and commits unless `Sync`, take microseconds and run inline, one commit at a time. A call that would have to wait
+/// is moved off the calling thread and awaited: because another commit is running, another thread is writing the same
+/// session, the database is writing or compacting tables, or an fsync is needed. So the disk blocks at most one thread of
+/// the runtime, whatever the load. Such commits, and all commits under `Sync`, run on the store's commit thread; such reads,
+/// and look-ups by index, listings and sweeps, run on tokio's blocking threads. Without a tokio runtime reads run inline. If
+/// writes arrive faster than the disk accepts them, commits take as long as the disk does.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 
@@ -242,7 +241,7 @@ impl FjallStore {
                 let work = runtime.spawn_blocking(move || work(&handle));
                 work.await.unwrap_or_else(|cause| {
                     Err(Error::store(
-                        "a task of the session store did not end",
+                        "a task of the session store did not complete",
                         cause,
                     ))
                 })
@@ -362,7 +361,7 @@ impl Drop for Handle {
         if let Err(error) = self.close() {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "a session store was not closed properly"
+                "a session store was not closed cleanly"
             );
         }
     }
