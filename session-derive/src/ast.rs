@@ -92,7 +92,7 @@ impl<'a> Model<'a> {
         let name = ident.unraw().to_string();
         // Rust refuses it; a syn that another crate has asked for more reads it all the same.
         if name == "_" {
-            errors.at(ident, "a session's field has a name");
+            errors.at(ident, "a session field must have a name");
             return None;
         }
         let mut attrs = FieldAttrs::default();

@@ -8,7 +8,7 @@ use syn::{
     parse::{ParseStream, discouraged::Speculative},
 };
 
-/// What can stand on a field, and on the struct.
+/// The attributes of a field, and of the struct.
 const ON_FIELD: &[&str] = &[
     "default",
     "rename",
@@ -173,7 +173,7 @@ fn each_item(
 ) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("session")) {
         let Meta::List(list) = &attr.meta else {
-            let form = format!("attributes stand in brackets: write `#[session({example})]`");
+            let form = format!("attributes must be in parentheses: write `#[session({example})]`");
             errors.at(&attr.meta, form);
             continue;
         };
@@ -215,7 +215,7 @@ fn end_of_item(input: ParseStream<'_>) -> Result<()> {
 
 fn put<T>(slot: &mut Option<Given<T>>, name: Ident, value: T, errors: &Errors) {
     if slot.is_some() {
-        errors.at(&name, format!("`{name}` is given twice: leave one out"));
+        errors.at(&name, format!("`{name}` is given twice: remove one"));
     } else {
         *slot = Some(Given { name, value });
     }
@@ -283,15 +283,15 @@ fn limit(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Result<Limit>
     Ok(most)
 }
 
-/// What is said wrongly counts as the default, once it is reported.
+/// A wrong value is reported and counts as the default.
 fn when_full(text: &LitStr, errors: &Errors) -> WhenFull {
     match text.value().as_str() {
         "refuse" => return WhenFull::Refuse,
         "end_oldest" => {}
         _ => errors.at(
             text,
-            "`when_full` is \"end_oldest\", which ends the session that signed in first, or \"refuse\", which refuses the \
-             sign-in",
+            "`when_full` must be \"end_oldest\", which ends the session that signed in first, or \"refuse\", which \
+             refuses the sign-in",
         ),
     }
     WhenFull::EndOldest
@@ -316,8 +316,7 @@ fn default(input: ParseStream<'_>, errors: &Errors) -> Result<Default> {
     }
     if !input.peek(Token![=]) {
         return Err(input.error(
-            "`default` takes its value behind an equals sign: write `#[session(default = expr)]`, or \
-             `#[session(default)]` for the type's own",
+            "expected `=` after `default`: write `#[session(default = expr)]`, or `#[session(default)]` for the default of the type",
         ));
     }
     let equals = input.parse::<Token![=]>()?;
@@ -325,7 +324,7 @@ fn default(input: ParseStream<'_>, errors: &Errors) -> Result<Default> {
     if tokens.is_empty() {
         errors.at(
             equals,
-            "an expression is missing: write `#[session(default = expr)]`, or `#[session(default)]` for the type's own",
+            "expected an expression: write `#[session(default = expr)]`, or `#[session(default)]` for the default of the type",
         );
         return Ok(Default::OfType);
     }
@@ -389,7 +388,7 @@ fn understood(
         let all = all.collect::<Vec<_>>().join(", ");
         errors.at(
             &name,
-            format!("unknown attribute `{name}`; on the {place} there are {all}"),
+            format!("unknown attribute `{name}`; on the {place}, use one of {all}"),
         );
     }
     name

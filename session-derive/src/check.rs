@@ -38,7 +38,7 @@ pub(crate) const RESERVED: &[&str] = &[
     // All fields.
     "load",
     "store",
-    // What can be asked of a session.
+    // Facts about a session.
     "created_at",
     "csrf_token",
     "expires_at",
@@ -96,10 +96,10 @@ pub(crate) fn check(model: &mut Model<'_>, errors: &Errors) {
     model.fields = fields;
 }
 
-/// A session is made of named fields: the data is a struct with names, not a tuple, an enum or a union.
+/// Session data is a struct with named fields, not a tuple, an enum or a union.
 fn named_fields(model: &Model<'_>, errors: &Errors) {
     let ident = &model.input.ident;
-    let form = format!("a session's fields have names: write `struct {ident} {{ .. }}`");
+    let form = format!("session data must have named fields: write `struct {ident} {{ .. }}`");
     match &model.input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(_) => {}
@@ -108,15 +108,20 @@ fn named_fields(model: &Model<'_>, errors: &Errors) {
         },
         Data::Enum(_) => {
             let form = format!(
-                "an enum can be a field of a session, not its data: write `struct {ident} {{ .. }}` with named fields"
+                "an enum cannot be session data, only a field of it: write `struct {ident} {{ .. }}` with named fields"
             );
             errors.at(ident, form);
         }
-        Data::Union(_) => errors.at(ident, format!("a union cannot be session data: {form}")),
+        Data::Union(_) => {
+            let form = format!(
+                "a union cannot be session data: write `struct {ident} {{ .. }}` with named fields"
+            );
+            errors.at(ident, form);
+        }
     }
 }
 
-/// Session data outlives the request, so it borrows from nothing.
+/// Session data outlives the request, so it must not borrow.
 fn no_lifetimes(model: &Model<'_>, errors: &Errors) {
     for param in model.input.generics.lifetimes() {
         errors.at(
@@ -149,7 +154,7 @@ fn namespace(model: &Model<'_>, errors: &Errors) {
     if given.value.value().is_empty() {
         errors.at(
             &given.value,
-            "the namespace is empty: name it, or leave the attribute out",
+            "the namespace is empty: choose a name, or remove the attribute",
         );
     }
     of_the_library(&given.value, "namespace", errors);
@@ -163,7 +168,7 @@ fn key(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     if given.value.value().is_empty() {
         errors.at(
             &given.value,
-            "the key is empty: name it, or leave the attribute out",
+            "the key is empty: choose a name, or remove the attribute",
         );
     }
     if model.attrs.namespace.is_none() {
@@ -171,12 +176,11 @@ fn key(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     }
 }
 
-/// What the library itself keeps in a session lies under keys of its own.
+/// Reserved keys belong to the library.
 fn of_the_library(given: &LitStr, what: &str, errors: &Errors) {
     if given.value().starts_with(OF_THE_LIBRARY) {
-        let form = format!(
-            "keys that begin with `{OF_THE_LIBRARY}` belong to the library: choose another {what}"
-        );
+        let form =
+            format!("keys beginning with `{OF_THE_LIBRARY}` are reserved: choose another {what}");
         errors.at(given, form);
     }
 }
@@ -187,23 +191,20 @@ fn alone(field: &Field<'_>, errors: &Errors) {
     let attrs = &field.attrs;
     let (what, why) = match (&attrs.skip, &attrs.nest) {
         (Some(skip), _) => (&skip.name, "the field is not stored"),
-        (None, Some(nest)) => (
-            &nest.name,
-            "the struct that is nested says it of its own fields",
-        ),
+        (None, Some(nest)) => (&nest.name, "set it on the fields of the nested struct"),
         (None, None) => return,
     };
     let alone = |name: &&Ident| *name != what && !(*what == "nest" && **name == "ignore_serde");
     for other in attrs.names().filter(alone) {
         errors.at(
             other,
-            format!("`{other}` means nothing beside `{what}`: {why}"),
+            format!("`{other}` cannot be combined with `{what}`: {why}"),
         );
     }
 }
 
-/// A flash is there or not: it is an `Option`, or a `Vec` for several messages, it has no default, nobody can be found by it once it is read, and it
-/// is no number that adds up.
+/// A flash field is an `Option`, or a `Vec` for several messages. It has no default, it cannot be an index, and it
+/// cannot be a counter.
 fn flash(field: &Field<'_>, errors: &Errors) {
     let attrs = &field.attrs;
     if attrs.flash.is_none() {
@@ -220,19 +221,21 @@ fn flash(field: &Field<'_>, errors: &Errors) {
     }
     let default = match list {
         true => {
-            "a flash of several messages reads as an empty list once taken, without `default`: leave it out"
+            "`default` has no effect on a flash list, which reads as empty once taken: remove it"
         }
-        false => "a flash reads as `None` once taken: with `default` it never would",
+        false => {
+            "`default` cannot be combined with `flash`: a flash field reads as `None` once taken"
+        }
     };
     refuse(&attrs.default, default, errors);
     refuse(
         &attrs.index,
-        "a flash is gone once it is read, so no session can be found by it: leave `index` out",
+        "`index` cannot be combined with `flash`, whose value is removed when it is read: remove one of them",
         errors,
     );
     refuse(
         &attrs.counter,
-        "a flash is taken by reading it, and a counter only ever adds up: choose one",
+        "`counter` cannot be combined with `flash`: remove one of them",
         errors,
     );
 }
@@ -244,14 +247,14 @@ fn index(field: &Field<'_>, errors: &Errors) {
     if attrs.index.is_none() {
         refuse(
             &attrs.limit,
-            "sessions are counted by an index: write `#[session(index, limit = ..)]`",
+            "`limit` requires `index`: write `#[session(index, limit = ..)]`",
             errors,
         );
     }
     if attrs.limit.is_none() {
         refuse(
             &attrs.when_full,
-            "there is no limit that could be full: write `#[session(index, limit = 3, when_full = \"refuse\")]`",
+            "`when_full` requires `limit`: write `#[session(index, limit = 3, when_full = \"refuse\")]`",
             errors,
         );
     }
@@ -260,12 +263,12 @@ fn index(field: &Field<'_>, errors: &Errors) {
     }
     refuse(
         &attrs.counter,
-        "no session can be found by a number that changes with every request: leave `index` or `counter` out",
+        "`index` cannot be combined with `counter`, whose value changes with every request: remove one of them",
         errors,
     );
     refuse(
         &attrs.ttl,
-        "an index finds sessions for as long as they live: leave `ttl` or `index` out",
+        "`ttl` cannot be combined with `index`, whose entry lives as long as the session: remove one of them",
         errors,
     );
 }
@@ -277,7 +280,7 @@ fn counter(field: &Field<'_>, errors: &Errors) {
     }
     if let Some(inner) = field.inside_option() {
         let inner = types::text(inner);
-        let form = format!("a counter that was never set is 0, not `None`: write `{inner}`");
+        let form = format!("a counter cannot be an `Option`, it starts at 0: write `{inner}`");
         errors.at(&field.input.ty, form);
     }
 }
@@ -292,8 +295,7 @@ fn default_of_option(field: &Field<'_>, errors: &Errors) {
     {
         errors.at(
             &given.name,
-            "an `Option` reads as `None` where nothing is stored, without `default`: leave it out, or write \
-             `default = Some(..)`",
+            "`default` has no effect on an `Option`, which reads as `None` if nothing is stored: remove it, or write `default = Some(..)`",
         );
     }
 }
@@ -308,7 +310,7 @@ fn reserved(field: &Field<'_>, errors: &Errors) {
             String::new()
         };
         let form =
-            format!("`{name}` is a method that every session has: choose another field name{keep}");
+            format!("`{name}` is a method of every session: choose another field name{keep}");
         errors.at(field.ident, form);
     }
 }
@@ -327,7 +329,7 @@ fn distinct_keys(fields: &mut [Field<'_>], errors: &Errors) {
         let (one, other, key) = (&fields[first].name, &fields[i].name, &fields[i].key);
         errors.at(
             place_of_key(&fields[i]),
-            format!("`{other}` is stored under `{key}`, as the field `{one}` is: give one of them another key with `rename`"),
+            format!("`{other}` and `{one}` are both stored under `{key}`: give one of them another key with `rename`"),
         );
         fields[i].broken = true;
     }
@@ -349,7 +351,7 @@ fn distinct_constants(fields: &mut [Field<'_>], errors: &Errors) {
                 let (name, constant) = (&field.name, &field.constant);
                 errors.at(
                     field.ident,
-                    format!("the key of `{name}` would be the constant `{constant}`, as that of `{first}` is: choose another name for one of them"),
+                    format!("`{name}` and `{first}` would share the constant `{constant}`: rename one of them"),
                 );
                 field.keyless = true;
             }

@@ -1,4 +1,4 @@
-//! What rustdoc and the editor say of a field, after the user's own words.
+//! What rustdoc and the editor say about a field, after the user's own words.
 
 use crate::{
     ast::{Field, Kind, Model},
@@ -8,16 +8,15 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Meta;
 
-/// What is said where a change of what was read would be lost.
-const COPY: &str =
-    " Reading gives a copy: what is changed in it is not stored, `set` and `update` store.";
+/// The warning on accessors whose reads return a copy.
+const COPY: &str = " A read returns a copy; `set` and `update` change the stored value.";
 
 /// The documentation of a field's accessor.
 pub(crate) fn accessor(model: &Model<'_>, field: &Field<'_>) -> TokenStream {
     let name = &field.name;
     let after = match field.kind(&model.attrs) {
         Kind::Nest => format!(
-            "The fields of a nested `{}`, under the keys that they have there.",
+            "The fields of a nested `{}`, under their own keys.",
             types::text(field.ty())
         ),
         Kind::Field | Kind::OptField => description(model, field) + COPY,
@@ -55,7 +54,7 @@ fn paragraphs(field: &Field<'_>, summary: &str, after: &str) -> TokenStream {
     }
 }
 
-/// Key, type, default, and what the attributes do, in sentences.
+/// Key, type, default, and the effect of the attributes, in sentences.
 fn description(model: &Model<'_>, field: &Field<'_>) -> String {
     let attrs = &field.attrs;
     let ty = types::text(field.key_type());
@@ -68,13 +67,13 @@ fn description(model: &Model<'_>, field: &Field<'_>) -> String {
                 }
                 attr::Default::OfType => format!("the default of `{ty}`"),
             },
-            None => format!("it is in the default of `{}`", model.input.ident),
+            None => format!("it does in the default of `{}`", model.input.ident),
         },
         Kind::FlashList => "an empty list".to_owned(),
         _ => "`None`".to_owned(),
     };
     let mut text = format!(
-        "Stored under `{}` as `{ty}`; reads as {absent} where nothing is stored.",
+        "Stored under `{}` as `{ty}`; reads as {absent} if nothing is stored.",
         field.key.replace('`', "'")
     );
     if let Some(millis) = attrs.ttl.as_ref().and_then(|given| given.value) {
@@ -87,17 +86,17 @@ fn description(model: &Model<'_>, field: &Field<'_>) -> String {
         text += " Changes add up.";
     }
     if attrs.flash.is_some() {
-        text += " Reading takes it.";
+        text += " Reading it removes it.";
     }
     if attrs.index.is_some() {
         text += " Sessions can be found by its value.";
     }
     if let Some(most) = attrs.limit.as_ref().and_then(|given| given.value) {
         let beyond = match attrs.when_full.as_ref().map(|given| given.value) {
-            Some(attr::WhenFull::Refuse) => "one more is refused",
-            Some(attr::WhenFull::EndOldest) | None => "one more ends the one that signed in first",
+            Some(attr::WhenFull::Refuse) => "a further sign-in is refused",
+            Some(attr::WhenFull::EndOldest) | None => "a further sign-in ends the oldest session",
         };
-        text += &format!(" At most {most} may have one value: {beyond}.");
+        text += &format!(" At most {most} sessions may have the same value: {beyond}.");
     }
     text
 }

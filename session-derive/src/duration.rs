@@ -28,11 +28,11 @@ const UNITS: &[(&str, u64, &str, &[&str])] = &[
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let unreadable = || {
         let meant = spelt_out(text)
-            .map(|meant| format!("; you may mean `{meant}`"))
-            .unwrap_or_default();
+            .map(|meant| format!("; did you mean `{meant}`? Expected"))
+            .unwrap_or_else(|| ": expected".to_owned());
         format!(
-            "`{text}` is not a duration{meant}: write a whole number and a unit (`ms`, `s`, `m`, `h`, `d`, `w`), \
-             such as `30s`, `10m`, `2h`, `7d`, or a sum such as `1h30m`"
+            "`{text}` is not a duration{meant} a whole number and a unit (`ms`, `s`, `m`, `h`, `d`, `w`), such as \
+             `30s`, `10m`, `2h`, `7d`, or a sum such as `1h30m`"
         )
     };
     let parts = parts(text)
@@ -55,11 +55,11 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     }
     match total {
         Some(0) => Err(format!(
-            "a value that lives for `{text}` could never be read: write a longer time, such as `10m`"
+            "a ttl of `{text}` expires at once: use a longer one, such as `10m`"
         )),
         Some(millis) if millis <= LONGEST => Ok(millis),
         _ => Err(format!(
-            "`{text}` is longer than 400 days, the longest that a browser keeps a cookie: write at most `400d`"
+            "a ttl of `{text}` exceeds 400 days, the longest that browsers keep a cookie: use at most `400d`"
         )),
     }
 }
@@ -165,18 +165,18 @@ mod tests {
         ] {
             let message = parse(text).unwrap_err();
             assert!(
-                message.contains(&format!("you may mean {meant}")),
+                message.contains(&format!("did you mean {meant}?")),
                 "{message}"
             );
         }
-        assert!(!parse("10 eons").unwrap_err().contains("you may mean"));
+        assert!(!parse("10 eons").unwrap_err().contains("did you mean"));
     }
 
     #[test]
     fn no_time_and_too_long_a_time_are_refused() {
         for text in ["0s", "0m0h"] {
             assert!(
-                parse(text).unwrap_err().contains("could never be read"),
+                parse(text).unwrap_err().contains("expires at once"),
                 "{text}"
             );
         }
@@ -189,7 +189,7 @@ mod tests {
             "18446744073709551615ms1ms",
         ] {
             assert!(
-                parse(text).unwrap_err().contains("longer than 400 days"),
+                parse(text).unwrap_err().contains("exceeds 400 days"),
                 "{text}"
             );
         }

@@ -1,8 +1,8 @@
 //! `#[derive(SessionData)]`: re-exported by `level-session`, whose documentation describes it.
 //!
-//! The stages, in their order: `attr` reads what was written, `ast` makes the model of it, `check` holds the rules,
-//! `expand` makes the tokens. Whatever is wrong is collected in `errors` on the way and reported together; a struct with
-//! errors still gets every accessor that it can have.
+//! The stages, in order: `attr` parses the attributes, `ast` builds the model, `check` enforces the rules,
+//! `expand` generates the tokens. All errors are collected in `errors` and reported together; a struct with
+//! errors still gets every accessor that can be generated.
 
 mod errors;
 
@@ -21,12 +21,12 @@ mod types;
 use proc_macro::TokenStream;
 use syn::DeriveInput;
 
-/// Makes a struct's fields the fields of a session: one accessor method and one typed key for each.
+/// Generates an accessor method and a typed key for each field of a struct, which become the fields of a session.
 ///
-/// This is the short reference; the book of the derive is the module `derive_guide` in `level-session`'s documentation.
+/// This is the short reference. The module `derive_guide` in the documentation of `level-session` has the long one.
 ///
-/// The struct has named fields and owns its data; each field's type is `Serialize + DeserializeOwned + Send + Sync +
-/// 'static`.
+/// The struct must have named fields and own its data. The type of each field must be `Serialize + DeserializeOwned +
+/// Send + Sync + 'static`.
 ///
 /// ```
 /// use level_session::SessionData;
@@ -51,29 +51,32 @@ use syn::DeriveInput;
 /// ```
 ///
 /// # On a field
-/// - `default`, `default = expr`: what the field reads as where nothing is stored. A field without one reads as
-///   `Option<T>`, whether it is declared `T` or `Option<T>`.
-/// - `rename = ".."`: the key it is stored under, instead of its name.
-/// - `ttl = "10m"`: a value lives this long after it was set (`ms`, `s`, `m`, `h`, `d`, `w`, and sums as `1h30m`), at
+/// - `default`, `default = expr`: the value if nothing is stored. A field without a default reads as `Option<T>`, whether
+///   it is declared as `T` or `Option<T>`.
+/// - `rename = ".."`: the key under which the field is stored, instead of its name.
+/// - `ttl = "10m"`: how long a value lives after it was set (`ms`, `s`, `m`, `h`, `d`, `w`, and sums such as `1h30m`), at
 ///   most 400 days.
-/// - `flash`: reading an `Option` takes it; a `Vec` is several messages.
-/// - `index`: sessions can be found by the field's value.
-/// - `counter`: an integer whose changes add up. Starts at 0 unless it has a default.
+/// - `flash`: reading the field removes its value. The field is an `Option`, or a `Vec` for several messages.
+/// - `index`: sessions can be found by the field's value. `limit = 3` limits how many may have the same value, and
+///   `when_full = "refuse"` refuses a sign-in beyond that, instead of ending the oldest session.
+/// - `counter`: an integer whose changes add up. It starts at 0 unless it has a default.
 /// - `nest`: the fields of another session struct, under the keys they have there.
 /// - `skip`: not kept in the session; `load` fills it with its default.
-/// - `ignore_serde`: the field's `#[serde(..)]` attributes are for other formats; without it those that the session does
-///   not follow are refused.
+/// - `ignore_serde`: the field's `#[serde(..)]` attributes are for other formats. Without it, attributes that have no
+///   effect in a session are errors.
 ///
 /// # On the struct
-/// - `namespace = ".."`: a prefix for the keys of all fields, with a dot.
-/// - `default`: fields that are no `Option` and have no default take theirs from the struct's `Default`.
-/// - `crate = path`: where `level-session` is, if the dependency is renamed or re-exported.
-/// - `ignore_serde`: as on a field, for the struct's own `#[serde(..)]` attributes.
+/// - `namespace = ".."`: a prefix for the keys of all fields, followed by a dot.
+/// - `default`: fields that are not an `Option` and have no default take it from the struct's `Default`.
+/// - `crate = path`: the path of `level-session`, if the dependency is renamed or re-exported.
+/// - `ignore_serde`: the same as on a field, for the struct's own `#[serde(..)]` attributes.
 ///
-/// # What is made
-/// For a struct `Shop` the struct `ShopFields` with one method per field, of the field's visibility, and `load` and
-/// `store` for all fields at once and `detach`; a constant for the typed key of each field, `Shop::USER_ID`; and `impl SessionData
-/// for Shop`.
+/// # Generated items
+/// For a struct `Shop`:
+/// - the struct `ShopFields`, with one method per field, of the field's visibility, and with `load`, `store` (all fields at
+///   once) and `detach`;
+/// - a constant for the typed key of each field, such as `Shop::USER_ID`;
+/// - `impl SessionData for Shop`.
 // `serde` is there so that a struct without serde's derives gets our error for it and not the compiler's as well.
 #[proc_macro_derive(SessionData, attributes(session, serde))]
 pub fn session_data(input: TokenStream) -> TokenStream {
@@ -91,11 +94,10 @@ fn derive(input: &DeriveInput) -> proc_macro2::TokenStream {
     expand::expand(&model, errors)
 }
 
-/// What is not read, of all that the compiler takes for an item, are large expressions inside of types: that part of
-/// the parser would cost every user more than it is worth.
+/// Large expressions inside types are the only valid Rust that is not parsed: that part of the parser would cost every
+/// user more compile time than it is worth.
 fn unreadable(error: &syn::Error) -> proc_macro2::TokenStream {
-    let message = "an expression as large as this cannot be read inside of a type: name it as a constant, `const N: usize = ..;`, \
-                   and write `N`";
+    let message = "this expression inside a type is too large to parse: move it into a constant, `const N: usize = ..;`, and write `N`";
     syn::Error::new(error.span(), message).to_compile_error()
 }
 

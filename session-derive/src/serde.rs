@@ -22,7 +22,7 @@ struct Item {
     alone: bool,
 }
 
-/// What a field's attributes say is what the session does.
+/// A field's serde attributes must mean the same in a session.
 pub(crate) fn field(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     let attrs = &field.attrs;
     if attrs.skip.is_some() || attrs.ignore_serde.is_some() {
@@ -35,16 +35,16 @@ pub(crate) fn field(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
                 "write `#[session(skip)]` to leave the field out of the session".to_owned()
             }
             "skip_serializing_if" if !is_none(field, &item) => {
-                "a field is stored once it is set, and only an `Option` with `Option::is_none` is the same to both"
+                "only `Option::is_none` on an `Option` behaves the same in a session; remove it"
                     .to_owned()
             }
             "rename" | "alias" if nest => {
-                "the keys are those of the nested struct, with its `namespace`".to_owned()
+                "a nested field keeps the keys of its own struct; remove it".to_owned()
             }
             "rename" | "alias" if attrs.rename.is_none() => {
                 let key = item.text.filter(|_| item.name == "rename");
                 let key = key.as_deref().unwrap_or("..");
-                format!("write `#[session(rename = {key:?})]` for the one key that a field has")
+                format!("write `#[session(rename = {key:?})]`, since a field has a single key")
             }
             "default" if !has_default(field, model, &item) => match &item.text {
                 Some(path) => format!("write `#[session(default = {path}())]`"),
@@ -53,7 +53,7 @@ pub(crate) fn field(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
             name @ ("with" | "serialize_with" | "deserialize_with") => {
                 let path = item.text.as_deref().unwrap_or("..");
                 format!(
-                    "make a type that is written so, `struct A(#[serde({name} = {path:?})] {});`, the type of the field",
+                    "wrap the value in a type such as `struct A(#[serde({name} = {path:?})] {});`",
                     types::text(field.ty())
                 )
             }
@@ -66,7 +66,7 @@ pub(crate) fn field(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     }
 }
 
-/// What the struct's attributes say is what the session does.
+/// The struct's serde attributes must mean the same in a session.
 pub(crate) fn of_struct(model: &Model<'_>, errors: &Errors) {
     if model.attrs.ignore_serde.is_some() {
         return;
@@ -90,7 +90,7 @@ pub(crate) fn of_struct(model: &Model<'_>, errors: &Errors) {
                 "write `#[session(default)]` on the struct"
             }
             "from" | "try_from" | "into" => {
-                "the struct is never converted as a whole, so put the conversion on its fields' types"
+                "a session converts fields and never the whole struct; put the conversion on the types of the fields"
             }
             _ => continue,
         };
@@ -102,8 +102,7 @@ fn refuse(name: &Ident, remedy: &str, errors: &Errors) {
     errors.at(
         name,
         format!(
-            "the session does not follow `#[serde({name})]`: {remedy}, or `#[session(ignore_serde)]` if it is meant for \
-             other formats alone"
+            "`#[serde({name})]` has no effect in a session: {remedy}, or add `#[session(ignore_serde)]` if it is meant for other formats only"
         ),
     );
 }
@@ -133,7 +132,7 @@ fn items(attrs: &[Attribute]) -> Vec<Item> {
     lists.flat_map(split).collect()
 }
 
-/// The items between commas. What is none is for serde to refuse.
+/// The items between commas. Serde refuses anything else.
 fn split(tokens: &TokenStream) -> Vec<Item> {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.as_char() == ',');

@@ -1,4 +1,4 @@
-//! What somebody may have meant by a name that does not exist.
+//! Suggestions for attribute names that do not exist.
 
 /// Names that other libraries have for what we have, and what ours are.
 const SYNONYMS: &[(&str, &str)] = &[

@@ -57,7 +57,7 @@ fn what_has_sense_is_accepted() {
 fn what_has_none_is_refused_in_one_sentence() {
     for (fields, said) in [
         ("#[session(flash)] a: u8", "write `Option<u8>`"),
-        ("#[session(limit = 3)] a: u8", "counted by an index"),
+        ("#[session(limit = 3)] a: u8", "`limit` requires `index`"),
         ("#[session(index, limit = 0)] a: u8", "1 or more"),
         ("#[session(index, limit = -1)] a: u8", "1 or more"),
         ("#[session(index, limit)] a: u8", "1 or more"),
@@ -68,7 +68,7 @@ fn what_has_none_is_refused_in_one_sentence() {
         ),
         (
             "#[session(index, when_full = \"refuse\")] a: u8",
-            "no limit that could be full",
+            "`when_full` requires `limit`",
         ),
         (
             "#[session(index, limit = 3, when_full = \"never\")] a: u8",
@@ -76,34 +76,37 @@ fn what_has_none_is_refused_in_one_sentence() {
         ),
         (
             "#[session(skip, limit = 3)] a: u8",
-            "`limit` means nothing beside `skip`",
+            "`limit` cannot be combined with `skip`",
         ),
         (
             "#[session(flash, default = None)] a: Option<u8>",
-            "with `default` it never would",
+            "`default` cannot be combined with `flash`",
         ),
         (
             "#[session(flash, default)] a: Option<u8>",
-            "with `default` it never would",
+            "`default` cannot be combined with `flash`",
         ),
         (
             "#[session(flash, index)] a: Option<u8>",
-            "no session can be found by it",
+            "`index` cannot be combined with `flash`",
         ),
-        ("#[session(flash, counter)] a: u8", "choose one"),
+        (
+            "#[session(flash, counter)] a: u8",
+            "`counter` cannot be combined with `flash`",
+        ),
         (
             "#[session(index, counter)] a: u8",
-            "changes with every request",
+            "`index` cannot be combined with `counter`",
         ),
         (
             "#[session(index, ttl = \"1m\")] a: u8",
-            "for as long as they live",
+            "`ttl` cannot be combined with `index`",
         ),
         ("#[session(counter)] a: Option<u8>", "write `u8`"),
         ("#[session(default)] a: Option<u8>", "default = Some(..)"),
         (
             "#[session(nest, index)] a: A",
-            "the struct that is nested says it",
+            "set it on the fields of the nested struct",
         ),
         (
             "#[session(skip, rename = \"x\")] a: A",
@@ -111,16 +114,16 @@ fn what_has_none_is_refused_in_one_sentence() {
         ),
         (
             "#[session(skip, nest)] a: A",
-            "`nest` means nothing beside `skip`",
+            "`nest` cannot be combined with `skip`",
         ),
         ("#[session(index, index)] a: u8", "given twice"),
         ("#[session(index)] #[session(index)] a: u8", "given twice"),
-        ("#[session(ttl = \"0s\")] a: u8", "could never be read"),
-        ("#[session(ttl = \"401d\")] a: u8", "longer than 400 days"),
+        ("#[session(ttl = \"0s\")] a: u8", "expires at once"),
+        ("#[session(ttl = \"401d\")] a: u8", "exceeds 400 days"),
         ("#[session(rename = \"\")] a: u8", "the key is empty"),
         (
             "#[session(typ)] a: u8",
-            "unknown attribute `typ`; on the fields there are",
+            "unknown attribute `typ`; on the fields, use one of",
         ),
         ("#[session(crate = a)] a: u8", "only valid on the struct"),
         ("#[session(index a)] a: u8", "`index` takes no value"),
@@ -132,7 +135,7 @@ fn what_has_none_is_refused_in_one_sentence() {
             "destroy: u8",
             "keep the stored key with `#[session(rename = \"destroy\")]`",
         ),
-        ("r#clone: u8", "`clone` is a method that every session has"),
+        ("r#clone: u8", "`clone` is a method of every session"),
         ("#[session(nest)] load: u8", "choose another field name"),
         ("a: u8, A: u8", "the constant `A`"),
     ] {
@@ -160,7 +163,7 @@ fn what_serde_is_told_is_never_ignored_in_silence() {
         ),
         (
             "#[serde(skip_serializing_if = \"Vec::is_empty\")] a: Vec<u8>",
-            "does not follow `#[serde(skip_serializing_if)]`",
+            "`#[serde(skip_serializing_if)]` has no effect in a session",
         ),
         (
             "#[serde(skip_serializing_if = \"is_secret\")] a: Option<u8>",
@@ -180,7 +183,7 @@ fn what_serde_is_told_is_never_ignored_in_silence() {
         ),
         (
             "#[serde(rename = \"b\")] #[session(nest)] a: A",
-            "the keys are those of the nested struct",
+            "keeps the keys of its own struct",
         ),
         ("#[serde(default)] a: u8", "write `#[session(default)]`"),
         (
@@ -228,9 +231,9 @@ fn what_serde_is_told_is_never_ignored_in_silence() {
         ),
         ("#[serde(default)]", "write `#[session(default)]`"),
         ("#[serde(default = \"f\")]", "write `#[session(default)]`"),
-        ("#[serde(from = \"T\")]", "its fields' types"),
-        ("#[serde(try_from = \"T\")]", "its fields' types"),
-        ("#[serde(into = \"T\")]", "its fields' types"),
+        ("#[serde(from = \"T\")]", "the types of the fields"),
+        ("#[serde(try_from = \"T\")]", "the types of the fields"),
+        ("#[serde(into = \"T\")]", "the types of the fields"),
     ] {
         let found = messages(&format!("{attribute} struct S {{ a: u8 }}"));
         assert!(
@@ -290,7 +293,7 @@ fn keys_of_the_library_are_refused() {
         let found = messages(input);
         assert!(
             found.len() == 1
-                && found[0].contains("keys that begin with `level-session:` belong to the library"),
+                && found[0].contains("keys beginning with `level-session:` are reserved"),
             "{input}: {found:?}"
         );
     }
@@ -319,7 +322,7 @@ fn a_flash_may_be_a_list() {
     );
     let empty = messages("struct S { #[session(flash, default)] a: Vec<String> }");
     assert!(
-        empty.len() == 1 && empty[0].contains("without `default`"),
+        empty.len() == 1 && empty[0].contains("`default` has no effect on a flash list"),
         "{empty:?}"
     );
     // A struct's default would never end either.
@@ -331,8 +334,7 @@ fn a_flash_may_be_a_list() {
 #[test]
 fn keys_that_clash_are_one_error() {
     let found = messages("struct S { #[session(rename = \"b\")] a: u8, b: u8, c: u8 }");
-    let said =
-        "`b` is stored under `b`, as the field `a` is: give one of them another key with `rename`";
+    let said = "`b` and `a` are both stored under `b`: give one of them another key with `rename`";
     assert_eq!(found, [said]);
     // A constant that is there twice is no key that is there twice.
     assert_eq!(
@@ -443,7 +445,7 @@ fn an_expression_in_a_type_is_read_or_told() {
         Ok(input) => assert!(derive(&input).to_string().contains("SessionData for")),
         Err(error) => {
             let message = crate::unreadable(&error).to_string();
-            assert!(message.contains("name it as a constant"), "{message}");
+            assert!(message.contains("move it into a constant"), "{message}");
         }
     }
 }
@@ -461,12 +463,12 @@ fn the_docs_say_what_a_field_is() {
     let expansion = derive(&input).to_string();
     for sentence in [
         " The signed-in user.",
-        " Stored under `shop.user` as `u64`; reads as `None` where nothing is stored. Sessions can be found by its value. Reading gives a copy: what is changed in it is not stored, `set` and `update` store.",
+        " Stored under `shop.user` as `u64`; reads as `None` if nothing is stored. Sessions can be found by its value. A read returns a copy; `set` and `update` change the stored value.",
         " The field `theme`.",
-        " A value lives 1 hour 30 minutes after it was set. Reading gives a copy",
-        " Stored under `shop.visits` as `u64`; reads as 0 where nothing is stored. Changes add up.",
-        " Stored under `shop.notice` as `Vec<u8>`; reads as `None` where nothing is stored. Reading takes it.",
-        " The fields of a nested `Auth`, under the keys that they have there.",
+        " A value lives 1 hour 30 minutes after it was set. A read returns a copy",
+        " Stored under `shop.visits` as `u64`; reads as 0 if nothing is stored. Changes add up.",
+        " Stored under `shop.notice` as `Vec<u8>`; reads as `None` if nothing is stored. Reading it removes it.",
+        " The fields of a nested `Auth`, under their own keys.",
         " The fields of a session that holds [`Shop`], one method each.",
     ] {
         assert!(expansion.contains(sentence), "{sentence}: {expansion}");

@@ -1,10 +1,10 @@
-//! What can be told from a type by looking at it, without knowing what its names mean.
+//! What the tokens of a type reveal, without resolving its names.
 
 use proc_macro2::{Delimiter, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, Type, spanned::Spanned};
 
-/// The `T` of what is written as `Option<T>`, by whatever path, or of another type with one argument.
+/// The `T` of an `Option<T>`, under any path, or of another type with one argument.
 pub(crate) fn inside<'t>(name: &str, ty: &'t Type) -> Option<&'t Type> {
     match ty {
         Type::Group(group) => inside(name, &group.elem),

@@ -1,4 +1,4 @@
-//! The time, and the one place where it is read.
+//! The time, and the only place where the system clock is read.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// A moment: milliseconds since the Unix epoch, UTC.
 ///
-/// Arithmetic saturates: no duration can panic or wrap round.
+/// Arithmetic saturates: no duration can panic or wrap around.
 ///
 /// ```
 /// use level_session_store::Timestamp;
@@ -27,19 +27,39 @@ impl Timestamp {
     /// The latest moment there is; as a deadline it means "never".
     pub const MAX: Self = Self(u64::MAX);
 
-    /// A moment from milliseconds since the Unix epoch.
+    /// Creates a timestamp from milliseconds since the Unix epoch.
+    ///
+    /// ```
+    /// use level_session_store::Timestamp;
+    ///
+    /// assert!(Timestamp::from_millis(1_000) < Timestamp::from_millis(2_000));
+    /// ```
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since the Unix epoch.
+    ///
+    /// ```
+    /// use level_session_store::Timestamp;
+    ///
+    /// assert_eq!(Timestamp::from_millis(1_000).as_millis(), 1_000);
+    /// ```
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
     /// The moment `duration` later, at most [`Timestamp::MAX`].
+    ///
+    /// ```
+    /// use level_session_store::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let later = Timestamp::from_millis(1_000).after(Duration::from_secs(2));
+    /// assert_eq!(later, Timestamp::from_millis(3_000));
+    /// ```
     #[must_use]
     #[inline]
     pub fn after(self, duration: Duration) -> Self {
@@ -54,6 +74,14 @@ impl Timestamp {
     }
 
     /// The time that has passed since `earlier`; zero if `earlier` is later.
+    ///
+    /// ```
+    /// use level_session_store::Timestamp;
+    ///
+    /// let (earlier, later) = (Timestamp::from_millis(1_000), Timestamp::from_millis(3_000));
+    /// assert_eq!(later.since(earlier).as_secs(), 2);
+    /// assert!(earlier.since(later).is_zero());
+    /// ```
     #[must_use]
     #[inline]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -73,7 +101,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where a session takes the time from: the system, or a hand that a test moves.
+/// Where the time comes from: the system clock, or a manual clock for tests.
 ///
 /// ```
 /// use level_session_store::{Clock, Timestamp};
@@ -90,25 +118,44 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    /// Its time, with those who sleep until it has come.
+    /// Its time, with the tasks that sleep until a moment.
     Manual(Arc<watch::Sender<Timestamp>>),
 }
 
 impl Clock {
-    /// The system's clock: the default. On Linux it is the time of the kernel's last tick, some milliseconds old at
-    /// most, which takes a few nanoseconds to read.
+    /// The system clock, which is the default. On Linux it returns the time of the kernel's last tick, at most a few
+    /// milliseconds old, which takes a few nanoseconds to read.
+    ///
+    /// ```
+    /// use level_session_store::{Clock, Timestamp};
+    ///
+    /// assert!(Clock::system().now() > Timestamp::from_millis(1_700_000_000_000));
+    /// ```
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that stands at `start` until it is moved. Clones are the same clock.
+    /// A clock that stands still at `start` until it is [advanced](Self::advance). Clones share the time.
+    ///
+    /// ```
+    /// use level_session_store::{Clock, Timestamp};
+    ///
+    /// let clock = Clock::manual(Timestamp::from_millis(5));
+    /// assert_eq!(clock.now(), Timestamp::from_millis(5));
+    /// ```
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Self(Source::Manual(Arc::new(watch::Sender::new(start))))
     }
 
-    /// The time.
+    /// The current time.
+    ///
+    /// ```
+    /// use level_session_store::{Clock, Timestamp};
+    ///
+    /// assert_eq!(Clock::manual(Timestamp::from_millis(5)).now().as_millis(), 5);
+    /// ```
     #[must_use]
     #[inline]
     pub fn now(&self) -> Timestamp {
@@ -118,7 +165,16 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward. The system's clock is not ours to move: there it does nothing.
+    /// Moves a manual clock forward. It has no effect on the system clock.
+    ///
+    /// ```
+    /// use level_session_store::{Clock, Timestamp};
+    /// use std::time::Duration;
+    ///
+    /// let clock = Clock::manual(Timestamp::from_millis(0));
+    /// clock.clone().advance(Duration::from_millis(7));
+    /// assert_eq!(clock.now().as_millis(), 7);
+    /// ```
     pub fn advance(&self, duration: Duration) {
         if let Source::Manual(at) = &self.0 {
             at.send_modify(|now| *now = now.after(duration));

@@ -2,17 +2,17 @@
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-/// Why a setting was refused: which one, what is wrong with it, the rule that says so, and what to do.
+/// Why a setting was refused: which setting, what is wrong with it, the rule it breaks, and what to do.
 ///
-/// It never shows a key or a password. It becomes an [`Error`](crate::Error) of the kind
-/// [`Config`](crate::ErrorKind::Config) with `?`.
+/// It never shows a key or a password. The operator `?` converts it into an [`Error`](crate::Error) of the kind
+/// [`Config`](crate::ErrorKind::Config).
 ///
 /// ```
 /// use level_session_store::ConfigError;
 ///
-/// let refused = ConfigError::new("the prefix", "it is empty: give it 1 to 200 characters");
+/// let refused = ConfigError::new("the prefix", "is empty: use 1 to 200 characters");
 /// assert_eq!(refused.setting(), "the prefix");
-/// assert_eq!(refused.to_string(), "the prefix: it is empty: give it 1 to 200 characters");
+/// assert_eq!(refused.to_string(), "the prefix: is empty: use 1 to 200 characters");
 /// ```
 pub struct ConfigError {
     setting: Cow<'static, str>,
@@ -22,7 +22,14 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// A refusal of this setting, for this reason.
+    /// Refuses a setting for this reason. The message should also say what to do.
+    ///
+    /// ```
+    /// use level_session_store::ConfigError;
+    ///
+    /// let refused = ConfigError::new("pool size", "is zero: use at least 1");
+    /// assert_eq!(refused.to_string(), "pool size: is zero: use at least 1");
+    /// ```
     pub fn new(
         setting: impl Into<Cow<'static, str>>,
         problem: impl Into<Cow<'static, str>>,
@@ -35,14 +42,29 @@ impl ConfigError {
         }
     }
 
-    /// The section or row that the refusal comes from.
+    /// Adds where the rule is written: a section of an RFC, for example.
+    ///
+    /// ```
+    /// use level_session_store::ConfigError;
+    ///
+    /// let refused = ConfigError::new("cookie path", "is empty: use `/`").by("RFC 6265bis, section 5.1.4");
+    /// assert_eq!(refused.rule(), Some("RFC 6265bis, section 5.1.4"));
+    /// ```
     #[must_use]
     pub fn by(mut self, rule: &'static str) -> Self {
         self.rule = Some(rule);
         self
     }
 
-    /// What the refusal follows from.
+    /// Adds the cause, as the [`source`](StdError::source).
+    ///
+    /// ```
+    /// use level_session_store::ConfigError;
+    /// use std::{error::Error, io};
+    ///
+    /// let refused = ConfigError::new("key file", "cannot be read").because(io::Error::other("the disk has failed"));
+    /// assert_eq!(refused.source().unwrap().to_string(), "the disk has failed");
+    /// ```
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(cause.into());
@@ -50,6 +72,12 @@ impl ConfigError {
     }
 
     /// The setting that was refused, such as `cookie name` or the name of an environment variable.
+    ///
+    /// ```
+    /// use level_session_store::ConfigError;
+    ///
+    /// assert_eq!(ConfigError::new("pool size", "is zero").setting(), "pool size");
+    /// ```
     #[must_use]
     pub fn setting(&self) -> &str {
         &self.setting
@@ -62,7 +90,13 @@ impl ConfigError {
         self.source
     }
 
-    /// Where the rule is written, such as a section of an RFC, if it is one that others have made.
+    /// Where the rule is written, such as a section of an RFC, if it is not a rule of this library.
+    ///
+    /// ```
+    /// use level_session_store::ConfigError;
+    ///
+    /// assert_eq!(ConfigError::new("pool size", "is zero").rule(), None);
+    /// ```
     #[must_use]
     pub fn rule(&self) -> Option<&'static str> {
         self.rule

@@ -1,4 +1,4 @@
-//! What can go wrong in a store, and with a value.
+//! Errors of stores and of values.
 
 use crate::name::FieldName;
 use std::{borrow::Cow, error::Error as StdError, fmt};
@@ -31,7 +31,7 @@ struct Repr {
     may_be_stored: bool,
 }
 
-/// What sort of thing went wrong in a store or with a value.
+/// The kind of an [`Error`] of a store or of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -69,7 +69,7 @@ impl Error {
         Self::new(ErrorKind::Store, doing).because(cause)
     }
 
-    /// An error of the store after which nobody knows whether the commit was stored: a connection that broke before
+    /// An error of the store after which it is unknown whether the commit was stored: a connection that broke before
     /// the answer came, or an fsync that failed.
     pub fn uncertain(
         doing: impl Into<Cow<'static, str>>,
@@ -99,13 +99,13 @@ impl Error {
         self
     }
 
-    /// What sort of thing went wrong.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The key of the field that it went wrong with, if it was one field.
+    /// The key of the field concerned, if the error concerns one field.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()

@@ -1,32 +1,32 @@
-//! The store contract of [level-session](https://docs.rs/level-session): what a place that keeps web sessions must do,
-//! and nothing that it need not know.
+//! The store contract of [level-session](https://docs.rs/level-session): what a store for web sessions must do.
 //!
-//! A store keeps bytes. It knows no types, no cookies and no closures: it reads fields, and it applies a [`Commit`]
-//! atomically, having compared what the commit tells it to compare. Everything above (merging, retrying an `update`,
-//! deciding what a missing session means) is the core's, and the same for every store. The one thing it has to
-//! calculate, an addition to a counter, is [`Add::apply`].
+//! A store keeps bytes. It knows no types, no cookies and no closures. It reads fields, and it applies a [`Commit`]
+//! atomically after checking the commit's guards. Everything else (merging, retrying an `update`, handling a missing
+//! session) belongs to the core and is the same for every store. The only calculation in a store, an addition to a
+//! counter, is [`Add::apply`].
 //!
 //! An application depends on `level-session`, which re-exports this crate as `level_session::store`. An author of a store
-//! depends on this crate alone, and runs its `conformance` suite (feature `conformance`), which holds every promise
-//! made here.
+//! depends on this crate alone and runs its `conformance` suite (feature `conformance`), which tests every promise made
+//! here.
 //!
 //! # The promises
-//! 1. **Atomic.** A commit is applied whole or not at all, in view of concurrent readers and of crashes.
+//! 1. **Atomic.** A commit is applied as a whole or not at all, for concurrent readers and across crashes.
 //! 2. **Checked in the same step.** [`Create`](Step::Create) applies only if nothing is stored under the digest, not
-//!    even the mark of an ended session; every other step only if the session lives at [`Commit::now`]; and all
-//!    [`guards`](Commit::guards) are compared then. Otherwise nothing is changed.
+//!    even the mark of an ended session. Every other step applies only if the session is live at [`Commit::now`] and all
+//!    [`guards`](Commit::guards) hold. Otherwise nothing is changed.
 //! 3. **The dead stay dead.** A destroyed or renewed digest answers [`Loaded::Ended`] for at least
-//!    [`ENDED_IS_REMEMBERED`] and is never live again; a former id that still worked ends with its session. An expired
-//!    one is [`Loaded::Missing`] or [`Loaded::Ended`].
-//! 4. **Errors are errors.** What cannot be read is an error, never a missing session, and is never overwritten.
-//! 5. **Isolated by field.** A commit changes the fields that it names, the deadlines if it notes a use that is due, and
-//!    nothing else.
-//! 6. **Cancellation is safe.** A future that is dropped has applied its commit whole or not at all.
+//!    [`ENDED_IS_REMEMBERED`] and is never live again. A former id that still worked ends with its session. An expired
+//!    session answers [`Loaded::Missing`] or [`Loaded::Ended`].
+//! 4. **Errors are errors.** Unreadable data is an error, never a missing session, and is never overwritten.
+//! 5. **Isolated by field.** A commit changes the fields that it names, the deadlines if it records a use that is due,
+//!    and nothing else.
+//! 6. **Cancellation is safe.** If a future is dropped, its commit is applied as a whole or not at all.
 //!
 //! # Clocks
-//! The caller passes the time to every call, and the caller's time decides. Where several machines share a store, their
-//! clocks may differ by seconds: a session may then end that much earlier or later, and a request may be refused that
-//! need not have been. What ended never comes back, and no use shortens a session's life: see [`Lease::after_use`].
+//! The caller passes the time to every call, and the caller's time decides. If several machines share a store, their
+//! clocks may differ by seconds: a session may then end that much earlier or later, and a request may be refused
+//! unnecessarily. A session that ended never comes back, and no use shortens a session's life: see
+//! [`Lease::after_use`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Vocabulary.

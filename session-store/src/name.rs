@@ -2,10 +2,10 @@
 
 use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 
-/// What the keys that belong to the library begin with.
+/// The prefix of reserved keys, which belong to the library.
 ///
-/// An application cannot use such a key: the derive and the untyped API refuse it, and no listing shows it. A store
-/// treats it as any other, except that [`Clear::Fields`](crate::Clear::Fields) leaves it.
+/// An application cannot use such a key: the derive and the untyped API refuse it, and no listing shows it. A store treats
+/// it like any other key, except that [`Clear::Fields`](crate::Clear::Fields) keeps it.
 pub const RESERVED_PREFIX: &str = "level-session:";
 
 /// The key of a field. Cloning is cheap.
@@ -20,13 +20,27 @@ enum Repr {
 
 impl FieldName {
     /// A key that is known at compile time.
+    ///
+    /// ```
+    /// use level_session_store::FieldName;
+    ///
+    /// const THEME: FieldName = FieldName::from_static("theme");
+    /// assert_eq!(&*THEME, "theme");
+    /// ```
     #[must_use]
     #[inline]
     pub const fn from_static(name: &'static str) -> Self {
         Self(Repr::Static(name))
     }
 
-    /// Whether it is one of the library's own: see [`RESERVED_PREFIX`].
+    /// Whether the key is reserved for the library: see [`RESERVED_PREFIX`].
+    ///
+    /// ```
+    /// use level_session_store::FieldName;
+    ///
+    /// assert!(FieldName::from("level-session:csrf").is_reserved());
+    /// assert!(!FieldName::from("theme").is_reserved());
+    /// ```
     #[must_use]
     #[inline]
     pub fn is_reserved(&self) -> bool {

@@ -1,6 +1,6 @@
-//! What a request wants changed, before it is stored: one [`Slot`] per field.
+//! The changes of a request before they are stored: one [`Slot`] per field.
 //!
-//! A slot has two layers: what is stored (as far as it was read), and what is to be stored over it. What the request
+//! A slot has two layers: the stored value (if it was read), and the change to be stored over it. What the request
 //! sees is one laid over the other. A commit takes the upper layer along, and gives it back if it is not stored. Neither
 //! layer knows types: values are bytes here, and an `update` is a closure over bytes.
 
@@ -20,7 +20,7 @@ pub(crate) struct Setting {
     pub(crate) index: Option<Box<Bytes>>,
 }
 
-/// One step of an `update`: from what is there to what shall be there. It runs again if another request got there
+/// One step of an `update`: from the current value to the new one. It runs again if another request got there
 /// first.
 pub(crate) type UpdateStep =
     Box<dyn FnMut(Option<&Bytes>, Timestamp) -> Result<Option<Setting>> + Send>;
@@ -33,7 +33,7 @@ pub(crate) enum Change {
     Update(Box<Update>),
 }
 
-/// Steps that ran on `base` and gave `result`; they hold only while `base` is what is stored.
+/// Steps that ran on `base` and gave `result`; valid only while `base` is the stored value.
 pub(crate) struct Update {
     base: Option<Bytes>,
     result: Option<Setting>,
@@ -41,7 +41,7 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// Runs the steps again, on what is stored now.
+    /// Runs the steps again, on the value that is stored now.
     pub(crate) fn rerun(&mut self, base: Option<Bytes>, now: Timestamp) -> Result<()> {
         let mut result = None;
         let mut bytes = base.clone();
@@ -58,12 +58,12 @@ impl Update {
         self.result.as_ref().map(|setting| &setting.bytes)
     }
 
-    /// What must still be stored for the result to hold.
+    /// The guard under which the result is valid.
     pub(crate) fn guard(&self, field: &FieldName) -> Guard {
         Guard::new(field.clone(), self.base.clone())
     }
 
-    /// What puts the result there.
+    /// The write of the result.
     pub(crate) fn write(&self, field: &FieldName) -> Write {
         write(field, self.result.as_ref())
     }
@@ -76,7 +76,7 @@ impl From<Option<Setting>> for Change {
 }
 
 impl Change {
-    /// Lays an addition over what was changed before.
+    /// Lays an addition over earlier changes.
     fn add_over(under: Option<Self>, field: &FieldName, add: Add, now: Timestamp) -> Result<Self> {
         let apply = |bytes: Option<&Bytes>| -> Result<Setting> {
             let bytes = sum(field, &add, bytes, now)?;
@@ -136,7 +136,7 @@ impl Change {
         matches!(self, Self::Add(_)) || self.setting().is_some()
     }
 
-    /// What is to be written to a field of which `stored` was read.
+    /// The write to a field of which `stored` was read.
     pub(crate) fn write(&self, field: &FieldName, stored: Option<&Option<Bytes>>) -> Write {
         match self {
             Self::Add(add) => Write::new(field.clone(), Op::add(**add, stored.cloned())),
@@ -182,15 +182,15 @@ fn adding(field: FieldName, add: Add) -> UpdateStep {
 /// One field as a request sees it.
 #[derive(Default)]
 pub(crate) struct Slot {
-    /// What is stored, once it was read: `Some(None)` for nothing.
+    /// The stored value, once it was read: `Some(None)` for none.
     stored: Option<Option<Bytes>>,
-    /// What is to be stored over it.
+    /// The change to be stored over it.
     change: Option<Change>,
 }
 
-/// What a request sees of a field.
+/// The value of a field as the request sees it.
 pub(crate) enum Seen {
-    /// It depends on what is stored, which was not read.
+    /// It depends on the stored value, which was not read.
     Unknown,
     /// These bytes, or nothing.
     Known(Option<Bytes>),
@@ -216,12 +216,12 @@ impl Slot {
         self.stored.is_some()
     }
 
-    /// What is stored, as far as it was read.
+    /// The stored value, if it was read.
     pub(crate) fn stored(&self) -> Option<&Option<Bytes>> {
         self.stored.as_ref()
     }
 
-    /// Notes what was read. What was read before stays: a field is read once per request.
+    /// Keeps a value that was read. An earlier one stays: a field is read once per request.
     pub(crate) fn read(&mut self, bytes: Option<Bytes>) {
         self.stored.get_or_insert(bytes);
     }
@@ -252,12 +252,12 @@ impl Slot {
         self.change = Some(change);
     }
 
-    /// Drops what was changed and not stored.
+    /// Drops changes that are not stored.
     pub(crate) fn drop_change(&mut self) {
         self.change = None;
     }
 
-    /// Forgets what was read. What was changed stays; whether there is anything.
+    /// Forgets the value that was read and keeps changes. Returns whether there are any.
     pub(crate) fn forget(&mut self) -> bool {
         self.stored = None;
         self.is_changed()
@@ -294,7 +294,7 @@ impl Slot {
         self.change = Some(Change::update_over(under, field, base, step, result));
     }
 
-    /// Hands what was changed to a commit, or to a claim.
+    /// Hands the changes to a commit, or to a claim.
     pub(crate) fn take_change(&mut self) -> Option<Change> {
         self.change.take()
     }

@@ -18,7 +18,7 @@ pub(crate) fn token(keyring: &Keyring, id: &SessionId) -> Result<String> {
     let mut token = [0; 2 * TAG_BYTES];
     let (mask, masked) = token.split_at_mut(TAG_BYTES);
     getrandom::fill(mask).map_err(|cause| {
-        let problem = "the operating system gave no random bytes for a CSRF token";
+        let problem = "the operating system's random generator failed while drawing a CSRF token";
         Error::new(ErrorKind::Random, problem).because(cause)
     })?;
     let tag = keyring.sign(&[PURPOSE, id.as_text().as_bytes()]);

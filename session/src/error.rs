@@ -1,4 +1,4 @@
-//! What can go wrong at run time, and what a caller can do about it.
+//! Run-time errors, and what a caller can do about them.
 
 use crate::store::{self, FieldName, ValueError};
 use std::{borrow::Cow, error::Error as StdError, fmt};
@@ -8,7 +8,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, with which field, and why.
 ///
-/// Neither `Display` nor `Debug` ever shows an id, a cookie, a key or a field's value (ASVS 16.2.5).
+/// Neither `Display` nor `Debug` shows an id, a cookie, a key or a field's value (ASVS 16.2.5).
+///
+/// ```
+/// use level_session::{ErrorKind, Result, Session};
+///
+/// async fn order(session: Session) -> Result<&'static str> {
+///     session.set("order", 17)?;
+///     match session.commit().await {
+///         Ok(()) => Ok("ordered"),
+///         Err(error) if error.may_be_stored() => Ok("please check your orders before you try again"),
+///         Err(error) if error.kind() == ErrorKind::Contended => Ok("please try again"),
+///         Err(error) => Err(error), // a response with its status
+///     }
+/// }
+/// ```
 pub struct Error {
     kind: ErrorKind,
     field: Option<FieldName>,
@@ -17,20 +31,20 @@ pub struct Error {
     may_be_stored: bool,
 }
 
-/// What sort of thing went wrong: match on this.
+/// The kind of an [`Error`], to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The store could not be reached, read or written. Nothing of the failed call is stored, unless
     /// [`Error::may_be_stored`] says otherwise.
     Store,
-    /// The session ended while this request was at work: destroyed, renewed, or expired. Nothing of this request is
-    /// stored; the visitor starts anew with the next request.
+    /// The session was destroyed, renewed or has expired since this request began. Nothing of this request is stored; the
+    /// visitor starts anew with the next request.
     Gone,
-    /// The request is over: its response's head has been sent, or its handle was dropped. What is stored can be read, and
-    /// nothing written. `detach()` gives the session a unit of work of its own.
+    /// The request is over: the head of its response has been sent, or its handle was dropped. The session can still be read
+    /// but not changed. `detach()` gives the session a unit of work of its own.
     Closed,
-    /// A stored value cannot be read as the type that was asked for.
+    /// A stored value cannot be read as the requested type.
     Decode,
     /// A value cannot be stored: its `Serialize` failed, or it is too large or too deep.
     Encode,
@@ -38,16 +52,16 @@ pub enum ErrorKind {
     /// ([`max_fields`](crate::SessionsBuilder::max_fields),
     /// [`max_value_bytes`](crate::SessionsBuilder::max_value_bytes)). Nothing of the commit is stored.
     TooLarge,
-    /// A sign-in was refused: there are as many sessions of the user as the application allows
+    /// A sign-in was refused: the user already has as many sessions as the application allows
     /// (`#[session(index, limit = .., when_full = "refuse")]`). Nothing of the commit is stored.
     Full,
     /// A declared field was given a value of another type.
     Type,
-    /// A whole struct was asked for, and a field without a default is not stored.
+    /// A whole struct was requested, and a field without a default is not stored.
     Missing,
     /// A counter would leave the range of its type.
     Overflow,
-    /// Other requests changed a field again and again while an `update` of it was tried.
+    /// Other requests kept changing a field while this request tried to store an `update` of it.
     Contended,
     /// Two session structs claim one key.
     Clash,
@@ -55,8 +69,8 @@ pub enum ErrorKind {
     Random,
     /// A setting cannot be used.
     Config,
-    /// The library was called in a way that cannot work: a handler without the middleware, a detached handle that
-    /// would need a response, a key that belongs to the library.
+    /// The library was called in a way that cannot work: in a handler outside the middleware, for a change that a detached
+    /// handle cannot make, or with a reserved key.
     Misuse,
 }
 
@@ -71,44 +85,46 @@ impl Error {
         }
     }
 
-    /// The error of a handler that asks for a session and is outside of any middleware that gives it one: for adapters,
-    /// and for extractors of your own.
+    /// The error of a handler that asks for a session outside any middleware that provides one: for adapters, and for
+    /// extractors of your own.
+    ///
+    /// ```
+    /// use level_session::{Error, ErrorKind};
+    ///
+    /// assert_eq!(Error::no_middleware().kind(), ErrorKind::Misuse);
+    /// ```
     #[must_use]
     pub fn no_middleware() -> Self {
         Self::new(
             ErrorKind::Misuse,
-            "this handler is outside of any middleware that uses the session: put the session's middleware (`SessionLayer` in \
-             axum) around its route",
+            "there is no session middleware around this handler: add it to the route (`SessionLayer` in axum)",
         )
     }
 
     pub(crate) fn gone() -> Self {
         Self::new(
             ErrorKind::Gone,
-            "the session ended while this request was at work (destroyed, renewed or expired): \
-             nothing of the request is stored; let the visitor start again",
+            "the session ended while this request was being handled (destroyed, renewed or expired): nothing of the request is stored; let the visitor start again",
         )
     }
 
     pub(crate) fn closed() -> Self {
         Self::new(
             ErrorKind::Closed,
-            "the request that this session belongs to is over, and what is written now would be lost: call `detach()` while \
-             the request is at work to go on with the session afterwards",
+            "the request of this session is over, so the change would be lost: call `detach()` before the response is sent, and use that handle",
         )
     }
 
     pub(crate) fn too_many_fields(fields: usize, most: usize) -> Self {
         let message = format!(
-            "the session would have {fields} fields, and may have {most}: remove fields, keep many entries in one field as \
-             a map, or raise `max_fields`"
+            "the session would have {fields} fields, more than the limit of {most}: remove fields, keep many entries as a map in one field, or raise `max_fields`"
         );
         Self::new(ErrorKind::TooLarge, message)
     }
 
     pub(crate) fn too_many_bytes(bytes: usize, most: usize) -> Self {
         let message = format!(
-            "the value takes {bytes} bytes, and may take {most}: keep it in a database and its key in the session, or \
+            "the value takes {bytes} bytes, more than the limit of {most}: keep it in a database and its key in the session, or \
              raise `max_value_bytes`"
         );
         Self::new(ErrorKind::TooLarge, message)
@@ -117,8 +133,7 @@ impl Error {
     pub(crate) fn full(field: impl Into<FieldName>) -> Self {
         Self::new(
             ErrorKind::Full,
-            "there are as many sessions with this value as the application allows: nothing of the commit is stored; let \
-             the user end one of the others first",
+            "the limit of sessions with this value is reached: nothing of the commit is stored; let the user end another session first",
         )
         .on(field)
     }
@@ -126,11 +141,11 @@ impl Error {
     pub(crate) fn unknown_outcome() -> Self {
         Self::new(
             ErrorKind::Store,
-            "the store has answered what this version of the library does not know: use a newer one",
+            "the store gave an answer that this version of level-session does not know: upgrade level-session",
         )
     }
 
-    /// What is wrong with the value of a field.
+    /// An error about the value of a field.
     pub(crate) fn of_value(cause: ValueError, field: impl Into<FieldName>) -> Self {
         cause.on_field(field).into()
     }
@@ -147,28 +162,60 @@ impl Error {
         self
     }
 
-    /// Nobody knows whether the commit is stored.
+    /// Marks the outcome of the commit as unknown.
     #[must_use]
     pub(crate) fn uncertain(mut self) -> Self {
         self.may_be_stored = true;
         self
     }
 
-    /// What sort of thing went wrong.
+    /// The kind of the error.
+    ///
+    /// ```
+    /// # use level_session::ErrorKind;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// session.set("theme", "dark")?;
+    /// let error = session.get::<u64>("theme").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Decode);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The key of the field that it went wrong with, if it was one field.
+    /// The key of the field concerned, if the error concerns one field.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// session.set("theme", "dark")?;
+    /// let error = session.get::<u64>("theme").await.unwrap_err();
+    /// assert_eq!(error.field(), Some("theme"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
 
-    /// Whether the commit that failed may have been stored, whole, all the same: the connection to the store broke
-    /// before the answer came, or an fsync failed (requirement F11). The library does not repeat such a commit; the
-    /// application decides.
+    /// Whether the failed commit may have been stored, as a whole, all the same: the connection to the store broke before the
+    /// answer arrived, or an fsync failed (requirement F11). The library does not repeat such a commit. Read the session
+    /// again before you repeat the change, or tell the user that the outcome is unknown.
+    ///
+    /// ```
+    /// # use level_session::{Result, Session};
+    /// async fn buy(session: Session) -> Result<&'static str> {
+    ///     session.set("order", 17)?;
+    ///     match session.commit().await {
+    ///         Err(error) if error.may_be_stored() => Ok("please check your orders before you try again"),
+    ///         outcome => outcome.map(|()| "thank you"),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn may_be_stored(&self) -> bool {
         self.may_be_stored

@@ -7,11 +7,11 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How long a session lives: an idle timeout, restarted by use, and optionally an absolute one, counted from the
-/// sign-in ([`renew`](crate::UntypedSession::renew)) and never extended by activity.
+/// How long a session lives: an idle timeout that each use restarts, and optionally an absolute timeout, counted from the
+/// sign-in ([`renew`](crate::UntypedSession::renew)) and never extended.
 ///
-/// Both are enforced by the server at every read, whatever the cookie says (ASVS 7.3.1, 7.3.2). A session lives while
-/// the time is *before* its deadline.
+/// The server enforces both at every read, whatever the cookie says (ASVS 7.3.1, 7.3.2). A session is live while the time
+/// is *before* its deadline.
 ///
 /// ```
 /// use level_session::Expiry;
@@ -27,12 +27,12 @@ pub struct Expiry {
     refresh: Refresh,
 }
 
-/// How often use of a session is written down to extend its idle timeout.
+/// How often the use of a session is stored, which extends its idle timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Refresh {
-    /// At most once in 1 % of the idle timeout: the default. A visitor may then be signed out up to 1 % of the idle
-    /// timeout early, and a busy session costs no write per request.
+    /// At most once per 1 % of the idle timeout: the default. A session may therefore expire up to 1 % of the idle timeout
+    /// early, and a busy session does not cause a write per request.
     #[default]
     Throttled,
     /// With every request that uses the session.
@@ -60,7 +60,15 @@ impl From<Expiry> for Option<Lifetime> {
 }
 
 impl Expiry {
-    /// An idle timeout alone. A duration of zero makes every session expire at once.
+    /// An idle timeout and no absolute timeout. With a duration of zero every session expires at once.
+    ///
+    /// ```
+    /// use level_session::Expiry;
+    /// use std::time::Duration;
+    ///
+    /// let expiry = Expiry::idle(Duration::from_secs(3600));
+    /// assert_eq!(expiry.absolute_timeout(), None);
+    /// ```
     #[must_use]
     pub const fn idle(idle: Duration) -> Self {
         Self {
@@ -71,13 +79,28 @@ impl Expiry {
     }
 
     /// Ends a session this long after its sign-in, however busy it is (ASVS 7.3.2).
+    ///
+    /// ```
+    /// use level_session::Expiry;
+    /// use std::time::Duration;
+    ///
+    /// let day = Duration::from_secs(24 * 3600);
+    /// assert_eq!(Expiry::default().with_absolute(day).absolute_timeout(), Some(day));
+    /// ```
     #[must_use]
     pub const fn with_absolute(mut self, absolute: Duration) -> Self {
         self.absolute = Some(absolute);
         self
     }
 
-    /// How often use is written down.
+    /// How often the use of a session is stored.
+    ///
+    /// ```
+    /// use level_session::{Expiry, Refresh};
+    ///
+    /// let expiry = Expiry::default().with_refresh(Refresh::EveryRequest);
+    /// # let _ = expiry;
+    /// ```
     #[must_use]
     pub const fn with_refresh(mut self, refresh: Refresh) -> Self {
         self.refresh = refresh;
@@ -85,30 +108,60 @@ impl Expiry {
     }
 
     /// NIST SP 800-63B-4, AAL1 (section 2.1.3): re-authentication at least every 30 days.
+    ///
+    /// ```
+    /// use level_session::Expiry;
+    ///
+    /// assert_eq!(Expiry::nist_aal1().absolute_timeout().unwrap().as_secs(), 30 * 24 * 3600);
+    /// ```
     #[must_use]
     pub const fn nist_aal1() -> Self {
         Self::idle(Duration::from_secs(30 * DAY)).with_absolute(Duration::from_secs(30 * DAY))
     }
 
     /// NIST SP 800-63B-4, AAL2 (section 2.2.3): 24 hours in all, one hour idle.
+    ///
+    /// ```
+    /// use level_session::Expiry;
+    ///
+    /// assert_eq!(Expiry::nist_aal2().idle_timeout().as_secs(), 3600);
+    /// ```
     #[must_use]
     pub const fn nist_aal2() -> Self {
         Self::idle(Duration::from_secs(HOUR)).with_absolute(Duration::from_secs(24 * HOUR))
     }
 
     /// NIST SP 800-63B-4, AAL3 (section 2.3.3): 12 hours in all, 15 minutes idle.
+    ///
+    /// ```
+    /// use level_session::Expiry;
+    ///
+    /// assert_eq!(Expiry::nist_aal3().idle_timeout().as_secs(), 15 * 60);
+    /// ```
     #[must_use]
     pub const fn nist_aal3() -> Self {
         Self::idle(Duration::from_secs(15 * MINUTE)).with_absolute(Duration::from_secs(12 * HOUR))
     }
 
     /// The idle timeout.
+    ///
+    /// ```
+    /// use level_session::Expiry;
+    ///
+    /// assert_eq!(Expiry::default().idle_timeout().as_secs(), 14 * 24 * 3600); // two weeks
+    /// ```
     #[must_use]
     pub const fn idle_timeout(&self) -> Duration {
         self.idle
     }
 
     /// The absolute timeout, if there is one.
+    ///
+    /// ```
+    /// use level_session::Expiry;
+    ///
+    /// assert_eq!(Expiry::default().absolute_timeout(), None);
+    /// ```
     #[must_use]
     pub const fn absolute_timeout(&self) -> Option<Duration> {
         self.absolute

@@ -14,8 +14,9 @@ use http::request::Parts;
 /// `Session<Shop>` or `Session` as an argument of a handler.
 ///
 /// # Rejection
-/// `500 Internal Server Error` if there is no [`SessionLayer`](crate::SessionLayer) round the route, if two structs claim
-/// one key, or if the request has several sessions and it is not said which ([`RequestSessions`]); the log says which.
+/// `500 Internal Server Error` if there is no [`SessionLayer`](crate::SessionLayer) around the route, if two structs claim
+/// the same key, or if the request has several sessions and none is declared for the struct ([`RequestSessions`]). The
+/// reason is logged.
 impl<S: Sync, T: SessionData> FromRequestParts<S> for Session<T> {
     type Rejection = Error;
 
@@ -25,10 +26,10 @@ impl<S: Sync, T: SessionData> FromRequestParts<S> for Session<T> {
 }
 
 /// `Option<Session<Shop>>`, for handlers that serve routes with and without the layer: `None` if there is no
-/// [`SessionLayer`](crate::SessionLayer) round the route. A new visitor has a session all the same, an empty one.
+/// [`SessionLayer`](crate::SessionLayer) around the route. A new visitor still has a session, an empty one.
 ///
 /// # Rejection
-/// As that of `Session`, but for the missing layer.
+/// That of `Session`, except for the missing layer.
 impl<S: Sync, T: SessionData> OptionalFromRequestParts<S> for Session<T> {
     type Rejection = Error;
 

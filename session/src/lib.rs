@@ -1,8 +1,8 @@
-//! Server-side web sessions, typed field by field: durable, signed, and nothing is lost between concurrent requests.
+//! Server-side web sessions, typed field by field: durable, signed, and safe under concurrent requests.
 //!
-//! A session is declared as a struct. [`#[derive(SessionData)]`](derive@SessionData) gives each field a method, and each
-//! field lives under a key of its own in a [store], so that a request reads what it asks for, writes what it changed,
-//! and disturbs no other request.
+//! A session is declared as a struct. [`#[derive(SessionData)]`](derive@SessionData) generates a method for each field.
+//! Each field is kept under its own key in a [store], so a request reads and writes only the fields it uses, and does not
+//! disturb other requests.
 //!
 //! ```no_run
 //! use axum::{Router, extract::Path, routing::{get, post}};
@@ -55,22 +55,23 @@
 //! ```
 //!
 //! # In one sentence
-//! What you write is yours alone until the request ends; then all of it is stored at once (`set` replaces, `add` adds,
-//! `update` runs again on what is there by then), or none of it.
+//! Changes are visible only to their own request until it ends; then all of them are stored in one atomic step (`set`
+//! replaces, `add` adds, `update` runs again on the latest value), or none of them.
 //!
 //! # Where to look
-//! - [`derive@SessionData`]: the attributes of the derive.
-//! - [`UntypedSession`]: the life cycle (`renew`, `destroy`, ..) and fields by key; what every session dereferences to.
-//! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: what an accessor returns.
-//! - [`SessionLayer`] for tower and axum, [`Exchange`] for the middleware of any framework, [`Sessions`] for the settings.
-//! - [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
-//! - [`store`]: the stores, and the contract for one of your own. [`value`]: what is stored, byte by byte.
-//! - [`Sessions::find`]: a user's sessions, to list, end and limit them: [`users_guide`].
-//! - [`frameworks`]: what to write for each, and what they do differently.
+//! - [`Session`]: everything that a handler can call, in two tables.
+//! - [`derive@SessionData`]: the attributes of the derive. [`derive_guide`]: the same at length, with examples.
+//! - [`UntypedSession`]: the life cycle (`renew`, `destroy`, ..), fields by key, and the errors with what to do next.
+//! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: the handles that accessors return.
+//! - [`SessionLayer`] for tower and axum, [`Exchange`] for the middleware of any framework.
+//! - [`Sessions`], [`SessionsBuilder`], [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
+//! - [`store`]: the stores, and the contract for your own. [`value`]: the format of stored values, byte by byte.
+//! - [`Sessions::find`], [`users_guide`]: list, end and limit a user's sessions.
+//! - [`frameworks`]: how to use it with each framework, and how the frameworks differ.
 //! - [`guides`]: a guard for signed-in users, OAuth, connections that end at sign-out, shutdown and containers.
-//! - [`practice`]: layer order, forms, tests, backups, forks.
-//! - [`coming`]: from tower-sessions and other libraries to this one.
-//! - [`security`]: every requirement, how it is met, and the test that holds it.
+//! - [`practice`]: layer order, forms, tests, backups, forks, operating systems.
+//! - [`coming`]: migrating from tower-sessions and other libraries.
+//! - [`security`]: every requirement, how it is met, and the test that checks it.
 //!
 //! # Features
 //! | feature | default | what it brings |
@@ -136,22 +137,22 @@ pub mod testing;
 #[doc = include_str!("../docs/derive.md")]
 pub mod derive_guide {}
 
-/// Frameworks: what to write for each, and what they do differently.
+/// How to use the library with each framework, and how the frameworks differ.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/frameworks.md")]
 pub mod frameworks {}
 
-/// Guides: what applications build around a session.
+/// Guides to common tasks around a session.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/guides.md")]
 pub mod guides {}
 
-/// In practice: what applications meet around the library, with the remedy.
+/// Practice: problems that applications meet around the library, with their solutions.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/practice.md")]
 pub mod practice {}
 
-/// From tower-sessions, axum_session, actix-session, express-session and level-session for Node to this one.
+/// Migrating from tower-sessions, axum_session, actix-session, express-session and level-session for Node.
 // Its examples are run where the bridge is, in `level-session-tower-sessions`.
 #[cfg(all(doc, not(doctest)))]
 #[doc = include_str!("../docs/coming.md")]
@@ -162,7 +163,7 @@ pub mod coming {}
 #[doc = include_str!("../docs/users.md")]
 pub mod users_guide {}
 
-/// The security table: what is promised, how it is met, and the test that holds it.
+/// The security table: every requirement, how it is met, and the test that checks it.
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}

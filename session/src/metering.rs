@@ -90,7 +90,7 @@ mod tests {
         time::Duration,
     };
 
-    /// What was counted, by name and labels.
+    /// The counts, by name and labels.
     #[derive(Default)]
     struct Counts(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 

@@ -7,8 +7,8 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 
-/// The `Cookie` header of a visitor whose session was filled by `fill`: of a signed-in user, say. Each call makes a
-/// session. Use the same [`Sessions`] for the application under test.
+/// Creates a session, fills it with `fill`, and returns the `Cookie` header of its visitor: a signed-in user, for
+/// example. Each call creates a session. Pass the same [`Sessions`] that the application under test uses.
 ///
 /// ```
 /// use level_session::{Keyring, MemoryStore, Session, SessionData, Sessions, testing};
@@ -30,7 +30,7 @@ use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 /// ```
 ///
 /// # Errors
-/// Those of `fill`, and those of the commit.
+/// Those of `fill` and of the commit.
 pub async fn cookie_of<T: SessionData>(
     sessions: &Sessions,
     fill: impl AsyncFnOnce(&Session<T>) -> Result<()>,

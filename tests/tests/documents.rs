@@ -393,3 +393,47 @@ fn signatures_are_compared_by_hmac_alone() {
     let uses = rest.matches("use hmac::").count();
     assert_eq!(uses, 1, "hmac is used in the keyring alone");
 }
+
+/// Prevents: workflows that run another Rust than the declared one, a fuzz target that none of them runs, and a published
+/// crate that the release checklist forgets.
+#[test]
+fn the_workflows_run_what_is_declared() {
+    let messages = read("tests/ui/rust-version");
+    let image = format!("container: rust:{}-", messages.trim());
+    let manifest = read("Cargo.toml");
+    let declared = manifest.split_once("rust-version = \"").unwrap().1;
+    let declared = declared.split_once('"').unwrap().0;
+    let targets = fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap();
+    let targets: BTreeSet<_> = targets
+        .map(|entry| entry.unwrap().path())
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    for name in ["ci", "nightly"] {
+        let workflow = read(&format!(".github/workflows/{name}.yml"));
+        let images = workflow.matches("container: rust:").count();
+        assert!(images > 0, "{name}");
+        assert_eq!(workflow.matches(&image).count(), images, "{name}: {image}");
+        let (_, listed) = workflow.split_once("target: [").unwrap();
+        let (listed, _) = listed.split_once(']').unwrap();
+        let listed: BTreeSet<_> = listed.split(", ").map(str::to_owned).collect();
+        assert_eq!(listed, targets, "{name}");
+    }
+    let workflow = read(".github/workflows/ci.yml");
+    for place in ["toolchain: \"", "rustup toolchain install "] {
+        assert!(
+            workflow.contains(&format!("{place}{declared}")),
+            "{place}{declared}"
+        );
+    }
+    assert!(workflow.contains("run: tests/run\n"));
+    let releasing = read("RELEASING.md");
+    for manifest in CRATES {
+        let manifest = read(&format!("{manifest}/Cargo.toml"));
+        let name = manifest.split_once("name = \"").unwrap().1;
+        let name = name.split_once('"').unwrap().0;
+        assert!(
+            releasing.contains(&format!("`{name}`")),
+            "RELEASING.md does not list {name}"
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! What can be counted.
+//! The types of counters.
 
 use crate::value::CounterRange;
 
@@ -6,7 +6,7 @@ use crate::value::CounterRange;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a session counter",
     label = "not an integer of at most 64 bits",
-    note = "a counter is an `i8` to `i64`, `u8` to `u64`, `isize` or `usize`: changes of it are added up"
+    note = "a counter must be an `i8` to `i64`, `u8` to `u64`, `isize` or `usize`"
 )]
 pub trait CounterValue: Copy + private::Sealed {
     #[doc(hidden)]

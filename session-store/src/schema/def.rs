@@ -1,21 +1,21 @@
-//! What a struct declares of one field.
+//! The declaration of one field.
 
 use super::{CounterValue, Key};
 use crate::value::{self, Body, Buffer, CounterRange, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
-/// What a [limit](FieldDef::limit) of sessions does where it is reached.
+/// What a sign-in does when the [limit](FieldDef::limit) of sessions is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// Refuse the commit that would exceed it.
+    /// Fails, and stores nothing.
     Refuse,
-    /// End the sessions that signed in first, in the same step.
+    /// Ends the sessions that signed in first, in the same atomic step.
     EndOldest,
 }
 
-/// What a struct declares of one field, without its type.
+/// The declaration of one field, without its type.
 #[derive(Clone, Copy)]
 pub struct FieldDef {
     pub(crate) key: &'static str,
@@ -92,7 +92,7 @@ impl fmt::Debug for FieldDef {
     }
 }
 
-/// What a struct declares of one field, with its type. Made by the derive; the one place that asks anything of `T`.
+/// The declaration of one field with its type. Made by the derive; the only place with bounds on `T`.
 #[doc(hidden)]
 pub struct Def<T> {
     pub erased: FieldDef,
@@ -198,7 +198,7 @@ impl<T> Def<T> {
     }
 }
 
-/// What can be kept in a session. It exists for the sake of its message: one error for a type, instead of one for each
+/// The types that a session can keep. It exists for its compiler message: one error for a type, instead of one for each
 /// trait that the type lacks.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(

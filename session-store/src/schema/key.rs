@@ -4,9 +4,9 @@ use super::{Def, FieldDef};
 use crate::name::FieldName;
 use std::{fmt, sync::Arc};
 
-/// A typed key: a field's name and type as a constant, `Shop::USER_ID`, for everything without an accessor at hand.
+/// A typed key: a field's name and type as a constant such as `Shop::USER_ID`, for code that has no accessor at hand.
 ///
-/// The derive makes one for each field; it has the name of the field in capitals and the field's visibility.
+/// The derive generates one for each field, with the name of the field in capitals and the visibility of the field.
 pub struct Key<T: 'static> {
     def: &'static Def<T>,
 }
@@ -18,7 +18,7 @@ impl<T> Key<T> {
         Self { def }
     }
 
-    /// The key that the field is stored under, its struct's namespace included.
+    /// The key under which the field is stored, including the namespace of its struct.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.def.erased.key
@@ -31,7 +31,7 @@ impl<T> Key<T> {
         std::array::from_ref(&self.def.erased.key)
     }
 
-    /// What is declared of the field.
+    /// The declaration of the field.
     #[must_use]
     pub const fn def(self) -> FieldDef {
         self.def.erased
@@ -60,7 +60,7 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// What can name a field in the untyped API: a string, or a typed key.
+/// Names a field in the untyped API: a string, or a typed key.
 pub trait FieldKey {
     /// The key.
     fn name(&self) -> FieldName;

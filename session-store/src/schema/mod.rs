@@ -1,4 +1,4 @@
-//! What an application declares of its fields: names, typed keys, and definitions.
+//! The declarations of an application: names of fields, typed keys, and definitions.
 
 mod counter;
 mod def;

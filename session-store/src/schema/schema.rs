@@ -1,8 +1,8 @@
-//! What a struct declares: its fields, and the structs it nests.
+//! The declaration of a struct: its fields, and the structs it nests.
 
 use super::FieldDef;
 
-/// What a struct declares: its own fields, and the structs it nests.
+/// The declaration of a struct: its own fields, and the structs it nests.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {
     pub(crate) type_name: &'static str,

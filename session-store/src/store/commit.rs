@@ -1,11 +1,11 @@
-//! What is to be stored, and what became of it.
+//! A commit, and its outcome.
 
 use super::lease::{Lease, Use};
 use crate::{
     bytes::Bytes, clock::Timestamp, digest::Digest, name::FieldName, schema::WhenFull, value::Add,
 };
 
-/// What is to be stored, all at once.
+/// Changes to be stored in one atomic step.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Commit<'a> {
@@ -13,28 +13,28 @@ pub struct Commit<'a> {
     pub id: Digest,
     /// The time.
     pub now: Timestamp,
-    /// For [`Step::Destroy`] and [`Step::Renew`]: the time of the end that [`Loaded::Ended`](crate::Loaded::Ended)
-    /// tells later. It may lie a little after [`now`](Self::now): the core makes sure that a request that began before
-    /// an end can be told from one that began after it, also within one millisecond.
+    /// For [`Step::Destroy`] and [`Step::Renew`]: the time of the end, which [`Loaded::Ended`](crate::Loaded::Ended) returns
+    /// later. It may be a little later than [`now`](Self::now): the core keeps a request that began before an end distinct from
+    /// one that began after it, even within one millisecond.
     pub ended_at: Timestamp,
-    /// What happens to the session itself.
+    /// The effect on the session itself.
     pub step: Step,
     /// Which stored fields are removed before [`writes`](Self::writes) are applied.
     pub clear: Clear,
-    /// What must still be stored for the commit to apply: compared byte by byte with what is stored before it
-    /// ([`clear`](Self::clear) included), also if its TTL has passed.
+    /// The conditions of the commit: each is compared byte by byte with the stored value before the commit
+    /// ([`clear`](Self::clear) included), even if its TTL has passed.
     pub guards: &'a [Guard],
-    /// What changes. No field occurs twice.
+    /// The changes. No field occurs twice.
     pub writes: &'a [Write],
     /// How many sessions may have an entry that this commit sets.
     pub limits: &'a [Limit],
-    /// How many fields the session may have once the commit is applied, the library's own included. A commit that leaves
-    /// no more than there were is never refused: a session that has too many can be changed, and shrink.
+    /// How many fields the session may have once the commit is applied, reserved fields included. A commit that does not raise
+    /// the number is never refused: a session that has too many fields can still be changed and reduced.
     pub max_fields: Option<usize>,
 }
 
 impl<'a> Commit<'a> {
-    /// A commit that does this to the session and nothing to its fields.
+    /// A commit with this step and no change of fields.
     #[must_use]
     pub const fn new(id: Digest, now: Timestamp, step: Step) -> Self {
         Self {
@@ -93,39 +93,39 @@ impl<'a> Commit<'a> {
     }
 }
 
-/// What a commit does to the session itself.
+/// The effect of a commit on the session itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// Makes it.
+    /// Creates the session.
     #[non_exhaustive]
     Create {
-        /// When it was made: [`Commit::now`], except for a session that is copied from another store.
+        /// When it was created: [`Commit::now`], except for a session that is copied from another store.
         created: Timestamp,
         /// Its deadlines.
         lease: Lease,
     },
-    /// Changes fields, or notes that the session was used.
+    /// Changes fields, or records that the session was used.
     #[non_exhaustive]
     Keep {
-        /// Notes a use, if it is due: see [`Lease::after_use`]. A use by the current id that is noted, or would be if
-        /// it were due, ends the former id. `None` notes nothing and leaves a former id as it is.
+        /// Records a use if it is due: see [`Lease::after_use`]. A use by the current id that is recorded, or would be if it were
+        /// due, ends the former id. `None` records nothing and keeps a former id.
         usage: Option<Use>,
     },
-    /// Gives it another id, with all its fields. The old one is dead in the same step, or works on until
-    /// `former_works_until`: for reading, [`Keep`](Self::Keep) and [`Destroy`](Self::Destroy), not for another renewal.
-    /// There is one former id at most: the next renewal ends it.
+    /// Gives the session another id and keeps its fields. The old id is dead in the same step, or still works until
+    /// `former_works_until`: for reading, [`Keep`](Self::Keep) and [`Destroy`](Self::Destroy), but not for another renewal. There
+    /// is at most one former id: the next renewal ends it.
     #[non_exhaustive]
     Renew {
-        /// The new id: never one that is known to the store already ([`Outcome::Exists`]), and of the same
-        /// [home](crate::Store::home) as the old one.
+        /// The new id: one that is not known to the store ([`Outcome::Exists`]), with the same [home](crate::Store::home) as the old
+        /// one.
         to: Digest,
         /// Its deadlines: they start anew.
         lease: Lease,
-        /// How long the old id works on, if at all.
+        /// Until when the old id still works, if at all.
         former_works_until: Option<Timestamp>,
     },
-    /// Ends it and removes every field; `writes` is empty.
+    /// Ends the session and removes every field; `writes` is empty.
     Destroy,
 }
 
@@ -178,7 +178,7 @@ impl Clear {
     }
 }
 
-/// What must still be stored.
+/// A condition on a stored field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Guard {
@@ -254,7 +254,7 @@ pub enum Op {
     Set(Bytes),
     /// It is no longer there; no error if it was not.
     Remove,
-    /// A number is added to what is there when the commit is applied.
+    /// Adds a number to the stored value when the commit is applied.
     #[non_exhaustive]
     Add {
         /// The addition.
@@ -317,7 +317,7 @@ pub enum Outcome {
     /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, be it of a session that has expired and
     /// was not removed yet. Nothing is changed.
     Exists,
-    /// A guard does not hold. Nothing is changed. What is stored under each guard's field, in the guards' order.
+    /// A guard does not hold, and nothing was changed. The stored values of the guarded fields, in the guards' order.
     Conflict(Vec<Option<Bytes>>),
     /// The limit at this place in [`Commit::limits`] is reached. Nothing is changed.
     Full(usize),
@@ -333,7 +333,7 @@ impl Outcome {
     }
 }
 
-/// What is known of a session once a commit is stored.
+/// The state of a session once a commit is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Done {

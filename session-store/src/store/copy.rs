@@ -3,15 +3,24 @@
 use super::{Commit, Loaded, Select, Snapshot, Step, Store, Write};
 use crate::{clock::Timestamp, digest::Digest, error::Result, schema::Schema, value};
 
-/// Copies every session that lives at `now` from one store to another, under the ids and with the times that they have:
-/// nobody is signed out, and nobody's timeouts start anew. Sessions that the target knows already are left alone.
-/// Returns how many were copied.
+/// Copies every session that is live at `now` from one store to another, with its id and its times: nobody is signed out,
+/// and no timeout restarts. Sessions that the target already has are left alone. Returns how many were copied.
 ///
-/// Index entries need the schemas of the structs that declare them.
+/// The schemas are those of the structs that declare indexed fields; without them, copied sessions are not found by index
+/// until they are written.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session_store::Result<()> {
+/// use level_session_store::{Clock, MemoryStore, copy};
+///
+/// # let (from, to) = (MemoryStore::new(), MemoryStore::new());
+/// let copied = copy(&from, &to, &[], Clock::system().now()).await?;
+/// assert_eq!(copied, 0); // `from` is empty
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
-/// [`ErrorKind::Store`](crate::ErrorKind::Store) of either store; what was copied before stays copied, and the call
-/// can be repeated.
+/// [`ErrorKind::Store`](crate::ErrorKind::Store) of either store. Sessions that were copied stay copied; call it again.
 pub async fn copy(
     from: &dyn Store,
     to: &dyn Store,

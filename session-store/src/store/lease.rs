@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use std::time::Duration;
 
-/// How long a session lives after a use, and after its sign-in.
+/// How long a session lives after each use, and after its sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -14,7 +14,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// An idle timeout, and no absolute one.
+    /// An idle timeout and no absolute timeout.
     #[must_use]
     pub const fn new(idle: Duration) -> Self {
         Self {
@@ -23,7 +23,7 @@ impl Timeouts {
         }
     }
 
-    /// The same with this absolute timeout.
+    /// Sets the absolute timeout.
     #[must_use]
     pub const fn with_absolute(mut self, absolute: Option<Duration>) -> Self {
         self.absolute = absolute;
@@ -44,15 +44,24 @@ impl Timeouts {
     }
 }
 
-/// A lifetime that was chosen for one session, in place of the deployment's timeouts ("remember me").
+/// A lifetime chosen for one session, instead of the configured timeouts ("remember me").
 ///
 /// A store keeps its timeouts in whole milliseconds.
+///
+/// ```
+/// use level_session_store::{Lifetime, Timeouts};
+/// use std::time::Duration;
+///
+/// let quarter = Timeouts::new(Duration::from_secs(90 * 24 * 3600));
+/// let lifetime = Lifetime::new(quarter).with_transient(true);
+/// assert!(lifetime.transient);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lifetime {
-    /// Its timeouts.
+    /// The session's timeouts.
     pub timeouts: Timeouts,
-    /// Whether the client forgets the session when the browser ends. It is of no concern to a store.
+    /// Whether the browser forgets the cookie when it is closed. A store only keeps it.
     pub transient: bool,
 }
 
@@ -66,7 +75,7 @@ impl Lifetime {
         }
     }
 
-    /// Whether the client forgets the session when the browser ends.
+    /// Whether the browser forgets the cookie when it is closed.
     #[must_use]
     pub const fn with_transient(mut self, transient: bool) -> Self {
         self.transient = transient;
@@ -74,7 +83,7 @@ impl Lifetime {
     }
 }
 
-/// The times of a session that a use changes: what was used when, and the deadlines.
+/// The times of a session that a use changes: the last uses and the deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {

@@ -1,4 +1,4 @@
-//! What a store knows of a session.
+//! A store's knowledge of a session.
 
 use super::{commit::Meta, local::View};
 use crate::{bytes::Bytes, clock::Timestamp, digest::Digest, name::FieldName};
@@ -16,7 +16,7 @@ pub enum Select<'a> {
     All,
 }
 
-/// What a store knows of a digest.
+/// A store's knowledge of a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loaded {
@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub meta: Meta,
     /// Whether the digest asked for is the former one of a session that was renewed and still works, for its grace.
     pub by_former_id: bool,
-    /// What was asked for.
+    /// The requested fields.
     pub fields: Fields,
 }
 
@@ -149,7 +149,7 @@ impl Fields {
     }
 }
 
-/// For a store that has the session in memory: what was asked for, and more.
+/// For a store that has the session in memory: the requested fields, and more.
 impl From<View> for Fields {
     fn from(view: View) -> Self {
         Self(Answer::View(view))
@@ -201,7 +201,7 @@ impl fmt::Debug for Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// What is listed: it may be empty although there is more.
+    /// The items of the page: it may be empty although there are more.
     pub items: Vec<T>,
     /// Where the next page begins; `None` if this is the last one.
     pub next: Option<Cursor>,
@@ -257,7 +257,7 @@ impl Found {
     }
 }
 
-/// What a sweep did.
+/// The outcome of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Swept {

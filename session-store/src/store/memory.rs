@@ -66,6 +66,13 @@ struct Session {
 
 impl MemoryStore {
     /// An empty store.
+    ///
+    /// ```
+    /// use level_session_store::MemoryStore;
+    ///
+    /// let store = MemoryStore::new();
+    /// # let _ = store;
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {

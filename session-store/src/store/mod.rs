@@ -1,4 +1,4 @@
-//! The store contract: what a place that keeps sessions must do, and nothing that it need not know.
+//! The store contract: what a store must do, and nothing that it need not know.
 
 mod commit;
 #[cfg(any(test, feature = "conformance"))]
@@ -37,20 +37,19 @@ use crate::{
 };
 use std::{sync::Weak, time::Duration};
 
-/// How long a store remembers at least that a session was ended on purpose (destroyed, or renewed to another id), so
-/// that a request that was in flight then gets an error instead of a new session. What is kept is the digest and the
-/// time.
+/// How long a store remembers at least that a session was ended on purpose (destroyed, or renewed to another id), so that a
+/// request in flight at that time gets an error instead of a new session. The digest and the time are kept.
 pub const ENDED_IS_REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// A place that keeps sessions.
+/// A store for sessions.
 ///
-/// All methods take `&self` and may be called from any task at any time. A method whose work is short and in memory
-/// does it inline and answers [`StoreFuture::ready`]; anything that waits (a network, an fsync) answers a boxed future.
+/// All methods take `&self` and may be called from any task at any time. A method whose work is short and in memory does it
+/// inline and returns [`StoreFuture::ready`]; a method that waits (for a network, for an fsync) returns a boxed future.
 ///
-/// No method has a default: a store that wraps another one and forgets to forward a method would break a promise. Such a
-/// store implements [`Wrapper`], which forwards everything that it does not change.
+/// No method has a default implementation: a store that wraps another one and forgets to forward a method would break a
+/// promise. Such a store implements [`Wrapper`], which forwards everything that it does not change.
 pub trait Store: Send + Sync + 'static {
-    /// Reads a session: whether it lives at `now`, and the fields that were asked for, all of one moment.
+    /// Reads a session: whether it is live at `now`, and the requested fields, all at one moment.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store cannot be read.
@@ -61,29 +60,29 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreFuture<'a, Loaded>;
 
-    /// Applies a commit, or says why not.
+    /// Applies a commit, or returns why it was not applied.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store cannot be read or written, and what
-    /// [`Add::apply`](crate::Add::apply) answers. Nothing was applied then, unless the error says that it
-    /// [may have been](crate::Error::may_be_stored): then it was applied whole or not at all.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store cannot be read or written, and the errors of
+    /// [`Add::apply`](crate::Add::apply). Nothing was applied then, unless the error says that the commit
+    /// [may be stored](crate::Error::may_be_stored): then it was applied as a whole or not at all.
     fn commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome>;
 
-    /// The home of a digest. The core draws the id of a renewal until its digest has the home of the old one, so that a
-    /// sharded store keeps a session in one place for ever and a commit is one atomic step. With n homes that takes n
-    /// draws on average, and makes log2(n) bits of the new id known to those who know the old one: 64 at most.
+    /// The home of a digest. The core draws the id of a renewal until its digest has the home of the old one, so that a sharded
+    /// store keeps a session on the same shard for ever and a commit is one atomic step. With n homes this takes n draws on
+    /// average, and reveals log2(n) bits of the new id to anyone who knows the old one; n is at most 64.
     ///
-    /// A store that is not sharded answers [`Home::ONLY`].
+    /// A store that is not sharded returns [`Home::ONLY`].
     fn home(&self, id: Digest) -> Home;
 
-    /// Sessions that live at `now` and have an index entry of this `field` and value, in any order, at most `limit` of
-    /// them. A limit of 0 counts as 1.
+    /// Returns at most `limit` sessions, in any order, that are live at `now` and have an index entry of this `field` and value.
+    /// A limit of 0 counts as 1.
     ///
-    /// Pages that begin `after` the [next](Page::next) of the one before list each session at least once that lives
-    /// under one id, with the entry, from the first of them to the last.
+    /// Pages that begin `after` the [next](Page::next) of the previous page list a session at least once if it is live under the
+    /// same id, with the entry, from the first page to the last.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store), also for a cursor that this store did not make.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store), also for the cursor of another store.
     fn find<'a>(
         &'a self,
         field: &'a str,
@@ -93,12 +92,12 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreFuture<'a, Page<Found>>;
 
-    /// The digests of sessions that live at `now`, in any order, about `limit` of them: for [`copy`], and to inspect a
-    /// store. Pages are as those of [`find`](Self::find). A session whose record cannot be read may be among them: its
-    /// [`load`](Self::load) is the error.
+    /// Returns about `limit` digests, in any order, of sessions that are live at `now`: for [`copy`], and to inspect a store.
+    /// Pages work like those of [`find`](Self::find). A session whose record cannot be read may be listed: its
+    /// [`load`](Self::load) returns the error.
     ///
     /// # Errors
-    /// As [`find`](Self::find).
+    /// Those of [`find`](Self::find).
     fn page<'a>(
         &'a self,
         after: Option<&'a Cursor>,
@@ -106,50 +105,48 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreFuture<'a, Page<Digest>>;
 
-    /// Looks at up to `limit` sessions and marks of ended ones that may be due, and removes those that are dead at
-    /// `now` or need no longer be remembered. A store that expires by itself has nothing to do.
+    /// Examines up to `limit` sessions and marks of ended sessions that may be due, and removes those that are dead at `now` or
+    /// need no longer be remembered. A store whose entries expire by themselves has nothing to do.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store); what was removed before stays removed.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store). Sessions that were removed before stay removed.
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept>;
 
-    /// Waits for commits in flight, makes everything durable and stops what runs in the background. A store that was
-    /// closed answers every call with an error; closing it again is no error.
+    /// Waits for commits in flight, makes everything durable and stops background work. A closed store answers every call with
+    /// an error; closing it again is not an error.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the last writes cannot be made durable.
     fn close(&self) -> StoreFuture<'_, ()>;
 
-    /// What this store promises beyond the contract.
+    /// The promises of this store beyond the contract.
     fn abilities(&self) -> Abilities;
 
-    /// Calls `watch`, for as long as it exists, with every session that this store removes because it had expired: once
-    /// each, after it was removed (requirement L13). A store whose server removes them need not: see
-    /// [`Abilities::tells_expired`].
+    /// Calls `watch`, for as long as it exists, with every session that this store removes because it has expired: once each,
+    /// after the removal (requirement L13). A store whose server removes them need not: see [`Abilities::tells_expired`].
     fn watch_expired(&self, watch: Weak<Watch>);
 
-    /// Calls `watch`, for as long as it exists, with every digest that was ended on purpose, by whatever process:
-    /// destroyed (under its current id), renewed to another id, or ended by a [`Limit`]. Soon after the end, and at least
-    /// once unless a connection was broken meanwhile (requirement L17). A store that cannot tell of ends made by other
-    /// processes need not: see [`Abilities::tells_ended`].
+    /// Calls `watch`, for as long as it exists, with every digest that any process ended on purpose: destroyed (under its
+    /// current id), renewed to another id, or ended by a [`Limit`]. It does so soon after the end, and at least once unless a
+    /// connection was broken meanwhile (requirement L17). A store that cannot report ends made by other processes need not: see
+    /// [`Abilities::tells_ended`].
     fn watch_ended(&self, watch: Weak<Watch>);
 }
 
-/// What a store promises beyond the contract: [`Store::abilities`].
+/// The promises of a store beyond the contract: see [`Store::abilities`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Abilities {
-    /// Whether a [`Limit`] holds whatever races. Where it does not, as on a Redis Cluster, it holds once commits that
-    /// ran at the same time are over.
+    /// Whether a [`Limit`] holds under concurrency. Otherwise, as on a Redis Cluster, it holds once concurrent commits are done.
     pub exact_limits: bool,
     /// Whether [`Store::watch_expired`] calls back.
     pub tells_expired: bool,
-    /// Whether [`Store::watch_ended`] calls back, also for what other processes end.
+    /// Whether [`Store::watch_ended`] calls back, also for sessions that other processes end.
     pub tells_ended: bool,
 }
 
 impl Abilities {
-    /// Everything: a store that belongs to one process.
+    /// All abilities: those of a store that belongs to one process.
     #[must_use]
     pub const fn all() -> Self {
         Self {
@@ -159,21 +156,21 @@ impl Abilities {
         }
     }
 
-    /// Whether limits hold whatever races.
+    /// Whether limits hold under concurrency.
     #[must_use]
     pub const fn with_exact_limits(mut self, exact: bool) -> Self {
         self.exact_limits = exact;
         self
     }
 
-    /// Whether the store tells of sessions that it removes because they have expired.
+    /// Whether the store reports sessions that it removes because they have expired.
     #[must_use]
     pub const fn with_tells_expired(mut self, tells: bool) -> Self {
         self.tells_expired = tells;
         self
     }
 
-    /// Whether the store tells of ends.
+    /// Whether the store reports sessions that were ended.
     #[must_use]
     pub const fn with_tells_ended(mut self, tells: bool) -> Self {
         self.tells_ended = tells;

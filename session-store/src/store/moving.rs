@@ -23,24 +23,24 @@ const PAGE: usize = 256;
 /// How long the session lives that shows whether the stores are two, if it cannot be removed.
 const PROBE_LIVES: Duration = Duration::from_secs(60);
 
-/// Moves sessions from one store to another while an application uses them: nobody is signed out, and nothing that a
-/// request changes is lost.
+/// Moves sessions from one store to another while an application uses them: nobody is signed out, and no change of a
+/// request is lost.
 ///
 /// A session is moved when it is first used, and [`move_all`](Self::move_all) moves the others. From then on it is in the
-/// new store alone. Deploy the application with a `Moving` in the place of its store, let `move_all` finish, then deploy it
-/// with the new store.
+/// new store only. Deploy the application with a `Moving` instead of its store, wait until `move_all` has finished, then
+/// deploy it with the new store.
 ///
-/// Every process that uses the old store has to have this in its place: one that still changes sessions in the old store
-/// changes what may have been moved. An embedded store has one process anyway.
+/// Every process that uses the old store must use this instead: a process that still changes sessions in the old store may
+/// change sessions that were already moved. An embedded store has one process anyway.
 ///
-/// A store cannot be moved to itself: before the first session is moved, a session of no content is made in the new store
-/// and looked for in the old one, and if it is there, every call that would move something is an error.
+/// A store cannot be moved to itself. Before the first session is moved, an empty session is created in the new store and
+/// looked up in the old one; if it is found there, every call that would move a session fails.
 ///
-/// While it lasts:
+/// While sessions are being moved:
 /// - A load or a commit of a session that is in neither store asks both.
-/// - A request with the former id of a session that was renewed within its grace before the move began can read, and gets
-///   an error if it changes something. With no grace, the default, there is no such request.
-/// - Sessions that are found by index, and those that a limit counts, are moved first.
+/// - If a session was renewed within its grace before the move began, a request with the former id can read, but gets an
+///   error if it changes something. With no grace, the default, there is no such request.
+/// - Sessions that are found by index, and sessions that a limit counts, are moved first.
 ///
 /// ```
 /// # use level_session_store::{Clock, MemoryStore, Moving, schema::Schema};
@@ -65,7 +65,7 @@ struct Both {
     are_two: OnceCell<()>,
 }
 
-/// What has become of a session of the old store.
+/// The state of a session of the old store.
 enum Moved {
     /// It is in the new one.
     ToNew,
@@ -74,7 +74,15 @@ enum Moved {
 }
 
 impl Moving {
-    /// From a store to another one.
+    /// Moves sessions from one store to another: see [`Moving`].
+    ///
+    /// ```
+    /// use level_session_store::{MemoryStore, Moving};
+    ///
+    /// let (from, to) = (MemoryStore::new(), MemoryStore::new()); // any two stores
+    /// let store = Moving::new(from, to);
+    /// # let _ = store;
+    /// ```
     pub fn new(from: impl Store, to: impl Store) -> Self {
         Self(Arc::new(Both {
             from: Arc::new(from),
@@ -84,8 +92,18 @@ impl Moving {
         }))
     }
 
-    /// The schemas of the structs that declare indexed fields, as for [`copy`](super::copy): without them, moved sessions
-    /// are not found by index until they are written.
+    /// The schemas of the structs that declare indexed fields, as for [`copy`](super::copy). Without them, moved sessions are
+    /// not found by index until they are written.
+    ///
+    /// ```
+    /// use level_session_store::{MemoryStore, Moving, schema::Schema};
+    ///
+    /// # let (from, to) = (MemoryStore::new(), MemoryStore::new());
+    /// # let shop: Vec<&'static Schema> = Vec::new();
+    /// // in an application: `&[Shop::SCHEMA]`
+    /// let store = Moving::new(from, to).with_schemas(&shop);
+    /// # let _ = store;
+    /// ```
     #[must_use]
     pub fn with_schemas(self, schemas: &[&'static Schema]) -> Self {
         let mut both = Arc::unwrap_or_clone(self.0);
@@ -93,12 +111,21 @@ impl Moving {
         Self(Arc::new(both))
     }
 
-    /// Moves all sessions, and tells `progress` from time to time how many it has moved. Gives their number. Sessions that
-    /// end or expire meanwhile are not counted.
+    /// Moves all sessions, reports the number moved so far to `progress` from time to time, and returns the total. Sessions
+    /// that end or expire meanwhile are not counted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session_store::Result<()> {
+    /// use level_session_store::{Clock, MemoryStore, Moving};
+    ///
+    /// # let (from, to) = (MemoryStore::new(), MemoryStore::new());
+    /// let store = Moving::new(from, to);
+    /// store.move_all(&Clock::system(), |moved| println!("{moved} sessions")).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store) of either store; what was moved stays moved, and the call can be
-    /// repeated.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) of either store. Sessions that were moved stay moved; call it again.
     pub async fn move_all(&self, clock: &Clock, mut progress: impl FnMut(usize)) -> Result<usize> {
         let mut moved = 0;
         let mut after = None;
@@ -136,8 +163,9 @@ impl Both {
     /// An error if both are one: what is moved would end itself.
     async fn look(&self, now: Timestamp) -> Result<()> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|cause| Error::store("the operating system has no random bytes", cause))?;
+        getrandom::fill(&mut bytes).map_err(|cause| {
+            Error::store("the operating system's random generator failed", cause)
+        })?;
         let id = Digest::from_bytes(bytes);
         let lease = Timeouts::new(PROBE_LIVES).lease(now, now);
         let probe = Commit::new(id, now, Step::create(now, lease));

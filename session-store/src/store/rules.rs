@@ -1,4 +1,4 @@
-//! What a commit does to one session, as pure functions: for stores that read, decide and write in one place.
+//! The effect of a commit on one session, as pure functions: for stores that read, decide and write in one place.
 
 use super::{Commit, Lease, Limit, Meta, Op, Step, Timeouts, Use, WhenFull, Write};
 use crate::{
@@ -241,7 +241,7 @@ pub fn remembered_until(at: Timestamp) -> Timestamp {
 pub fn closed() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the store is closed: this call came after `close`",
+        "the store is closed: it was called after `close`",
     )
 }
 
@@ -251,7 +251,7 @@ pub fn closed() -> Error {
 pub fn unknown(what: &str) -> Error {
     Error::new(
         ErrorKind::Store,
-        format!("the store does not know this {what}: use a newer version of it"),
+        format!("the store does not support this {what}: upgrade the store"),
     )
 }
 
@@ -260,6 +260,6 @@ pub fn unknown(what: &str) -> Error {
 pub fn foreign_cursor() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the cursor was not made by this store: begin the listing anew",
+        "the cursor belongs to another store: start the listing again",
     )
 }

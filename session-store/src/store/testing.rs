@@ -37,7 +37,7 @@ pub struct FaultyStore<S> {
     faults: Faults,
 }
 
-/// What a [`FaultyStore`] does wrong, and what it was asked. Clones are the same.
+/// The faults of a [`FaultyStore`], and a record of its calls. Clones share both.
 #[derive(Clone)]
 pub struct Faults {
     state: Arc<Mutex<Switches>>,
@@ -143,7 +143,7 @@ fn failure<'a, T: Send + 'a>(what: &'static str) -> StoreFuture<'a, T> {
 }
 
 fn injected(what: &'static str) -> Error {
-    Error::store(what, "a fault that a test asked for")
+    Error::store(what, "a fault injected by a test")
 }
 
 impl<S: Store> Wrapper for FaultyStore<S> {

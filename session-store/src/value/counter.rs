@@ -20,17 +20,17 @@ pub struct CounterRange {
 /// An addition to a counter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Add {
-    /// What is added.
+    /// The number to add.
     pub delta: i128,
-    /// What the sum must stay in.
+    /// The range of the sum.
     pub range: CounterRange,
-    /// What is added to where nothing is stored, or its TTL has passed.
+    /// The number to start from if nothing is stored, or its TTL has passed.
     pub base: i128,
     /// When a counter that starts with this addition ends.
     pub expires: Option<Timestamp>,
 }
 
-/// Shows no amount: it is what the field holds, or the difference (requirement S08).
+/// Shows no number: it is a field's value, or a difference (requirement S08).
 impl fmt::Debug for Add {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Add")

@@ -70,7 +70,7 @@ pub fn open(stored: &[u8]) -> Result<Stored<'_>, ValueError> {
 fn unknown_format() -> ValueError {
     ValueError::new(
         ErrorKind::Decode,
-        "cannot be read: its stored bytes are in a format that this version of level-session does not know",
+        "cannot be read: its stored bytes are in a format that this version of level-session does not support",
     )
 }
 

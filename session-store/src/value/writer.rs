@@ -1,4 +1,4 @@
-//! What has been written of a value, for the serializer.
+//! The part of a value that has been written, for the serializer.
 
 use super::{
     Buffer, MAX_DEPTH, MAX_VALUE_BYTES,

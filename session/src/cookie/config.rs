@@ -1,4 +1,4 @@
-//! What the cookie looks like.
+//! The configuration of the cookie.
 
 use super::rules;
 use crate::store::ConfigError;
@@ -7,17 +7,18 @@ use std::borrow::Cow;
 const DEFAULT_NAME: &str = "__Host-s";
 const DEVELOPMENT_NAME: &str = "s";
 
-/// The name and attributes of the session cookie, checked: a configuration that exists is one that browsers accept.
+/// The name and attributes of the session cookie. They are checked when it is built: cookie settings that browsers would
+/// ignore are errors.
 ///
 /// The default is the strictest that works for every site (ASVS 3.3.1 to 3.3.4): `__Host-s`, `Secure`, `HttpOnly`,
-/// `Path=/`, `SameSite=Lax`, no `Domain`, kept by the browser for as long as the session lives unused. Nobody but
-/// this host over HTTPS can set a cookie of such a name, so no neighbouring subdomain can plant one.
+/// `Path=/`, `SameSite=Lax`, no `Domain`, kept by the browser for as long as the session lives unused. Only this host can
+/// set a cookie with such a name, over HTTPS; a neighbouring subdomain cannot plant one.
 ///
 /// A request may bring several cookies of the name, planted by a neighbouring subdomain or left over under another path.
-/// The first whose signature verifies is used, in the order in which the browser sent them, so that a bad twin signs
-/// nobody out. At most 200 cookies in the form of ours are verified in one request; a browser keeps fewer for a site.
+/// The first one with a valid signature is used, in the order in which the browser sent them, so an invalid duplicate
+/// signs nobody out. At most 200 candidate cookies are verified per request; a browser keeps fewer for a site.
 ///
-/// For `http://localhost` there is [`CookieConfig::for_development`]; for anything else, [`CookieConfig::builder`].
+/// For `http://localhost` use [`CookieConfig::for_development`]; for anything else, [`CookieConfig::builder`].
 ///
 /// ```
 /// use level_session::{CookieConfig, SameSite};
@@ -44,16 +45,16 @@ pub struct CookieConfig {
     pub(super) signature_name: Option<Cow<'static, str>>,
 }
 
-/// With which requests from other sites a browser sends the cookie. It is always written out, since browsers differ
-/// in what they take for the default (ASVS 3.3.2).
+/// Which requests from other sites carry the cookie. It is always written out, because browsers differ in their default
+/// (ASVS 3.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum SameSite {
-    /// With none: a visitor who follows a link from elsewhere arrives signed out.
+    /// None: a visitor who follows a link from another site arrives signed out.
     Strict,
-    /// With those that follow a link, and no form, script or frame of another site: the default.
+    /// Those that follow a link, but no form, script or frame of another site: the default.
     #[default]
     Lax,
-    /// With all of them. It needs `Secure`, and the application needs a protection against forged requests (CSRF).
+    /// All of them. It needs `Secure`, and the application needs protection against cross-site request forgery.
     None,
 }
 
@@ -74,7 +75,14 @@ impl Default for CookieConfig {
 }
 
 impl CookieConfig {
-    /// Starts from the default.
+    /// Starts with the defaults.
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().name("__Host-shop").build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn builder() -> CookieConfigBuilder {
         CookieConfigBuilder {
             config: Self::default(),
@@ -82,13 +90,21 @@ impl CookieConfig {
         }
     }
 
-    /// For work on one's own machine over `http://localhost`: the name `s`, and no `Secure`.
+    /// For development on `http://localhost`: the name `s`, without `Secure`.
     ///
-    /// Chromium and Firefox accept a `Secure` cookie from `http://localhost`; Safari and plain HTTP clients do not,
-    /// so that a sign-in seems to do nothing. The name has no prefix because `__Host-` stands for `Secure`.
+    /// Chromium and Firefox accept a `Secure` cookie from `http://localhost`; Safari and plain HTTP clients do not, so that a
+    /// sign-in seems to have no effect. The name has no prefix because `__Host-` requires `Secure`.
     ///
-    /// **Not for a server that others reach**: without `Secure` the cookie travels in the clear, and anyone on the
-    /// way can take over the session.
+    /// **Do not use it on a server that others can reach**: without `Secure` the cookie is sent in plain text, and anyone on
+    /// the network path can take over the session.
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::for_development();
+    /// assert_eq!(config.name(), "s");
+    /// assert!(!config.is_secure());
+    /// ```
     #[must_use]
     pub fn for_development() -> Self {
         Self {
@@ -99,61 +115,99 @@ impl CookieConfig {
     }
 
     /// The cookie's name.
+    ///
+    /// ```
+    /// assert_eq!(level_session::CookieConfig::default().name(), "__Host-s");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The path below which it is sent.
+    /// The path below which the browser sends the cookie.
+    ///
+    /// ```
+    /// assert_eq!(level_session::CookieConfig::default().path(), "/");
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The domain whose every host gets it; `None` for the host that set it and no other.
+    /// The domain that receives the cookie with all its subdomains; `None` if only the host that set it does.
+    ///
+    /// ```
+    /// assert_eq!(level_session::CookieConfig::default().domain(), None);
+    /// ```
     #[must_use]
     pub fn domain(&self) -> Option<&str> {
         self.domain.as_deref()
     }
 
-    /// With which requests from other sites it is sent.
+    /// Which requests from other sites carry the cookie.
+    ///
+    /// ```
+    /// use level_session::{CookieConfig, SameSite};
+    ///
+    /// assert_eq!(CookieConfig::default().same_site(), SameSite::Lax);
+    /// ```
     #[must_use]
     pub fn same_site(&self) -> SameSite {
         self.same_site
     }
 
-    /// Whether it is sent over HTTPS alone.
+    /// Whether the cookie is sent over HTTPS only.
+    ///
+    /// ```
+    /// assert!(level_session::CookieConfig::default().is_secure());
+    /// ```
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// Whether scripts in the page cannot read it.
+    /// Whether the cookie is hidden from scripts in the page.
+    ///
+    /// ```
+    /// assert!(level_session::CookieConfig::default().is_http_only());
+    /// ```
     #[must_use]
     pub fn is_http_only(&self) -> bool {
         self.http_only
     }
 
-    /// Whether a browser keeps one for each top-level site that embeds this one.
+    /// Whether a browser keeps a separate cookie for each top-level site that embeds this one.
+    ///
+    /// ```
+    /// assert!(!level_session::CookieConfig::default().is_partitioned());
+    /// ```
     #[must_use]
     pub fn is_partitioned(&self) -> bool {
         self.partitioned
     }
 
-    /// Whether it outlives the browser.
+    /// Whether the cookie outlives the browser.
+    ///
+    /// ```
+    /// assert!(level_session::CookieConfig::default().is_persistent());
+    /// ```
     #[must_use]
     pub fn is_persistent(&self) -> bool {
         self.persistent
     }
 
     /// The name of the second cookie, which holds the signature: see [`CookieConfigBuilder::keygrip`].
+    ///
+    /// ```
+    /// assert_eq!(level_session::CookieConfig::default().signature_name(), None);
+    /// ```
     #[must_use]
     pub fn signature_name(&self) -> Option<&str> {
         self.signature_name.as_deref()
     }
 }
 
-/// Builds a [`CookieConfig`], starting from its default.
+/// Builds a [`CookieConfig`], starting with the defaults.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CookieConfigBuilder {
@@ -162,70 +216,130 @@ pub struct CookieConfigBuilder {
 }
 
 impl CookieConfigBuilder {
-    /// The name: a token of visible ASCII (RFC 9110, section 5.6.2). A prefix is a promise that browsers hold one to:
-    /// `__Secure-` asks for `Secure`; `__Host-` for `Secure`, the path `/` and no domain; `__Http-` and `__Host-Http-`
-    /// for `HttpOnly` besides.
+    /// The name: a token of visible ASCII characters (RFC 9110, section 5.6.2). Browsers enforce what a prefix promises:
+    /// `__Secure-` requires `Secure`; `__Host-` requires `Secure`, the path `/` and no domain; `__Http-` and `__Host-Http-`
+    /// require `HttpOnly` in addition.
     ///
-    /// A change of the name signs everyone out, also with the same keys: the signature covers the name.
+    /// Changing the name signs everyone out, even with the same keys: the signature covers the name.
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().name("__Host-shop").build()?;
+    /// assert!(CookieConfig::builder().name("my shop").build().is_err()); // a space
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.config.name = name.into();
         self
     }
 
-    /// The path below which the cookie is sent. It does not keep other paths of the host from reading it (RFC
-    /// 6265bis, section 8.5): it is no protection.
+    /// The path below which the browser sends the cookie. It is not a protection: pages under other paths of the host can read
+    /// the cookie (RFC 6265bis, section 8.5).
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().name("__Secure-shop").path("/shop").build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
         self.config.path = path.into();
         self
     }
 
-    /// Sends the cookie to this domain and every host below it, and lets every one of them set it: a page on any
-    /// subdomain can then plant cookies. It needs a name without `__Host-`.
+    /// Sends the cookie to this domain and all its subdomains, each of which can then also set it: a page on any subdomain can
+    /// plant cookies. It needs a name without the prefix `__Host-`.
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().name("__Secure-shop").domain("example.org").build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
         self.config.domain = Some(domain.into());
         self
     }
 
-    /// With which requests from other sites the cookie is sent.
+    /// Which requests from other sites carry the cookie.
+    ///
+    /// ```
+    /// use level_session::{CookieConfig, SameSite};
+    ///
+    /// let config = CookieConfig::builder().same_site(SameSite::Strict).build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.config.same_site = same_site;
         self
     }
 
-    /// Whether the cookie is sent over HTTPS alone. `false` lets it travel in the clear: see
+    /// Whether the cookie is sent over HTTPS only. With `false` it is sent in plain text: see
     /// [`CookieConfig::for_development`].
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().name("s").secure(false).build()?;
+    /// assert!(CookieConfig::builder().secure(false).build().is_err()); // the default name needs it
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn secure(mut self, secure: bool) -> Self {
         self.config.secure = secure;
         self
     }
 
-    /// Whether the cookie is hidden from scripts. `false` lets any script in the page, also an injected one, take the
-    /// session away (ASVS 3.3.4).
+    /// Whether the cookie is hidden from scripts. With `false` any script in the page, including an injected one, can steal
+    /// the session (ASVS 3.3.4).
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().http_only(false).build()?;
+    /// assert!(!config.is_http_only());
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn http_only(mut self, http_only: bool) -> Self {
         self.config.http_only = http_only;
         self
     }
 
-    /// Whether a browser keeps one cookie for each top-level site that embeds this one (CHIPS), for sites that live
-    /// in frames of others. It needs `Secure`, and mostly [`SameSite::None`].
+    /// Whether a browser keeps a separate cookie for each top-level site that embeds this one (CHIPS), for pages in frames of
+    /// other sites. It needs `Secure`, and usually [`SameSite::None`].
+    ///
+    /// ```
+    /// use level_session::{CookieConfig, SameSite};
+    ///
+    /// let config = CookieConfig::builder().same_site(SameSite::None).partitioned(true).build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.config.partitioned = partitioned;
         self
     }
 
-    /// Lets the browser forget the cookie when it is closed. The server's expiry is the same as ever, and some
-    /// browsers bring such cookies back when they restore their tabs.
+    /// Lets the browser forget the cookie when it is closed. The server's timeouts are unaffected, and some browsers restore
+    /// such cookies together with their tabs.
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// let config = CookieConfig::builder().browser_session().build()?;
+    /// assert!(!config.is_persistent());
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn browser_session(mut self) -> Self {
         self.config.persistent = false;
         self
     }
 
-    /// Reads and writes the pair of cookies that the Node package `cookies` does with `keygrip` and SHA-256, instead
-    /// of one signed value: the id in `name`, the signature of `name=id` in `name.sig`. So a Node process with the
-    /// same keys (`new Keygrip(keys, "sha256")`) can verify our cookie, and we can verify its.
+    /// Reads and writes the pair of cookies of the Node package `cookies` with `keygrip` and SHA-256, instead of one signed
+    /// value: the id in `name`, the signature of `name=id` in `name.sig`. A Node process with the same keys
+    /// (`new Keygrip(keys, "sha256")`) can verify our cookies, and we can verify its cookies.
     ///
-    /// Only ids in the form of ours are accepted, 32 characters of base64url. At most 16 cookies of each of the two
-    /// names are looked at, every id with every signature. A signature that fits none is removed, as `cookies` does.
+    /// Only ids in our format are accepted, 32 characters of base64url. At most 16 cookies of each of the two names are
+    /// considered, every id with every signature. A signature that matches none is removed, as `cookies` does.
     ///
     /// ```
     /// use level_session::CookieConfig;
@@ -239,11 +353,19 @@ impl CookieConfigBuilder {
         self
     }
 
-    /// Checks the whole.
+    /// Checks the settings.
+    ///
+    /// ```
+    /// use level_session::CookieConfig;
+    ///
+    /// assert!(CookieConfig::builder().build().is_ok());
+    /// let refused = CookieConfig::builder().domain("example.org").build().unwrap_err();
+    /// println!("{refused}"); // which setting, the rule, and what to do
+    /// ```
     ///
     /// # Errors
-    /// If browsers would ignore such a cookie or part of it, or if a part could smuggle in an attribute or a header.
-    /// The error names the part, the rule, and what to do.
+    /// A browser would ignore the cookie or a part of it, or a part could inject an attribute or a header. The error names the
+    /// setting, the rule, and what to do.
     pub fn build(self) -> Result<CookieConfig, ConfigError> {
         let Self {
             mut config,

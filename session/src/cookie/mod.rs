@@ -21,10 +21,10 @@ use signer::{Signed, Signer};
 use std::time::Duration;
 use write::Attributes;
 
-/// What the cookies of a request come to.
+/// The result of reading a request's cookies.
 pub(crate) enum Presented {
     Nothing,
-    /// A signature that fits nothing, in Keygrip's form: it is to be removed, as Node's `cookies` does.
+    /// A signature that matches nothing, in Keygrip's form: it must be removed, as Node's `cookies` does.
     BadSignature,
     Id(Verified),
 }
@@ -93,7 +93,7 @@ impl SessionCookie {
         }
     }
 
-    /// Takes the signature alone away from the visitor, in Keygrip's form.
+    /// Removes the visitor's signature cookie alone, in Keygrip's form.
     pub(crate) fn remove_signature(&self, response: &mut HeaderMap) {
         if let Some(name) = self.config.signature_name() {
             put(response, name, write::remove(&self.config, name));
@@ -117,7 +117,7 @@ impl SessionCookie {
         }
     }
 
-    /// Takes the cookie away from the visitor.
+    /// Removes the visitor's cookie.
     pub(crate) fn remove(&self, response: &mut HeaderMap) {
         let names = [Some(self.config.name()), self.config.signature_name()];
         for name in names.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What a cookie has to be for browsers to accept it, rule by rule. Each refuses with the reason and the way out.
+//! The rules by which browsers accept a cookie. Each check refuses with the reason and a remedy.
 
 use super::{
     config::{CookieConfig, SameSite},
@@ -23,17 +23,18 @@ pub(super) fn name(config: &CookieConfig) -> Checked {
     if config.name.is_empty() {
         return refuse(
             SETTING,
-            "it is empty: give it one, such as the default `__Host-s`",
+            "is empty: use a name such as the default, `__Host-s`",
             GRAMMAR,
         );
     }
     if let Some(odd) = config.name.chars().find(|c| !is_token(*c)) {
-        let problem = format!("{odd:?} cannot stand in it: use letters, digits, `-` and `_`");
+        let problem =
+            format!("contains the invalid character {odd:?}: use letters, digits, `-` and `_`");
         return refuse(SETTING, problem, GRAMMAR);
     }
     if config.name.len() + SIGNED_CHARS > MAX_PAIR {
         let problem = format!(
-            "it has {} bytes, and name and value together may have {MAX_PAIR}: use at most {}",
+            "has {} bytes, but name and value together are limited to {MAX_PAIR}: use at most {}",
             config.name.len(),
             MAX_PAIR - SIGNED_CHARS
         );
@@ -50,19 +51,19 @@ pub(super) fn path(config: &CookieConfig) -> Checked {
     if !config.path.starts_with('/') {
         return refuse(
             SETTING,
-            "it does not begin with `/`: use `/`, or a path from the root",
+            "does not begin with `/`: use `/`, or a path from the root",
             RULE,
         );
     }
     let fits = |c: char| c.is_ascii_graphic() && !matches!(c, ';' | ',' | '?' | '#');
     if let Some(odd) = config.path.chars().find(|c| !fits(*c)) {
         let problem =
-            format!("{odd:?} cannot stand in it: write it percent-encoded, as it stands in a URL");
+            format!("contains the invalid character {odd:?}: percent-encode it, as in a URL");
         return refuse(SETTING, problem, RULE);
     }
     if config.path.len() > MAX_ATTRIBUTE {
         let problem = format!(
-            "it has {} bytes, and browsers ignore one of more than {MAX_ATTRIBUTE}: use a shorter one",
+            "has {} bytes, but browsers ignore a path of more than {MAX_ATTRIBUTE}: use a shorter one",
             config.path.len()
         );
         return refuse(SETTING, problem, "RFC 6265bis, section 5.6");
@@ -81,31 +82,34 @@ pub(super) fn domain(config: &CookieConfig) -> Checked {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     if let Some(odd) = domain.chars().find(|c| !fits(*c)) {
         let problem = format!(
-            "{odd:?} cannot stand in it: write the host name alone, without scheme and port, and one that is not \
-             ASCII in its `xn--` form"
+            "contains the invalid character {odd:?}: use the host name alone, without scheme and port, and the `xn--` form of a name that is not ASCII"
         );
         return refuse(SETTING, problem, RULE);
     }
     if domain.starts_with('.') {
-        return refuse(SETTING, "the leading dot means nothing: leave it out", RULE);
+        return refuse(
+            SETTING,
+            "begins with a dot, which has no effect: remove it",
+            RULE,
+        );
     }
     let label = |l: &str| (1..=63).contains(&l.len()) && !l.starts_with('-') && !l.ends_with('-');
     if domain.len() > 253 || !domain.split('.').all(label) {
         return refuse(
             SETTING,
-            "it is no host name: write one such as `example.org`",
+            "is not a host name: use one such as `example.org`",
             RULE,
         );
     }
     match domain.rsplit_once('.') {
         None => refuse(
             SETTING,
-            "browsers accept no domain of a single label: leave it out, and the cookie belongs to the host",
+            "has a single label, which browsers do not accept: omit the domain, and only this host gets the cookie",
             "RFC 6265bis, section 5.7",
         ),
         Some((_, last)) if last.bytes().all(|b| b.is_ascii_digit()) => refuse(
             SETTING,
-            "an address has no subdomains: leave it out, and the cookie belongs to the host",
+            "is an IP address, which has no subdomains: omit the domain, and only this host gets the cookie",
             "RFC 6265bis, section 5.1.3",
         ),
         Some(_) => Ok(()),
@@ -127,7 +131,7 @@ pub(super) fn prefix(config: &CookieConfig) -> Checked {
     if !config.secure && (host || http || begins_with("__Secure-")) {
         return refuse(
             "cookie Secure",
-            "the prefix of the cookie's name asks for it: leave it on, or choose a name without the prefix \
+            "is required by the prefix of the cookie's name: leave it on, or choose a name without the prefix \
              (`CookieConfig::for_development()` does, for http://localhost)",
             RULE,
         );
@@ -135,21 +139,21 @@ pub(super) fn prefix(config: &CookieConfig) -> Checked {
     if host && config.path != "/" {
         return refuse(
             "cookie path",
-            "the prefix `__Host-` of the cookie's name asks for `/`: use it, or the prefix `__Secure-`",
+            "must be `/` with the name prefix `__Host-`: use `/`, or the prefix `__Secure-`",
             RULE,
         );
     }
     if host && config.domain.is_some() {
         return refuse(
             "cookie domain",
-            "the prefix `__Host-` of the cookie's name allows none: leave it out, or use the prefix `__Secure-`",
+            "is not allowed with the name prefix `__Host-`: omit the domain, or use the prefix `__Secure-`",
             RULE,
         );
     }
     if http && !config.http_only {
         return refuse(
             "cookie HttpOnly",
-            "the prefix of the cookie's name asks for it: leave it on, or use the prefix `__Host-` or `__Secure-`",
+            "is required by the prefix of the cookie's name: leave it on, or use the prefix `__Host-` or `__Secure-`",
             HTTP_RULE,
         );
     }
@@ -161,7 +165,7 @@ pub(super) fn same_site(config: &CookieConfig) -> Checked {
     if config.same_site == SameSite::None && !config.secure {
         return refuse(
             "cookie SameSite",
-            "browsers drop a cookie with `SameSite=None` without `Secure`: use `SameSite::Lax`, or serve HTTPS and \
+            "`None` without `Secure` makes browsers drop the cookie: use `SameSite::Lax`, or serve HTTPS and \
              leave `Secure` on",
             "RFC 6265bis, section 5.7; ASVS 3.3.2",
         );
@@ -174,7 +178,7 @@ pub(super) fn partitioned(config: &CookieConfig) -> Checked {
     if config.partitioned && !config.secure {
         return refuse(
             "cookie Partitioned",
-            "browsers drop a cookie with `Partitioned` without `Secure`: leave `Secure` on, or `Partitioned` off",
+            "without `Secure` it makes browsers drop the cookie: leave `Secure` on, or `Partitioned` off",
             "draft-cutler-httpbis-partitioned-cookies, section 2.1",
         );
     }

@@ -10,12 +10,12 @@ use std::{
 use zeroize::Zeroizing;
 
 impl Keyring {
-    /// Reads the keys from a file, written as in [`Keyring::from_env`]; if there is no such file, makes a key and
-    /// the file, readable by its owner alone.
+    /// Reads the keys from a file, in the format of [`Keyring::from_env`]. If the file does not exist, it is created with a
+    /// new key; on Unix with mode 0600, readable by its owner alone. On other systems it gets the permissions of its
+    /// directory.
     ///
-    /// It is for examples, trials and services of one machine: it makes a first start work without any setting, and
-    /// the visitors stay signed in after the next. Several processes may start at once: all of them get the key of
-    /// the one that was first.
+    /// Use it for examples, trials and services on a single machine: the first start needs no configuration, and visitors
+    /// stay signed in across restarts. Several processes may start at the same time: all of them get the key of the first.
     ///
     /// ```no_run
     /// let keyring = level_session::Keyring::from_file_or_generate("session.key")?;
@@ -23,7 +23,7 @@ impl Keyring {
     /// ```
     ///
     /// # Errors
-    /// If the file can be neither read nor made, or for what [`Keyring::new`] refuses. The error names the file.
+    /// The file can be neither read nor created, or [`Keyring::new`] refuses the keys. The error names the file.
     pub fn from_file_or_generate(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         Self::from_file(path.as_ref(), |draft, path| fs::hard_link(draft, path))
     }
@@ -43,20 +43,20 @@ impl Keyring {
             read => read,
         };
         let text = text.map_err(refuse(
-            "it cannot be read: let the user that runs this program read it, or remove it to get a new key",
+            "cannot be read: give the user that runs this program access, or remove the file to get a new key",
         ))?;
         Self::from_text(&Zeroizing::new(text), &setting)
     }
 }
 
-/// Gives a file a second name, and fails if that name is taken.
+/// Gives a file a second name; fails if that name exists.
 type Link = fn(&Path, &Path) -> io::Result<()>;
 
-/// What failed, and what can be done about it.
+/// What failed, with advice.
 type Failed = (&'static str, io::Error);
 
 /// Makes the file with a new key in it, unless another process does so first. The file is written under a name of its
-/// own and appears under `path` whole, since nobody may read half a key.
+/// own and appears under `path` as a whole, so that no process reads half a key.
 fn create(path: &Path, link: Link) -> Result<(), Failed> {
     let write = || {
         let key = Zeroizing::new(Keyring::generate_key().map_err(io::Error::other)?);
@@ -66,7 +66,7 @@ fn create(path: &Path, link: Link) -> Result<(), Failed> {
     };
     let draft = write().map_err(|cause| {
         (
-            "it cannot be made: name a file in a directory that exists and can be written to",
+            "cannot be created: choose a file in a directory that exists and is writable",
             cause,
         )
     })?;
@@ -95,8 +95,8 @@ fn rename(draft: &Draft, path: &Path) -> Result<(), Failed> {
     });
     let _lock = lock.map_err(|cause| {
         (
-            "it cannot be made here, since the file system has neither hard links nor locks: make it with \
-             `openssl rand -base64 48` before the program starts, or name a file on another file system",
+            "cannot be created here, because the file system has neither hard links nor locks: create it with \
+             `openssl rand -base64 48` before the program starts, or choose a file on another file system",
             cause,
         )
     })?;
@@ -106,7 +106,7 @@ fn rename(draft: &Draft, path: &Path) -> Result<(), Failed> {
     });
     there.map_err(|cause| {
         (
-            "it cannot be made: a new file in its directory cannot be renamed",
+            "cannot be created: a new file in its directory cannot be renamed",
             cause,
         )
     })?;
@@ -159,7 +159,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Nothing depends on it: a draft that stays is a key that nobody uses, readable by its owner alone.
+        // Nothing depends on it: a draft that stays is an unused key, readable by its owner alone.
         let _ = fs::remove_file(&self.path);
     }
 }

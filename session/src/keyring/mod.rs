@@ -17,13 +17,13 @@ pub(crate) const TAG_BYTES: usize = 32;
 /// Bytes that SHA-256 takes in at once.
 pub(crate) const BLOCK_BYTES: usize = 64;
 
-/// The keys that sign the session cookie: the first signs, every one verifies.
+/// The keys that sign the session cookie: the first key signs, every key verifies.
 ///
-/// To rotate, put a new key in front and keep the old one behind it until the cookies that it signed have expired: a
-/// cookie signed by an older key is accepted and sent again, signed by the first.
+/// To rotate keys, put a new key first and keep the old one after it until the cookies that it signed have expired. A
+/// cookie signed by an older key is accepted and sent again, signed by the first key.
 ///
-/// The keys are prepared once and overwritten in memory when the last clone is dropped. Nothing prints them. Cloning
-/// is cheap: clones share the keys.
+/// The keys are prepared once, and zeroed when the last clone is dropped. They are never printed. Cloning is cheap:
+/// clones share the keys.
 ///
 /// ```
 /// use level_session::Keyring;
@@ -46,18 +46,31 @@ pub struct Keyring {
 impl Keyring {
     /// Takes the keys, newest first: at least one, each of at least 32 random bytes.
     ///
+    /// ```
+    /// use level_session::Keyring;
+    ///
+    /// let (new, old) = ([8; 32], [7; 32]);
+    /// let keyring = Keyring::new([new, old])?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
+    ///
     /// # Errors
-    /// If there is no key, one is shorter than 32 bytes, or two are the same. The error names a key by its position.
+    /// There is no key, a key is shorter than 32 bytes, or two keys are equal. The error names a key by its position.
     pub fn new<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>) -> Result<Self, ConfigError> {
         let keys: Vec<K> = keys.into_iter().collect();
         Self::prepare(&keys, "session keys")
     }
 
-    /// One new key from the operating system's generator, gone when the process ends: for tests and trials, since
-    /// every visitor is signed out by a restart and no second process accepts the cookies.
+    /// Generates one key that is lost when the process ends: for tests and trials. A restart signs every visitor out, and no
+    /// other process accepts the cookies.
+    ///
+    /// ```
+    /// let keyring = level_session::Keyring::generate()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     ///
     /// # Errors
-    /// If the system's generator fails.
+    /// The operating system's random generator failed.
     pub fn generate() -> Result<Self, ConfigError> {
         Self::new([random_key()?])
     }
@@ -68,7 +81,7 @@ impl Keyring {
         let refuse = |problem: String| Err(ConfigError::new(setting.to_owned(), problem));
         if count == 0 {
             return refuse(format!(
-                "there is no key: give at least one of {MIN_KEY_BYTES} random bytes, such as \
+                "contains no key: provide at least one of {MIN_KEY_BYTES} random bytes, such as \
                  `Keyring::generate_key()` makes"
             ));
         }
@@ -76,7 +89,7 @@ impl Keyring {
             let nth = i + 1;
             if key.len() < MIN_KEY_BYTES {
                 return refuse(format!(
-                    "key {nth} of {count} has {} bytes, at least {MIN_KEY_BYTES} random ones are needed: make one \
+                    "key {nth} of {count} has {} bytes, but at least {MIN_KEY_BYTES} random bytes are required: make one \
                      with `Keyring::generate_key()` or `openssl rand -base64 {MIN_KEY_BYTES}`",
                     key.len()
                 ))

@@ -62,10 +62,10 @@ fn the_signature_is_hmac_sha_256() {
 #[test]
 fn keys_that_protect_nothing_are_refused_by_position() {
     let none: [&[u8]; 0] = [];
-    assert!(refused(Keyring::new(none)).contains("there is no key"));
+    assert!(refused(Keyring::new(none)).contains("contains no key"));
     let short = refused(Keyring::new([&A[..], &B[..31]]));
     assert!(
-        short.contains("key 2 of 2 has 31 bytes, at least 32"),
+        short.contains("key 2 of 2 has 31 bytes, but at least 32"),
         "{short}"
     );
     let twins = refused(Keyring::new([A, B, A]));
@@ -138,8 +138,8 @@ fn text_that_is_no_key_is_refused_by_position_and_never_shown() {
     let hex_24 = &A_HEX[..48];
     let odd_hex = &A_HEX[..63];
     let cases = [
-        (String::new(), "there is no key"),
-        (" ,\n".to_owned(), "there is no key"),
+        (String::new(), "contains no key"),
+        (" ,\n".to_owned(), "contains no key"),
         (hex_24.to_owned(), "key 1 of 1 has 24 bytes"),
         (format!("{C_BASE64},{odd_hex}"), "key 2 of 2 is neither"),
         (
@@ -380,7 +380,9 @@ fn a_file_that_cannot_be_used_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("missing").join("session.key");
     let error = Keyring::from_file_or_generate(&missing).unwrap_err();
-    assert!(error.to_string().contains("missing") && error.to_string().contains("cannot be made"));
+    assert!(
+        error.to_string().contains("missing") && error.to_string().contains("cannot be created")
+    );
     assert!(error.source().is_some());
 
     let error = Keyring::from_file_or_generate(directory.path()).unwrap_err();

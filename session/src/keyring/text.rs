@@ -17,9 +17,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, PADDING_OPTIONAL);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, PADDING_OPTIONAL);
 
 impl Keyring {
-    /// Reads the keys from an environment variable: newest first, separated by commas or white space, each at least
-    /// 32 bytes in base64, base64url (padded or not) or hexadecimal. What has hexadecimal digits alone is taken as
-    /// hexadecimal.
+    /// Reads the keys from an environment variable: newest first, separated by commas or white space, each of at least 32
+    /// bytes in base64, base64url (padded or not) or hexadecimal. A key of hexadecimal digits only is read as hexadecimal.
     ///
     /// ```no_run
     /// // SESSION_KEYS="new key,old key"
@@ -28,8 +27,8 @@ impl Keyring {
     /// ```
     ///
     /// # Errors
-    /// If the variable is not set, or for what [`Keyring::new`] refuses. The error names the variable and the
-    /// position of the key, never what it holds.
+    /// The variable is not set, or [`Keyring::new`] refuses the keys. The error names the variable and the position of the
+    /// key, never its content.
     pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
         let setting = format!("environment variable `{}`", variable.escape_debug());
         match env::var(variable) {
@@ -37,19 +36,19 @@ impl Keyring {
             Err(VarError::NotPresent) => Err(ConfigError::new(
                 setting,
                 format!(
-                    "it is not set: give it a key of {MIN_KEY_BYTES} random bytes, such as \
+                    "is not set: set it to a key of {MIN_KEY_BYTES} random bytes, such as \
                      `Keyring::generate_key()` or `openssl rand -base64 {MIN_KEY_BYTES}` makes"
                 ),
             )),
             // The error of the standard library would show the content.
             Err(VarError::NotUnicode(_)) => Err(ConfigError::new(
                 setting,
-                "it is not text: write each key in base64 or hexadecimal",
+                "is not text: write each key in base64 or hexadecimal",
             )),
         }
     }
 
-    /// A new key as text, 43 characters of base64url, for a `.env` file or a secret store.
+    /// Generates a key as text, 43 characters of base64url, for a `.env` file or a secret store.
     ///
     /// ```
     /// println!("SESSION_KEYS={}", level_session::Keyring::generate_key()?);
@@ -57,7 +56,7 @@ impl Keyring {
     /// ```
     ///
     /// # Errors
-    /// If the system's generator fails.
+    /// The operating system's random generator failed.
     pub fn generate_key() -> Result<String, ConfigError> {
         Ok(URL_SAFE_NO_PAD.encode(*random_key()?))
     }
@@ -88,7 +87,7 @@ impl Keyring {
             Some((nth, bytes)) => ConfigError::new(
                 setting.to_owned(),
                 format!(
-                    "key {nth} of {} has {bytes} bytes, at least {MIN_KEY_BYTES} random ones are needed: it seems to be \
+                    "key {nth} of {} has {bytes} bytes, but at least {MIN_KEY_BYTES} random bytes are required: it seems to be \
                      the end of one key that was broken over several lines, as `openssl rand -base64 64` does; write \
                      each key without a line break, or make one that fits into a line with `openssl rand -base64 48`",
                     keys.len()

@@ -1,4 +1,4 @@
-//! The body of the response that replaces one whose session could not be stored.
+//! The body of a response that replaces one whose session could not be stored.
 
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -8,15 +8,15 @@ use std::{
     task::{Context, Poll},
 };
 
-/// How a [`SessionLayer`](crate::SessionLayer) makes a response body of its own, beside those of type `B` of the service
-/// within: [`SameBody`] or [`AnyBody`].
+/// How a [`SessionLayer`](crate::SessionLayer) creates its own response bodies, next to bodies of type `B` of the inner
+/// service: [`SameBody`] or [`AnyBody`].
 #[diagnostic::on_unimplemented(
     message = "a session layer cannot make a response body of type `{B}`",
     label = "the service within answers with `{B}`",
     note = "call `.any_body()` on the `SessionLayer`"
 )]
 pub trait MakeBody<B>: sealed::Sealed {
-    /// The body of responses outside of the layer.
+    /// The body of responses outside the layer.
     type Body;
     #[doc(hidden)]
     fn pass(response: Response<B>) -> Response<Self::Body>;
@@ -24,8 +24,8 @@ pub trait MakeBody<B>: sealed::Sealed {
     fn make(page: Vec<u8>) -> Self::Body;
 }
 
-/// The responses of the layer have bodies of the same type as those of the service within: the default. It costs nothing,
-/// and takes what a `Vec<u8>` can become: axum's `Body`, `Full<Bytes>`.
+/// The layer's responses have the same body type as those of the inner service: the default. It costs nothing, and works
+/// with every body that can be made from a `Vec<u8>`: axum's `Body`, `Full<Bytes>`.
 #[derive(Clone, Copy, Debug)]
 pub struct SameBody;
 
@@ -43,7 +43,7 @@ impl<B: From<Vec<u8>>> MakeBody<B> for SameBody {
     }
 }
 
-/// The responses of the layer have a [`SessionBody`], around any body: see
+/// The layer's responses have a [`SessionBody`], which wraps any body: see
 /// [`SessionLayer::any_body`](crate::SessionLayer::any_body).
 #[derive(Clone, Copy, Debug)]
 pub struct AnyBody;
@@ -72,7 +72,7 @@ mod sealed {
 }
 
 pin_project! {
-    /// The body of the service within, or of a response that replaces one whose session could not be stored.
+    /// The body of the inner service's response, or of a response that replaces one whose session could not be stored.
     #[derive(Debug)]
     pub struct SessionBody<B> {
         #[pin]

@@ -10,28 +10,27 @@ use tower_layer::Layer;
 
 /// A tower layer that gives every request its session.
 ///
-/// It reads the cookie, puts the session among the request's extensions (axum's extractors find it there), and when
-/// the handler is done stores what was changed in one atomic commit, before the response's head leaves:
+/// It reads the cookie and puts the session into the request's extensions, where axum's extractors find it. When the
+/// handler is done, it stores the changes in one atomic commit, before the head of the response is sent:
 ///
-/// | response | what was changed |
+/// | response | changes |
 /// |---|---|
-/// | 1xx to 4xx, but for 408 | is stored |
-/// | 5xx, 408, a gRPC error, a panic, a client that went away | is dropped, `renew` and `destroy` included |
+/// | 1xx to 4xx, except 408 | stored |
+/// | 5xx, 408, a gRPC error, a panic, a client that disconnected | dropped, including `renew` and `destroy` |
 ///
-/// A 408 comes from a layer that has cancelled the handler, such as tower-http's `TimeoutLayer`: half of what a handler
-/// changed is no commit. Put layers that answer in the handler's place with another status (a timeout as 429, say) round
-/// this one, not into it, or name the status with [`commit_when`](crate::SessionsBuilder::commit_when).
+/// A 408 comes from a layer that has cancelled the handler, such as tower-http's `TimeoutLayer`: half of a handler's changes
+/// must not be stored. Put layers that answer in the handler's place with another status (a timeout as 429, for example)
+/// outside this layer, or exclude the status with [`commit_when`](crate::SessionsBuilder::commit_when).
 ///
-/// If it cannot be stored, the response is replaced: by `500 Internal Server Error` without a body, or by
-/// `409 Conflict` if the session ended while the request was at work ([`ErrorKind::Gone`](crate::ErrorKind::Gone)) and
-/// the handler was not told; in gRPC by the status `INTERNAL` or `ABORTED`.
-/// [`on_failure`](crate::SessionsBuilder::on_failure) makes the page. The reason is logged with `tracing` and not told to
-/// the client.
+/// If the changes cannot be stored, the response is replaced: by an empty `500 Internal Server Error`, or by `409 Conflict`
+/// if the session ended while the request was being handled ([`ErrorKind::Gone`](crate::ErrorKind::Gone)) and the handler
+/// was not told; in gRPC by the status `INTERNAL` or `ABORTED`. [`on_failure`](crate::SessionsBuilder::on_failure) builds
+/// the page. The reason is logged with `tracing` and never sent to the client.
 ///
-/// While the body streams, the session can be read and no longer changed: [`detach`](crate::UntypedSession::detach) is for
+/// While the body streams, the session can be read but not changed: use [`detach`](crate::UntypedSession::detach) for
 /// that.
 ///
-/// A request that does not use its session costs no store access and gets no cookie.
+/// A request that does not use its session causes no store access and gets no cookie.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -56,16 +55,28 @@ pub struct SessionLayer<M = SameBody> {
 }
 
 impl SessionLayer {
-    /// A layer with the default settings. For others, make it of [`Sessions::builder`]`(..).build()?` with
-    /// [`SessionLayer::from`].
+    /// Creates a layer with the default settings. For other settings, convert [`Sessions`] into a layer.
+    ///
+    /// ```
+    /// use level_session::{Expiry, Keyring, MemoryStore, SessionLayer, Sessions};
+    ///
+    /// let layer = SessionLayer::new(MemoryStore::new(), Keyring::generate()?);
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .expiry(Expiry::nist_aal2())
+    ///     .build()?;
+    /// let layer = SessionLayer::from(sessions);
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn new(store: impl Store, keyring: Keyring) -> Self {
         Sessions::new(store, keyring).into()
     }
 
-    /// The layer for services whose response bodies it cannot make itself: of a layer within that wraps them (`TraceLayer`,
-    /// `CompressionLayer`), of a `StreamBody`, of tonic. Its responses have a [`SessionBody`](crate::SessionBody) around
-    /// that. Where the layer takes a service without it, as axum's router, that is faster.
+    /// Makes the layer accept services with any response body: one that a layer within wraps (`TraceLayer`,
+    /// `CompressionLayer`), a `StreamBody`, a tonic service. Response bodies are then wrapped in a
+    /// [`SessionBody`](crate::SessionBody). A service whose body type the layer can create itself, such as an axum router, is
+    /// faster without it.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -89,7 +100,17 @@ impl SessionLayer {
 }
 
 impl<M> SessionLayer<M> {
-    /// The sessions behind the layer.
+    /// The sessions of the layer: to find and end sessions from elsewhere, and to close them at shutdown.
+    ///
+    /// ```
+    /// use level_session::{Keyring, MemoryStore, SessionLayer};
+    ///
+    /// let layer = SessionLayer::new(MemoryStore::new(), Keyring::generate()?);
+    /// let sessions = layer.sessions().clone();
+    /// // .. serve the application; then:
+    /// sessions.end_connections();
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.sessions

@@ -37,7 +37,7 @@ use std::{
 };
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-/// As many fields as a session has that nobody meant to be small.
+/// The default limit of fields: more than any ordinary session has.
 const MAX_FIELDS: usize = 4_096;
 
 /// Turns: enough that two sessions seldom share one.
@@ -59,7 +59,7 @@ pub(crate) struct Runtime {
     pub(crate) max_fields: usize,
     pub(crate) max_value_bytes: usize,
     pub(crate) create_at_once: bool,
-    /// How many sessions may have one value of a field, in place of what is declared.
+    /// How many sessions may have one value of a field, instead of the declared number.
     pub(crate) limits: Vec<(FieldName, Option<(usize, WhenFull)>)>,
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
@@ -81,10 +81,10 @@ struct Shared {
     turns: [Mutex<()>; TURNS],
     /// When sessions were ended here, and units of work began.
     times: Times,
-    /// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
+    /// Wakes tasks that wait for the end of a session: several channels, so that an end does not wake all of them.
     ends: Arc<[watch::Sender<()>; TURNS]>,
     closing: AtomicBool,
-    /// What the store calls when a session was ended, be it by another process: for as long as it is held here.
+    /// Called by the store when a session was ended, also by another process, for as long as it is held here.
     _ended: Arc<Watch>,
     /// Uses that could not be noted: where the store takes nothing, one with every request.
     unnoted: Seldom,
@@ -143,7 +143,7 @@ impl Runtime {
         self.shared.unnoted.happened(now)
     }
 
-    /// What the mark of an ended id says.
+    /// The meaning of an ended id's mark.
     pub(crate) fn end_of(&self, id: Digest, marked: Timestamp) -> End {
         self.shared.times.end_of(id, marked, self.clock.now())
     }
@@ -217,7 +217,7 @@ impl Runtime {
         self.shared.ends[place(id)].subscribe()
     }
 
-    /// Notes what a struct declares, unless another struct claims one of its keys.
+    /// Registers the fields of a struct, unless another struct claims one of its keys.
     pub(crate) fn register(&self, schema: &'static Schema) -> Result<()> {
         let is_same = |one: &&'static Schema| std::ptr::eq(*one, schema);
         if self.shared.first_schema.get().is_some_and(is_same) || self.schemas().iter().any(is_same)
@@ -269,7 +269,7 @@ impl Runtime {
         }
     }
 
-    /// What is declared of a key, and by which struct.
+    /// The declaration of a key, and the struct that declares it.
     pub(crate) fn definition(&self, key: &str) -> Option<(&'static Schema, &'static FieldDef)> {
         self.schemas()
             .iter()

@@ -1,4 +1,4 @@
-//! What an application can watch: sessions that begin and end.
+//! Events for applications: sessions that begin and end.
 
 use crate::{
     handle::SessionHandle,
@@ -10,11 +10,11 @@ use std::{
     sync::Arc,
 };
 
-/// Something that happened to a session, told once and after it was stored, by the process that did it.
+/// A change in the life of a session, reported once, after it is stored, by the process that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// It was made.
+    /// The session was created.
     #[non_exhaustive]
     Created {
         /// Which.
@@ -22,18 +22,18 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
-    /// It has another id.
+    /// The session has a new id.
     #[non_exhaustive]
     Renewed {
-        /// What it was known by.
+        /// Its former handle.
         from: SessionHandle,
-        /// What it is known by.
+        /// Its new handle.
         to: SessionHandle,
         /// When.
         at: Timestamp,
     },
-    /// It has ended. A session that was ended by its former id, within the [grace](crate::SessionsBuilder::renewal_grace)
-    /// of a renewal, is told of under that.
+    /// The session has ended. A session that was ended by its former id, within the
+    /// [grace](crate::SessionsBuilder::renewal_grace) of a renewal, is reported under that id.
     #[non_exhaustive]
     Ended {
         /// Which.
@@ -64,7 +64,14 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// As one word, for logs and metrics: `signed_out`, `other_session`, `application`, `limit`, `expired`.
+    /// The reason as one word, for logs and metrics: `signed_out`, `other_session`, `application`, `limit`, `expired`.
+    ///
+    /// ```
+    /// use level_session::EndReason;
+    ///
+    /// assert_eq!(EndReason::SignedOut.as_str(), "signed_out");
+    /// assert_eq!(EndReason::Limit.to_string(), "limit");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -107,7 +114,15 @@ impl Event {
         }
     }
 
-    /// The session, by the handle that it has now or had in the end.
+    /// The session, by its current handle, or the last one it had.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .observer(|event| println!("{}: {event:?}", event.session()))
+    ///     .build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[must_use]
     pub const fn session(&self) -> SessionHandle {
         match self {
@@ -117,6 +132,14 @@ impl Event {
     }
 
     /// When it happened.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .observer(|event| println!("{} ms: {event:?}", event.at().as_millis()))
+    ///     .build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[must_use]
     pub const fn at(&self) -> Timestamp {
         match self {
@@ -125,14 +148,14 @@ impl Event {
     }
 }
 
-/// What is called for every [`Event`].
+/// The callback for every [`Event`].
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
     observe: Option<Arc<Observe>>,
     /// Whether events are counted, too.
     #[cfg(feature = "metrics")]
     pub(crate) metered: bool,
-    /// What the store calls, for as long as it is held here.
+    /// Called by the store, for as long as it is held here.
     expired: Option<Arc<Watch>>,
 }
 
@@ -170,7 +193,7 @@ impl Observer {
         }
     }
 
-    /// Tells what happened. It has happened, whatever the observer makes of it (requirement L11).
+    /// Reports an event. The event stands, whatever the observer does (requirement L11).
     pub(crate) fn tell(&self, event: Event) {
         #[cfg(feature = "metrics")]
         if self.metered {
@@ -184,7 +207,7 @@ impl Observer {
 
 fn call(observe: &Observe, event: Event) {
     if catch_unwind(AssertUnwindSafe(|| observe(event))).is_err() {
-        tracing::error!(?event, "an observer of sessions panicked");
+        tracing::error!(?event, "a session observer panicked");
     }
 }
 

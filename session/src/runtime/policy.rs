@@ -1,4 +1,4 @@
-//! What becomes of a request's changes, given its response.
+//! Whether a request's changes are stored, given its response.
 
 use crate::error::Error;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header::CONTENT_TYPE};
@@ -7,7 +7,8 @@ use std::{fmt, sync::Arc};
 /// Made once: from text, it would be parsed for every response.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// The head of a response, of whatever HTTP library: what is known when it is decided whether the request is stored.
+/// The head of a response, of any HTTP library: what is known when the library decides whether to store the request's
+/// changes.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
     status: StatusCode,
@@ -21,7 +22,14 @@ enum Headers<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// That of a response with this status and these headers.
+    /// A head with this status and these headers.
+    ///
+    /// ```
+    /// use level_session::Head;
+    ///
+    /// let headers = http::HeaderMap::new();
+    /// assert_eq!(Head::new(http::StatusCode::OK, &headers).status(), 200);
+    /// ```
     #[must_use]
     pub fn new(status: StatusCode, headers: &'a HeaderMap) -> Self {
         Self {
@@ -30,14 +38,21 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// That of this response.
+    /// The head of a response.
+    ///
+    /// ```
+    /// use level_session::Head;
+    ///
+    /// let response = http::Response::builder().header("x-cost", "7").body("hello").expect("a valid head");
+    /// assert_eq!(Head::of(&response).header("x-cost"), Some(&b"7"[..]));
+    /// ```
     #[must_use]
     pub fn of<B>(response: &'a Response<B>) -> Self {
         Self::new(response.status(), response.headers())
     }
 
-    /// For frameworks with header types of their own: `header` gives the value of a header by its name in lower case.
-    /// A `status` that HTTP does not know counts as 500.
+    /// For frameworks with their own header types: `header` returns the value of a header, given its name in lower case. An
+    /// invalid `status` counts as 500.
     ///
     /// ```
     /// use level_session::Head;
@@ -58,12 +73,25 @@ impl<'a> Head<'a> {
     }
 
     /// The status.
+    ///
+    /// ```
+    /// use level_session::Head;
+    ///
+    /// assert_eq!(Head::of(&http::Response::new("hello")).status(), 200);
+    /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The first value of a header, by its name in lower case.
+    /// The first value of a header. `name` is in lower case.
+    ///
+    /// ```
+    /// use level_session::Head;
+    ///
+    /// let response = http::Response::new("hello");
+    /// assert_eq!(Head::of(&response).header("grpc-status"), None);
+    /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         match self.headers {
@@ -96,7 +124,7 @@ impl fmt::Debug for Head<'_> {
     }
 }
 
-/// Which responses store what the request changed, and what is answered where that fails.
+/// Which responses store the request's changes, and the response if storing fails.
 #[derive(Clone, Default)]
 pub(crate) struct Policy {
     pub(crate) commit_on_server_error: bool,

@@ -117,7 +117,7 @@ impl Times {
         Ending { times: self, at }
     }
 
-    /// What the mark of an ended id says at `now`.
+    /// The meaning of an ended id's mark at `now`.
     pub(super) fn end_of(&self, id: Digest, marked: Timestamp, now: Timestamp) -> End {
         let kind = Kind::of(marked);
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);

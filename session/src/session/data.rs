@@ -32,12 +32,12 @@ impl View<'_> {
     /// A field that is an `Option`: `None` where nothing is stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if what is stored is no `T`.
+    /// [`ErrorKind::Decode`] if the stored value is not a `T`.
     pub fn optional<T>(&self, key: Key<T>) -> Result<Option<T>> {
         handles::decode(key.typed_def(), self.fields.get(key.name()), self.now)
     }
 
-    /// Any other field: what is stored, else its default.
+    /// Any other field: the stored value, or else its default.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] if what is stored is no `T`; [`ErrorKind::Missing`] if nothing is stored and there is no
@@ -62,7 +62,7 @@ impl fmt::Debug for View<'_> {
     }
 }
 
-/// What a struct holds, compared with what the request sees.
+/// The difference between a struct and the session as the request sees it.
 #[doc(hidden)]
 pub struct Diff<'a> {
     view: View<'a>,
@@ -79,7 +79,7 @@ enum Difference {
 }
 
 impl Diff<'_> {
-    /// A field that is an `Option`: `None` removes what is there.
+    /// A field that is an `Option`: `None` removes the value.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] if the value cannot be stored.
@@ -128,7 +128,7 @@ impl Diff<'_> {
                 Some(body) => Body::of(body).integer().ok_or_else(|| {
                     Error::new(
                         ErrorKind::Decode,
-                        "holds no number, but is declared a counter",
+                        "is declared as a counter, but the stored value is not a number",
                     )
                     .on(key.name())
                 })?,
@@ -153,7 +153,7 @@ impl Diff<'_> {
         self.optional(key, Some(value))
     }
 
-    /// The body of what the request sees.
+    /// The body of the value that the request sees.
     fn body<T>(&self, key: Key<T>) -> Result<Option<&[u8]>> {
         let Some(bytes) = self.view.fields.get(key.name()) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What an accessor returns: a handle on one field, which is itself the future of its value.
+//! The handles that accessors return: each is a handle on one field and the future of its value.
 
 use super::{
     read::Read, set_from::SetFrom, unit::UnitOfWork, untyped::UntypedSession, updated::Updated,
@@ -62,7 +62,7 @@ impl<'a, T> Handle<'a, T> {
         decode(key.typed_def(), bytes.as_ref(), unit.now())
     }
 
-    /// `change` gets what is there and leaves what shall be there.
+    /// `change` gets the current value and leaves the new one.
     async fn update<R: Send + 'static>(
         self,
         mut change: impl FnMut(&mut Option<T>) -> Result<R> + Send + 'static,
@@ -85,7 +85,7 @@ impl<'a, T> Handle<'a, T> {
     }
 }
 
-/// Reads stored bytes as the field's type; what has outlived its TTL is not there.
+/// Reads stored bytes as the field's type; `None` for a value past its TTL.
 pub(super) fn decode<T>(def: &Def<T>, bytes: Option<&Bytes>, now: Timestamp) -> Result<Option<T>> {
     let Some(bytes) = bytes else { return Ok(None) };
     let read = || match value::open(bytes)?.live(now) {
@@ -118,31 +118,53 @@ fn no_default<T>(def: &Def<T>) -> Error {
     Error::new(ErrorKind::Missing, problem).on(def.erased.key())
 }
 
+// The structs are outside of it: what the macro is called with is in the compiler's message for a wrong `set`.
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident -> $output:ty, |$handle:ident, $value:ident| $finish:expr) => {
-        $(#[$doc])*
-        #[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
-        pub struct $name<'a, T: 'static>(Handle<'a, T>);
-
+    ($name:ident -> $output:ty, |$handle:ident, $value:ident| $finish:expr) => {
         impl<'a, T> $name<'a, T> {
             #[doc(hidden)]
             pub fn new(session: &'a UntypedSession, key: Key<T>) -> Self {
                 Self(Handle::new(session, key))
             }
 
-            /// The field's typed key.
+            /// The field's typed key, the constant that the derive generates.
+            ///
+            /// ```
+            /// # use level_session::{Session, SessionData};
+            /// # #[derive(SessionData)] struct Shop { user_id: Option<u64> }
+            /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+            /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+            /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+            /// assert_eq!(session.user_id().key().name(), "user_id");
+            /// assert_eq!(session.user_id().key().name(), Shop::USER_ID.name());
+            /// # Ok(()) }
+            /// ```
             pub fn key(&self) -> Key<T> {
                 self.0.key
             }
 
-            /// Sets the value. It is yours alone until the request ends, then it is stored with everything else.
+            /// Sets the value. Only this request sees it until the request ends; then it is stored with all other changes.
             ///
-            /// Nothing is awaited, so that there is no await to forget. It takes a `T`, and for texts what converts
-            /// without loss: `.set("text")` for a `String`. See [`SetFrom`].
+            /// It takes a `T` or, for text, anything that converts into it without loss: `.set("text")` for a `String`. See
+            /// [`SetFrom`]. There is nothing to await.
+            ///
+            /// ```
+            /// # use level_session::{Session, SessionData};
+            /// # #[derive(SessionData)] struct Shop { name: Option<String>, #[session(default)] page: u32 }
+            /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+            /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+            /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+            /// session.name().set("Ada")?;
+            /// session.page().set(3)?;
+            /// assert_eq!(session.name().await?.as_deref(), Some("Ada"));
+            /// assert_eq!(session.page().await?, 3);
+            /// # Ok(()) }
+            /// ```
             ///
             /// # Errors
-            /// [`ErrorKind::Encode`] if the value's `Serialize` fails or it is too large or too deep;
-            /// [`ErrorKind::Closed`] and [`ErrorKind::Gone`] if the request or the session is over.
+            /// - [`ErrorKind::Encode`] if the value's `Serialize` fails, or the value is larger than 1 MiB or too deeply nested: keep
+            ///   it in a database and its key in the session.
+            /// - [`ErrorKind::Gone`], [`ErrorKind::Closed`]: see [Errors](UntypedSession#errors).
             pub fn set<V>(self, value: V) -> Result<()>
             where
                 T: SetFrom<V>,
@@ -150,10 +172,24 @@ macro_rules! handle {
                 self.0.set(&T::set_from(value))
             }
 
-            /// Removes the value; no error if there is none.
+            /// Removes the value. Removing a value that is not stored is no error.
+            ///
+            /// ```
+            /// # use level_session::{Session, SessionData};
+            /// # #[derive(SessionData)] struct Shop { #[session(default = 1)] page: u32, user_id: Option<u64> }
+            /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+            /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+            /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+            /// session.page().set(3)?;
+            /// session.page().remove()?;
+            /// session.user_id().remove()?;
+            /// assert_eq!(session.page().await?, 1); // the default
+            /// assert_eq!(session.user_id().await?, None);
+            /// # Ok(()) }
+            /// ```
             ///
             /// # Errors
-            /// [`ErrorKind::Closed`] and [`ErrorKind::Gone`] if the request or the session is over.
+            /// [`ErrorKind::Gone`], [`ErrorKind::Closed`]: see [Errors](UntypedSession#errors).
             #[doc(alias = "delete")]
             pub fn remove(self) -> Result<()> {
                 self.0.remove()
@@ -180,39 +216,123 @@ macro_rules! handle {
     };
 }
 
-handle! {
-    /// A field with a default: reading it gives a `T`, the default where nothing is stored.
-    ///
-    /// `.await` reads; [`set`](Self::set), [`update`](Self::update), [`remove`](Self::remove) and
-    /// [`take`](Self::take) change.
-    ///
-    /// What is read is a copy. `session.cart().await?.push(item)` pushes to the copy, which is dropped: nothing is stored.
-    /// Write `session.cart().update(move |cart| cart.push(item.clone())).await?`.
-    Field -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok)
-}
+/// A field with a default: reading it returns a `T`, the default if nothing is stored.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.cart().await?` | reads the value: a `T`, a copy |
+/// | [`session.cart().set(value)?`](Self::set) | sets the value |
+/// | [`session.cart().update(\|cart\| ..).await?`](Self::update) | changes the value in place; no concurrent update is lost |
+/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.cart().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
+/// | [`session.cart().remove()?`](Self::remove) | removes the value; the field reads as its default again |
+///
+/// A read returns a copy. `session.cart().await?.push(item)` pushes to the copy, which is dropped: nothing is stored.
+/// Write `session.cart().update(move |cart| cart.push(item.clone())).await?`.
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     #[session(default)]
+///     cart: Vec<String>,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// session.cart().update(|cart| cart.push("tea".to_owned())).await?;
+/// assert_eq!(session.cart().await?, ["tea"]);
+/// # Ok(()) }
+/// ```
+#[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
+pub struct Field<'a, T: 'static>(Handle<'a, T>);
 
-handle! {
-    /// A field without a default: reading it gives an `Option<T>`, `None` where nothing is stored.
-    ///
-    /// What is read is a copy: what is changed in it is not stored. [`set`](Self::set), [`update`](Self::update),
-    /// [`remove`](Self::remove) and [`take`](Self::take) change.
-    OptField -> Option<T>, |_handle, value| Ok(value)
-}
+handle!(Field -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok));
 
-handle! {
-    /// A number whose changes add up: of any number of concurrent [`add`](Self::add)s none is lost.
-    Counter -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok)
-}
+/// A field without a default: reading it returns an `Option<T>`, `None` if nothing is stored.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.user_id().await?` | reads the value: an `Option<T>`, a copy |
+/// | [`session.user_id().set(value)?`](Self::set) | sets the value (a `T`, not an `Option<T>`) |
+/// | [`session.user_id().update(\|user\| ..).await?`](Self::update) | updates, inserts or removes the value; no concurrent update is lost |
+/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.user_id().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
+/// | [`session.user_id().remove()?`](Self::remove) | removes the value |
+///
+/// A read returns a copy: changes to it are not stored.
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     user_id: Option<u64>,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// assert_eq!(session.user_id().await?, None);
+/// session.user_id().set(7)?;
+/// assert_eq!(session.user_id().await?, Some(7));
+/// # Ok(()) }
+/// ```
+#[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
+pub struct OptField<'a, T: 'static>(Handle<'a, T>);
+
+handle!(OptField -> Option<T>, |_handle, value| Ok(value));
+
+/// A number whose changes add up: no concurrent [`add`](Self::add) is lost.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.visits().await?` | reads the number: a `T`, the default or 0 if nothing is stored |
+/// | [`session.visits().add(n)?`](Self::add), [`.sub(n)?`](Self::sub) | adds to it, subtracts from it |
+/// | [`session.visits().set(n)?`](Self::set) | replaces it, and with it the additions of other requests so far |
+/// | [`session.visits().remove()?`](Self::remove) | removes it; it reads as its default again |
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     #[session(counter)]
+///     visits: u64,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// session.visits().add(1)?;
+/// session.visits().add(1)?;
+/// assert_eq!(session.visits().await?, 2);
+/// # Ok(()) }
+/// ```
+#[must_use = "a handle does nothing by itself: `.await` reads, `.set(..)?` writes"]
+pub struct Counter<'a, T: 'static>(Handle<'a, T>);
+
+handle!(Counter -> T, |handle, value| value.map_or_else(|| default(handle.key.typed_def()), Ok));
 
 impl<T: Send> Field<'_, T> {
-    /// Changes the value: `change` runs on what the request sees, and again on the latest value if another request
-    /// changed it meanwhile. So no update is lost, and `change` should do nothing but change the value.
+    /// Changes the value in place. `change` runs on the value that this request sees, and runs again on the latest value if
+    /// another request has changed the field by the time this one is stored. So no update is lost, and `change` should have
+    /// no other effect than its change of the value.
     ///
-    /// It gives what `change` returned for the value that the request sees. Where that must be what was stored in the
-    /// end, use [`update_tracked`](Self::update_tracked).
+    /// Returns what `change` returned in its first run. If you need the result of the run whose value was stored, use
+    /// [`update_tracked`](Self::update_tracked).
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(default)] cart: Vec<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.cart().update(|cart| cart.push("tea".to_owned())).await?;
+    /// let items = session.cart().update(|cart| { cart.push("salt".to_owned()); cart.len() }).await?;
+    /// assert_eq!(items, 2);
+    /// assert_eq!(session.cart().await?, ["tea", "salt"]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// Those of reading and of [`set`](Self::set).
+    /// Those of reading (see [Errors](UntypedSession#errors)) and of [`set`](Self::set).
     pub async fn update<R: Send + 'static>(
         self,
         change: impl FnMut(&mut T) -> R + Send + 'static,
@@ -220,8 +340,8 @@ impl<T: Send> Field<'_, T> {
         Ok(self.update_tracked(change).await?.into_inner())
     }
 
-    /// As [`update`](Self::update), and says what `change` returned when it ran last: after the commit that is the run
-    /// whose value was stored.
+    /// Like [`update`](Self::update), but returns a handle on the result of the latest run. After a successful commit, that
+    /// is the run whose value was stored.
     ///
     /// ```
     /// # use level_session::{Result, Session, SessionData};
@@ -245,7 +365,7 @@ impl<T: Send> Field<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// Those of [`update`](Self::update).
     pub async fn update_tracked<R: Send + 'static>(
         self,
         mut change: impl FnMut(&mut T) -> R + Send + 'static,
@@ -258,26 +378,55 @@ impl<T: Send> Field<'_, T> {
             .await
     }
 
-    /// Takes the value out of the session, at once and whatever becomes of the request: of any number of concurrent
-    /// takers one gets it, the others get `None`.
+    /// Reads the value and removes it from the stored session at once, without waiting for the end of the request. If several
+    /// requests take the same field, exactly one gets the value and the others get `None`. The field stays removed even if
+    /// the request fails.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(default)] queue: Vec<u64> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.queue().set(vec![1, 2])?;
+    /// assert_eq!(session.queue().take().await?, Some(vec![1, 2]));
+    /// assert_eq!(session.queue().take().await?, None);
+    /// assert_eq!(session.queue().await?, Vec::<u64>::new()); // the default
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// Those of reading, and [`ErrorKind::Store`] if it cannot be claimed.
+    /// Those of reading: see [Errors](UntypedSession#errors). After an error with
+    /// [`Error::may_be_stored`](crate::Error::may_be_stored) the value may be removed all the same.
     pub async fn take(self) -> Result<Option<T>> {
         self.0.take().await
     }
 }
 
 impl<T: Send> OptField<'_, T> {
-    /// Changes the value, or that there is one: `change` runs on what the request sees, and again on the latest value
-    /// if another request changed it meanwhile. So no update is lost, and `change` should do nothing but change the
-    /// value.
+    /// Updates, inserts or removes the value. `change` runs on the value that this request sees, and runs again on the latest
+    /// value if another request has changed the field by the time this one is stored. So no update is lost, and `change`
+    /// should have no other effect than its change of the value.
     ///
-    /// It gives what `change` returned for the value that the request sees. Where that must be what was stored in the
-    /// end, use [`update_tracked`](Self::update_tracked).
+    /// Returns what `change` returned in its first run. If you need the result of the run whose value was stored, use
+    /// [`update_tracked`](Self::update_tracked).
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { best: Option<u64> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// let keep_best = |best: &mut Option<u64>| *best = (*best).max(Some(40));
+    /// session.best().update(keep_best).await?;
+    /// assert_eq!(session.best().await?, Some(40));
+    /// session.best().update(|best| *best = None).await?; // removes it
+    /// assert_eq!(session.best().await?, None);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// Those of reading and of [`set`](Self::set).
+    /// Those of reading (see [Errors](UntypedSession#errors)) and of [`set`](Self::set).
     pub async fn update<R: Send + 'static>(
         self,
         change: impl FnMut(&mut Option<T>) -> R + Send + 'static,
@@ -285,11 +434,24 @@ impl<T: Send> OptField<'_, T> {
         Ok(self.update_tracked(change).await?.into_inner())
     }
 
-    /// As [`update`](Self::update), and says what `change` returned when it ran last: see
-    /// [`Field::update_tracked`].
+    /// Like [`update`](Self::update), but returns a handle on the result of the latest run. After a successful commit, that
+    /// is the run whose value was stored. See [`Field::update_tracked`].
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { seat: Option<u64> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// let reserve = |seat: &mut Option<u64>| *seat.get_or_insert(12); // keeps a seat that is there
+    /// let seat = session.seat().update_tracked(reserve).await?;
+    /// session.commit().await?;
+    /// assert_eq!(seat.get(), 12);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// Those of [`update`](Self::update).
     pub async fn update_tracked<R: Send + 'static>(
         self,
         mut change: impl FnMut(&mut Option<T>) -> R + Send + 'static,
@@ -297,22 +459,56 @@ impl<T: Send> OptField<'_, T> {
         self.0.update(move |value| Ok(change(value))).await
     }
 
-    /// Takes the value out of the session, at once and whatever becomes of the request: of any number of concurrent
-    /// takers one gets it, the others get `None`. For one-time codes and OAuth's `state`.
+    /// Reads the value and removes it from the stored session at once, without waiting for the end of the request. If several
+    /// requests take the same field, exactly one gets the value and the others get `None`. The field stays removed even if
+    /// the request fails. Use it for one-time codes and the `state` of OAuth.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { code: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.code().set("271828")?;
+    /// session.commit().await?;
+    /// let other = session.detach()?; // another request
+    /// assert_eq!(session.code().take().await?.as_deref(), Some("271828"));
+    /// assert_eq!(other.code().take().await?, None);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// Those of reading, and [`ErrorKind::Store`] if it cannot be claimed.
+    /// Those of reading: see [Errors](UntypedSession#errors). After an error with
+    /// [`Error::may_be_stored`](crate::Error::may_be_stored) the value may be removed all the same: issue a new code.
     pub async fn take(self) -> Result<Option<T>> {
         self.0.take().await
     }
 }
 
 impl<T: CounterValue> Counter<'_, T> {
-    /// Adds `delta` to what is stored when the request ends, whatever that is then.
+    /// Adds `delta` to the value that is stored when the request ends. Additions of concurrent requests add up.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(counter)] visits: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.visits().add(1)?;
+    /// session.commit().await?;
+    /// let other = session.detach()?; // another request
+    /// session.visits().add(1)?;
+    /// other.visits().add(1)?;
+    /// session.commit().await?;
+    /// other.commit().await?;
+    /// assert_eq!(other.visits().await?, 3);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`] if the sum is known to leave the range of `T`; where it only turns out when the request
-    /// is stored, that fails, and nothing of it is stored. [`ErrorKind::Closed`] and [`ErrorKind::Gone`] as always.
+    /// - [`ErrorKind::Overflow`] if the sum is already known to leave the range of `T`. If that shows only when the request
+    ///   is stored, the commit fails with this kind and stores nothing.
+    /// - [`ErrorKind::Gone`], [`ErrorKind::Closed`]: see [Errors](UntypedSession#errors).
     #[doc(alias = "increment")]
     #[allow(
         clippy::should_implement_trait,
@@ -324,8 +520,19 @@ impl<T: CounterValue> Counter<'_, T> {
 
     /// Subtracts `delta`: see [`add`](Self::add).
     ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Quiz { #[session(counter, default = 3)] lives: u8 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Quiz> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.lives().sub(1)?;
+    /// assert_eq!(session.lives().await?, 2);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
-    /// As [`add`](Self::add).
+    /// Those of [`add`](Self::add).
     #[doc(alias = "decrement")]
     #[allow(
         clippy::should_implement_trait,
@@ -352,8 +559,31 @@ impl<T: CounterValue> Counter<'_, T> {
 
 /// A value that is read once: reading takes it.
 ///
-/// `.await` gives the value and claims it at once, so that of two concurrent requests one shows it. [`peek`](Self::peek)
-/// looks without taking; so does `.await` in a HEAD request, whose response nobody is shown.
+/// `.await` returns the value and removes it from the stored session at once, so that only one of two concurrent requests
+/// shows it. In a HEAD request, whose response shows nothing, `.await` leaves the value in place.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.notice().await?` | takes the value: an `Option<T>` |
+/// | [`session.notice().peek().await?`](Self::peek) | reads the value and leaves it in place |
+/// | [`session.notice().set(value)?`](Self::set) | sets the value |
+/// | [`session.notice().remove()?`](Self::remove) | removes the value unread |
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     #[session(flash)]
+///     notice: Option<String>,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// session.notice().set("Saved")?;
+/// assert_eq!(session.notice().await?.as_deref(), Some("Saved"));
+/// assert_eq!(session.notice().await?, None);
+/// # Ok(()) }
+/// ```
 #[must_use = "a handle does nothing by itself: `.await` takes, `.set(..)?` writes"]
 pub struct Flash<'a, T: 'static> {
     session: &'a UntypedSession,
@@ -373,15 +603,34 @@ impl<'a, T> Flash<'a, T> {
         }
     }
 
-    /// The field's typed key.
+    /// The field's typed key, the constant that the derive generates.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] notice: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// assert_eq!(session.notice().key().name(), Shop::NOTICE.name());
+    /// # Ok(()) }
+    /// ```
     pub fn key(&self) -> Key<T> {
         self.key
     }
 
-    /// Sets the value, for the next request that reads it, or for this one.
+    /// Sets the value. The next request that reads the field takes it, or this one if it reads the field.
+    ///
+    /// ```
+    /// # use level_session::{Result, Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] notice: Option<String> }
+    /// async fn save(session: Session<Shop>) -> Result<axum::response::Redirect> {
+    ///     session.notice().set("Saved")?;
+    ///     Ok(axum::response::Redirect::to("/")) // the page there shows it
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// As [`OptField::set`].
+    /// Those of [`OptField::set`].
     pub fn set<V>(self, value: V) -> Result<()>
     where
         T: SetFrom<V>,
@@ -391,13 +640,37 @@ impl<'a, T> Flash<'a, T> {
 
     /// Removes the value unread.
     ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] notice: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.notice().set("Saved")?;
+    /// session.notice().remove()?;
+    /// assert_eq!(session.notice().await?, None);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
-    /// As [`OptField::remove`].
+    /// Those of [`OptField::remove`].
     pub fn remove(self) -> Result<()> {
         self.peek().remove()
     }
 
-    /// Reads the value and leaves it where it is.
+    /// Reads the value and leaves it in place.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] notice: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.notice().set("Saved")?;
+    /// assert!(session.notice().peek().await?.is_some());
+    /// assert!(session.notice().peek().await?.is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn peek(self) -> OptField<'a, T> {
         OptField::new(self.session, self.key)
     }
@@ -433,8 +706,33 @@ impl<T> fmt::Debug for Flash<'_, T> {
 
 /// Messages that are read once: reading takes all of them.
 ///
-/// `.await` gives them, an empty list where there are none, and claims them at once, so that of two concurrent requests
-/// one shows them. [`push`](Self::push) adds one; [`peek`](Self::peek) looks without taking.
+/// `.await` returns the messages and removes them from the stored session at once, so that only one of two concurrent
+/// requests shows them. In a HEAD request, whose response shows nothing, `.await` leaves them in place.
+///
+/// | call | effect |
+/// |---|---|
+/// | `session.messages().await?` | takes all messages: a `Vec<T>`, empty if there are none |
+/// | [`session.messages().push(message).await?`](Self::push) | adds one |
+/// | [`session.messages().peek().await?`](Self::peek) | reads the messages and leaves them in place |
+/// | [`session.messages().set(messages)?`](Self::set) | replaces all messages |
+/// | [`session.messages().remove()?`](Self::remove) | removes all messages unread |
+///
+/// ```
+/// # use level_session::{Session, SessionData};
+/// #[derive(SessionData)]
+/// struct Shop {
+///     #[session(flash)]
+///     messages: Vec<String>,
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+/// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+/// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+/// session.messages().push("Saved").await?;
+/// session.messages().push("Sent").await?;
+/// assert_eq!(session.messages().await?, ["Saved", "Sent"]);
+/// assert!(session.messages().await?.is_empty());
+/// # Ok(()) }
+/// ```
 #[must_use = "a handle does nothing by itself: `.await` takes, `.push(..).await?` adds"]
 pub struct FlashList<'a, T: 'static>(Flash<'a, Vec<T>>);
 
@@ -444,16 +742,37 @@ impl<'a, T> FlashList<'a, T> {
         Self(Flash::new(session, key))
     }
 
-    /// The field's typed key.
+    /// The field's typed key, the constant that the derive generates.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] messages: Vec<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// assert_eq!(session.messages().key().name(), Shop::MESSAGES.name());
+    /// # Ok(()) }
+    /// ```
     pub fn key(&self) -> Key<Vec<T>> {
         self.0.key()
     }
 
-    /// Adds a message behind those that are there. It is an [`update`](Field::update), so of any number of concurrent
-    /// requests that add one none is lost.
+    /// Adds a message after the ones that are stored. It is an [`update`](Field::update): no message of a concurrent request
+    /// is lost.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] messages: Vec<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.messages().push("Saved").await?;
+    /// assert_eq!(session.messages().peek().await?, ["Saved"]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As [`Field::update`].
+    /// Those of [`Field::update`].
     pub fn push<V>(self, message: V) -> impl Future<Output = Result<()>> + Send
     where
         T: SetFrom<V> + Send,
@@ -475,23 +794,59 @@ impl<'a, T> FlashList<'a, T> {
         }
     }
 
-    /// Sets all messages, in place of those that are there.
+    /// Replaces all messages.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] messages: Vec<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.messages().push("Saved").await?;
+    /// session.messages().set(vec!["Undone".to_owned()])?;
+    /// assert_eq!(session.messages().await?, ["Undone"]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As [`Field::set`].
+    /// Those of [`Field::set`].
     pub fn set(self, messages: Vec<T>) -> Result<()> {
         self.0.set(messages)
     }
 
-    /// Removes the messages unread.
+    /// Removes all messages unread.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] messages: Vec<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.messages().push("Saved").await?;
+    /// session.messages().remove()?;
+    /// assert!(session.messages().await?.is_empty());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As [`Field::remove`].
+    /// Those of [`Field::remove`].
     pub fn remove(self) -> Result<()> {
         self.0.remove()
     }
 
-    /// Reads the messages and leaves them where they are.
+    /// Reads the messages and leaves them in place.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { #[session(flash)] messages: Vec<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session: level_session::Session<Shop> = sessions.begin_typed(&http::HeaderMap::new())?;
+    /// session.messages().push("Saved").await?;
+    /// assert_eq!(session.messages().peek().await?.len(), 1);
+    /// assert_eq!(session.messages().peek().await?.len(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn peek(self) -> Field<'a, Vec<T>> {
         Field::new(self.0.session, self.0.key)
     }

@@ -23,7 +23,7 @@ pub(crate) use {state::CookieAction, unit::UnitOfWork};
 use crate::store::schema::Schema;
 use std::{fmt, marker::PhantomData, ops::Deref};
 
-/// A struct whose fields are kept in a session: made by `#[derive(SessionData)]`.
+/// A struct whose fields are kept in a session, implemented by `#[derive(SessionData)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not session data",
     label = "`#[derive(SessionData)]` is missing",
@@ -49,29 +49,38 @@ pub type Of<T> = PhantomData<fn() -> T>;
 
 /// The session of a request: `Session<Shop>` for a declared struct, `Session` alone for untyped access.
 ///
-/// It has no methods of its own, so that none can ever hide a field's. What stands behind the dot comes from two places:
+/// It has no methods of its own, so that none can ever hide a field. The methods come from two places.
 ///
-/// - **The fields.** The derive generates a method for each field, which returns a handle: `.await` reads,
-///   [`.set(..)?`](crate::Field::set) writes, [`.update(..).await?`](crate::Field::update) changes,
-///   [`.take().await?`](crate::Field::take) claims. See [`Field`](crate::Field), [`OptField`](crate::OptField),
-///   [`Counter`](crate::Counter), [`Flash`](crate::Flash), [`FlashList`](crate::FlashList). The derive also generates
-///   `load()` and `store(&data)` for the whole struct, and a `detach()` that keeps the type.
-/// - **The session.** It dereferences to [`UntypedSession`]:
+/// **The fields.** The derive generates a method for each field. It returns a handle whose type depends on the field:
+///
+/// | declared as | handle | what it offers |
+/// |---|---|---|
+/// | a type with `#[session(default)]` | [`Field<T>`](crate::Field) | `.await?` reads a `T`; [`set`](crate::Field::set), [`update`](crate::Field::update), [`take`](crate::Field::take), [`remove`](crate::Field::remove) |
+/// | `Option<T>`, or a type without a default | [`OptField<T>`](crate::OptField) | `.await?` reads an `Option<T>`; [`set`](crate::OptField::set), [`update`](crate::OptField::update), [`take`](crate::OptField::take), [`remove`](crate::OptField::remove) |
+/// | `#[session(counter)]` | [`Counter<T>`](crate::Counter) | `.await?` reads a `T`; [`add`](crate::Counter::add), [`sub`](crate::Counter::sub), [`set`](crate::Counter::set) |
+/// | `#[session(flash)]` on an `Option<T>` | [`Flash<T>`](crate::Flash) | `.await?` takes the value; [`set`](crate::Flash::set), [`peek`](crate::Flash::peek) |
+/// | `#[session(flash)]` on a `Vec<T>` | [`FlashList<T>`](crate::FlashList) | `.await?` takes all messages; [`push`](crate::FlashList::push), [`peek`](crate::FlashList::peek) |
+/// | `#[session(nest)]` | the fields of the nested struct | |
+///
+/// It also generates `load()` and `store(&data)` for the whole struct, and a `detach()` that keeps the type.
+///
+/// **The session.** It dereferences to [`UntypedSession`]:
 ///
 /// | method | what it does |
 /// |---|---|
 /// | [`renew`](UntypedSession::renew) | gives the session a new id: at sign-in and at every change of privilege |
 /// | [`destroy`](UntypedSession::destroy) | ends the session: at sign-out |
 /// | [`set_lifetime`](UntypedSession::set_lifetime) | chooses how long this session lives: "remember me" |
-/// | [`end_others`](UntypedSession::end_others), [`end_other`](UntypedSession::end_other) | ends other sessions of the same user |
+/// | [`end_others`](UntypedSession::end_others), [`end_other`](UntypedSession::end_other) | end other sessions of the same user |
 /// | [`clear`](UntypedSession::clear), [`touch`](UntypedSession::touch) | removes every field; restarts the idle timeout |
-/// | [`commit`](UntypedSession::commit), [`discard`](UntypedSession::discard) | stores what was changed now, instead of at the end of the request; drops it |
-/// | [`detach`](UntypedSession::detach), [`reload`](UntypedSession::reload), [`ended`](UntypedSession::ended) | for what goes on after the response: WebSockets, server-sent events, tasks |
-/// | [`get`](UntypedSession::get), [`get_all`](UntypedSession::get_all), [`set`](UntypedSession::set), [`update`](UntypedSession::update), [`take`](UntypedSession::take), [`del`](UntypedSession::del) | fields by key, declared or not |
+/// | [`commit`](UntypedSession::commit), [`discard`](UntypedSession::discard) | stores the changes now, instead of at the end of the request; drops them |
+/// | [`detach`](UntypedSession::detach), [`reload`](UntypedSession::reload), [`ended`](UntypedSession::ended) | for work that continues after the response: WebSockets, server-sent events, tasks |
+/// | [`get`](UntypedSession::get), [`get_all`](UntypedSession::get_all), [`set`](UntypedSession::set), [`update`](UntypedSession::update), [`update_tracked`](UntypedSession::update_tracked), [`take`](UntypedSession::take), [`del`](UntypedSession::del) | fields by key, declared or not |
 /// | [`csrf_token`](UntypedSession::csrf_token), [`verify_csrf`](UntypedSession::verify_csrf) | a token for forms |
-/// | [`is_live`](UntypedSession::is_live), [`created_at`](UntypedSession::created_at), [`expires_at`](UntypedSession::expires_at), [`handle`](UntypedSession::handle), [`log_id`](UntypedSession::log_id) | what can be asked of a session |
+/// | [`is_live`](UntypedSession::is_live), [`created_at`](UntypedSession::created_at), [`expires_at`](UntypedSession::expires_at), [`handle`](UntypedSession::handle), [`log_id`](UntypedSession::log_id) | facts about the session |
+/// | [`typed`](UntypedSession::typed) | the same session with another struct |
 ///
-/// What was changed is stored when the request ends, all of it at once, or none.
+/// All changes are stored when the request ends, in one atomic step, or none of them.
 ///
 /// ```
 /// use level_session::{Keyring, MemoryStore, Session, SessionData, Sessions};
@@ -97,7 +106,7 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// # Ok(()) }
 /// ```
 ///
-/// Clones are the same session and the same unit of work.
+/// Clones share the session and the unit of work.
 pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
     // For the compiler's message: whether a struct has a size is asked of its last field alone, and where `T` lacks the
@@ -127,7 +136,7 @@ impl SessionData for () {
     }
 }
 
-/// The fields of `Session` alone: none, but [`UntypedSession`] beneath.
+/// The fields of `Session` alone: none, only the [`UntypedSession`] beneath.
 pub struct NoFields(UntypedSession, Of<()>);
 
 impl Deref for NoFields {

@@ -1,4 +1,4 @@
-//! Whether two encodings of a value differ in nothing but the order of what has no order.
+//! Whether two encodings of a value differ only in the order of unordered collections.
 //!
 //! A `HashMap` or `HashSet` gives its entries in another order each time that it is made. A struct that was read and is
 //! stored untouched must not count as changed for that: it would overwrite what another request has put there.
@@ -12,7 +12,7 @@ use crate::store::{
 /// time; all of these times, once in a million.
 const TRIES: usize = 20;
 
-/// Whether `held` is another encoding of what is `stored`: the same elements in another order, of a type that does not
+/// Whether `held` is another encoding of `stored`: the same elements in another order, of a type that does not
 /// keep their order. For a `Vec` another order is another value.
 pub(super) fn is_same_but_for_order<T>(key: Key<T>, stored: &[u8], held: &[u8]) -> bool {
     stored.len() == held.len() && sorted(stored) == sorted(held) && forgets_order(key, stored)

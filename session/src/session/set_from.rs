@@ -1,4 +1,4 @@
-//! What a field can be set to.
+//! The types that a field can be set from.
 
 use std::{
     borrow::Cow,
@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-/// A field's type, that can be set to a `V`: to itself, and to what is the same in all but the type, as a `String` to a
-/// `&str` and an `Option<T>` to a `T`.
+/// A field type that can be set from a `V`: from itself, and from types that convert without loss, such as a `String` from
+/// a `&str` and an `Option<T>` from a `T`.
 ///
-/// It is not `V: Into<Self>`: a literal as in `.set(7)` would be an `i32` then, which no `u64` is made from, and
-/// `.set(items.collect())` would not know what to collect. A type of your own can have it for whatever it is made from:
+/// It is not `V: Into<Self>`: a literal as in `.set(7)` would be an `i32` then, which does not convert into a `u64`, and
+/// `.set(items.collect())` could not infer what to collect into. You can implement it for your own types:
 ///
 /// ```
 /// use level_session::SetFrom;
@@ -27,7 +27,7 @@ use std::{
 #[diagnostic::on_unimplemented(
     message = "a field of the type `{Self}` cannot be set to `{V}`",
     label = "expected `{Self}`",
-    note = "`.set(..)` takes the value itself, not an `Option` of it: `.remove()` stands for `None`"
+    note = "`.set(..)` takes the value itself, not an `Option`; call `.remove()` instead of setting `None`"
 )]
 pub trait SetFrom<V> {
     /// The value.

@@ -1,15 +1,15 @@
-//! What the closure of an `update` returned.
+//! The result of an `update`'s closure.
 
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What the closure of an [`update_tracked`](crate::Field::update_tracked) returned when it ran last.
+/// The result of the latest run of an [`update_tracked`](crate::Field::update_tracked) closure.
 ///
-/// Until the commit that is what it made of the value that the request sees. If another request changed the field
-/// meanwhile, the closure runs again within the commit: after a [`commit`](crate::UntypedSession::commit) that succeeded it is
-/// what the run returned whose value was stored.
+/// Before the commit, that is the run on the value that the request sees. If another request changed the field meanwhile,
+/// the closure runs again during the commit: after a successful [`commit`](crate::UntypedSession::commit) it is the
+/// result of the run whose value was stored.
 pub struct Updated<R>(Arc<Mutex<Option<R>>>);
 
 impl<R> Updated<R> {
@@ -17,7 +17,7 @@ impl<R> Updated<R> {
         Self(Arc::default())
     }
 
-    /// For the step, which the commit keeps.
+    /// A copy for the step, which the commit keeps.
     pub(super) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -27,7 +27,18 @@ impl<R> Updated<R> {
         drop(former); // code of the user's: the lock is free
     }
 
-    /// What the last run returned.
+    /// The result of the latest run.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// let updated = session.update_tracked("n", |n: &mut Option<u64>| *n.insert(1)).await?;
+    /// assert_eq!(updated.get(), 1); // so far
+    /// session.commit().await?;
+    /// assert_eq!(updated.get(), 1); // stored
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get(&self) -> R
     where
@@ -36,7 +47,18 @@ impl<R> Updated<R> {
         ran(self.lock().clone())
     }
 
-    /// What the last run returned. (What a run within a later commit returns is dropped then.)
+    /// The result of the latest run so far; results of later runs are dropped.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// session.set("name", "Ada")?;
+    /// let swap = |name: &mut Option<String>| name.replace("Grace".to_owned());
+    /// let former = session.update_tracked("name", swap).await?.into_inner();
+    /// assert_eq!(former.as_deref(), Some("Ada"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> R {
         ran(self.lock().take())

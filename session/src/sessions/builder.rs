@@ -13,7 +13,20 @@ use crate::{
 use http::Response;
 use std::{any::TypeId, sync::Arc, time::Duration};
 
-/// The settings of [`Sessions`]: made by [`Sessions::builder`]. All have safe defaults.
+/// The settings of [`Sessions`], made by [`Sessions::builder`]. Every default is safe.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`cookie`](Self::cookie) | [`CookieConfig::default`]: `__Host-s`, `Secure`, `HttpOnly`, `SameSite=Lax` |
+/// | [`expiry`](Self::expiry) | two weeks idle, no absolute timeout |
+/// | [`renewal_grace`](Self::renewal_grace) | zero: a renewed id stops working at once |
+/// | [`max_fields`](Self::max_fields), [`max_value_bytes`](Self::max_value_bytes) | 4,096 fields, 1 MiB |
+/// | [`limit`](Self::limit) | what `#[session(limit = ..)]` declares |
+/// | [`create_at_once`](Self::create_at_once) | `false`: the first write creates the session |
+/// | [`commit_on_server_error`](Self::commit_on_server_error), [`commit_when`](Self::commit_when) | a 5xx response stores nothing |
+/// | [`on_failure`](Self::on_failure) | an empty response with the error's status |
+/// | [`observer`](Self::observer) | none |
+/// | [`data`](Self::data) | structs are registered by the first request that uses them |
 ///
 /// ```
 /// use level_session::{CookieConfig, Expiry, Keyring, MemoryStore, Sessions};
@@ -43,31 +56,58 @@ impl SessionsBuilder {
     }
 
     /// The cookie's name and attributes. Default: [`CookieConfig::default`].
+    ///
+    /// ```
+    /// use level_session::{CookieConfig, Keyring, MemoryStore, SameSite, Sessions};
+    ///
+    /// let cookie = CookieConfig::builder().name("__Host-shop").same_site(SameSite::Strict).build()?;
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?).cookie(cookie).build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn cookie(mut self, cookie: CookieConfig) -> Self {
         self.runtime.cookie = SessionCookie::new(&self.runtime.keyring, cookie);
         self
     }
 
     /// The timeouts. Default: [`Expiry::default`].
+    ///
+    /// ```
+    /// use level_session::{Expiry, Keyring, MemoryStore, Sessions};
+    /// use std::time::Duration;
+    ///
+    /// let expiry = Expiry::idle(Duration::from_secs(30 * 60));
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?).expiry(expiry).build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn expiry(mut self, expiry: Expiry) -> Self {
         self.runtime.expiry = expiry;
         self
     }
 
-    /// How long an id works on after it was renewed, so that requests which the browser sent before it had the new
-    /// cookie are not refused (OWASP, "Renewal"). The old id dies when the time is over or the new one was seen.
-    /// Default: zero, the old id is dead at once. Seconds are enough.
+    /// How long an id still works after it was renewed, so that requests which the browser sent before it had the new cookie
+    /// succeed (OWASP, "Renewal"). The old id stops working when this time is over or when the new id is first used.
+    /// Default: zero, the old id stops working at once. A few seconds are enough.
+    ///
+    /// ```
+    /// use level_session::{Keyring, MemoryStore, Sessions};
+    /// use std::time::Duration;
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .renewal_grace(Duration::from_secs(5))
+    ///     .build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn renewal_grace(mut self, grace: Duration) -> Self {
         self.runtime.grace = grace;
         self
     }
 
-    /// The most fields of one session, the library's own included. A commit that would leave more fields than this, and
-    /// more than there were, fails with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) and stores nothing. The store
-    /// counts in the step that adds them, so concurrent requests cannot pass the bound together. A session that has too
-    /// many already can be read and changed, and may shrink. Default: 4,096. Zero allows none.
+    /// The maximum number of fields of one session, reserved fields included. A commit that adds fields beyond it fails with
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) and stores nothing. The store counts in the same atomic step, so
+    /// concurrent requests cannot exceed the limit together. A session that already has too many fields can still be read,
+    /// changed and reduced. Default: 4,096. Zero allows no field.
     ///
-    /// Together with [`max_value_bytes`](Self::max_value_bytes) this bounds the bytes of a session.
+    /// Together with [`max_value_bytes`](Self::max_value_bytes) it limits the size of a session in bytes.
     ///
     /// ```
     /// use level_session::{ErrorKind, Keyring, MemoryStore, Sessions};
@@ -89,7 +129,7 @@ impl SessionsBuilder {
     /// assert_eq!(refused.kind(), ErrorKind::TooLarge);
     ///
     /// session.del("a")?;
-    /// session.commit().await?; // one went, one came
+    /// session.commit().await?; // one removed, one added
     /// # Ok(()) }
     /// ```
     pub fn max_fields(mut self, most: usize) -> Self {
@@ -97,18 +137,30 @@ impl SessionsBuilder {
         self
     }
 
-    /// The most bytes of one value as it is stored, its head and the names within it included. A commit with a larger one
-    /// fails with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), names the field, and stores nothing. What is stored
-    /// already stays readable. Default: 1 MiB, above which no value can be encoded whatever is set here.
+    /// The maximum size of one stored value in bytes, including its header and the names within it. A commit with a larger
+    /// value fails with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), names the field, and stores nothing. Values that
+    /// are already stored stay readable. Default: 1 MiB, which is also the largest size that takes effect.
+    ///
+    /// ```
+    /// # use level_session::{ErrorKind, Keyring, MemoryStore, Sessions};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?).max_value_bytes(100).build()?;
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// session.set("essay", "x".repeat(200))?;
+    /// let refused = session.commit().await.unwrap_err();
+    /// assert_eq!(refused.field(), Some("essay"));
+    /// # Ok(()) }
+    /// ```
     pub fn max_value_bytes(mut self, most: usize) -> Self {
         self.runtime.max_value_bytes = most;
         self
     }
 
-    /// How many sessions may have one value of a field, in place of what `#[session(limit = ..)]` declares; `None` for any
-    /// number. The field is declared `#[session(index)]`. The sign-in that would exceed it is refused with
-    /// [`ErrorKind::Full`](crate::ErrorKind::Full), or ends the sessions that signed in first ([`WhenFull`]), in the step of
-    /// its commit. Zero counts as 1. A limit that was lowered ends no one before the next sign-in of the user.
+    /// How many sessions may have the same value in a field, instead of the number that `#[session(limit = ..)]` declares;
+    /// `None` for any number. The field must be declared `#[session(index)]`. A sign-in beyond the limit fails with
+    /// [`ErrorKind::Full`](crate::ErrorKind::Full) or ends the sessions that signed in first ([`WhenFull`]), in the same
+    /// atomic step. Zero counts as 1. Lowering the limit ends no session before the user's next sign-in.
     ///
     /// ```
     /// # use level_session::{Keyring, MemoryStore, SessionData, Sessions, WhenFull};
@@ -123,8 +175,10 @@ impl SessionsBuilder {
     pub fn limit<T>(mut self, key: Key<T>, limit: Option<(usize, WhenFull)>) -> Self {
         if !key.def().is_index() {
             let setting = format!("limit of `{}`", key.name());
-            let refused =
-                ConfigError::new(setting, "the field is not declared `#[session(index)]`");
+            let refused = ConfigError::new(
+                setting,
+                "the field is not declared `#[session(index)]`: add the attribute",
+            );
             self.refused.get_or_insert(refused);
         }
         let field = FieldName::from_static(key.name());
@@ -133,23 +187,43 @@ impl SessionsBuilder {
         self
     }
 
-    /// Makes a session and sends its cookie with every visitor's first request, as the Node ancestor does. Default:
-    /// a session is made when something is written.
+    /// Creates a session and sends its cookie with every visitor's first request, as level-session for Node does. Default:
+    /// the first write creates the session.
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?).create_at_once(true).build()?;
+    /// let session = sessions.begin(&http::HeaderMap::new());
+    /// let mut response = http::HeaderMap::new();
+    /// sessions.finish(&session, &mut response).await?; // the handler did nothing
+    /// assert!(response.contains_key("set-cookie"));
+    /// # Ok(()) }
+    /// ```
     pub fn create_at_once(mut self, create: bool) -> Self {
         self.runtime.create_at_once = create;
         self
     }
 
-    /// Stores what a request changed also when its response is a 5xx. Default: it is dropped.
+    /// Stores the changes of a request even if its response is a 5xx. Default: they are dropped.
+    ///
+    /// ```
+    /// use level_session::{Keyring, MemoryStore, Sessions};
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .commit_on_server_error(true)
+    ///     .build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn commit_on_server_error(mut self, commit: bool) -> Self {
         self.runtime.policy.commit_on_server_error = commit;
         self
     }
 
-    /// Stores what a request changed only if `when` holds of its response, beside the library's own conditions: for
-    /// failures that the library does not know, such as a GraphQL error that travels as 200, or a layer that answers in the
-    /// handler's place with a status of its own. It is not asked about a 408, a gRPC error and, by default, a 5xx, which do
-    /// not store.
+    /// Stores the changes of a request only if `when` returns `true` for the head of its response, in addition to the
+    /// library's own conditions. Use it for failures that the library cannot recognise: a GraphQL error sent as 200, or a
+    /// layer that answers in the handler's place with a status of its own. It is not called for responses that store nothing
+    /// anyway: a 408, a gRPC error and, by default, a 5xx.
     ///
     /// ```
     /// # use level_session::{Keyring, MemoryStore, Sessions};
@@ -164,14 +238,14 @@ impl SessionsBuilder {
         self
     }
 
-    /// Makes the page for requests whose changes could not be stored. Default: an empty response with the
-    /// [status](Error::status) of the error. A gRPC call gets its status whatever is set here.
+    /// Builds the response to requests whose changes could not be stored. Default: an empty response with the
+    /// [status](Error::status) of the error. A gRPC call always gets a gRPC status.
     ///
-    /// The response says `Cache-Control: no-store`, and one with a status below 300 gets that of the error: the client must
-    /// not be told of a success. A redirect stays one.
+    /// `Cache-Control: no-store` is added, and a status below 300 is replaced by that of the error, so that the client is never
+    /// told of a success. A redirect stays a redirect.
     ///
-    /// It is not for errors that a handler returns: those are its own, and so is the answer of a handler that was told that
-    /// its session has ended.
+    /// It is not called for errors that a handler returns, nor for the response of a handler that was told that its session
+    /// has ended.
     ///
     /// ```
     /// # use level_session::{Keyring, MemoryStore, Sessions};
@@ -199,9 +273,9 @@ impl SessionsBuilder {
         self
     }
 
-    /// Calls `observe` whenever a session was created or renewed, or has ended, for whatever [reason](crate::EndReason): once each,
-    /// after it was stored (OWASP, "Logging Sessions Life Cycle"). It should be quick; it cannot prevent anything, and
-    /// nothing is undone if it panics.
+    /// Calls `observe` once for every session that was created, was renewed or has ended, whatever the
+    /// [reason](crate::EndReason), after the change is stored (OWASP, "Logging Sessions Life Cycle"). It should return
+    /// quickly. It cannot prevent the change, and a panic in it undoes nothing.
     ///
     /// ```
     /// # use level_session::{Event, Keyring, MemoryStore, Sessions};
@@ -220,17 +294,24 @@ impl SessionsBuilder {
         self
     }
 
-    /// Counts sessions and measures the store for the [`metrics`](https://docs.rs/metrics) crate, beside an observer:
+    /// Reports counts and latencies to the [`metrics`](https://docs.rs/metrics) crate, in addition to an observer:
     ///
-    /// | name | what |
+    /// | name | type |
     /// |---|---|
     /// | `level_session_created_total`, `level_session_renewed_total` | counters |
-    /// | `level_session_ended_total` | a counter, with the label `reason`: see [`EndReason::as_str`](crate::EndReason::as_str) |
-    /// | `level_session_store_seconds` | a histogram of each call of the store, with the labels `call` (`load`, `commit`, `find`, `page`, `sweep`) and `outcome` (`ok`, `error`) |
+    /// | `level_session_ended_total` | a counter with the label `reason`: see [`EndReason::as_str`](crate::EndReason::as_str) |
+    /// | `level_session_store_seconds` | a histogram of the store's calls, with the labels `call` (`load`, `commit`, `find`, `page`, `sweep`) and `outcome` (`ok`, `error`) |
     ///
-    /// How many sessions live is no difference of two counters, since each process counts its own and a restart begins at
-    /// zero: set a gauge to [`Sessions::count`] now and then. A read of an embedded store costs an allocation more while it
-    /// is measured.
+    /// The number of live sessions is not the difference of two counters, because each process counts its own and starts at
+    /// zero: set a gauge to [`Sessions::count`] from time to time. Measured reads of an embedded store cost one more
+    /// allocation.
+    ///
+    /// ```
+    /// use level_session::{Keyring, MemoryStore, Sessions};
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?).metrics().build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[cfg(feature = "metrics")]
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn metrics(mut self) -> Self {
@@ -241,12 +322,23 @@ impl SessionsBuilder {
         self
     }
 
-    /// Declares that this application uses `T`: its keys are checked against those of the other structs by
-    /// [`build`](Self::build), and untyped writes are checked against its types from the first request on. Without it,
-    /// that begins with the first request that uses `T`.
+    /// Registers a struct that this application uses: [`build`](Self::build) checks its keys against those of the other
+    /// structs, and untyped writes are checked against its types from the first request on. An unregistered struct is
+    /// registered by the first request that uses it.
     ///
-    /// Where a request has several sessions, of cookies with different names, `T` is found in the one that declares it:
+    /// If a request has several sessions, in cookies with different names, a struct lives in the session that registers it:
     /// see [`RequestSessions`](crate::RequestSessions).
+    ///
+    /// ```
+    /// # use level_session::{Keyring, MemoryStore, SessionData, Sessions};
+    /// # #[derive(SessionData)] struct Shop { user_id: Option<u64> }
+    /// # #[derive(SessionData)] #[session(namespace = "blog")] struct Blog { draft: Option<String> }
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .data::<Shop>()
+    ///     .data::<Blog>()
+    ///     .build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     pub fn data<T: SessionData>(mut self) -> Self {
         self.runtime.declared.push(TypeId::of::<T>());
         if let Err(clash) = self.runtime.register(T::SCHEMA) {
@@ -257,7 +349,24 @@ impl SessionsBuilder {
         self
     }
 
-    /// The clock: for tests. Default: the system's.
+    /// The clock, for tests. Default: the system clock.
+    ///
+    /// ```
+    /// # use level_session::{Clock, Expiry, Keyring, MemoryStore, Sessions, Timestamp};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// let clock = Clock::manual(Timestamp::from_millis(0));
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .clock(clock.clone())
+    ///     .expiry(Expiry::idle(Duration::from_secs(60)))
+    ///     .build()?;
+    /// let session = sessions.begin(&http::HeaderMap::new());
+    /// session.set("theme", "dark")?;
+    /// session.commit().await?;
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(sessions.count().await?, 0); // it has expired
+    /// # Ok(()) }
+    /// ```
     pub fn clock(mut self, clock: Clock) -> Self {
         self.runtime.clock = clock;
         self
@@ -280,10 +389,18 @@ impl SessionsBuilder {
         self
     }
 
-    /// The sessions with these settings.
+    /// Checks the settings and creates the sessions.
+    ///
+    /// ```
+    /// use level_session::{Keyring, MemoryStore, Sessions};
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?).build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     ///
     /// # Errors
-    /// A setting that cannot be used: two structs of [`data`](Self::data) that claim one key.
+    /// - Two structs of [`data`](Self::data) claim the same key: give one of them a `#[session(namespace = "..")]`.
+    /// - [`limit`](Self::limit) names a field that is not declared `#[session(index)]`: add the attribute.
     pub fn build(mut self) -> Result<Sessions, ConfigError> {
         match self.refused {
             Some(refused) => Err(refused),

@@ -1,4 +1,4 @@
-//! What a session does to a response's headers.
+//! The session's changes to a response's headers.
 
 use crate::{runtime::Runtime, session::CookieAction};
 use http::{
@@ -6,7 +6,7 @@ use http::{
     header::{CACHE_CONTROL, Entry, VARY},
 };
 
-/// Adds what the client and every cache between must know.
+/// Adds the headers for the client and for every cache in between.
 pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, headers: &mut HeaderMap) {
     let cookie = &runtime.cookie;
     match action {
@@ -31,7 +31,7 @@ pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, headers
     }
 }
 
-/// A response that sets the cookie is nobody else's (requirement C12): `no-store`, unless the application has said
+/// A response that sets the cookie must not be cached (requirement C12): `no-store`, unless the application has set
 /// `no-store` or `private` itself.
 fn forbid_shared_caching(headers: &mut HeaderMap) {
     let is_private = headers.get_all(CACHE_CONTROL).iter().any(|value| {

@@ -46,7 +46,7 @@ async fn a_session_has_no_more_fields_than_it_may_and_one_that_has_can_shrink() 
     assert!(!refused.may_be_stored());
     let message = refused.to_string();
     assert!(
-        message.contains("5 fields") && message.contains("may have 4"),
+        message.contains("5 fields") && message.contains("limit of 4"),
         "{message}"
     );
     let other = wide.begin(&request);

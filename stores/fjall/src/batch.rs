@@ -1,4 +1,4 @@
-//! What a change writes: all of it at once.
+//! The writes of a change, all at once.
 
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, UserKey, UserValue};
 use level_session_store::Timestamp;

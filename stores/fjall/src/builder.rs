@@ -20,16 +20,16 @@ use std::{
     time::Duration,
 };
 
-/// When a commit is on disk. See [`FjallStore`] for what survives what.
+/// When a commit is on disk. See [`FjallStore`] for what survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When the operating system gets to it: the default.
+    /// When the operating system writes it: the default.
     #[default]
     Buffer,
-    /// Before it is answered. Concurrent commits share one fsync.
+    /// Before the commit returns. Concurrent commits share one fsync.
     Sync,
-    /// At the latest after this time, by an fsync at intervals. Commits wait for it while it lasts.
+    /// At most this long after the commit returned, by a periodic fsync. Commits wait while it runs.
     Interval(Duration),
 }
 
@@ -82,54 +82,124 @@ impl Default for FjallStoreBuilder {
 
 impl FjallStoreBuilder {
     /// When a commit is on disk. Default: [`Durability::Buffer`].
+    ///
+    /// ```
+    /// use level_session_fjall::{Durability, FjallStore};
+    /// use std::time::Duration;
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// let store = FjallStore::builder()
+    ///     .durability(Durability::Interval(Duration::from_secs(1)))
+    ///     .open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// What the names of our keyspaces begin with, before a dot: 1 to 200 characters. Default: `session`.
+    /// The prefix of the names of this store's keyspaces, followed by a dot: 1 to 200 characters. Default: `session`.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::builder().prefix("admin").open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How many recently used sessions are kept in memory, beside the database's own cache: a little more than this
-    /// at most, with 4 KiB each on average at most and 64 KiB in one. Larger ones may take a quarter of that memory in
-    /// addition, 1 MiB at least, and one of them a quarter of this. None with zero. Default: 10,000, which is 40 MiB and
-    /// 10 MiB at most.
+    /// How many recently used sessions are cached in memory, in addition to the database's own cache. Zero disables the cache.
+    /// Default: 10,000, which takes at most 40 MiB, and 10 MiB for large sessions.
+    ///
+    /// The limit is slightly soft. Cached sessions take at most 4 KiB each on average and 64 KiB each at most. Larger sessions
+    /// share an additional quarter of that memory, at least 1 MiB, and a single one may take a quarter of this share.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::builder().cache_sessions(50_000).open(path)?; // 200 MiB at most, and 50 MiB
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn cache_sessions(mut self, sessions: usize) -> Self {
         self.cache_sessions = sessions;
         self
     }
 
-    /// The size of the database's block cache in bytes; of no effect on a database that the application opened.
-    /// Default: 32 MiB.
+    /// The size of the database's block cache in bytes. It has no effect on a database that the application opened. Default:
+    /// 32 MiB.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::builder().cache_size(256 * 1024 * 1024).open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.cache_size = bytes;
         self
     }
 
-    /// How many bytes of what was written last are kept in memory before they are written to the database's tables: at
-    /// least 64 KiB. While they are, as much again may be in use. fjall keeps the limit that a keyspace was made with: on
-    /// a database that is there already, a larger one is of no effect. Default: 16 MiB.
+    /// How many bytes of recent writes are kept in memory before they are written to the database's tables: at least 64 KiB.
+    /// While they are being written, memory use may be twice this. fjall keeps the limit that a keyspace was created with: on an
+    /// existing database a larger value has no effect. Default: 16 MiB.
     ///
-    /// Closing writes the rest to tables and empties the journal, if there is more than 1 MiB in it, so that the next
-    /// start is short: that takes about as long as writing so many bytes twice. After a kill the next start reads the
-    /// journal instead, 64 MiB and these bytes at most, which may take some seconds.
+    /// If the journal holds more than 1 MiB, closing the store writes the rest to tables and empties the journal, so that the
+    /// next start is fast: this takes about as long as writing that many bytes twice. After a crash the next start reads the
+    /// journal instead, at most 64 MiB plus this buffer, which may take several seconds.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::builder().write_buffer_size(64 * 1024 * 1024).open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn write_buffer_size(mut self, bytes: u64) -> Self {
         self.write_buffer_size = bytes;
         self
     }
 
-    /// How often dead sessions are removed in the background; `None` leaves it to those who call
-    /// [`sweep`](level_session_store::Store::sweep). A session that has expired is dead whether it was removed or not.
+    /// How often expired sessions are removed in the background; with `None` only calls of
+    /// [`sweep`](level_session_store::Store::sweep) remove them. An expired session is dead whether it was removed or not.
     /// Default: every minute.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    /// use std::time::Duration;
+    ///
+    /// let store = FjallStore::builder().sweep_every(Some(Duration::from_secs(600))).open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;
         self
     }
 
-    /// Where sweeping in the background takes the time from. Default: the system.
+    /// The clock of the background sweeper, for tests. Default: the system clock.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    /// use level_session_store::{Clock, Timestamp};
+    ///
+    /// let clock = Clock::manual(Timestamp::from_millis(0));
+    /// let store = FjallStore::builder().clock(clock).open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -142,18 +212,39 @@ impl FjallStoreBuilder {
         self
     }
 
-    /// As [`FjallStore::open`], with these settings.
+    /// Opens the database at this path with these settings: see [`FjallStore::open`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::builder().cache_sessions(0).open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`FjallStore::open`]; [`ErrorKind::Config`] for a setting that cannot be used.
+    /// Those of [`FjallStore::open`]; [`ErrorKind::Config`] for a setting that cannot be used: the message says which, and its
+    /// range.
     pub fn open(self, path: impl AsRef<Path>) -> Result<FjallStore> {
         self.open_within(path, Duration::ZERO)
     }
 
-    /// As [`FjallStore::open_within`], with these settings.
+    /// Opens the database at this path with these settings and waits for another process that has it open: see
+    /// [`FjallStore::open_within`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    /// use std::time::Duration;
+    ///
+    /// let store = FjallStore::builder().cache_sessions(0).open_within(path, Duration::from_secs(30))?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Those of [`open`](Self::open).
     pub fn open_within(self, path: impl AsRef<Path>, patience: Duration) -> Result<FjallStore> {
         let path = path.as_ref();
         make_directory(path).map_err(|cause| fault::error("create", path, cause.into()))?;
@@ -175,10 +266,24 @@ impl FjallStoreBuilder {
         self.start(Shared::new(engine, Recovery::by_path(path, open)))
     }
 
-    /// As [`FjallStore::new`], with these settings.
+    /// Keeps sessions in an open database with these settings: see [`FjallStore::new`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("app.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.db");
+    /// let database = fjall::Database::builder(path).open()?;
+    /// let store = FjallStore::builder().prefix("session").build(database)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As [`FjallStore::new`]; [`ErrorKind::Config`] for a setting that cannot be used.
+    /// Those of [`FjallStore::new`]; [`ErrorKind::Config`] for a setting that cannot be used: the message says which, and its
+    /// range.
     pub fn build(self, database: fjall::Database) -> Result<FjallStore> {
         self.check()?;
         let engine = Engine::open(
@@ -195,11 +300,11 @@ impl FjallStoreBuilder {
         let refuse = |what: &'static str| Err(Error::new(ErrorKind::Config, what));
         if !(1..=200).contains(&self.prefix.len()) {
             return refuse(
-                "the prefix of the session store's keyspaces must have 1 to 200 characters",
+                "the prefix of the session store's keyspaces must be 1 to 200 characters long",
             );
         }
         if self.write_buffer_size < MIN_WRITE_BUFFER {
-            return refuse("the session store's write buffer must have at least 64 KiB");
+            return refuse("the session store's write buffer must be at least 64 KiB");
         }
         Ok(())
     }
@@ -234,7 +339,7 @@ impl FjallStoreBuilder {
     }
 }
 
-/// Opens what another process may have open, which closes it within this time. Time is counted by what was slept.
+/// Opens a database that another process may still have open, and waits up to this long. Only sleeps are counted.
 fn once_unlocked<T>(mut patience: Duration, open: impl Fn() -> Result<T>) -> Result<T> {
     loop {
         match open() {
@@ -252,7 +357,7 @@ pub(super) fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Datab
     folder::check(path)?;
     creation::complete(path)?;
     match open_complete(path, cache_size) {
-        // Another process began to create it in the moment between, and was cut off or has closed it.
+        // Another process began to create it in between, and was interrupted or has closed it.
         Ok(Err(fjall::Error::Io(cause))) if cause.kind() == io::ErrorKind::AlreadyExists => {
             creation::complete(path)?;
             open_complete(path, cache_size)
@@ -269,8 +374,8 @@ fn open_complete(path: &Path, cache_size: u64) -> Result<fjall::Result<fjall::Da
     catch_unwind(AssertUnwindSafe(|| database.open())).map_err(|_| fault::unreadable(path))
 }
 
-/// Makes the directory for the owner alone, and its parents as they come. One that is there stays as it is, and is
-/// spoken of if others may look into it: fjall's files have the modes that the process's umask leaves.
+/// Creates the directory for the owner alone, and its parents with default permissions. An existing one is kept, and
+/// logged if others can read it: fjall's files have the modes that the process's umask leaves.
 fn make_directory(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
@@ -278,7 +383,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
             if is_open_to_others(&found) {
                 tracing::warn!(
                     path = %path.display(),
-                    "other users of this machine may read the sessions in this directory: `chmod 700` it"
+                    "other users of this machine can read the sessions in this directory: run `chmod 700` on it"
                 );
             }
             Ok(())

@@ -83,7 +83,7 @@ impl Committer {
         })
     }
 
-    /// Answers what is waiting, and ends.
+    /// Answers the waiting commits, and ends.
     pub(super) fn stop(&self) {
         drop(
             self.queue
@@ -150,13 +150,13 @@ impl Job {
             shared.tell_ended(self.commit.step, current, &outcome);
             outcome
         });
-        let _ = self.answer.send(outcome); // nobody waits any more: it is stored all the same
+        let _ = self.answer.send(outcome); // if no task waits any more, it is stored all the same
     }
 }
 
 fn undurable(cause: &Arc<Error>) -> Error {
     Error::uncertain(
-        "the commit was written, but it is not known to be on disk",
+        "the commit was written, but may not be on disk",
         Arc::clone(cause) as Arc<dyn std::error::Error + Send + Sync>,
     )
 }

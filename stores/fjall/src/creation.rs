@@ -18,7 +18,7 @@ pub(super) const MARK: [u8; 4] = *b"FJL\x03";
 const MARKER: &str = "version";
 
 /// Completes the creation of a database at this path if one was begun, and holds the database's lock meanwhile, as
-/// whoever creates one does.
+/// a process that creates one does.
 pub(super) fn complete(root: &Path) -> Result<()> {
     if !is_begun(root)? {
         return Ok(());
@@ -32,7 +32,7 @@ pub(super) fn complete(root: &Path) -> Result<()> {
         finish(root).map_err(|cause| fault::error("create", root, cause.into()))?;
         tracing::warn!(
             path = %root.display(),
-            "the creation of a session store had been cut off and was completed"
+            "an interrupted creation of a session store was completed"
         );
     }
     drop(lock);
@@ -42,7 +42,7 @@ pub(super) fn complete(root: &Path) -> Result<()> {
 /// Whether there is something of a database, and its marker is missing or cut off.
 fn is_begun(root: &Path) -> Result<bool> {
     match fs::read(root.join(MARKER)) {
-        // After a power cut a file may be there in its length, with zeros for what was not written.
+        // After a power cut a file may have its length, with zeros in place of unwritten data.
         Ok(mark) => {
             let is_empty = mark.len() <= MARK.len() && mark.iter().all(|byte| *byte == 0);
             Ok(is_empty || (mark.len() < MARK.len() && MARK.starts_with(&mark)))
@@ -53,7 +53,7 @@ fn is_begun(root: &Path) -> Result<bool> {
     }
 }
 
-/// What is there that no creation leaves which was cut off before it wrote the marker.
+/// Anything in the folder that an interrupted creation cannot have left.
 fn doubt(root: &Path) -> Result<Option<&'static str>> {
     if !folder::entries(root, &root.join(folder::KEYSPACES))?.is_empty() {
         return Ok(Some("there are tables in it"));
@@ -121,7 +121,7 @@ fn finish(root: &Path) -> io::Result<()> {
     sync_directory(root)
 }
 
-/// So that what was made in it survives a power cut.
+/// Makes new entries of a directory survive a power cut.
 fn sync_directory(path: &Path) -> io::Result<()> {
     match cfg!(unix) {
         true => File::open(path)?.sync_all(),
@@ -131,8 +131,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 
 fn refusal(root: &Path, doubt: &str) -> Error {
     let message = format!(
-        "cannot open the session store at {}: its file `{MARKER}` is missing or cut off, and yet {doubt}; nothing was \
-         changed: put that file or a copy of the folder back, or move the folder away and begin anew",
+        "cannot open the session store at {}: its file `{MARKER}` is missing or truncated, although {doubt}; nothing was changed: restore that file or a backup of the folder, or move the folder away to start with an empty store",
         root.display()
     );
     Error::new(ErrorKind::Store, message)

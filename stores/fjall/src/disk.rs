@@ -1,4 +1,4 @@
-//! The four keyspaces: what is read from them, and what a change puts into a batch.
+//! The four keyspaces: reads from them, and the batch that a change writes.
 
 use super::{
     batch::Batch,

@@ -20,7 +20,7 @@ struct Progress {
     late: u64,
 }
 
-/// A look at what is due, from its beginning on.
+/// A look at the due entries, from the first on.
 #[must_use]
 pub(super) struct Look {
     pub(super) from: Timestamp,

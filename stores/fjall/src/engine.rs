@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
 
 const STRIPES: usize = 128;
 
-/// The database and what is kept in memory about it.
+/// The database, and its state in memory.
 ///
 /// A session is changed in three steps under its stripe's lock: read, judge, write one batch. fjall lets one process
 /// in, so the lock is all it takes to make them one. Nothing that a user wrote runs meanwhile, and nothing is awaited.
@@ -52,7 +52,7 @@ impl Engine {
         })
     }
 
-    /// `None` if it may take long, and nobody waits.
+    /// `None` if it may take long and the caller does not wait.
     pub(super) fn read(
         &self,
         id: Digest,
@@ -126,7 +126,7 @@ impl Engine {
         &self.disk.gate
     }
 
-    /// What is known of a digest. A session is taken out of the cache: put it back when it is stored as it is.
+    /// The state of a digest. A session is taken out of the cache: put it back when it is stored as it is.
     fn fetch(&self, stripes: &mut Locked<'_>, id: Digest) -> Result<Option<Record>> {
         if let Some(session) = stripes.of(id).take(&id) {
             return Ok(Some(Record::Live(session)));
@@ -171,7 +171,7 @@ impl Engine {
         Ok(known)
     }
 
-    /// What is stored under a field: nothing is read for one that the record does not list.
+    /// The value of a field: nothing is read for one that the record does not list.
     fn value(&self, session: &Session, name: &str) -> Result<Option<Bytes>> {
         let field = session.fields.get(name);
         field
@@ -243,7 +243,7 @@ impl Engine {
         self.disk.has_failed.load(Ordering::Acquire)
     }
 
-    /// Does something while nobody else gets at this session.
+    /// Runs a function under the lock of this session.
     #[cfg(test)]
     pub(super) fn hold(&self, id: Digest, work: impl FnOnce()) {
         let _stripe = self.stripe(id);

@@ -1,4 +1,4 @@
-//! What goes wrong, in words that say where and what to do; and the claim that one store has on its keyspaces.
+//! Error messages that say where and what to do; and the claim of a store on its keyspaces.
 
 use level_session_store::{Error, ErrorKind, Result};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The places of this process that a store is open at.
+/// The places in this process at which a store is open.
 static CLAIMED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
 
 /// Where a store is, and its claim to be the only one there: two of them would not know of each other's locks.
@@ -26,7 +26,7 @@ impl Place {
             return Err(Error::new(
                 ErrorKind::Store,
                 format!(
-                    "a session store is open at {} already: share that one, or give this one another prefix",
+                    "a session store is already open at {}: share it, or use another prefix for this one",
                     path.display()
                 ),
             ));
@@ -49,10 +49,10 @@ impl Place {
         error(doing, &self.database, cause)
     }
 
-    /// Bytes that are not what we wrote. They stay as they are for somebody to look into.
+    /// Bytes that the store has not written. They are left in place for inspection.
     pub(super) fn damaged(&self, what: String, why: &'static str) -> Error {
         let message = format!(
-            "{what} in the session store at {} is damaged: {why}; it is left as it is",
+            "{what} in the session store at {} is damaged: {why}; nothing was changed",
             self.database.display()
         );
         Error::new(ErrorKind::Store, message)
@@ -97,8 +97,7 @@ pub(super) fn is_locked(error: &Error) -> bool {
 /// The database gave up on what it found at `path`.
 pub(super) fn unreadable(path: &Path) -> Error {
     let message = format!(
-        "cannot open the session store at {}: its files are damaged and are left as they are; \
-         put a copy in their place, or move them away and begin anew",
+        "cannot open the session store at {}: its files are damaged, and nothing was changed; restore a backup, or move them away to start with an empty store",
         path.display()
     );
     Error::new(ErrorKind::Store, message)
@@ -106,10 +105,9 @@ pub(super) fn unreadable(path: &Path) -> Error {
 
 fn hint(cause: &fjall::Error) -> &'static str {
     match cause {
-        fjall::Error::Locked => ": another process has it open, or another store of this one",
+        fjall::Error::Locked => ": another process, or another store of this process, has it open",
         fjall::Error::Poisoned => {
-            ": an earlier write failed (a full disk?), so what is on it is uncertain and no more is taken; \
-             it works again when the cause is gone, if the store has opened the database itself; else open it again"
+            ": an earlier write failed (disk full?), so the on-disk state is uncertain and further writes are refused; a store that opened the database itself recovers when the cause is fixed, otherwise open the database again"
         }
         fjall::Error::InvalidVersion(_) => ": it was written by another version of fjall",
         fjall::Error::KeyspaceDeleted => ": one of its keyspaces was deleted",
@@ -125,7 +123,7 @@ fn io_hint(cause: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ": the disk is full; make room"
         }
-        io::ErrorKind::PermissionDenied => ": this user may not read or write there",
+        io::ErrorKind::PermissionDenied => ": permission denied for the user of this process",
         io::ErrorKind::ReadOnlyFilesystem => ": the file system is read-only",
         io::ErrorKind::NotADirectory => ": there is a file where a directory should be",
         _ => "",

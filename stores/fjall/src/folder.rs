@@ -82,7 +82,7 @@ fn check_keyspace(root: &Path, keyspace: &Path, ignored: impl Fn(&Path, &DirEntr
     Ok(())
 }
 
-/// The manifest, its versions, and what a kill leaves of one.
+/// The manifest, its versions, and the remains of one after a kill.
 fn is_of_a_manifest(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let version = name.strip_prefix('v');
@@ -144,7 +144,7 @@ fn require(root: &Path, entry: &DirEntry, holds: bool) -> Result<()> {
 
 fn foreign(root: &Path, entry: &DirEntry) -> Error {
     let message = format!(
-        "cannot open the session store at {}: {} is not part of its database; move that entry to another place, then \
+        "cannot open the session store at {}: {} is not part of its database; move that entry elsewhere, then \
          open the store again",
         root.display(),
         within(root, entry)

@@ -1,4 +1,4 @@
-//! Who may write where it was called: nobody for whom that would mean to wait.
+//! Which writes run inline: those that need not wait.
 //!
 //! A write takes microseconds, and runs on the thread that asks for it. But fjall holds its locks while it syncs and
 //! rotates its journal, and while it notes new tables: some milliseconds, at times a hundred. A thread of the runtime
@@ -24,7 +24,7 @@ const STEP: u64 = 256 * 1024;
 /// Whether to wait for a lock, or for the database, where that may take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// A thread of the store's own, or one that has nobody to leave its work to.
+    /// One of the store's own threads, or a thread that cannot hand its work to another.
     Waits,
     /// A thread of a runtime.
     Leaves,

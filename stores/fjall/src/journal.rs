@@ -68,7 +68,7 @@ fn journals(root: &Path) -> Vec<(PathBuf, Metadata)> {
         .collect()
 }
 
-/// What a file takes on the disk: fjall makes its journals longer than what is in them.
+/// The bytes that a file takes on the disk: fjall makes its journals longer than their content.
 #[cfg(unix)]
 fn allocated(found: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::blocks(found) * 512

@@ -56,8 +56,8 @@ use std::{
 
 /// Keeps sessions in an embedded database, each field under a key of its own.
 ///
-/// One process at a time has the database. Clones are the same store. When the last one is dropped the store is
-/// closed; [`close`](Store::close) does the same and tells what went wrong.
+/// Only one process at a time can open the database. Clones share the store. It is closed when the last clone is dropped;
+/// [`close`](Store::close) does the same and returns errors.
 ///
 /// ```
 /// # fn main() -> level_session_store::Result<()> {
@@ -69,23 +69,22 @@ use std::{
 /// # Ok(()) }
 /// ```
 ///
-/// # What survives what
-/// | [`Durability`] | the process ends, also by `kill -9` | the machine loses power |
+/// # What survives a crash
+/// | [`Durability`] | the process ends, even by `kill -9` | the machine loses power |
 /// |---|---|---|
-/// | `Buffer` (default) | everything that was answered | what the operating system has not written yet is lost: on Linux some seconds |
-/// | `Interval(d)` | everything that was answered | at most the last `d` is lost |
-/// | `Sync` | everything that was answered | everything that was answered survives |
+/// | `Buffer` (default) | every commit that returned | commits that the operating system has not written yet are lost: on Linux those of the last seconds |
+/// | `Interval(d)` | every commit that returned | at most the commits of the last `d` are lost |
+/// | `Sync` | every commit that returned | every commit that returned |
 ///
-/// Whatever is lost, a commit is there whole or not at all. Under `Sync` a reader may see a commit some moments
-/// before it is on disk.
+/// A commit survives as a whole or not at all. Under `Sync` a reader may see a commit shortly before it is on disk.
 ///
-/// # Where it runs
-/// Reads and commits take microseconds and run on the thread that calls them, one commit at a time. A call that would
-/// have to wait leaves that thread and is awaited: for another commit, for a session that another thread is writing, for
-/// the database while it writes or compacts tables, and for an fsync. So at most one thread of the runtime is held up
-/// by the disk, whatever the load. Such commits, and all commits under `Sync`, run on a commit thread of the store;
-/// such reads, and look-ups by index, listings and sweeps, run on tokio's blocking threads. Without a tokio runtime,
-/// reads run where they are called. If more is written than the disk takes, commits take as long as the disk does.
+/// # Which thread does the work
+/// Reads, and commits unless `Sync`, take microseconds and run inline, one commit at a time. A call that would have to wait
+/// is moved off the calling thread and awaited: because another commit is running, another thread is writing the same
+/// session, the database is writing or compacting tables, or an fsync is needed. So the disk blocks at most one thread of
+/// the runtime, whatever the load. Such commits, and all commits under `Sync`, run on the store's commit thread; such reads,
+/// and look-ups by index, listings and sweeps, run on tokio's blocking threads. Without a tokio runtime reads run inline. If
+/// writes arrive faster than the disk accepts them, commits take as long as the disk does.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 
@@ -99,19 +98,30 @@ struct Handle {
 }
 
 impl FjallStore {
-    /// Opens the database at this path with all settings at their defaults; creates it, and the directory, for the
-    /// owner alone (requirement S09), if they are not there. A directory that is there keeps its mode.
+    /// Opens the database at this path with the default settings. If it does not exist, it is created together with its
+    /// directory, on Unix with mode 0700 (requirement S09). An existing directory keeps its permissions.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store): another process has it open, it cannot be read or written, or
-    /// it is damaged.
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store). The message says which:
+    /// - Another process has the database open: stop it, or use [`open_within`](Self::open_within).
+    /// - It cannot be read or written: check the permissions and the disk.
+    /// - It is damaged: restore a backup, or move the directory away to start with an empty database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path)
     }
 
-    /// As [`open`](Self::open), and waits up to `patience` for another process that has the database open: at a rolling
-    /// update the new process starts while the old one still answers its last requests. It blocks the thread, and looks
-    /// twenty times a second.
+    /// Like [`open`](Self::open), but waits up to `patience` for another process that has the database open: in a rolling
+    /// update the new process starts while the old one still answers its last requests. It blocks the thread and tries twenty
+    /// times a second.
     ///
     /// ```
     /// # fn main() -> level_session_store::Result<()> {
@@ -125,30 +135,63 @@ impl FjallStore {
     /// ```
     ///
     /// # Errors
-    /// As [`open`](Self::open). What is no lock is an error at once.
+    /// Those of [`open`](Self::open). Only a lock is waited for; other errors are returned at once.
     pub fn open_within(path: impl AsRef<Path>, patience: Duration) -> Result<Self> {
         Self::builder().open_within(path, patience)
     }
 
-    /// Keeps sessions in a database that the application has open, beside its own keyspaces: ours begin with
-    /// `session.`.
+    /// Keeps sessions in a database that the application has opened, beside its own keyspaces. The names of the store's
+    /// keyspaces begin with `session.`.
+    ///
+    /// ```
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("app.db");
+    /// let database = fjall::Database::builder(path).open()?;
+    /// let store = FjallStore::new(database.clone())?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store): it cannot be read or written, or a session store has it already.
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the database cannot be read or written, or if it already
+    /// has a session store: use that one, or choose another [`prefix`](FjallStoreBuilder::prefix).
     pub fn new(database: fjall::Database) -> Result<Self> {
         Self::builder().build(database)
     }
 
-    /// Waits for commits in flight, makes everything durable and stops what runs in the background: as
-    /// [`Store::close`], without the trait in scope.
+    /// Waits for commits in flight, makes everything durable and stops the background threads. It is [`Store::close`], without
+    /// the trait in scope.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session_store::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// # use level_session_fjall::FjallStore;
+    /// let store = FjallStore::open(path)?;
+    /// // .. serve the application; then:
+    /// store.close().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the last writes cannot be made durable.
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the last writes could not be made durable: log it, and
+    /// exit with a failure.
     pub async fn close(&self) -> Result<()> {
         Store::close(self).await
     }
 
-    /// Settings: durability, cache, sweeping, prefix.
+    /// Starts with the default settings.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("sessions.db");
+    /// use level_session_fjall::FjallStore;
+    ///
+    /// let store = FjallStore::builder().cache_sessions(50_000).open(path)?;
+    /// # Ok::<(), level_session_store::Error>(())
+    /// ```
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
     }
@@ -198,7 +241,7 @@ impl FjallStore {
                 let work = runtime.spawn_blocking(move || work(&handle));
                 work.await.unwrap_or_else(|cause| {
                     Err(Error::store(
-                        "a task of the session store did not end",
+                        "a task of the session store did not complete",
                         cause,
                     ))
                 })
@@ -318,7 +361,7 @@ impl Drop for Handle {
         if let Err(error) = self.close() {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "a session store was not closed properly"
+                "a session store was not closed cleanly"
             );
         }
     }

@@ -13,7 +13,7 @@ use std::{
 const MOST: usize = 1024;
 const LONGEST: usize = 64;
 
-/// Kept for as long as the process runs, so that whoever has one of them counts no references.
+/// Kept for as long as the process runs, so that no references need to be counted.
 static NAMES: RwLock<BTreeSet<&'static str>> = RwLock::new(BTreeSet::new());
 
 /// A name that is equal to this one.

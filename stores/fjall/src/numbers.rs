@@ -1,4 +1,4 @@
-//! The numbers of sessions: each is used once, whatever becomes of the session, the process or the batch.
+//! The numbers of sessions: each is used once, even if the session, the process or the batch fails.
 
 use super::{batch::Batch, fault::Place};
 use fjall::Keyspace;
@@ -10,7 +10,7 @@ use std::{
 
 /// Under this key of `meta` stands the first number that is not reserved. No digest is as short.
 const MARK: &[u8] = b"next";
-/// How many numbers are reserved at once. What is left of them when the store is closed is never used.
+/// How many numbers are reserved at once. Numbers left over when the store is closed are never used.
 const BLOCK: u64 = 1024;
 
 pub(super) struct Numbers(Mutex<Reserved>);

@@ -1,4 +1,4 @@
-//! The meta record: what the store keeps under a session's digest, and its bytes.
+//! The meta record under a session's digest, and its bytes.
 //!
 //! ```text
 //! live   01 01 number created started seen idle flags [absolute] [former until] [told] [lifetime] [places] fields*
@@ -47,7 +47,7 @@ const FEW: usize = 64;
 /// From one place to the next.
 const STEP: usize = 32;
 
-/// What is known of a digest.
+/// The state of a digest.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) enum Record {
     Live(Session),
@@ -119,7 +119,7 @@ impl Record {
         }
     }
 
-    /// The record that these bytes are, or what is wrong with them.
+    /// Decodes a record, or says what is wrong with its bytes.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut input = Input(bytes);
         if input.byte()? != FORMAT {
@@ -157,7 +157,7 @@ impl Session {
         self.rest.is_some()
     }
 
-    /// Under what the session can be found.
+    /// The index entries of the session.
     pub(super) fn index_entries(&self) -> Vec<(FieldName, Bytes)> {
         match self.fields.indexed() {
             0 => Vec::new(),
@@ -281,7 +281,7 @@ impl Session {
     }
 }
 
-/// What a session is found by for the sake of a field.
+/// The index entry of a field.
 fn entry(field: &Field) -> Option<(FieldName, Bytes)> {
     Some((field.name.clone(), Bytes::clone(field.index.as_ref()?)))
 }

@@ -28,7 +28,7 @@ use std::{
 /// How to open the database again.
 type Open = dyn Fn(&Path) -> Result<Engine> + Send + Sync;
 
-/// What a disk must take before the database is opened again: more than a commit.
+/// What the disk must accept before the database is opened again: more than a commit.
 static TRIAL: [u8; 64 * 1024] = [b' '; 64 * 1024];
 pub(super) const TRIAL_NAME: &str = "session-store-trial";
 /// How many files must be open at once before the database is opened again: fjall has some for itself, and more where
@@ -69,7 +69,7 @@ impl Recovery {
         Self::new(path, Some(Box::new(open)))
     }
 
-    /// For a database that is the application's: it must be opened again by whoever opened it.
+    /// For a database of the application, which the application must open again.
     pub(super) fn none() -> Self {
         Self::new(Path::new(""), None)
     }
@@ -109,7 +109,7 @@ impl Recovery {
         tracing::error!(
             path = %self.path.display(),
             error = error as &dyn std::error::Error,
-            "the session store takes no writes until its database is opened anew; reads go on"
+            "the session store refuses writes until its database is reopened; reads continue"
         );
         self.wake.notify_all();
     }
@@ -118,17 +118,16 @@ impl Recovery {
     pub(super) fn refuse(&self) -> Error {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let message = format!(
-            "the session store at {} takes no writes: an earlier one failed (a full disk?); it works again when the \
-             cause is gone",
+            "the session store at {} refuses writes: an earlier write failed (disk full?); it recovers when the cause is fixed",
             self.path.display()
         );
         Error::new(ErrorKind::Store, message)
     }
 
-    /// The error of whatever comes while the database is let go of.
+    /// The error of calls while the database is being closed.
     pub(super) fn lost(&self) -> Error {
         let message = format!(
-            "the session store at {} opens its database anew after a write that failed",
+            "the session store at {} is reopening its database after a failed write",
             self.path.display()
         );
         Error::new(ErrorKind::Store, message)
@@ -199,7 +198,7 @@ impl Recovery {
         tracing::warn!(
             path = %self.path.display(),
             refused = self.refused.swap(0, Ordering::Relaxed),
-            "the session store works again: its database was opened anew"
+            "the session store accepts writes again: its database was reopened"
         );
     }
 
@@ -208,7 +207,7 @@ impl Recovery {
             path = %self.path.display(),
             refused = self.refused.load(Ordering::Relaxed),
             error = error as &dyn std::error::Error,
-            "the session store still takes no writes; this is logged once a minute at most"
+            "the session store still refuses writes; this is logged at most once a minute"
         );
     }
 

@@ -79,7 +79,7 @@ impl Shared {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::Store,
-                "this process is a fork of the one that opened the session store: nothing is written; \
+                "this process is a fork of the one that opened the session store, so nothing is written; \
                  open the store after the fork, in one process",
             )),
         }
@@ -151,7 +151,7 @@ impl Shared {
         self.write(work)
     }
 
-    /// Removes up to `limit` dead sessions, and tells whoever watches.
+    /// Removes up to `limit` dead sessions, and tells the watchers.
     pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         self.write(|engine| engine.sweep(now, limit, |id| self.expired.tell(id)))
     }
@@ -165,12 +165,12 @@ impl Shared {
         done.ended.iter().for_each(|id| self.ended.tell(*id));
     }
 
-    /// Those who want to know of sessions that had expired and were removed.
+    /// The watchers of sessions that had expired and were removed.
     pub(super) fn expired(&self) -> &WatchList {
         &self.expired
     }
 
-    /// Those who want to know of sessions that were ended.
+    /// The watchers of sessions that were ended.
     pub(super) fn ended(&self) -> &WatchList {
         &self.ended
     }
@@ -234,7 +234,7 @@ impl Workers {
         })
     }
 
-    /// Makes what was written durable at intervals.
+    /// Makes writes durable at intervals.
     pub(super) fn persist(&self, shared: Arc<Shared>, every: Duration) -> Result<()> {
         self.start("session-persist", every, move |_| {
             if shared.recovery.is_due() {
@@ -300,7 +300,7 @@ impl Workers {
         if every.is_zero() {
             return Err(Error::new(
                 ErrorKind::Config,
-                "an interval of the session store is zero: give it at least a millisecond",
+                "an interval of the session store is zero: use at least one millisecond",
             ));
         }
         self.spawn(name, move |stop| {
@@ -337,7 +337,7 @@ fn flush(shared: &Shared, stop: &Stop) -> Result<()> {
     Ok(())
 }
 
-/// Removes what is dead, some of it at a time, until there is no more of it or the store is closed.
+/// Removes dead sessions in small batches, until there are none left or the store is closed.
 pub(super) fn sweep_round(shared: &Shared, clock: &Clock, is_told: impl Fn() -> bool) {
     if shared.recovery.is_due() {
         return; // which the log tells of

@@ -432,7 +432,7 @@ async fn an_error_knows_its_status_and_its_page() {
     let error = Error::no_middleware();
     assert_eq!(error.kind(), ErrorKind::Misuse);
     assert!(
-        error.to_string().contains("outside of any middleware"),
+        error.to_string().contains("no session middleware"),
         "{error}"
     );
     let response = error.to_response();

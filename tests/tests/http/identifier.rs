@@ -17,7 +17,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Prevents: a weak id, or half a sign-in, when the operating system has no random bytes (S01).
+/// Prevents: a weak id, or half a sign-in, when the operating system's random generator failed (S01).
 #[tokio::test]
 async fn a_failing_generator_is_an_error_and_no_cookie() {
     let dry = Arc::new(AtomicBool::new(false));

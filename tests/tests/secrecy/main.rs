@@ -137,9 +137,9 @@ async fn nothing_that_is_printed_shows_an_id_a_cookie_a_key_or_a_value() {
         "a request was refused: its session ended meanwhile",
         "a request's session could not be stored",
         "a session failed a request",
-        "an observer of sessions panicked",
+        "a session observer panicked",
         "a session is left unswept",
-        "other users of this machine may read",
+        "other users of this machine can read",
         "level_session",
         "fjall", // its own records
     ] {

@@ -1,4 +1,4 @@
-//! Maps by digest, without hashing what is a hash already.
+//! Maps by digest, without hashing a hash again.
 
 use std::hash::{BuildHasherDefault, Hasher};
 

@@ -24,7 +24,7 @@ const SPARSE: usize = 16;
 pub struct Field {
     /// Its key.
     pub name: FieldName,
-    /// What the session is found by, if the field is indexed.
+    /// The index entry, if the field is indexed.
     pub index: Option<Bytes>,
     /// Its bytes, once they were read or written: a store need not have them in memory.
     value: OnceLock<Bytes>,

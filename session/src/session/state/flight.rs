@@ -27,16 +27,16 @@ pub(crate) struct Landing {
     pub(crate) result: Result<Landed>,
 }
 
-/// What the store said.
+/// The store's answer.
 pub(crate) enum Landed {
     Done(Done),
-    /// The session does not live, and what the store knows of it if that matters.
+    /// The session is not live, with the store's knowledge of it if that matters.
     Gone(Option<Loaded>),
-    /// What was to be taken holds this by now.
+    /// The field to be taken holds this by now.
     Overtaken(Option<Bytes>),
 }
 
-/// What a commit came to, for the task that began it.
+/// The outcome of a commit, for the task that began it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flown {
     Stored,
@@ -65,7 +65,7 @@ impl Flight {
         }
     }
 
-    /// Those who wait, once there are any.
+    /// The waiting tasks, once there are any.
     pub(crate) fn waiting(&self) -> Option<Arc<Waiting>> {
         self.waiting.clone()
     }

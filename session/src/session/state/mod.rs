@@ -299,7 +299,7 @@ impl State {
                 }
             }
             Answer::View(view) => self.slots.show(view, until, names).map_err(|name| {
-                let what = "the store has answered with a view that does not show this field";
+                let what = "the store returned a view that lacks the requested field";
                 Error::new(ErrorKind::Store, what).on(name.clone())
             })?,
             Answer::All(all) => self.slots.read_all(all),

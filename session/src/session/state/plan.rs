@@ -511,7 +511,7 @@ impl State {
 fn changed_owner(field: &FieldName) -> Error {
     Error::new(
         ErrorKind::Contended,
-        "was changed by another request, so the other sessions with its former value are no longer this session's to end",
+        "was changed by another request, so this session may no longer end the other sessions with the former value",
     )
     .on(field.clone())
 }

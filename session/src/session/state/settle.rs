@@ -1,4 +1,4 @@
-//! What a commit came to.
+//! The outcome of a commit.
 
 use super::{
     CookieAction, Flown, Known, Landed, Landing, Owner, Phase, Plan, Rules, State,
@@ -83,7 +83,7 @@ impl State {
         told
     }
 
-    /// The session of a commit does not live: what is wanted may be of another one.
+    /// The session of a commit is not live: the changes may belong to another one.
     fn ended(
         &mut self,
         plan: Box<Plan>,
@@ -101,7 +101,7 @@ impl State {
                 self.lives_not(&Loaded::Missing, rules)
                     .map(|()| Flown::Again)
             }
-            // To end what has ended is a success: it is nobody's session any more.
+            // Ending a session that has ended is a success.
             Some(Loaded::Missing | Loaded::Ended(_)) if destroys => {
                 if let Some(Loaded::Ended(at)) = loaded {
                     let end = rules.runtime.end_of(id, at);
@@ -158,7 +158,7 @@ impl State {
         self.slots.stored(plan.writes, |name| !clear.removes(name));
     }
 
-    /// Notes whose session it is once the step is done, and what the client is to be told.
+    /// Records the id of the session once the step is done, and what the client must be told.
     fn is_known_as(&mut self, new: Option<Named>, step: Step, done: &Done, rules: Rules<'_>) {
         if !matches!(step, Step::Keep { .. }) {
             self.leaves_its_id();

@@ -68,7 +68,7 @@ impl Slots {
         &mut self.slots[at].1
     }
 
-    /// What was read of a field in the view.
+    /// The value of a field as read in the view.
     pub(super) fn viewed(&self, name: &str) -> Option<&Bytes> {
         let view = self.view.as_ref()?;
         let (at, bytes) = view.table.find(name)?;
@@ -125,7 +125,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Puts the view away. What was read in it stays read.
+    /// Drops the view. Values read in it stay read.
     pub(super) fn hide(&mut self) {
         let Some(view) = self.view.take() else {
             return;
@@ -189,7 +189,7 @@ impl Slots {
         self.iter_mut().for_each(|(_, slot)| slot.drop_change());
     }
 
-    /// Forgets what was read. What was changed stays.
+    /// Forgets values that were read and keeps changes.
     pub(super) fn forget(&mut self) {
         self.view = None;
         self.all_read = false;

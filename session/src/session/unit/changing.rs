@@ -1,4 +1,4 @@
-//! Changes that look at what is there: `update` and `take`.
+//! Changes that depend on the current value: `update` and `take`.
 
 use super::{Committing, UnitOfWork, flying::Seat};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use std::future::poll_fn;
 
 impl UnitOfWork {
-    /// Runs a step of an `update` on what the request sees, and notes it.
+    /// Runs a step of an `update` on the value that the request sees, and keeps it.
     pub(crate) async fn update(&self, field: &FieldName, mut step: UpdateStep) -> Result<()> {
         self.lock().begin_use()?;
         loop {

@@ -18,7 +18,7 @@ use std::{
 /// makes one retry the rule; only another process can cause more.
 const TRIES: usize = 64;
 
-/// A commit, as a future. If it is dropped on the way, the commit goes on with whoever comes next.
+/// A commit, as a future. If it is dropped, the next use of the session completes the commit.
 pub(crate) struct Committing<U: Deref<Target = UnitOfWork>> {
     unit: U,
     seat: Option<Seat>,
@@ -156,7 +156,7 @@ async fn end_others(others: &mut Vec<Digest>, rules: Rules<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is renewed keeps its lifetime, so that must be known first.
+/// A renewal keeps the lifetime, which must be known first.
 async fn look_and_store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
     if plan.renews_blindly() {
         let store = &rules.runtime.store;
@@ -197,7 +197,7 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
         match runtime.store.commit(commit).await? {
             Outcome::Done(done) => return Ok(Landed::Done(done)),
             Outcome::Gone if plan.looks_into_an_end() => {
-                // It does not live: what the store knows of it tells why.
+                // It is not live: the store's knowledge of it tells why.
                 let loaded = runtime
                     .store
                     .load(plan.id, Select::Nothing, rules.now)
@@ -225,8 +225,8 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
     Err(Error::new(
         ErrorKind::Contended,
         match plan.makes_an_id() {
-            true => "no id could be found that is not taken: the id generator repeats itself",
-            false => "other requests changed what this one updates, again and again",
+            true => "every new id is already in use: the random generator repeats itself",
+            false => "other requests kept changing the fields that this one updates: try again",
         },
     ))
 }

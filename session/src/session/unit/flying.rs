@@ -1,4 +1,4 @@
-//! A commit under way: it belongs to the unit of work, and whoever needs its end polls it.
+//! A commit in flight: it belongs to the unit of work, and every task that needs its end polls it.
 
 use super::UnitOfWork;
 use crate::{
@@ -164,7 +164,7 @@ impl UnitOfWork {
     }
 }
 
-/// Leaves the result of a commit for the task that began it, or for whoever commits next.
+/// Leaves the result of a commit for the task that began it, or for the next commit.
 fn hand_over(state: &mut State, flight: Option<Flight>, result: Result<Flown>) {
     let Some(flight) = flight else { return };
     match (flight.left, result) {
@@ -178,14 +178,14 @@ fn hand_over(state: &mut State, flight: Option<Flight>, result: Result<Flown>) {
     }
 }
 
-/// A commit of which nobody was told has failed. If nothing of it is stored, it is simply tried again.
+/// A commit failed and no task was told. If nothing of it is stored, it is simply tried again.
 fn owe(state: &mut State, error: Error) {
     if error.may_be_stored() {
         state.owed = Some(Box::new(error));
     }
 }
 
-/// A commit that is being polled: if that panics, nobody knows what became of it.
+/// A commit that is being polled: if the poll panics, its outcome is unknown.
 struct Aloft<'a> {
     unit: &'a UnitOfWork,
     has_seat: bool,

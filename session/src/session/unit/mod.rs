@@ -35,7 +35,7 @@ pub(crate) struct UnitOfWork {
     state: Mutex<State>,
     /// Without a response of its own: it cannot send a cookie.
     detached: bool,
-    /// Of a request whose response has no body, so that nobody is shown what is to be read once.
+    /// Of a request whose response has no body, so that a flash value would be lost unseen.
     is_head: bool,
 }
 
@@ -64,7 +64,7 @@ impl UnitOfWork {
             if state.makes_one() {
                 return Err(Error::new(
                     ErrorKind::Misuse,
-                    "the session that this request makes is not stored yet: `commit().await` before you detach",
+                    "this request creates the session and has not stored it yet: call `commit().await` before `detach()`",
                 ));
             }
             State::new(state.jar.clone(), state.who.clone(), false)

@@ -1,4 +1,4 @@
-//! What a unit of work asks the store: fields, and whether the session lives.
+//! Reads of a unit of work: fields, and whether the session is live.
 
 use super::UnitOfWork;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-/// How long it takes at most to find out that a session was ended by somebody who could not tell.
+/// How long it takes at most to notice that a session was ended by a process that could not report it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl UnitOfWork {
@@ -16,7 +16,7 @@ impl UnitOfWork {
         self.lock().look(field, now)
     }
 
-    /// Notes what the store answered for one field, and [looks](Self::look) at it.
+    /// Keeps the store's answer for one field, and [looks](Self::look) at it.
     pub(crate) fn note_one_loaded(
         &self,
         field: &FieldName,
@@ -53,7 +53,7 @@ impl UnitOfWork {
             .note_loaded(&fields, loaded, asked, self.rules(now))
     }
 
-    /// What the request sees of a field.
+    /// The value of a field as the request sees it.
     pub(crate) async fn read(&self, field: &FieldName) -> Result<Option<Bytes>> {
         loop {
             let look = self.look(field, self.now())?;
@@ -65,7 +65,7 @@ impl UnitOfWork {
         }
     }
 
-    /// What the request sees of these fields: those it has not read yet are read in one go, of one moment.
+    /// These fields as the request sees them. Fields that it has not read yet are read together, at one moment.
     pub(crate) async fn read_many(&self, fields: &[FieldName]) -> Result<Vec<Option<Bytes>>> {
         loop {
             let look = self.lock().look_at(fields, self.now())?;

@@ -1,11 +1,11 @@
-//! Removing what is dead.
+//! Removal of dead sessions.
 
 use super::Engine;
 use crate::{keys, record::Record};
 use level_session_store::{Digest, Result, Swept, Timestamp};
 use std::{ops::Bound, thread, time::Duration};
 
-/// When to look again at a record that cannot be read: it is left for somebody to look into.
+/// When to look again at a record that cannot be read: it is left in place for inspection.
 const DAMAGED_IS_LEFT: Duration = Duration::from_secs(3600);
 
 /// How long the sweeper gives way to commits at a time.
@@ -29,7 +29,7 @@ impl Engine {
         let last = due.last().map(|(deadline, _)| *deadline);
         for (deadline, id) in due {
             while self.disk.gate.is_queued() {
-                thread::sleep(GIVE_WAY); // a visitor waits for it, and for this nobody
+                thread::sleep(GIVE_WAY); // a visitor waits for the lock, and nothing waits for the sweep
             }
             let _turn = self.disk.gate.enter();
             if self.sweep_one(deadline, id, now)? {

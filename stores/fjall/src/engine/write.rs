@@ -9,7 +9,7 @@ use level_session_store::{
 };
 use std::collections::BTreeSet;
 
-/// Why a commit does not apply, or what it comes to.
+/// Why a commit does not apply, or its outcome.
 type Judged<T> = Result<std::result::Result<T, Outcome>>;
 
 /// Sessions that end so that a commit keeps its limits.
@@ -220,7 +220,7 @@ impl Engine {
         Ok(Outcome::Done(done))
     }
 
-    /// What a commit needs to know of a digest.
+    /// The state of a digest, as far as a commit needs it.
     fn fetch_for(
         &self,
         stripes: &mut Locked<'_>,

@@ -13,7 +13,7 @@ use level_session_store::{
 };
 use std::{cmp::Ordering, time::Duration};
 
-/// What is left to read of a record.
+/// The rest of a record.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 /// A session of many fields, of which none was read yet.

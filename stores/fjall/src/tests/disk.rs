@@ -130,7 +130,10 @@ fn a_second_store_is_told_that_the_first_has_the_database() {
     let error = FjallStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
     let message = error.to_string();
-    assert!(message.contains("another process has it open"), "{message}");
+    assert!(
+        message.contains("another process, or another store of this process, has it open"),
+        "{message}"
+    );
     assert!(message.contains(path.to_str().unwrap()), "{message}");
     now(store.close()).unwrap();
     FjallStore::open(&path)
@@ -183,7 +186,7 @@ fn it_lives_beside_the_keyspaces_of_the_application_and_of_other_stores() {
 
     let error = FjallStore::new(database.clone()).unwrap_err();
     assert!(
-        error.to_string().contains("open at"),
+        error.to_string().contains("already open at"),
         "two stores over the same keyspaces: {error}"
     );
     now(ours.close()).unwrap();

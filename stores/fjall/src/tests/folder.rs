@@ -217,7 +217,10 @@ fn a_creation_at_work_is_left_to_the_one_who_works() {
     lock.lock().unwrap();
     let before = contents(&path);
     let message = FjallStore::open(&path).unwrap_err().to_string();
-    assert!(message.contains("another process has it open"), "{message}");
+    assert!(
+        message.contains("another process, or another store of this process, has it open"),
+        "{message}"
+    );
     assert_eq!(contents(&path), before);
     drop(lock);
     FjallStore::open(&path).expect("the other one was killed");

@@ -51,7 +51,7 @@ fn mark(store: &FjallStore) {
 fn assert_refused(error: &Error, path: &Path) {
     let message = error.to_string();
     assert_eq!(error.kind(), ErrorKind::Store);
-    assert!(message.contains("takes no writes"), "{message}");
+    assert!(message.contains("refuses writes"), "{message}");
     assert!(message.contains(path.to_str().unwrap()), "{message}");
 }
 

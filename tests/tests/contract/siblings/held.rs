@@ -145,7 +145,7 @@ impl Wrapper for HeldStore {
 
     fn wrap_commit<'a>(&'a self, commit: Commit<'a>) -> StoreFuture<'a, Outcome> {
         let lost = || {
-            level_session::store::Error::store("storing a session", "a fault that a test asked for")
+            level_session::store::Error::store("storing a session", "a fault injected by a test")
         };
         let call = async move {
             let outcome: level_session::store::Result<_> = match self.gates.fate() {
