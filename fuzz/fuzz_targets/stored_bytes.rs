@@ -1,5 +1,5 @@
-//! Bytes that a store might hand back, of any kind: an error or a value, never a panic, memory by the size of the
-//! input alone, and one spelling for every value.
+//! Arbitrary bytes from a store: decoding returns an error or a value and never panics, uses memory in proportion to the
+//! input, and each value has exactly one encoding.
 #![no_main]
 
 use level_session::store::value::{Stored, Value};
@@ -42,8 +42,8 @@ fuzz_target!(|bytes: &[u8]| {
             let again = value
                 .to_stored(expires)
                 .expect("what was read can be written");
-            assert_eq!(*again, *bytes, "two spellings of one value");
-            // To skip a value is to read it.
+            assert_eq!(*again, *bytes, "two encodings of one value");
+            // Skipping a value must accept the same bytes as reading it.
             stored.body().decode::<IgnoredAny>().expect("a value");
         }
         Err(error) => {
@@ -59,13 +59,13 @@ fuzz_target!(|bytes: &[u8]| {
     read_and_write::<Either>(stored);
 });
 
-/// What is read as a type comes back when it is written as that type.
+/// A value that was read as a type survives a round trip as that type.
 fn read_and_write<T: Serialize + DeserializeOwned>(stored: Stored<'_>) {
     let Ok(value) = stored.body().decode::<T>() else {
         return;
     };
-    // Compared as trees in bytes: floats may be NaN. A type may hold more than was stored (defaults), and lists of two
-    // levels where one was read, so it may be too deep to be written.
+    // Compare encoded trees, because floats may be NaN. The decoded type can contain more than the stored value (defaults,
+    // or nested lists where one level was stored), so it may be too deep to be written.
     let Ok(tree) = Value::of(&value) else {
         return;
     };

@@ -15,7 +15,12 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     let at = |path: &str| format!("http://{}{path}", shop.address());
 
     browser.open(&at("/session")).await;
-    assert!(browser.text("main").await.contains("There is none yet"));
+    assert!(
+        browser
+            .text("main")
+            .await
+            .contains("You have no session yet")
+    );
     assert!(browser.cookies().await.is_empty());
     browser.open(&at("/")).await;
     assert!(browser.text("main").await.contains("the first time"));

@@ -1,54 +1,54 @@
-//! A library that ships session data of its own: who is signed in. Applications nest [`AuthSession`] in their struct, or
-//! take `Session<AuthSession>` beside it: either way it is one session, and the same fields.
+//! A library that defines its own session data: the signed-in user. Applications nest [`AuthSession`] in their struct, or
+//! extract a `Session<AuthSession>` beside it. Both access the same fields of the same session.
 //!
-//! What is public here is what the library promises: the fields are private, so their accessors are, and applications
-//! have the methods of [`AuthSessionFields`]. What it does not promise it can change.
+//! The fields are private, and so are their accessors. Applications use the methods of [`AuthSessionFields`], which are the
+//! public API; the library can change everything else.
 
-/// The library that the derive's code refers to: whoever has this crate can use the version that fits.
+/// The version of level-session that this crate uses, for applications.
 pub use level_session;
 
 use level_session::{Result, SessionData};
 
-/// Who is signed in.
+/// The signed-in user.
 ///
-/// The namespace is the crate's name, so the keys are this crate's own whatever else is in the session.
+/// The namespace is the crate's name, so the keys do not clash with other fields of the session.
 #[derive(Debug, SessionData)]
 #[session(namespace = "auth-session")]
 #[allow(
     missing_debug_implementations,
-    reason = "it would show who is signed in"
+    reason = "it would show the id of the user"
 )]
 pub struct AuthSession {
-    /// The user. All sessions of one can be found by it.
+    /// The id of the user. The index finds all sessions of a user.
     #[session(index)]
     user: Option<u64>,
-    /// Failed attempts since the last that did not.
+    /// Failed attempts since the last successful one.
     #[session(counter)]
     failures: u32,
-    /// Where to go after signing in.
+    /// The page to open after signing in.
     #[session(ttl = "10m")]
     destination: Option<String>,
 }
 
-/// After so many failed attempts in one session no more are taken. (One session: an attacker can have many. Whoever
-/// guards accounts counts by account and by address as well.)
+/// The maximum number of failed attempts in one session. An attacker can open many sessions, so a real application also
+/// counts by account and by address.
 pub const MOST_FAILURES: u32 = 5;
 
 impl AuthSessionFields {
-    /// Who is signed in, if anybody is.
+    /// The id of the signed-in user, if any.
     ///
     /// # Errors
-    /// Those of reading a field.
+    /// The errors of reading a field.
     pub async fn user_id(&self) -> Result<Option<u64>> {
         self.user().await
     }
 
-    /// Signs a user in, and says where they wanted to go. The session gets a new id, so that nobody who knew the old
-    /// one is signed in as well (ASVS 7.2.4). What another user has left behind is removed, the application's fields
-    /// included.
+    /// Signs a user in, and returns the page that they wanted to open. The session gets a new id, so that an attacker who
+    /// knew the old id is not signed in too (ASVS 7.2.4). If another user was signed in, all fields of the session are
+    /// removed, including the application's.
     ///
     /// # Errors
-    /// Those of reading and of writing a field.
+    /// The errors of reading and writing a field.
     pub async fn sign_in(&self, user: u64) -> Result<Option<String>> {
         let destination = self.destination().await?;
         if self.user().await?.is_some_and(|other| other != user) {
@@ -61,34 +61,35 @@ impl AuthSessionFields {
         Ok(destination)
     }
 
-    /// Counts a failed attempt; of concurrent ones each counts. Answer with a 4xx: what a 5xx has changed is not stored.
+    /// Counts a failed attempt. Concurrent attempts are all counted. Respond with a 4xx status: with a 5xx status, the
+    /// changes of the request are not stored.
     ///
     /// # Errors
-    /// Those of writing a field.
+    /// The errors of writing a field.
     pub fn attempt_failed(&self) -> Result<()> {
         self.failures().add(1)
     }
 
-    /// Whether another attempt is taken.
+    /// Whether another attempt is allowed.
     ///
     /// # Errors
-    /// Those of reading a field.
+    /// The errors of reading a field.
     pub async fn may_try(&self) -> Result<bool> {
         Ok(self.failures().await? < MOST_FAILURES)
     }
 
-    /// Remembers for ten minutes where a visitor wanted to go who has to sign in first.
+    /// Remembers for ten minutes which page to open after the sign-in.
     ///
     /// # Errors
-    /// Those of writing a field.
+    /// The errors of writing a field.
     pub fn after_sign_in(&self, destination: impl Into<String>) -> Result<()> {
         self.destination().set::<String>(destination.into())
     }
 
-    /// Signs out, which ends the session and all that is in it.
+    /// Signs out: ends the session with all its fields.
     ///
     /// # Errors
-    /// Those of [`destroy`](level_session::UntypedSession::destroy).
+    /// The errors of [`destroy`](level_session::UntypedSession::destroy).
     pub fn sign_out(&self) -> Result<()> {
         self.destroy()
     }

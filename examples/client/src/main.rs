@@ -1,12 +1,12 @@
-//! A client of the example server: sets a field of its session and fetches it again.
+//! A client of the example server that sets a field of its session and reads it back.
 //!
 //! ```text
 //! cargo run -p server &
 //! cargo run -p client
 //! ```
 //!
-//! `PORT` replaces 8080. What makes both requests one session is the cookie that the first response brings and the
-//! second request sends back. It is kept in memory, so that every run is a new visitor.
+//! `PORT` sets the port instead of 8080. The first response sets the session cookie, and the second request sends it back,
+//! so both requests use the same session. The cookie is kept in memory: every run is a new visitor.
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{
@@ -34,7 +34,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let port = match env::var("PORT") {
         Ok(port) => port
             .parse()
-            .map_err(|_| format!("PORT is {port:?}, which is no port number"))?,
+            .map_err(|_| format!("PORT is {port:?}, which is not a port number"))?,
         Err(_) => 8080,
     };
     let mut client = Client::connect(port).await?;
@@ -43,11 +43,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A connection, and the cookie that came with it.
+/// A connection and its session cookie.
 struct Client {
     host: String,
     connection: SendRequest<Empty<Bytes>>,
-    /// `name=value`, as it is sent back.
+    /// The pair `name=value` that is sent back.
     cookie: Option<String>,
 }
 
@@ -55,10 +55,12 @@ impl Client {
     async fn connect(port: u16) -> Result<Self, Box<dyn Error>> {
         let host = format!("127.0.0.1:{port}");
         let stream = TcpStream::connect(&host).await.map_err(|cause| {
-            format!("no server answers at {host} ({cause}): start it with `cargo run -p server`")
+            format!(
+                "cannot connect to {host} ({cause}): start the server with `cargo run -p server`"
+            )
         })?;
         let (connection, driver) = handshake(TokioIo::new(stream)).await?;
-        // It ends with the connection; what goes wrong there, the request learns as well.
+        // The driver ends with the connection. Its errors also reach the pending request.
         tokio::spawn(driver);
         Ok(Self {
             host,
@@ -67,7 +69,7 @@ impl Client {
         })
     }
 
-    /// The value that the server answers with, as it would be written in a sentence.
+    /// Fetches a path and returns the value in the response, a string without its quotes.
     async fn fetch(&mut self, path: &str) -> Result<String, Box<dyn Error>> {
         let mut request = Request::get(path).header(HOST, &self.host);
         if let Some(cookie) = &self.cookie {
@@ -79,7 +81,7 @@ impl Client {
             .send_request(request.body(Empty::new())?)
             .await?;
         let status = response.status();
-        // All before the first `;` is the cookie, the rest is when and where to send it: here always.
+        // The attributes after the first `;` control when a browser sends the cookie; this client always sends it.
         if let Some(set_cookie) = response.headers().get(SET_COOKIE) {
             let pair = set_cookie.to_str()?.split(';').next();
             self.cookie = pair.map(str::to_owned);
@@ -87,7 +89,7 @@ impl Client {
         let body = response.into_body().collect().await?.to_bytes();
         if !status.is_success() {
             let said = String::from_utf8_lossy(&body);
-            return Err(format!("{path} was answered with {status}: {}", said.trim_end()).into());
+            return Err(format!("{path} returned {status}: {}", said.trim_end()).into());
         }
         Ok(match serde_json::from_slice(&body)? {
             serde_json::Value::String(text) => text,

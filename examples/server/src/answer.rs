@@ -1,4 +1,4 @@
-//! A request's headers in, a session, a response's headers out.
+//! From the headers of a request to a session, and from the session to the headers of the response.
 
 use crate::call::Call;
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 type Answer = Response<Full<Bytes>>;
 
-/// Answers a request: never with a success of which something is not stored.
+/// Handles a request. A response with a success status is returned only after all changes were stored.
 pub(crate) async fn answer<B>(sessions: &Sessions, request: &Request<B>) -> Answer {
     let call = match Call::read(request.method(), request.uri().path()) {
         Ok(call) => call,
@@ -21,19 +21,19 @@ pub(crate) async fn answer<B>(sessions: &Sessions, request: &Request<B>) -> Answ
     let mut exchange = sessions.exchange(request.method(), request.headers());
     let mut response = match act(exchange.session(), call).await {
         Ok(value) => json(&value),
-        // The client learns that it failed, the log learns why.
+        // The response says that the request failed; only the log says why.
         Err(error) => error.to_response().map(Full::from),
     };
-    // Everything that was set is stored here, at once.
+    // Stores all changes of this request in one commit.
     if let Err(failure) = exchange.commit(Head::of(&response)).await {
         response = failure.into_response().map(Full::from);
     }
-    // The headers get the cookie.
+    // Adds the `Set-Cookie` header.
     exchange.end(response.headers_mut());
     response
 }
 
-/// Does what is asked, and gives the value that the field has then: `null` if it has none.
+/// Carries out the call and returns the field's value afterwards: `null` if it has none.
 async fn act(session: &UntypedSession, call: Call) -> level_session::Result<Value> {
     match call {
         Call::Set { key, value } => {

@@ -1,11 +1,11 @@
-//! What a request asks for.
+//! Parsing of requests.
 
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
-/// What a request asks for.
+/// The operation that a request asks for.
 ///
-/// Setting something with GET is the ancestor's way and handy for a look in a browser; an application uses POST.
+/// Setting a field with GET is inherited from the Node original, and convenient in a browser. Applications should use POST.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Set { key: String, value: String },
@@ -13,8 +13,8 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    /// Reads the request's method and path; each segment of the path is percent-decoded, so that a key or a value may
-    /// hold anything, a `/` as well.
+    /// Parses the method and the path of a request. Each segment of the path is percent-decoded, so keys and values may
+    /// contain any character, including `/`.
     pub(crate) fn read(method: &Method, path: &str) -> Result<Self, StatusCode> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let (key, value) = match segments[..] {
@@ -39,7 +39,7 @@ impl Call {
     }
 }
 
-/// Text that is not UTF-8 is no text.
+/// Decodes a segment; one that is not UTF-8 is a bad request.
 fn decode(segment: &str) -> Result<String, StatusCode> {
     match percent_decode_str(segment).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),

@@ -6,8 +6,8 @@
 //! curl -b jar -c jar http://127.0.0.1:8080/get/foo         "bar", also after a restart of the server
 //! ```
 //!
-//! `PORT` replaces 8080 (0 lets the system choose one), `DATA` the directory of the store and the key. How a request
-//! gets its session and a response its cookie is in `answer.rs`.
+//! `PORT` sets the port instead of 8080 (0 lets the system choose one), and `DATA` the directory of the store and the key.
+//! `answer.rs` opens the session of a request and adds the cookie to the response.
 
 mod answer;
 mod call;
@@ -26,7 +26,7 @@ use tracing_subscriber::filter::LevelFilter;
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_max_level(LevelFilter::WARN) // the database tells much below that
+        .with_max_level(LevelFilter::WARN) // the database logs a lot at lower levels
         .init();
     let data = env::var_os("DATA").map_or_else(|| PathBuf::from("data/server"), PathBuf::from);
     let port = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&data)?;
     let store = FjallStore::open(data.join("sessions"))?;
     let keyring = Keyring::from_file_or_generate(data.join("session.key"))?;
-    // Plain HTTP, and for this machine alone: the default cookie is for HTTPS.
+    // The example uses plain HTTP on this machine; the default cookie requires HTTPS.
     let sessions = Sessions::builder(store, keyring).cookie(CookieConfig::for_development());
     let sessions = sessions.build()?;
 
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Serves until the process is asked to end, and then until the requests at work are answered.
+/// Serves until the process is asked to shut down and the pending requests have been handled.
 async fn serve(listener: TcpListener, sessions: &Sessions) -> io::Result<()> {
     let connections = GracefulShutdown::new();
     let mut end = std::pin::pin!(end());
@@ -54,8 +54,8 @@ async fn serve(listener: TcpListener, sessions: &Sessions) -> io::Result<()> {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, say: the connections that are there go on and free some.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    // For example, no file descriptor is left: wait until open connections free some.
+                    tracing::warn!(%error, "failed to accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -73,7 +73,7 @@ async fn serve(listener: TcpListener, sessions: &Sessions) -> io::Result<()> {
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke");
+                tracing::debug!(%error, "connection failed");
             }
         });
     }
@@ -83,12 +83,12 @@ async fn serve(listener: TcpListener, sessions: &Sessions) -> io::Result<()> {
         .await
         .is_err()
     {
-        tracing::warn!("some connections did not end and are cut off");
+        tracing::warn!("some connections did not end in time and are closed");
     }
     Ok(())
 }
 
-/// Waits for Ctrl-C, or on Unix for SIGTERM.
+/// Waits for Ctrl-C or, on Unix, SIGTERM.
 async fn end() -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! What a session is, seen from inside: its times, its handle, and everything that it holds.
+//! A page about the session itself: its times, its handle, and all its fields.
 
 use crate::{
     page::{frame, page},
@@ -9,12 +9,12 @@ use level_session::{Clock, Result, Session};
 use maud::{Markup, html};
 use std::time::Duration;
 
-/// A page that reads much and writes nothing: a new visitor who comes here first gets no session and no cookie.
+/// This page writes nothing, so a new visitor who opens it first gets no session and no cookie.
 pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
     let now = Clock::system().now();
     let times = session.created_at().await?.zip(session.expires_at().await?);
     let handle = session.log_id().unwrap_or_default();
-    // The untyped view: it needs no declared type, and would show what other structs keep as well.
+    // The untyped view needs no declared type, and includes the fields of other structs.
     let all = session.get_all().await?;
     let json = serde_json::to_string_pretty(&all).unwrap_or_else(|problem| problem.to_string());
     page(
@@ -23,12 +23,12 @@ pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
         html! {
             @if let Some((created, expires)) = times {
                 dl {
-                    dt { "Began" } dd { (about(now.since(created))) " ago" }
-                    dt { "Ends" } dd { "in " (about(expires.since(now))) ", unless it is used before" }
-                    dt { "Handle" } dd { code { (handle) } ", which names it in the log and is of no other use" }
+                    dt { "Started" } dd { (about(now.since(created))) " ago" }
+                    dt { "Ends" } dd { "in " (about(expires.since(now))) ", unless it is used before then" }
+                    dt { "Handle" } dd { code { (handle) } ", which identifies it in the log only" }
                 }
             } @else {
-                p.lead { "There is none yet: nothing is stored, and you have no cookie." }
+                p.lead { "You have no session yet: nothing is stored, and no cookie is set." }
             }
             h2 { "All fields, as JSON" }
             pre tabindex="0" { code id="fields" { (json) } }
@@ -38,7 +38,7 @@ pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
     .await
 }
 
-/// Ends the session and leaves nothing, not even a notice: the cookie is removed.
+/// Ends the session and removes the cookie. A notice would begin a new session, so there is none.
 pub(crate) async fn end(session: Session<Shop>) -> Result<Redirect> {
     session.destroy()?;
     Ok(Redirect::to("/goodbye"))
@@ -54,7 +54,7 @@ pub(crate) async fn goodbye() -> Markup {
     )
 }
 
-/// A duration as people say it: in the largest unit of which there are two, rounded.
+/// A rounded duration for people, in the largest unit of which it has at least two.
 pub(crate) fn about(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [

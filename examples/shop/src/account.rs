@@ -17,7 +17,7 @@ pub(crate) struct User {
     password: &'static str,
 }
 
-/// Three users to try. A real shop keeps salted hashes (Argon2id), and limits the tries.
+/// Three users to try. A real application stores salted hashes (Argon2id) and limits the number of attempts.
 const USERS: [User; 3] = [
     User {
         id: 1,
@@ -53,7 +53,7 @@ impl User {
 pub(crate) struct SignIn {
     name: String,
     password: String,
-    /// A box that is ticked, or not there.
+    /// A checkbox: browsers send it only if it is ticked.
     remember: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn form(session: Session<Shop>) -> Result<Markup> {
     sign_in_page(&session, None).await
 }
 
-/// A session that is to be remembered lives for 90 days without a visit, instead of two weeks.
+/// The idle timeout of a session with "remember me", instead of two weeks.
 const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
 
 pub(crate) async fn sign_in(
@@ -87,14 +87,14 @@ pub(crate) async fn sign_out(session: Session<Shop>) -> Result<Redirect> {
     Ok(Redirect::to("/"))
 }
 
-/// `refused` is the name that was tried before.
+/// `refused` is the name from the failed attempt, if there was one.
 async fn sign_in_page(session: &Session<Shop>, refused: Option<&str>) -> Result<Markup> {
     page(
         session,
         "Sign in",
         html! {
             @if refused.is_some() {
-                p.refusal role="alert" { "That is not the right name and password. Please try again." }
+                p.refusal role="alert" { "The name or the password is wrong. Please try again." }
             }
             form.stack method="post" action="/sign-in" {
                 label for="name" { "Name" }
@@ -104,7 +104,7 @@ async fn sign_in_page(session: &Session<Shop>, refused: Option<&str>) -> Result<
                 label.choice { input name="remember" type="checkbox"; "Remember me on this device" }
                 button { "Sign in" }
             }
-            p { "This is a demonstration, and you may be any of these:" }
+            p { "This is a demonstration. You can sign in as any of these users:" }
             table.narrow {
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Password" } } }
                 tbody {

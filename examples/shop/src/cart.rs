@@ -23,7 +23,7 @@ pub(crate) async fn add(session: Session<Shop>, Form(item): Form<Item>) -> Resul
     let Some(product) = Product::find(&item.sku) else {
         return Ok(not_found(session).await);
     };
-    // If another tab adds something meanwhile, this runs again on what is there by then.
+    // If another tab has changed the cart in the meantime, the closure runs again on the latest cart.
     session.cart().update(|cart| cart.add(product)).await?;
     session.say(format!("{} is in your cart.", product.name))?;
     Ok(Redirect::to("/").into_response())
@@ -38,7 +38,7 @@ pub(crate) async fn remove(session: Session<Shop>, Form(item): Form<Item>) -> Re
     Ok(Redirect::to("/cart").into_response())
 }
 
-/// What is in the cart.
+/// Shows the cart.
 pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
     let cart = session.cart().await?;
     page(
@@ -65,7 +65,7 @@ pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
                             }
                         }
                     }
-                    tfoot { tr { th scope="row" { "Together" } td {} td.number { (price(cart.total())) } td {} } }
+                    tfoot { tr { th scope="row" { "Total" } td {} td.number { (price(cart.total())) } td {} } }
                 }
                 form method="post" action="/checkout" { button { "Order" } }
             }

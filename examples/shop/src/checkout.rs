@@ -1,4 +1,4 @@
-//! An order, confirmed by a code that works once.
+//! An order, confirmed with a one-time code.
 
 use crate::{page::page, session::Shop, stock::price};
 use axum::{
@@ -10,10 +10,10 @@ use level_session::{Result, Session};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// Makes a code. A real shop sends it by mail; here the next page shows it.
+/// Generates a code. A real shop sends it by mail; here the next page shows it.
 pub(crate) async fn begin(session: Session<Shop>) -> Result<Response> {
     if session.user_id().await?.is_none() {
-        session.say("Please sign in first. Your cart comes along.")?;
+        session.say("Please sign in first. Your cart is kept.")?;
         return Ok(Redirect::to("/sign-in").into_response());
     }
     if session.cart().await?.is_empty() {
@@ -36,15 +36,15 @@ pub(crate) async fn show(session: Session<Shop>) -> Result<Markup> {
         html! {
             @if let Some(code) = code {
                 p.lead { "Your order comes to " strong { (price(total)) } "." }
-                p { "We would send you a code now. Here it is: " code id="sent" { (code) }
-                    ". It works once, for one try, and for ten minutes." }
+                p { "A real shop would now send you a code. Here it is: " code id="sent" { (code) }
+                    ". It is valid for one attempt, within ten minutes." }
                 form.stack method="post" action="/checkout/confirm" {
                     label for="code" { "Code" }
                     input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" required;
                     button { "Confirm" }
                 }
             } @else {
-                p.lead { "There is no code, or its ten minutes are over." }
+                p.lead { "There is no code, or it has expired." }
                 form method="post" action="/checkout" { button { "Get a code" } }
             }
         },
@@ -57,8 +57,8 @@ pub(crate) struct Confirmation {
     code: String,
 }
 
-/// `take` gives the code to one request alone, at once and for good: a double click orders once, and every wrong guess
-/// costs a new code.
+/// `take` returns the code to exactly one request and removes it: a double click places one order, and a wrong code
+/// cannot be tried again.
 pub(crate) async fn confirm(
     session: Session<Shop>,
     Form(form): Form<Confirmation>,
@@ -73,7 +73,7 @@ pub(crate) async fn confirm(
             Ok(Redirect::to("/"))
         }
         Some(_) => {
-            session.say("That was not the code, and it works no more. Please get a new one.")?;
+            session.say("That was not the code. It is no longer valid: please get a new one.")?;
             Ok(Redirect::to("/checkout"))
         }
         None => Ok(Redirect::to("/checkout")),

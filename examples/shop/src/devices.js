@@ -1,4 +1,4 @@
-// Signed out from another device: this page learns of it at once, and asks the shop what to show.
+// Reloads the page as soon as another device has signed this one out.
 const events = new EventSource("/devices/events");
 events.addEventListener("ended", () => {
   events.close();

@@ -1,4 +1,4 @@
-//! Where a user is signed in: the list, the end of one or of all others, and word of it to an open page.
+//! The devices on which a user is signed in: list them, sign out one or all others, and notify open pages.
 
 use crate::{Shared, about::about, page::page, session::Shop};
 use axum::{
@@ -16,7 +16,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use std::convert::Infallible;
 
-/// The sessions of the user who asks: this one first, and then by the last use.
+/// Lists the user's sessions: the current one first, then the others by last use.
 pub(crate) async fn list(
     session: Session<Shop>,
     State(sessions): State<Sessions>,
@@ -78,7 +78,7 @@ pub(crate) struct End {
     session: SessionHandle,
 }
 
-/// Ends one session of the user's own: whatever handle the form holds, a stranger's session is left alone.
+/// Ends one of the user's own sessions. A handle of another user's session has no effect.
 pub(crate) async fn end(session: Session<Shop>, Form(form): Form<End>) -> Result<Redirect> {
     let ended = session.end_other(Shop::USER_ID, &form.session).await?;
     session.say(match ended {
@@ -88,15 +88,15 @@ pub(crate) async fn end(session: Session<Shop>, Form(form): Form<End>) -> Result
     Ok(Redirect::to("/devices"))
 }
 
-/// Ends all sessions of the user but this one, in the commit of this request.
+/// Ends all other sessions of the user, in the commit of this request.
 pub(crate) async fn end_others(session: Session<Shop>) -> Result<Redirect> {
     session.end_others(Shop::USER_ID).await?;
     session.say("You are signed out everywhere else.")?;
     Ok(Redirect::to("/devices"))
 }
 
-/// Tells an open page when its session has ended. Without a session there is nothing to tell, and the browser does not
-/// ask again.
+/// Notifies an open page when its session has ended. Without a signed-in user it responds with 204, after which the
+/// browser does not reconnect.
 pub(crate) async fn events(
     session: Session<Shop>,
     State(shared): State<Shared>,
@@ -109,7 +109,7 @@ pub(crate) async fn events(
     let told = stream::once(async move {
         tokio::select! {
             _ = session.ended() => {}
-            _ = closing.changed() => return Ok(Event::default().comment("the shop closes")),
+            _ = closing.changed() => return Ok(Event::default().comment("the shop is closing")),
         }
         Ok::<_, Infallible>(Event::default().event("ended").data("signed out"))
     });

@@ -4,14 +4,17 @@
 //! cargo run -p shop        then open http://127.0.0.1:3000
 //! ```
 //!
-//! `PORT` replaces 3000 (0 lets the system choose one), `DATA` the directory of the sessions and the key, and
-//! `SECURE=1` sends the cookie for HTTPS: set it where a proxy in front speaks TLS.
+//! Environment variables:
 //!
-//! `STORE=redis://..` or `STORE=postgres://..` keeps the sessions at a server, which any number of shops share if they have
-//! the same key: here the same `DATA`. `MOVE_TO` with such an address moves all sessions there while the shop is open, says on
-//! stderr how far it is, and is followed by a start with `STORE` instead.
+//! - `PORT`: the port instead of 3000; 0 lets the system choose one.
+//! - `DATA`: the directory of the sessions and the key.
+//! - `SECURE=1`: sends the cookie for HTTPS. Set it behind a proxy that terminates TLS.
+//! - `STORE=redis://..` or `STORE=postgres://..`: stores the sessions on a server. Any number of shops can share it if they
+//!   have the same key, here the same `DATA`.
+//! - `MOVE_TO` with such an address: moves all sessions there while the shop is running, and logs the progress to stderr.
+//!   Once it is done, start the shop with `STORE` instead.
 //!
-//! What the shop keeps is declared in `session.rs`. A cart outlives a restart, since the store and the key do.
+//! `session.rs` declares the fields of the session. A cart survives a restart, because the store and the key do.
 
 mod about;
 mod account;
@@ -40,7 +43,7 @@ use tracing_subscriber::filter::LevelFilter;
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_max_level(LevelFilter::WARN) // the database tells much below that
+        .with_max_level(LevelFilter::WARN) // the database logs a lot at lower levels
         .init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,7 +66,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let keyring = Keyring::from_file_or_generate(data.join("session.key"))?;
     let (at, to) = (address("STORE")?, address("MOVE_TO")?);
     if at.is_some() && at == to {
-        return Err("MOVE_TO is where the sessions are: STORE".into());
+        return Err("MOVE_TO and STORE are the same address: unset MOVE_TO".into());
     }
     let store = storage::open(at.as_deref(), &data).await?;
     let sessions = match to {
@@ -85,23 +88,23 @@ async fn run() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, shop(shared))
         .with_graceful_shutdown(async {
             end().await;
-            drop(open); // pages that listen would be waited for
+            drop(open); // ends the event streams, for which the shutdown would wait
         })
         .await?;
     sessions.close().await?;
     Ok(())
 }
 
-/// The address in this variable, if it is set.
+/// Returns the address in this variable, if it is set.
 fn address(variable: &str) -> Result<Option<String>, String> {
     match env::var(variable) {
         Ok(address) => Ok(Some(address)),
         Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(format!("{variable} is no text")),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{variable} is not valid UTF-8")),
     }
 }
 
-/// What handlers share.
+/// State that handlers share.
 #[derive(Clone)]
 struct Shared {
     sessions: Sessions,
@@ -115,11 +118,11 @@ impl FromRef<Shared> for Sessions {
     }
 }
 
-/// The routes. Whatever changes something is a POST.
+/// The routes. All requests that change something are POST requests.
 ///
-/// Two things keep other sites from posting in a visitor's name (CSRF): the cookie is `SameSite=Lax`, so that their
-/// forms arrive without it; and [`CsrfLayer`] refuses them by `Sec-Fetch-Site` and `Origin`, which covers what needs
-/// no cookie, such as signing a visitor in to somebody else's account.
+/// Two measures prevent other sites from posting in a visitor's name (CSRF): the cookie is `SameSite=Lax`, so forms of
+/// other sites arrive without it; and [`CsrfLayer`] rejects them by `Sec-Fetch-Site` and `Origin`. The latter also covers
+/// requests that need no cookie, such as signing a visitor in to an attacker's account.
 fn shop(shared: Shared) -> Router {
     let sessions = SessionLayer::from(shared.sessions.clone());
     Router::new()
@@ -143,7 +146,7 @@ fn shop(shared: Shared) -> Router {
         .route("/session/end", post(about::end))
         .fallback(page::not_found)
         .layer(sessions)
-        // What comes after the layer has no session.
+        // Routes that are added after the layer have no session.
         .route("/goodbye", get(about::goodbye))
         .route("/style.css", get(page::style))
         .route("/devices.js", get(devices::script))
@@ -152,7 +155,7 @@ fn shop(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-/// Waits for Ctrl-C, or on Unix for SIGTERM.
+/// Waits for Ctrl-C or, on Unix, SIGTERM.
 async fn end() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]

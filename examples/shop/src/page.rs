@@ -1,4 +1,4 @@
-//! What all pages have in common.
+//! The parts that all pages share.
 
 use crate::{
     account::User,
@@ -14,7 +14,7 @@ use axum::{
 use level_session::{Result, Session};
 use maud::{DOCTYPE, Markup, html};
 
-/// A page of the shop: who is here, what is in the cart, and the notice, which is shown once.
+/// A page of the shop, with the user's name, the size of the cart, and the notice, which is shown once.
 pub(crate) async fn page(session: &Session<Shop>, title: &str, content: Markup) -> Result<Markup> {
     let user = session.user_id().await?.and_then(User::find);
     let language = session.language().await?;
@@ -43,7 +43,7 @@ pub(crate) async fn page(session: &Session<Shop>, title: &str, content: Markup) 
     Ok(frame(title, session.theme().await?, top, content))
 }
 
-/// The frame round every page, with or without a session.
+/// The frame around every page, with or without a session.
 pub(crate) fn frame(title: &str, theme: Theme, top: Markup, content: Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -56,7 +56,7 @@ pub(crate) fn frame(title: &str, theme: Theme, top: Markup, content: Markup) -> 
                 link rel="icon" href="data:,";
             }
             body {
-                a.skip href="#main" { "Skip to the content" }
+                a.skip href="#main" { "Skip to content" }
                 header { a.brand href="/" { "Leaf & Kettle" } (top) }
                 main id="main" { (content) }
             }
@@ -74,7 +74,7 @@ pub(crate) async fn style() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/css")], include_str!("style.css"))
 }
 
-/// Headers that every response has: the pages need nothing from elsewhere, so nothing is allowed.
+/// Headers of every response. The pages load nothing from other origins, so the policy allows none.
 pub(crate) async fn harden(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 3] = [
         (

@@ -31,7 +31,7 @@ pub(crate) async fn form(session: Session<Shop>) -> Result<Markup> {
                         label.choice {
                             input type="radio" name="theme" value=(theme.name()) checked[theme == chosen.theme];
                             (match theme {
-                                Theme::System => "As my system is set",
+                                Theme::System => "Same as my system",
                                 Theme::Light => "Light",
                                 Theme::Dark => "Dark",
                             })

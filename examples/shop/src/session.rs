@@ -1,45 +1,45 @@
-//! What the shop remembers of a visitor.
+//! The session data of the shop.
 
 use crate::{account::User, stock::Product};
 use level_session::{Result, SessionData};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the shop remembers of a visitor. Each field is stored under a key of its own, so that requests which change
-/// different fields never disturb each other.
+/// The session data of a visitor. Each field is stored under its own key, so requests that change different fields do not
+/// conflict.
 #[derive(SessionData)]
 #[session(namespace = "shop")]
 pub(crate) struct Shop {
-    /// The signed-in user. All sessions of a user can be found by it; there are ten at most, and one more ends the one that
-    /// signed in first.
+    /// The signed-in user. The index finds all sessions of a user. A user has at most ten; the eleventh sign-in ends the
+    /// session that signed in first.
     #[session(index, limit = 10)]
     pub(crate) user_id: Option<u32>,
-    /// What the browser said it is, when it signed in.
+    /// The `User-Agent` header of the sign-in.
     pub(crate) device: Option<String>,
-    /// What is in the cart.
+    /// The contents of the cart.
     #[session(default)]
     pub(crate) cart: Cart,
-    /// How often the first page was opened. Counters add up: of two requests at once, none is lost.
+    /// How often the first page was opened. A counter loses no addition of concurrent requests.
     #[session(counter)]
     pub(crate) visits: u64,
-    /// What the next page says once.
+    /// A message that the next page shows once.
     #[session(flash)]
     pub(crate) notice: Option<String>,
-    /// The code that confirms an order. It is gone after ten minutes.
+    /// The code that confirms an order. It expires after ten minutes.
     #[session(ttl = "10m")]
     pub(crate) code: Option<String>,
     /// Light or dark.
     #[session(default)]
     pub(crate) theme: Theme,
-    /// The language to be greeted in.
+    /// The language of the greeting.
     #[session(default)]
     pub(crate) language: Language,
 }
 
-/// The application's own methods stand beside the fields': `session.sign_in(user)`.
+/// The application's own methods, called like those of the fields: `session.sign_in(user)`.
 impl ShopFields {
-    /// Signs a user in: under a new id, so that nobody who knew the old one is signed in as well. A cart that the
-    /// visitor has filled before stays; what another user has left behind does not.
+    /// Signs a user in under a new id, so that an attacker who knew the old id is not signed in too. A cart that an
+    /// anonymous visitor has filled is kept; the data of another user is removed.
     pub(crate) async fn sign_in(&self, user: &User, device: &str) -> Result<()> {
         if self.user_id().await?.is_some_and(|other| other != user.id) {
             self.clear()?;
@@ -52,25 +52,25 @@ impl ShopFields {
             .set(format!("Welcome, {}. It is good to see you.", user.name))
     }
 
-    /// Ends the session with everything in it. The notice begins a new one.
+    /// Ends the session with all its fields. The notice begins a new session.
     pub(crate) fn sign_out(&self) -> Result<()> {
         self.destroy()?;
         self.notice()
             .set("You are signed out, and your cart is gone.")
     }
 
-    /// Says something on the next page.
+    /// Shows a message on the next page.
     pub(crate) fn say(&self, notice: impl Into<String>) -> Result<()> {
         self.notice().set::<String>(notice.into())
     }
 }
 
-/// How many of what.
+/// The quantity of each product, by SKU.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Cart(BTreeMap<String, u32>);
 
 impl Cart {
-    /// The most of one thing.
+    /// The maximum quantity of one product.
     const MOST: u32 = 99;
 
     pub(crate) fn add(&mut self, product: &Product) {
@@ -86,7 +86,7 @@ impl Cart {
         self.0.retain(|_, quantity| *quantity > 0);
     }
 
-    /// What is in it and is still sold.
+    /// The products in the cart that are still sold, and their quantities.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&'static Product, u32)> {
         self.0
             .iter()
@@ -109,11 +109,11 @@ impl Cart {
     }
 }
 
-/// How the pages look.
+/// The colours of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Theme {
-    /// As the visitor's system is set.
+    /// The setting of the visitor's system.
     #[default]
     System,
     Light,
@@ -123,7 +123,7 @@ pub(crate) enum Theme {
 impl Theme {
     pub(crate) const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
-    /// Its name in forms and in the style sheet.
+    /// The name in forms and in the style sheet.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -146,7 +146,7 @@ pub(crate) enum Language {
 impl Language {
     pub(crate) const ALL: [Self; 3] = [Self::En, Self::De, Self::Fr];
 
-    /// Its tag (BCP 47), also in forms.
+    /// The language tag (BCP 47), also used in forms.
     pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::En => "en",

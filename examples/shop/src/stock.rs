@@ -1,4 +1,4 @@
-//! What is sold, and the first page.
+//! The products, and the first page.
 
 use crate::{page::page, session::Shop};
 use level_session::{Result, Session};
@@ -70,7 +70,7 @@ pub(crate) async fn list(session: Session<Shop>) -> Result<Markup> {
         html! {
             p.lead {
                 @match visits {
-                    1 => "It is the first time that you look at our shelves.",
+                    1 => "This is the first time you have looked at our shelves.",
                     n => { "You have looked at our shelves " strong id="visits" { (n) } " times." }
                 }
             }

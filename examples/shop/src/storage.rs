@@ -1,4 +1,4 @@
-//! Where the sessions are, and how they move from one store to another while the shop is open.
+//! The store of the sessions, and the migration from one store to another while the shop is running.
 
 use crate::session::Shop;
 use level_session::{
@@ -7,9 +7,9 @@ use level_session::{
 };
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
-/// The store at this address; without one the embedded store, which belongs to one process.
+/// Opens the store at this address, or without an address the embedded store, which belongs to one process.
 ///
-/// An address may have a password in it, so it is in no error.
+/// An address may contain a password, so errors do not include it.
 pub(crate) async fn open(
     address: Option<&str>,
     data: &Path,
@@ -19,7 +19,7 @@ pub(crate) async fn open(
     };
     match address.split_once("://").map(|(scheme, _)| scheme) {
         Some("redis") => {
-            // The devices page hears of a sign-out at once, whichever process it was at.
+            // The devices page is notified of a sign-out at once, even if another process handled it.
             let settings = RedisStore::builder().tell_ended(true);
             Ok(Arc::new(settings.connect(address).await?))
         }
@@ -29,23 +29,23 @@ pub(crate) async fn open(
             Ok(Arc::new(settings.open().await?))
         }
         _ => {
-            Err("a store is given as redis://.. or postgres://.. (unset: the embedded one)".into())
+            Err("a store's address must be redis://.. or postgres://..; leave it unset for the embedded store".into())
         }
     }
 }
 
-/// From one store to another, beside the requests that use both.
+/// Moves the sessions from one store to another in the background, while requests use both.
 pub(crate) fn move_over(from: Arc<dyn Store>, to: Arc<dyn Store>) -> Moving {
     let store = Moving::new(from, to).with_schemas(&[Shop::SCHEMA]);
     let moving = store.clone();
     tokio::spawn(async move {
         let progress = |moved| eprintln!("moving: {moved} sessions so far");
         while let Err(problem) = moving.move_all(&Clock::system(), progress).await {
-            eprintln!("moving: {problem}; going on in 5 s");
+            eprintln!("moving: {problem}; retrying in 5 s");
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
         eprintln!(
-            "moving: done. From the next start on, set STORE to what MOVE_TO is, and MOVE_TO no more"
+            "moving: done. Restart with STORE set to the address in MOVE_TO, and with MOVE_TO unset"
         );
     });
     store

@@ -1,5 +1,5 @@
-//! Several structs in one session. `Shop` nests the `AuthSession` of a library; `Survey` stands beside them, and neither
-//! knows of it. Each has keys of its own: see them with
+//! Several structs in one session. `Shop` nests the `AuthSession` of a library; `Survey` is independent of both. Each
+//! struct has its own keys. To see them, run:
 //!
 //! ```text
 //! cargo run -p two-structs
@@ -25,15 +25,15 @@ use std::{collections::BTreeMap, error::Error};
 #[derive(SessionData)]
 #[session(namespace = "shop")]
 struct Shop {
-    /// What is in the cart.
+    /// The contents of the cart.
     #[session(default)]
     cart: Vec<String>,
-    /// Who is signed in: the fields of a library.
+    /// The signed-in user: the fields of a library.
     #[session(nest)]
     auth: AuthSession,
 }
 
-/// What another part of the application asks.
+/// The data of another part of the application.
 #[derive(SessionData)]
 #[session(namespace = "survey")]
 struct Survey {
@@ -46,20 +46,20 @@ async fn add(session: Session<Shop>, Path(sku): Path<String>) -> Result<String> 
     Ok(format!("{} in the cart\n", session.cart().await?.len()))
 }
 
-/// The library's methods, by way of the struct that nests its data.
+/// Calls the library's methods through the struct that nests its data.
 async fn sign_in(session: Session<Shop>, Path(user): Path<u64>) -> Result<(StatusCode, String)> {
     if !session.auth().may_try().await? {
         return Ok((StatusCode::TOO_MANY_REQUESTS, "too many attempts\n".into()));
     }
     if user == 0 {
         session.auth().attempt_failed()?;
-        return Ok((StatusCode::FORBIDDEN, "nobody is user 0\n".into()));
+        return Ok((StatusCode::FORBIDDEN, "there is no user 0\n".into()));
     }
     session.auth().sign_in(user).await?;
     Ok((StatusCode::OK, format!("you are user {user}\n")))
 }
 
-/// Two structs of one session in one handler: what both change is stored in one step.
+/// Two structs of one session in one handler. Their changes are stored in one commit.
 async fn rate(
     auth: Session<AuthSession>,
     survey: Session<Survey>,
@@ -73,7 +73,7 @@ async fn rate(
     Ok((StatusCode::OK, "thank you\n"))
 }
 
-/// Everything, whoever declared it.
+/// Shows all fields of all structs.
 async fn show(session: Session) -> Result<Json<BTreeMap<String, Value>>> {
     Ok(Json(session.get_all().await?.into_map()))
 }
@@ -81,7 +81,7 @@ async fn show(session: Session) -> Result<Json<BTreeMap<String, Value>>> {
 fn app() -> std::result::Result<Router, Box<dyn Error>> {
     let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
         .cookie(CookieConfig::for_development())
-        // Two structs that claim one key are refused here, not at some visitor's request.
+        // If two structs use the same key, `build` fails here, instead of a visitor's request later.
         .data::<Shop>()
         .data::<Survey>()
         .build()?;

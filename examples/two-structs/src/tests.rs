@@ -6,7 +6,7 @@ use axum::{
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-/// A visitor: the application, and the cookie that it gave.
+/// A visitor: the application, and the cookie that it has set.
 struct Visitor {
     app: Router,
     cookie: String,
@@ -37,7 +37,7 @@ impl Visitor {
     }
 }
 
-/// Prevents: structs that disturb each other's fields, or a sign-in that only its own struct sees.
+/// Prevents: structs that overwrite each other's fields, or a sign-in that other structs do not see.
 #[tokio::test]
 async fn three_structs_are_one_session() {
     let mut visitor = Visitor::new();
@@ -65,7 +65,7 @@ async fn three_structs_are_one_session() {
     assert_eq!(all, "{}", "the old id is dead");
 }
 
-/// Prevents: attempts that are not counted because the answer is a refusal.
+/// Prevents: failed attempts that are not counted because the response is an error.
 #[tokio::test]
 async fn failed_attempts_run_out() {
     let mut visitor = Visitor::new();
@@ -77,7 +77,7 @@ async fn failed_attempts_run_out() {
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
 }
 
-/// Prevents: another user's cart.
+/// Prevents: a user who sees the cart of the previous one.
 #[tokio::test]
 async fn another_user_finds_nothing_of_the_first() {
     let mut visitor = Visitor::new();

@@ -1,5 +1,5 @@
-//! Values where serde_json's features `arbitrary_precision` and `raw_value` are on: any crate of a build turns them on
-//! for all of it.
+//! Values with serde_json's features `arbitrary_precision` and `raw_value`. Any crate in a build can enable them for the
+//! whole build.
 #![cfg(test)]
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -34,7 +34,7 @@ fn numbers_come_back_as_numbers() {
     assert_eq!(Value::of(&json!(7)).unwrap(), Value::from(7));
 }
 
-/// Prevents: digits that are lost in silence.
+/// Prevents: digits that are lost silently.
 #[test]
 fn numbers_keep_their_digits() {
     for text in [
@@ -68,7 +68,7 @@ fn numbers_within_other_types() {
     assert_eq!(again::<_, u8>(&number), 7);
 }
 
-/// Prevents: raw JSON that can be stored and not read.
+/// Prevents: raw JSON that can be stored but not read.
 #[test]
 fn raw_json_comes_back_as_it_was() {
     let raw = RawValue::from_string(r#"{"a": [1.00, 7]}"#.to_owned()).unwrap();

@@ -1,5 +1,5 @@
-//! A store over one ordered map and one lock, written against the public contract alone: no application needs it. What
-//! it shows is that the contract is enough, and what a first store looks like.
+//! A store over one ordered map and one lock, written against the public contract only. It is not meant for applications:
+//! it proves that the public contract is sufficient, and serves as an example for authors of stores.
 
 use level_session_store::{
     Abilities, Bytes, Commit, Cursor, Digest, Done, FieldName, Fields, Found, Home, Lease, Limit,
@@ -13,7 +13,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, Weak},
 };
 
-/// Keeps sessions in one map.
+/// A store that keeps sessions in one map.
 #[derive(Default)]
 pub struct MapStore {
     state: Mutex<State>,
@@ -24,7 +24,7 @@ pub struct MapStore {
 #[derive(Default)]
 struct State {
     records: BTreeMap<Digest, Record>,
-    /// What the commit that is under way has ended: to be told once the lock is open.
+    /// The sessions that the current commit has ended. The watches are notified after the lock is released.
     ended: Vec<Digest>,
     closed: bool,
 }
@@ -32,7 +32,7 @@ struct State {
 #[derive(Clone)]
 enum Record {
     Live(Session),
-    /// Ended at this time; the mark is kept until that one. It was renewed to the id, if there is one.
+    /// A session that ended at `at`. The mark is kept until `until`. If the session was renewed, `to` is its new id.
     Ended {
         at: Timestamp,
         until: Timestamp,
@@ -53,7 +53,7 @@ struct Field {
 }
 
 impl MapStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
@@ -91,7 +91,7 @@ impl MapStore {
         Ok(Swept::new(expired.len(), limit > 0 && ids.len() == limit))
     }
 
-    /// A page of what `pick` takes of the sessions that live; a cursor is the last digest of it.
+    /// Returns a page of the live sessions for which `pick` returns an item. The cursor is the last digest of the page.
     fn list<T>(
         &self,
         after: Option<&Cursor>,
@@ -140,7 +140,7 @@ impl State {
         }
     }
 
-    /// The session that a commit is about, and the id it has.
+    /// The session of a commit, and its current id.
     fn session(&self, commit: &Commit<'_>) -> Option<(Digest, &Session)> {
         match self.records.get(&commit.id)? {
             Record::Live(session) => session
@@ -207,7 +207,7 @@ impl State {
         Ok(Outcome::Done(done.with_ended(over)))
     }
 
-    /// The sessions that a limit ends; `None` if it refuses.
+    /// The sessions that a limit ends, or `None` if the limit rejects the commit.
     fn over(&self, limit: &Limit, current: Digest, now: Timestamp) -> Option<Vec<Digest>> {
         let with_entry = self.records.iter().filter_map(|(id, record)| match record {
             Record::Live(session) if session.has(&limit.field, &limit.entry, now) => {
@@ -247,7 +247,7 @@ impl State {
                 session.life.keep(usage.as_ref(), commit.now, !by_former_id);
                 current
             }
-            // A create: the life is what it says.
+            // A create: the session already has the life of the step.
             _ => current,
         };
         let meta = session.life.meta(commit.now);

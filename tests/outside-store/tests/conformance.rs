@@ -1,11 +1,11 @@
-//! The promises of the store contract, held by a store of another program.
+//! The conformance suite, run on a store outside of this workspace.
 
 use level_session_store::conformance::model;
 use outside_store::MapStore;
 
 level_session_store::conformance_tests!(outside, MapStore::new());
 
-/// Prevents a suite that only this library's own tests can drive.
+/// Prevents: a model that only this library's own tests can run.
 #[tokio::test]
 async fn it_agrees_with_the_model() {
     for seed in 0..60 {

@@ -51,7 +51,7 @@ fn the_client_says_that_no_server_is_there() {
     assert!(output.stdout.is_empty(), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains(&format!("no server answers at 127.0.0.1:{port}")),
+        said.contains(&format!("cannot connect to 127.0.0.1:{port}")),
         "{said}"
     );
     assert!(said.contains("cargo run -p server"), "{said}");

@@ -115,7 +115,7 @@ fn an_address_that_cannot_be_used_is_an_error_without_it() {
                 ("STORE", "redis://secret@x"),
                 ("MOVE_TO", "redis://secret@x"),
             ],
-            "MOVE_TO is where the sessions are",
+            "MOVE_TO and STORE are the same address",
         ),
     ] {
         let data = tempfile::tempdir().unwrap();
