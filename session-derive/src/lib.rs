@@ -23,7 +23,7 @@ use syn::DeriveInput;
 
 /// Generates an accessor method and a typed key for each field of a struct, which become the fields of a session.
 ///
-/// This is the short reference. The module `derive_guide` in the documentation of `level-session` has the long one.
+/// This is the short reference. The module `guide::derive` in the documentation of `level-session` has the long one.
 ///
 /// The struct must have named fields and own its data. The type of each field must be `Serialize + DeserializeOwned +
 /// Send + Sync + 'static`.

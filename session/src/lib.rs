@@ -60,18 +60,14 @@
 //!
 //! # Where to look
 //! - [`Session`]: everything that a handler can call, in two tables.
-//! - [`derive@SessionData`]: the attributes of the derive. [`derive_guide`]: the same at length, with examples.
+//! - [`derive@SessionData`]: the attributes of the derive. [`guide::derive`]: the same at length, with examples.
 //! - [`UntypedSession`]: the life cycle (`renew`, `destroy`, ..), fields by key, and the errors with what to do next.
 //! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: the handles that accessors return.
 //! - [`SessionLayer`] for tower and axum, [`Exchange`] for the middleware of any framework.
 //! - [`Sessions`], [`SessionsBuilder`], [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for your own. [`value`]: the format of stored values, byte by byte.
-//! - [`Sessions::find`], [`users_guide`]: list, end and limit a user's sessions.
-//! - [`frameworks`]: how to use it with each framework, and how the frameworks differ.
-//! - [`guides`]: a guard for signed-in users, OAuth, connections that end at sign-out, shutdown and containers.
-//! - [`practice`]: layer order, forms, tests, backups, forks, operating systems.
-//! - [`coming`]: migrating from tower-sessions and other libraries.
-//! - [`security`]: every requirement, how it is met, and the test that checks it.
+//! - [`Sessions::find`]: list, end and limit a user's sessions.
+//! - [`guide`]: the guides, in reading order, from the derive to the security table.
 //!
 //! # Features
 //! | feature | default | what it brings |
@@ -82,7 +78,7 @@
 //! | `postgres-tls` | no | TLS for it, by rustls; implies `postgres` |
 //! | `axum` | yes | the extractors; implies `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
-//! | `actix-web-4`, `poem-3` | no | [`Sessions`] is their middleware, [`Session`] an argument of their handlers: see [`frameworks`] |
+//! | `actix-web-4`, `poem-3` | no | [`Sessions`] is their middleware, [`Session`] an argument of their handlers: see [`guide::frameworks`] |
 //! | `redis` | no | `RedisStore`: Redis, Valkey or a Redis Cluster, for several processes |
 //! | `redis-tls` | no | TLS to Redis; implies `redis` |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
@@ -130,43 +126,8 @@ mod private;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-/// The book of the derive.
-///
-#[cfg(all(doc, feature = "derive"))]
-#[cfg_attr(docsrs, doc(cfg(feature = "derive")))]
-#[doc = include_str!("../docs/derive.md")]
-pub mod derive_guide {}
-
-/// How to use the library with each framework, and how the frameworks differ.
 #[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/frameworks.md")]
-pub mod frameworks {}
-
-/// Guides to common tasks around a session.
-#[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/guides.md")]
-pub mod guides {}
-
-/// Practice: problems that applications meet around the library, with their solutions.
-#[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/practice.md")]
-pub mod practice {}
-
-/// Migrating from tower-sessions, axum_session, actix-session, express-session and level-session for Node.
-// Its examples are run where the bridge is, in `level-session-tower-sessions`.
-#[cfg(all(doc, not(doctest)))]
-#[doc = include_str!("../docs/coming.md")]
-pub mod coming {}
-
-/// A user's sessions: lists, limits, "remember me", audit logs and metrics.
-#[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/users.md")]
-pub mod users_guide {}
-
-/// The security table: every requirement, how it is met, and the test that checks it.
-#[cfg(any(doc, doctest))]
-#[doc = include_str!("../docs/security.md")]
-pub mod security {}
+pub mod guide;
 
 #[cfg(feature = "actix-web-4")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix-web-4")))]
