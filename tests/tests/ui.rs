@@ -1,8 +1,8 @@
-//! What the compiler says of common mistakes, word for word.
+//! The exact compiler messages for common mistakes.
 //!
-//! Messages of ours come with notes of the compiler's, which change between releases: the expected output is that of
-//! the stable toolchain of the day. `TRYBUILD=overwrite cargo test -p level-session-tests --test ui` writes it anew; the
-//! difference is then read before it is committed.
+//! Our messages are accompanied by notes of the compiler, which change between releases: the expected output is from
+//! the current stable toolchain. `TRYBUILD=overwrite cargo test -p level-session-tests --test ui` rewrites it; review
+//! the difference before committing it.
 
 #[test]
 fn mistakes_are_explained() {
