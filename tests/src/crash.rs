@@ -1,10 +1,10 @@
-//! A process that commits until it is killed, and a ledger of what it has told before: after that everything that it
-//! told as done must be there, whole, and nothing by half.
+//! A process that commits until it is killed, and a ledger of its reports. Afterwards every commit that it reported as
+//! done must be stored completely, and no commit partially.
 //!
-//! The child tells what it is about to do and what was acknowledged, a line each:
+//! The child prints each step before it and each acknowledgement, one line each:
 //!
 //! ```text
-//! cookie SESSION COOKIE     SESSION is known by this cookie now
+//! cookie SESSION COOKIE     the current cookie of SESSION
 //! try SESSION TAG           a commit of TAG begins
 //! done SESSION TAG          it was acknowledged
 //! renew SESSION             a renewal begins; a `cookie` line follows
@@ -31,14 +31,14 @@ use std::{
     time::Duration,
 };
 
-/// Sessions that two tasks share each, and sessions of one task, which are also renewed and destroyed.
+/// The number of sessions that two tasks share, and of sessions with one task, which are also renewed and destroyed.
 const SHARED: u64 = 3;
 const OWN: u64 = 3;
 
-/// An application over the store at this path, without a sweeper of its own.
+/// Opens the store at this path, and an application over it without a sweeper.
 ///
 /// # Errors
-/// Those of opening.
+/// The errors of opening the store.
 pub fn open(path: &Path, durability: Durability) -> Result<(App, FjallStore)> {
     let store = FjallStore::builder()
         .durability(durability)
@@ -50,10 +50,10 @@ pub fn open(path: &Path, durability: Durability) -> Result<(App, FjallStore)> {
 /// Commits until the process is killed. The first session has this number.
 ///
 /// # Errors
-/// Those of the store and of sessions: there should be none.
+/// The errors of the store and of sessions; none is expected.
 ///
 /// # Panics
-/// If nobody listens any more.
+/// If the reader of the output has gone away.
 pub fn commit_until_killed(path: &Path, durability: Durability, from: u64) -> Result<()> {
     let (app, _store) = open(path, durability)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,7 +91,7 @@ pub fn commit_until_killed(path: &Path, durability: Durability, from: u64) -> Re
     })
 }
 
-/// One session after another. Gives whether to go on: always.
+/// Uses one session after another. Returns whether to continue: always.
 async fn live_and_die(app: &App, session: u64, tags: &AtomicU64) -> Result<bool> {
     let (mut visitor, mut rng) = (Visitor::new(), Rng::new(fresh_seed()));
     for _ in 0..rng.below(20) + 1 {
@@ -113,7 +113,7 @@ async fn live_and_die(app: &App, session: u64, tags: &AtomicU64) -> Result<bool>
     Ok(true)
 }
 
-/// One commit, told of before and after. Gives whether to go on: always.
+/// Makes one commit, and reports it before and after. Returns whether to continue: always.
 async fn commit(app: &App, visitor: &mut Visitor, session: u64, tags: &AtomicU64) -> Result<bool> {
     let tag = tags.fetch_add(1, Ordering::Relaxed);
     let before = visitor.clone();
@@ -139,7 +139,7 @@ fn tell_cookie(session: u64, visitor: &Visitor) {
     }
 }
 
-/// In one write, so that the line is whole or not there.
+/// Prints with one write, so that a line is never split by a kill.
 fn tell(line: std::fmt::Arguments<'_>) {
     let line = format!("{line}\n");
     std::io::stdout()
@@ -148,7 +148,7 @@ fn tell(line: std::fmt::Arguments<'_>) {
         .expect("somebody listens");
 }
 
-/// What a child has told.
+/// The reports of a child.
 #[derive(Debug, Default)]
 pub struct Ledger(BTreeMap<u64, Entry>);
 
@@ -157,23 +157,23 @@ struct Entry {
     cookies: Vec<String>,
     tried: BTreeSet<u64>,
     done: BTreeSet<u64>,
-    /// A renewal was begun and not acknowledged.
+    /// A renewal was started and not acknowledged.
     renewing: bool,
     destroying: bool,
     destroyed: bool,
 }
 
-/// What was found of a ledger.
+/// The result of checking a ledger.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Found {
-    /// Sessions that live.
+    /// The number of live sessions.
     pub live: usize,
-    /// Acknowledged commits in them.
+    /// The number of acknowledged commits in them.
     pub commits: usize,
 }
 
 impl Ledger {
-    /// Notes a line of the child's.
+    /// Records a line of the child.
     pub fn note(&mut self, line: &str) {
         let mut words = line.split(' ');
         let (Some(what), Some(session)) = (words.next(), words.next()) else {
@@ -197,26 +197,26 @@ impl Ledger {
         }
     }
 
-    /// How many commits were acknowledged.
+    /// The number of acknowledged commits.
     #[must_use]
     pub fn commits(&self) -> usize {
         self.0.values().map(|entry| entry.done.len()).sum()
     }
 
-    /// Compares the store with it, and with itself; in the end lets everything expire.
+    /// Compares the store with the ledger and checks its consistency. Finally lets everything expire.
     ///
-    /// `all` is whether everything that was acknowledged must be there, or the beginning of it may do.
+    /// With `all`, every acknowledged commit must be stored; otherwise a prefix of them is sufficient.
     ///
     /// # Errors
-    /// What is wrong.
+    /// A description of the violation.
     pub async fn check(&self, app: &App, all: bool) -> Result<Found, String> {
-        // Later than everything that the child did, whose clock stood still but for its ends.
+        // Later than all times of the child, whose clock only advances at ends.
         app.clock.advance(Duration::from_secs(60));
         let store = app.sessions.store();
         let now = app.clock.now();
         let page = store.page(None, 1_000_000, now).await.map_err(show)?.items;
         let mut found = Found::default();
-        // Sessions whose present cookie was not told: they live under an id that nobody knows.
+        // Sessions whose current cookie was not reported: they live under an unknown id.
         let mut unknown = 0;
         for (session, entry) in &self.0 {
             let mut live = 0;
@@ -285,7 +285,7 @@ impl Entry {
     }
 }
 
-/// Every session is found by its user, and by no other.
+/// Every session is found by its user, and by no other user.
 async fn index_agrees(
     store: &dyn Store,
     page: &[level_session::store::Digest],
@@ -304,7 +304,7 @@ async fn index_agrees(
         let user = user.ok_or("a session has no user: half of a commit")?;
         let (_, value) = Value::from_stored(user).map_err(|error| error.to_string())?;
         let user = value.as_u64().unwrap_or_default();
-        // It is found by the user it has, and no longer by one that it had.
+        // The session is found by its current user, and not by a previous one.
         for (user, wanted) in [(user, true), (user - 1, false)] {
             let stored = Value::Uint(user.into())
                 .to_stored(None)
@@ -322,7 +322,7 @@ async fn index_agrees(
     Ok(())
 }
 
-/// When everything has expired, the sweeper finds every session, and nothing is left.
+/// After everything has expired, the sweeper removes every session and nothing remains.
 async fn due_agrees(app: &App, live: usize) -> Result<(), String> {
     let store = app.sessions.store();
     app.clock.advance(Duration::from_secs(16 * 24 * 3600));

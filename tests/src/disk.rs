@@ -1,4 +1,4 @@
-//! A small disk, which a test can fill.
+//! A small disk that a test can fill.
 
 use std::{
     fs,
@@ -7,12 +7,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A small file system of its own; `None`, and a line in the log, where this user may not mount one.
+/// A small file system. If this user may not mount one, [`mount`](Self::mount) prints a note and returns `None`.
 #[derive(Debug)]
 pub struct Disk(PathBuf, tempfile::TempDir);
 
 impl Disk {
-    /// Mounts one of this size.
+    /// Mounts a file system of this size.
     ///
     /// # Panics
     /// If there is no temporary folder.
@@ -34,16 +34,16 @@ impl Disk {
         }
     }
 
-    /// Where it is.
+    /// The mount point.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Fills it to the last block. The file that does can be removed.
+    /// Fills the disk to the last block, and returns the file that fills it. Removing the file frees the disk.
     ///
     /// # Panics
-    /// If no file can be made.
+    /// If the file cannot be created.
     #[must_use]
     pub fn fill(&self) -> PathBuf {
         let ballast = self.0.join("ballast");
@@ -52,10 +52,10 @@ impl Disk {
         ballast
     }
 
-    /// Mounts it with another setting.
+    /// Remounts the disk with another setting.
     ///
     /// # Panics
-    /// If that is not possible.
+    /// If it cannot be remounted.
     pub fn remount(&self, how: &str) {
         let remounted = Command::new("mount")
             .args(["-o", &format!("remount,{how}")])
@@ -67,7 +67,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: the store may still have files there when a test fails.
+        // A lazy unmount: if a test fails, the store may still have open files there.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
         let _ = &self.1;
     }

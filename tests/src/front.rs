@@ -1,4 +1,4 @@
-//! A proxy before several processes, as a load balancer is.
+//! A proxy in front of several processes, like a load balancer.
 
 use http::{Request, Response};
 use hyper::{
@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Hands each request to the next of several servers in turn, or all to one of them. It ends when it is dropped.
+/// Forwards requests to several servers in turn, or all of them to one server. Dropping it stops the proxy.
 #[derive(Debug)]
 pub struct Front {
     address: SocketAddr,
@@ -26,7 +26,7 @@ pub struct Front {
 struct Turns {
     servers: Vec<SocketAddr>,
     only: Option<usize>,
-    /// The paths that were asked for, each with the number of the server that was asked.
+    /// The requested paths, each with the number of the server that got the request.
     served: Vec<(String, usize)>,
 }
 
@@ -39,10 +39,10 @@ impl Turns {
 }
 
 impl Front {
-    /// Before these servers, on a free port.
+    /// Starts a proxy for these servers, on a free port.
     ///
     /// # Panics
-    /// If there is no port.
+    /// If no port is free.
     pub async fn before(servers: &[SocketAddr]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -69,18 +69,18 @@ impl Front {
         }
     }
 
-    /// Where it listens.
+    /// The address of the proxy.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Hands all requests to the server of this number from now on, or to each in turn.
+    /// Forwards all further requests to the server with this number, or with `None` to each in turn.
     pub fn to(&self, server: Option<usize>) {
         lock(&self.turns).only = server;
     }
 
-    /// The numbers of the servers that were asked for this path, in order.
+    /// The numbers of the servers that got requests for this path, in order.
     #[must_use]
     pub fn served(&self, path: &str) -> Vec<usize> {
         let turns = lock(&self.turns);
@@ -95,7 +95,7 @@ impl Drop for Front {
     }
 }
 
-/// The bodies stream through, so that an event stream does.
+/// Forwards a request. The bodies are streamed, so that event streams work.
 async fn forward(
     server: SocketAddr,
     request: Request<Incoming>,

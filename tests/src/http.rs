@@ -11,34 +11,34 @@ use hyper_util::rt::TokioIo;
 use std::{collections::BTreeMap, net::SocketAddr};
 use tokio::{net::TcpStream, task::JoinHandle};
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, which is text in all these tests.
+    /// The body, which is text in all tests.
     pub body: String,
 }
 
 impl Answer {
-    /// Where the answer sends the client.
+    /// The `Location` header.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.headers.get(LOCATION)?.to_str().ok()
     }
 }
 
-/// Sends a request on a connection of its own.
+/// Sends a request over a new connection.
 ///
 /// # Panics
-/// If there is no answer, or its body is no text.
+/// If there is no response, or its body is not text.
 pub async fn send(address: SocketAddr, request: Request<String>) -> Answer {
     begin(address, request).await.rest().await
 }
 
-/// An answer whose head is there.
+/// A response whose head has arrived.
 #[derive(Debug)]
 pub struct Begun {
     response: Response<Incoming>,
@@ -46,10 +46,10 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Waits for the whole body.
+    /// Waits for the complete body.
     ///
     /// # Panics
-    /// If it does not come, or is no text.
+    /// If the body does not arrive, or is not text.
     pub async fn rest(self) -> Answer {
         let (head, body) = self.response.into_parts();
         let body = body.collect().await.expect("a whole answer").to_bytes();
@@ -62,10 +62,10 @@ impl Begun {
     }
 }
 
-/// Sends a request on a connection of its own, and waits for the head of the answer.
+/// Sends a request over a new connection, and waits for the head of the response.
 ///
 /// # Panics
-/// If there is none.
+/// If there is no response.
 pub async fn begin(address: SocketAddr, mut request: Request<String>) -> Begun {
     let host = address.to_string().try_into().expect("an address");
     request.headers_mut().entry(HOST).or_insert(host);
@@ -80,7 +80,7 @@ pub async fn begin(address: SocketAddr, mut request: Request<String>) -> Begun {
 /// A client: an address and a cookie jar.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The server; it may change, as it does when the server starts again.
+    /// The address of the server. It changes when the server restarts.
     pub address: SocketAddr,
     /// The cookies, by name.
     pub jar: BTreeMap<String, String>,
@@ -96,18 +96,18 @@ impl Client {
         }
     }
 
-    /// Follows a link.
+    /// Sends a GET request.
     pub async fn get(&mut self, path: &str) -> Answer {
         self.send(Request::get(path).body(String::new())).await
     }
 
-    /// Sends a form; every value is sent as it is, so it must need no encoding.
+    /// Sends a form. The values are not encoded.
     pub async fn post(&mut self, path: &str, form: &str) -> Answer {
         let request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(form.to_owned())).await
     }
 
-    /// Follows a link to what may last, and waits for the head of the answer.
+    /// Sends a GET request whose response may stream, and waits for its head.
     pub async fn open(&self, path: &str) -> Begun {
         let mut request = Request::get(path).body(String::new()).expect("a request");
         self.add_cookies(&mut request);

@@ -23,8 +23,8 @@ use std::{
     time::Duration,
 };
 
-/// Runs a test over every store, each new and empty: those [of this process](over_every_local_store), and on Redis and
-/// PostgreSQL, where there is one.
+/// Runs a test over every store, each new and empty: the [in-process stores](over_every_local_store), and Redis and
+/// PostgreSQL if they are installed.
 ///
 /// # Panics
 /// If no store can be opened in the system's temporary folder, or a server does not start.
@@ -34,8 +34,8 @@ pub async fn over_every_store(test: impl AsyncFn(Arc<dyn Store>)) {
     over_postgres(&test).await;
 }
 
-/// Runs a test over every store that is in the process: in memory, embedded, embedded without a cache, embedded with every
-/// commit on disk before it is acknowledged. Those tell of each session that expires, by the clock of the test.
+/// Runs a test over every in-process store: in memory, embedded, embedded without a cache, and embedded with a sync
+/// before each commit is acknowledged. These stores report every expired session, by the clock of the test.
 ///
 /// # Panics
 /// If no store can be opened in the system's temporary folder.
@@ -59,8 +59,8 @@ pub async fn over_every_local_store(test: impl AsyncFn(Arc<dyn Store>)) {
     }
 }
 
-/// At a server of its own: as one process has it, and with the homes of a Cluster. Without `redis-server` it is left out,
-/// which `tests/run` says.
+/// Runs a test on a new Redis server: with the settings of a single server, and with the homes of a Cluster. Without
+/// `redis-server` the test is skipped, which `tests/run` reports.
 async fn over_redis(test: &impl AsyncFn(Arc<dyn Store>)) {
     let Some(program) = redis::program("redis") else {
         return;
@@ -80,7 +80,8 @@ async fn over_redis(test: &impl AsyncFn(Arc<dyn Store>)) {
     }
 }
 
-/// One server for all tests of a process, and a schema for each. Without PostgreSQL it is left out, which `tests/run` says.
+/// Runs a test on PostgreSQL: one server for all tests of a process, and a schema for each test. Without PostgreSQL the
+/// test is skipped, which `tests/run` reports.
 async fn over_postgres(test: &impl AsyncFn(Arc<dyn Store>)) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let Some(server) = postgres() else {
@@ -98,13 +99,13 @@ async fn over_postgres(test: &impl AsyncFn(Arc<dyn Store>)) {
     store.close().await.expect("the store closes");
 }
 
-/// The PostgreSQL server of this process; `None`, and a word about it, if there is none on this machine.
+/// The PostgreSQL server of this process. If PostgreSQL is not installed, prints a note and returns `None`.
 ///
 /// # Panics
-/// If it does not start.
+/// If the server does not start.
 pub fn postgres() -> Option<&'static Postgres> {
     static SERVER: LazyLock<Option<Postgres>> = LazyLock::new(|| {
-        // Without waiting for the disk, which these tests do not ask about.
+        // These tests do not depend on durability, so the server need not wait for the disk.
         match Postgres::start(&["fsync=off"]) {
             Ok(server) => Some(server),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
@@ -117,7 +118,7 @@ pub fn postgres() -> Option<&'static Postgres> {
     SERVER.as_ref()
 }
 
-/// The README's examples, compiled as they stand there.
+/// Compiles the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;

@@ -1,5 +1,5 @@
-//! The strictest lints have nothing to say of what is derived: that this module compiles, and that clippy passes it, is
-//! the test. It is public, since `missing_docs` looks at nothing else.
+//! The strictest lints report nothing for derived code. The test is that this module compiles and passes clippy. The
+//! module is public, because `missing_docs` checks only public items.
 #![deny(
     warnings,
     missing_docs,
@@ -25,7 +25,7 @@
     clippy::missing_docs_in_private_items,
     clippy::unwrap_used,
     clippy::allow_attributes_without_reason,
-    // Of `clippy::restriction` what people choose from it.
+    // A common selection from `clippy::restriction`.
     clippy::absolute_paths,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -90,7 +90,7 @@ pub struct Everything {
 }
 
 impl Everything {
-    /// A method of the author's, in an `impl` of its own.
+    /// A method of the author, in a separate `impl`.
     #[inline]
     #[must_use]
     pub const fn level(&self) -> u8 {
@@ -99,7 +99,7 @@ impl Everything {
 }
 
 impl EverythingFields {
-    /// A method of the author's on the accessors.
+    /// A method of the author on the accessors.
     #[inline]
     #[must_use]
     pub fn key(&self) -> &'static str {
@@ -131,7 +131,7 @@ pub(crate) struct Within {
     pub who: Option<u64>,
 }
 
-/// A name of a lint's dislike, fields that are configured away, and two nested structs.
+/// A name that a lint rejects, fields that are removed by `cfg`, and two nested structs.
 #[derive(Debug, SessionData)]
 #[session(namespace = "configured")]
 pub struct Configured {
@@ -157,7 +157,7 @@ pub struct Configured {
     pub everything: Everything,
 }
 
-/// Names that a lint expects something else of, in a method.
+/// Field names for which lints expect other signatures of methods.
 #[derive(Debug, SessionData)]
 #[session(namespace = "named")]
 pub struct Named {
@@ -215,7 +215,7 @@ pub struct Named {
     /// Nested.
     #[session(nest)]
     pub into_auth: Auth,
-    /// A type that is too complex, which the author allows.
+    /// A type that is too complex for a lint, which the author allows.
     #[allow(clippy::type_complexity, reason = "as the author likes it")]
     pub complex: Option<
         BTreeMap<
@@ -223,7 +223,7 @@ pub struct Named {
             BTreeMap<(u8, u8), BTreeMap<u8, BTreeMap<String, Vec<Option<(u8, u8, u8)>>>>>,
         >,
     >,
-    /// A type that a lint would have otherwise, which the author allows.
+    /// A type that a lint rejects, which the author allows.
     #[allow(
         clippy::box_collection,
         clippy::option_option,
@@ -232,7 +232,7 @@ pub struct Named {
     pub boxed: Box<Vec<u8>>,
 }
 
-/// The same where other lints look: they leave alone what is exported.
+/// The same in private code, because other lints skip exported items.
 #[derive(Debug, SessionData)]
 #[session(namespace = "named-within")]
 pub(crate) struct NamedWithin {
@@ -290,7 +290,7 @@ pub(crate) struct NamedWithin {
     /// Nested.
     #[session(nest)]
     pub(crate) into_auth: Auth,
-    /// A type that is too complex, which the author allows.
+    /// A type that is too complex for a lint, which the author allows.
     #[allow(clippy::type_complexity, reason = "as the author likes it")]
     pub(crate) complex: Option<
         BTreeMap<
@@ -298,7 +298,7 @@ pub(crate) struct NamedWithin {
             BTreeMap<(u8, u8), BTreeMap<u8, BTreeMap<String, Vec<Option<(u8, u8, u8)>>>>>,
         >,
     >,
-    /// A type that a lint would have otherwise, which the author allows.
+    /// A type that a lint rejects, which the author allows.
     #[allow(
         clippy::box_collection,
         clippy::option_option,
@@ -307,7 +307,7 @@ pub(crate) struct NamedWithin {
     pub(crate) boxed: Box<Vec<u8>>,
 }
 
-/// Makes a struct.
+/// Generates a struct.
 macro_rules! by_macro {
     ($(#[$doc:meta])* $name:ident { $(#[$attr:meta])* $field:ident: $ty:ty }) => {
         $(#[$doc])*
@@ -349,7 +349,7 @@ pub const fn in_a_function() -> &'static str {
 pub struct Empty {}
 
 const _: () = {
-    // Without a use of the struct itself its own definition is dead code.
+    // Without a use of the struct itself, its definition is dead code.
     let _ = <Within as SessionData>::SCHEMA;
     let _ = <NamedWithin as SessionData>::SCHEMA;
 };

@@ -1,4 +1,4 @@
-//! Real processes: the examples, built once and started as a user starts them.
+//! Real processes: the examples, built once and started as a user would start them.
 
 use std::{
     collections::BTreeMap,
@@ -11,15 +11,15 @@ use std::{
     time::Duration,
 };
 
-/// How long a start or a stop may take on a machine that is busy with other tests.
+/// The time limit of a start or a stop, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether it is over.
+/// The interval at which a process is polled.
 const STEP: Duration = Duration::from_millis(20);
 
-/// The built binary of an example.
+/// The binary of an example.
 ///
 /// # Panics
-/// If the examples cannot be built, or there is none of this name.
+/// If the examples cannot be built, or none has this name.
 #[must_use]
 pub fn example(name: &str) -> &'static Path {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
@@ -33,10 +33,10 @@ pub fn example(name: &str) -> &'static Path {
         .unwrap_or_else(|| panic!("no example `{name}` was built"))
 }
 
-/// Builds what is in this folder, and asks cargo where it put the binaries.
+/// Builds the package in this folder, and returns the paths of its binaries as reported by cargo.
 ///
 /// # Panics
-/// If it cannot be built.
+/// If the build fails.
 #[must_use]
 pub fn build(arguments: &[&str], folder: &Path) -> BTreeMap<String, PathBuf> {
     let output = Command::new(env!("CARGO"))
@@ -76,7 +76,7 @@ pub fn example_command(name: &str, data: &Path, settings: &[(&str, &str)]) -> Co
     command
 }
 
-/// A process that serves, killed when it is dropped.
+/// A server process, which is killed on drop.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -87,16 +87,16 @@ impl Server {
     /// Starts an example on a free port, with its data in this directory, and waits until it serves.
     ///
     /// # Panics
-    /// If it does not come to serve.
+    /// If it does not start to serve.
     #[must_use]
     pub fn example(name: &str, data: &Path, settings: &[(&str, &str)]) -> Self {
         Self::of_example(&mut example_command(name, data, settings))
     }
 
-    /// Starts what [`example_command`] has made.
+    /// Starts a command from [`example_command`].
     ///
     /// # Panics
-    /// If it does not come to serve.
+    /// If it does not start to serve.
     #[must_use]
     pub fn of_example(command: &mut Command) -> Self {
         Self::start(command, |line| {
@@ -104,10 +104,10 @@ impl Server {
         })
     }
 
-    /// Starts a process, and waits for the line of its output that `address` finds an address in.
+    /// Starts a process, and waits for an output line in which `address` finds an address.
     ///
     /// # Panics
-    /// If no such line comes.
+    /// If there is no such line.
     #[must_use]
     pub fn start(
         command: &mut Command,
@@ -120,7 +120,7 @@ impl Server {
             .unwrap_or_else(|cause| panic!("{command:?} cannot be started: {cause}"));
         let output = child.stdout.take().expect("it is piped");
         let (found, finding) = mpsc::channel();
-        // It reads on to the end, so that the process never waits for a reader.
+        // The thread reads to the end of the output, so that the process never blocks on a full pipe.
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if let Some(address) = address(&line) {
@@ -137,10 +137,10 @@ impl Server {
         }
     }
 
-    /// Starts a process that says nothing, and waits until it serves at an address that is known.
+    /// Starts a process that prints no address, and waits until it serves at a known address.
     ///
     /// # Panics
-    /// If it does not come to serve.
+    /// If it does not start to serve.
     #[must_use]
     pub fn at(command: &mut Command, address: SocketAddr) -> Self {
         let child = command
@@ -150,7 +150,7 @@ impl Server {
             .unwrap_or_else(|cause| panic!("{command:?} cannot be started: {cause}"));
         let mut server = Self { child, address };
         for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
-            // A connection from a port that nobody listens at to itself is none.
+            // A connection from an unused port to itself does not count (TCP simultaneous open).
             let stream = TcpStream::connect(address);
             if stream.is_ok_and(|stream| stream.local_addr().is_ok_and(|local| local != address)) {
                 return server;
@@ -163,18 +163,18 @@ impl Server {
         panic!("{command:?} did not come to serve");
     }
 
-    /// Where it serves.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Asks it to end (SIGTERM), and waits until it has.
+    /// Asks the process to shut down (SIGTERM), and waits until it has.
     ///
     /// # Panics
-    /// If it does not end.
+    /// If it does not exit.
     pub fn stop(mut self) -> ExitStatus {
-        // The shell has `kill` built in; the program is not on every machine.
+        // `kill` is a builtin of the shell; not every machine has the program.
         let kill = format!("kill -s TERM {}", self.child.id());
         let asked = Command::new("sh").args(["-c", &kill]).status();
         assert!(asked.is_ok_and(|status| status.success()), "kill failed");
@@ -187,7 +187,7 @@ impl Server {
         panic!("it does not end when it is asked to");
     }
 
-    /// Ends it at once (SIGKILL).
+    /// Kills the process (SIGKILL).
     pub fn kill(self) {
         drop(self);
     }

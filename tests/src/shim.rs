@@ -1,20 +1,21 @@
-//! A small library in C between a child process and the C library: kills the child before its n-th file operation, or
-//! lets it tell how far each journal was synced. For Linux, and built with the C compiler that cargo links with.
+//! A small C library that is preloaded into a child process. It kills the child before its n-th file operation, or
+//! reports how far each journal was synced. It works on Linux, and is built with the C compiler that cargo uses as the
+//! linker.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// The built library.
+/// The compiled library.
 #[derive(Debug)]
 pub struct Shim(PathBuf);
 
 impl Shim {
-    /// Builds it into this folder; `None`, and a line in the log, where that is not possible.
+    /// Builds the library into this folder. If that is not possible, prints a note and returns `None`.
     ///
     /// # Panics
-    /// If there is a C compiler, and it does not compile it.
+    /// If there is a C compiler but the compilation fails.
     #[must_use]
     pub fn build(folder: &Path) -> Option<Self> {
         if !cfg!(target_os = "linux") {
@@ -40,8 +41,8 @@ impl Shim {
         Some(Self(library))
     }
 
-    /// A command that runs with it: its process is killed before it changes files for the `nth` time, if it comes to
-    /// that.
+    /// A command with the library preloaded: its process is killed before its `nth` operation that changes files, if it
+    /// gets that far.
     #[must_use]
     pub fn kills_before(&self, program: &str, nth: u32) -> Command {
         let mut command = self.command(program);
@@ -49,8 +50,8 @@ impl Shim {
         command
     }
 
-    /// A command that runs with it: after each sync of a journal its standard output gets a line
-    /// `synced FILE BYTES`, before the program learns of it.
+    /// A command with the library preloaded: after each sync of a journal it writes a line `synced FILE BYTES` to its
+    /// standard output, before `sync` returns to the program.
     #[must_use]
     pub fn tells_syncs(&self, program: &str) -> Command {
         let mut command = self.command(program);
@@ -68,11 +69,11 @@ impl Shim {
     }
 }
 
-/// A folder in memory where there is such a place: a process that is killed leaves there what it leaves on a disk, and no
-/// test waits for one.
+/// A temporary folder in memory, if possible. A killed process leaves the same files there as on a disk, and tests need
+/// not wait for a disk.
 ///
 /// # Panics
-/// If there is no temporary folder.
+/// If no temporary folder can be created.
 #[must_use]
 pub fn folder_in_memory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");

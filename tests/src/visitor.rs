@@ -1,4 +1,4 @@
-//! An application in a hand, and visitors with cookie jars.
+//! An application without a server, and visitors with cookie jars.
 
 use http::{
     HeaderMap, HeaderValue,
@@ -14,28 +14,28 @@ use level_session::{
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
-/// An application: sessions over a store that can be made to fail, and a clock in the hand.
+/// An application: sessions over a store that can be made to fail, and a manual clock.
 #[derive(Debug, Clone)]
 pub struct App {
     /// The sessions.
     pub sessions: Sessions,
-    /// What the store is asked, and does wrong.
+    /// Records the calls of the store, and makes it fail.
     pub faults: Faults,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
-/// The time at which tests begin, in milliseconds.
+/// The time at which tests start, in milliseconds.
 pub const START: u64 = 1_800_000_000_000;
 
 impl App {
-    /// Over a memory store.
+    /// Creates an application over a memory store.
     #[must_use]
     pub fn new() -> Self {
         Self::over(Arc::new(MemoryStore::new()))
     }
 
-    /// Over this store.
+    /// Creates an application over this store.
     #[must_use]
     pub fn over(store: Arc<dyn Store>) -> Self {
         let (store, faults) = FaultyStore::new(store);
@@ -50,10 +50,10 @@ impl App {
         }
     }
 
-    /// With other settings.
+    /// Changes settings.
     ///
     /// # Panics
-    /// If one cannot be used.
+    /// If the settings are invalid.
     #[must_use]
     pub fn with(self, change: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Self {
         let sessions = change(self.sessions.to_builder()).build();
@@ -63,16 +63,16 @@ impl App {
         }
     }
 
-    /// With these timeouts.
+    /// Sets these timeouts.
     #[must_use]
     pub fn with_expiry(self, expiry: Expiry) -> Self {
         self.with(|sessions| sessions.expiry(expiry))
     }
 
-    /// A session of this visitor, as a request gets it.
+    /// Begins a session for this visitor, as a request does.
     ///
     /// # Panics
-    /// If two structs claim one key.
+    /// If two structs use the same key.
     #[must_use]
     pub fn begin<T: SessionData>(&self, visitor: &Visitor) -> Session<T> {
         self.sessions
@@ -80,10 +80,10 @@ impl App {
             .expect("no clash")
     }
 
-    /// Ends a request well; the visitor gets its cookies.
+    /// Ends a request successfully; the visitor receives the cookies.
     ///
     /// # Errors
-    /// Those of the commit.
+    /// The errors of the commit.
     pub async fn finish<T: SessionData>(
         &self,
         session: &Session<T>,
@@ -95,10 +95,10 @@ impl App {
         result.map(|()| response)
     }
 
-    /// A whole request.
+    /// Runs a complete request.
     ///
     /// # Errors
-    /// Those of the handler, with nothing stored, and those of the commit.
+    /// The error of the handler, in which case nothing is stored, or the errors of the commit.
     pub async fn request<T: SessionData, R>(
         &self,
         visitor: &mut Visitor,
@@ -116,15 +116,15 @@ impl App {
         }
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn sleep(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Returns when the task has asked the store for its session and waits for the end of it, however slow the store is.
+    /// Returns when the task has loaded its session and waits for its end, however slow the store is.
     ///
     /// # Panics
-    /// If the task ends instead.
+    /// If the task completes instead.
     pub async fn until_waits<R>(&self, waiting: &JoinHandle<R>) {
         while self.clock.sleepers() == 0 {
             assert!(!waiting.is_finished(), "the session lives");
@@ -139,7 +139,7 @@ impl Default for App {
     }
 }
 
-/// Whoever sends requests: a jar of cookies that keeps to names and nothing else.
+/// A client with a cookie jar that matches cookies only by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visitor {
     /// The cookies, by name.
@@ -147,16 +147,16 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// Without a cookie.
+    /// A visitor without a cookie.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the visitor's browser sends.
+    /// The headers that the visitor's browser sends.
     ///
     /// # Panics
-    /// If a cookie in the jar is no header value.
+    /// If a cookie in the jar is not a valid header value.
     #[must_use]
     pub fn request(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -174,10 +174,10 @@ impl Visitor {
         headers
     }
 
-    /// Takes the cookies of a response.
+    /// Stores the cookies of a response.
     ///
     /// # Panics
-    /// If a `Set-Cookie` header is not text or has no pair in it.
+    /// If a `Set-Cookie` header is not text or has no name-value pair.
     pub fn receive(&mut self, response: &HeaderMap) {
         for cookie in response.get_all(SET_COOKIE) {
             let text = cookie.to_str().expect("a cookie is text");
@@ -192,7 +192,7 @@ impl Visitor {
         }
     }
 
-    /// The session cookie, if there is one.
+    /// The session cookie, if any.
     #[must_use]
     pub fn cookie(&self) -> Option<&str> {
         self.jar.get("__Host-s").map(String::as_str)

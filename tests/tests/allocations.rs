@@ -1,4 +1,5 @@
-//! A request that reads one field allocates next to nothing: what creeps in shows here, whatever the machine does.
+//! A request that reads one field makes almost no allocations. The counts do not depend on the machine, so this test
+//! detects every regression.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use allocation_counter::measure;
@@ -11,10 +12,10 @@ use level_session::{
 use tokio::runtime::Runtime;
 use tower_service::Service as _;
 
-/// How many allocations a request that has the cookie may make above one that passes a layer which does nothing: the
-/// unit of work, and its place among the request's extensions (a box, and more room in their table).
+/// The maximum number of allocations of a request with the cookie, above one through a layer that does nothing: the
+/// unit of work, and its entry in the request's extensions (a box, and a larger table).
 const IGNORED: u64 = 3;
-/// As many if it reads one field: none for that.
+/// The same maximum applies if the request reads one field: the read does not allocate.
 const READ_ONE: u64 = 3;
 
 #[derive(SessionData)]
@@ -35,7 +36,7 @@ async fn layered<S: Store>(store: S) -> Result<(Router, HeaderValue), Box<dyn st
     Ok((router, HeaderValue::try_from(cookie)?))
 }
 
-/// The same routes; those without a session do what the others do without it.
+/// The same routes; the ones without a session do the same work without it.
 fn routes() -> Router {
     Router::new()
         .route("/bare", get(async || "ok"))
@@ -62,10 +63,10 @@ fn request(path: &'static str, cookie: Option<&HeaderValue>) -> Request<Body> {
     request
 }
 
-/// The allocations of one request, when everything that is made once has been made.
+/// The allocations of one request, after everything that is created once has been created.
 fn allocations(router: &Router, path: &'static str, cookie: &HeaderValue) -> u64 {
     let runtime = Runtime::new().unwrap();
-    // As `axum::serve` does: without it every request makes the handlers' routes anew.
+    // As `axum::serve` does: without it every request rebuilds the routes of the handlers.
     let mut service = router.clone().with_state(()).into_service();
     let mut ask = || {
         let request = request(path, Some(cookie));

@@ -1,6 +1,7 @@
-//! Prevents: an acknowledged commit that a crash takes back, and a commit of which a crash leaves half (F04, F07).
+//! Prevents: an acknowledged commit that is lost in a crash, and a commit that a crash leaves partially stored (F04,
+//! F07).
 //!
-//! `CRASH_KILLS` is how often a process is killed under each durability (default: 15).
+//! `CRASH_KILLS` sets how often a process is killed under each durability (default: 15).
 
 use level_session::Durability;
 use level_session_tests::{
@@ -25,7 +26,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-/// Lets a child commit for a while, kills it, and gives what it had told.
+/// Lets a child commit for a while, kills it, and returns its output.
 fn kill_one(path: &Path, durability: &str, from: u64, after: Duration) -> Ledger {
     let mut child = Command::new(env!("CARGO_BIN_EXE_crash-child"))
         .arg(path)
@@ -57,7 +58,7 @@ fn killed_again_and_again(durability: &str, kind: Durability) {
     let mut path = folder.path().join("0");
     let (mut total, mut told) = (Found::default(), 0);
     for kill in 0..kills() {
-        // Every fifth time on a new database, else on what the last crash has left.
+        // Every fifth time on a new database, otherwise on the database that the last crash left.
         if kill % 5 == 0 {
             path = folder.path().join(kill.to_string());
         }
@@ -103,7 +104,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// The youngest journal, and where its last byte that is not zero lies.
+/// The youngest journal, and the position after its last byte that is not zero.
 fn journal(path: &Path) -> (PathBuf, u64) {
     let mut journals: Vec<_> = fs::read_dir(path)
         .expect("a folder")
@@ -120,14 +121,14 @@ fn journal(path: &Path) -> (PathBuf, u64) {
     (journal, end)
 }
 
-/// Prevents: a torn journal that panics, or that opens with half of a commit. It opens with the commits before the
-/// tear, or says what is damaged.
+/// Prevents: a panic on a torn journal, or a database that opens with a partial commit. The database opens with the
+/// commits before the tear, or the error names the damage.
 #[test]
 fn a_torn_journal() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let whole = folder.path().join("whole");
     let ledger = kill_one(&whole, "buffer", 0, Duration::from_millis(40));
-    // What was prepared for more would only be copied.
+    // Copying the preallocated part is unnecessary.
     let (prepared, end) = journal(&whole);
     let prepared = fs::OpenOptions::new()
         .write(true)
@@ -147,7 +148,7 @@ fn a_torn_journal() {
         let back = 1 + rng.draw() % 400.min(end);
         match tear % 3 {
             0 => file.set_len(end - back).expect("a cut"),
-            // Cut, with the zeros that were prepared for more behind it.
+            // Truncated, followed by the preallocated zeros.
             1 => {
                 file.set_len(end - back).expect("a cut");
                 file.set_len(end + 4_096).expect("zeros");

@@ -1,4 +1,4 @@
-//! The security table and the list of dependencies are true of the tree, so that neither can rot.
+//! Checks that the documents match the code, so that they cannot become outdated.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use std::{
@@ -15,7 +15,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The cells of every line of a table.
+/// The cells of each row of a table.
 fn rows(document: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines = document
         .lines()
@@ -23,7 +23,7 @@ fn rows(document: &str) -> impl Iterator<Item = Vec<&str>> {
     lines.map(|line| line.split('|').map(str::trim).collect())
 }
 
-/// All Rust code of a file, or of the files below a folder.
+/// All Rust code in a file, or in the files of a folder.
 fn code(path: &Path) -> String {
     match path.is_dir() {
         false => fs::read_to_string(path).unwrap_or_default(),
@@ -34,8 +34,8 @@ fn code(path: &Path) -> String {
     }
 }
 
-/// Whether there is a function of this name that is run as a test: marked as one, or a property, or a promise of the
-/// stores' conformance suite (whose own test sees to it that all of them are run).
+/// Whether a function with this name runs as a test: it has a test attribute, is a property, or belongs to the
+/// conformance suite of the stores (a test of the suite checks that all of its functions run).
 fn is_test(code: &str, path: &str, name: &str) -> bool {
     let lines: Vec<_> = code.lines().map(str::trim).collect();
     let declares = |line: &str| {
@@ -55,7 +55,7 @@ fn is_test(code: &str, path: &str, name: &str) -> bool {
     })
 }
 
-/// Prevents: a promise of the documentation whose test was renamed, or went away.
+/// Prevents: a documented promise whose test was renamed or removed.
 #[test]
 fn every_row_of_the_security_table_is_held_by_tests_that_exist() {
     let document = read("session/docs/security.md");
@@ -88,18 +88,18 @@ fn every_row_of_the_security_table_is_held_by_tests_that_exist() {
     let expected: BTreeSet<_> = expected
         .into_iter()
         .flat_map(|(part, numbers)| numbers.map(move |n| format!("{part}{n:02}")))
-        .filter(|row| !["C04", "C09", "C11"].contains(&&**row)) // never given
+        .filter(|row| !["C04", "C09", "C11"].contains(&&**row)) // these numbers were never assigned
         .collect();
     let found: BTreeSet<_> = held.keys().map(|row| (*row).to_owned()).collect();
     assert_eq!(found, expected);
     assert!(held.values().sum::<usize>() > 100, "{held:?}");
-    // Those that are named in the text.
+    // The tests that are named in the text.
     for part in document.split('`').filter(|part| part.contains(".rs::")) {
         must_exist("the text", part);
     }
 }
 
-/// Prevents: a gain that the guide promises, whose test was renamed or went away.
+/// Prevents: an advantage in the migration guide whose test was renamed or removed.
 #[test]
 fn every_gain_of_the_guide_is_held_by_a_test_that_exists() {
     let document = read("session/docs/coming.md");
@@ -108,7 +108,7 @@ fn every_gain_of_the_guide_is_held_by_a_test_that_exists() {
         must_exist("the guide", test);
         tests.insert(test);
     }
-    // And the other way round: no gain is shown and not told of.
+    // The reverse: every tested advantage is documented.
     let gains = code(&root().join("tests/tower-sessions/tests/gains"));
     let shown = gains.matches("#[tokio::test]").count();
     let told = tests.iter().filter(|test| test.contains("/gains/"));
@@ -139,7 +139,7 @@ const CRATES: [&str; 9] = [
     "cli",
 ];
 
-/// Prevents: a dependency without a reason, and a reason for a dependency that is gone.
+/// Prevents: a dependency without a documented reason, and a documented reason for a removed dependency.
 #[test]
 fn every_direct_dependency_is_listed_with_its_reason() {
     let document = read("session/docs/security.md");
@@ -163,7 +163,7 @@ fn every_direct_dependency_is_listed_with_its_reason() {
     assert!(manifest.contains("default = [\"derive\", \"fjall\", \"axum\"]"));
 }
 
-/// The dependencies of a crate, each with the crate and, if it is optional, the feature that brings it.
+/// The dependencies of a crate, each with the crate and, if it is optional, the feature that enables it.
 fn dependencies(user: &str) -> BTreeSet<(String, String)> {
     let manifest = format!("{}\n[end]", read(&format!("{user}/Cargo.toml")));
     let section = |name: &str| {
@@ -196,7 +196,8 @@ fn dependencies(user: &str) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// Prevents: a store that must be released anew because a framework was, and applications that cannot have both.
+/// Prevents: a new release of a framework that forces a new release of a store, and applications that cannot upgrade
+/// both.
 #[test]
 fn the_store_contract_knows_nothing_of_the_web() {
     for user in [
@@ -215,8 +216,8 @@ fn the_store_contract_knows_nothing_of_the_web() {
     }
 }
 
-/// Prevents: rooms that import each other in a circle, so that nothing can be understood or tested alone.
-/// ARCHITECTURE.md has the table; every `crate::` path of the code is held against it.
+/// Prevents: circular imports between rooms, which make it impossible to understand or test a room alone. Every
+/// `crate::` path in the code is checked against the table in ARCHITECTURE.md.
 #[test]
 fn every_room_imports_only_what_the_table_allows() {
     let document = read("ARCHITECTURE.md");
@@ -265,7 +266,7 @@ fn every_room_imports_only_what_the_table_allows() {
         .filter(|place| !seen.contains(place))
         .collect();
     assert!(gone.is_empty(), "rooms that no longer exist: {gone:?}");
-    // A table that allowed a circle would prove nothing.
+    // If the table allowed a cycle, the check would prove nothing.
     for (place, uses) in &allowed {
         let mut below: Vec<_> = uses.iter().cloned().collect();
         let mut known = BTreeSet::new();
@@ -280,7 +281,7 @@ fn every_room_imports_only_what_the_table_allows() {
     }
 }
 
-/// Every source file below a folder, without tests, and its path from there.
+/// Every source file in a folder, without tests, and its relative path.
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -307,8 +308,8 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The first name behind every `crate::` of some code, also in braces. Macros and types that stand in the crate's root
-/// are no rooms.
+/// The first name after each `crate::` in some code, also in braces. Macros and types in the crate's root are not
+/// rooms.
 fn imports(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, start) in code.match_indices("crate::") {
@@ -342,7 +343,7 @@ fn imports(code: &str) -> BTreeSet<String> {
                 .take_while(|c| c.is_alphanumeric() || *c == '_')
                 .collect();
             let is_room = name.starts_with(|c: char| c.is_ascii_lowercase());
-            // What the store crate shows at its root, of the room `store`.
+            // Names that the store crate exports at its root, from the room `store`.
             let of_the_store = ["conformance", "copy", "local", "rules", "testing"];
             match of_the_store.contains(&&*name) {
                 true => drop(found.insert("store".to_owned())),
@@ -354,8 +355,8 @@ fn imports(code: &str) -> BTreeSet<String> {
     found
 }
 
-/// Prevents: a tag compared byte by byte, which tells how much of a forgery is right (S06). What computes a tag is
-/// `hmac` alone, and it is compared there.
+/// Prevents: a comparison of tags byte by byte, whose time shows how much of a forged tag is correct (S06). Only `hmac`
+/// computes and compares tags.
 #[test]
 fn signatures_are_compared_by_hmac_alone() {
     let files = ["keyring/mod.rs", "csrf.rs", "cookie/signer.rs"];
@@ -380,7 +381,7 @@ fn signatures_are_compared_by_hmac_alone() {
         }
     }
     assert_eq!(verified, 1, "one comparison, in the keyring");
-    // With every key, whatever the outcome: nothing in there ends early.
+    // Every key is tried, whatever the outcome: the loop has no early exit.
     let keyring = read("session/src/keyring/mod.rs");
     let (_, verify) = keyring.split_once("pub(crate) fn verify(").unwrap();
     let (verify, _) = verify.split_once("\n    }\n").unwrap();
@@ -388,7 +389,7 @@ fn signatures_are_compared_by_hmac_alone() {
     for early in ["return", "break", "find", "any(", "take", "skip", "?"] {
         assert!(!verify.contains(early), "{early}: {verify}");
     }
-    // And nothing else of the library knows the crate.
+    // No other part of the library uses the crate.
     let rest = code(&root().join("session/src"));
     let uses = rest.matches("use hmac::").count();
     assert_eq!(uses, 1, "hmac is used in the keyring alone");

@@ -1,5 +1,5 @@
-//! Disks that are full or read-only, stores that hang, and a second process: a clear error each, nothing lost that was
-//! acknowledged, and no restart when the cause is gone (F09).
+//! Full and read-only disks, hanging stores, and a second process: each causes a clear error, no acknowledged commit is
+//! lost, and no restart is needed once the cause is gone (F09).
 
 use axum::{
     Router,
@@ -28,7 +28,7 @@ fn site(app: &App) -> Router {
         session.left().set(1)?;
         session.visits().add(1)
     };
-    // Less than this is not noticed by the operating system for a while.
+    // The operating system does not notice less than this for a while.
     let fill = async |session: Session<Data>| {
         session.visits().add(1)?;
         session.set("ballast", "x".repeat(50_000))
@@ -66,7 +66,7 @@ fn open(path: &Path, durability: Durability) -> FjallStore {
         .expect("the store opens")
 }
 
-/// Prevents: an outage that outlasts its cause, and a success that was told for what a full disk did not take.
+/// Prevents: an outage that lasts longer than its cause, and a success for a commit that a full disk did not store.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk() {
     for durability in [Durability::Buffer, Durability::Sync] {
@@ -93,7 +93,7 @@ async fn a_full_disk() {
                         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
                         assert_eq!(body, "", "the client is not told why");
                         assert_eq!(visitor, before);
-                        // Nobody gets the cookie of a session that was not stored.
+                        // No client gets the cookie of a session that was not stored.
                         let mut stranger = Visitor::new();
                         let (status, _) = visit(&site, &mut stranger, "/add").await;
                         assert!(status.is_server_error() == stranger.cookie().is_none());
@@ -105,7 +105,7 @@ async fn a_full_disk() {
 
             fs::remove_file(&ballast).expect("it can be removed");
             let works = async {
-                // It is tried again at intervals, and less often after every outage.
+                // The store retries at intervals, less often after each failure.
                 while visit(&site, &mut visitor, "/add").await.0 != StatusCode::OK {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
@@ -117,7 +117,7 @@ async fn a_full_disk() {
             let (status, visits) = visit(&site, &mut visitor, "/visits").await;
             assert_eq!(status, StatusCode::OK);
             let visits: i32 = visits.parse().expect("a number");
-            // The one commit that met the end of the disk may be there, whole.
+            // The one commit during which the disk became full may be stored, but only completely.
             assert!(
                 (acknowledged..=acknowledged + 1).contains(&visits),
                 "{visits} are stored, and {acknowledged} were acknowledged"
@@ -139,7 +139,7 @@ async fn a_full_disk() {
     }
 }
 
-/// Prevents: a puzzle in the log of whoever mounted the wrong disk.
+/// Prevents: an unclear log message after the wrong disk was mounted.
 #[tokio::test]
 async fn a_read_only_disk() {
     let Some(disk) = Disk::mount("80m") else {
@@ -180,7 +180,7 @@ async fn a_read_only_disk() {
     store.close().await.expect("it closes");
 }
 
-/// Prevents: two processes that write over each other, and an error that does not say where.
+/// Prevents: two processes that overwrite each other's data, and an error without the path.
 #[test]
 fn a_second_process() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -218,7 +218,7 @@ fn a_second_process() {
     drop(crash::open(&path, Durability::Buffer).expect("it is free again"));
 }
 
-/// Prevents: a request that waits for a dead store for ever, holding what others need.
+/// Prevents: a request that waits for a dead store forever and holds resources that others need.
 #[tokio::test]
 async fn a_store_that_hangs() {
     over_every_store(async |store| {
@@ -228,7 +228,7 @@ async fn a_store_that_hangs() {
         assert_eq!(visit(&site, &mut visitor, "/add").await.0, StatusCode::OK);
         app.faults.hang(true);
         for path in ["/add", "/visits", "/fill"] {
-            // The client gives up.
+            // The client disconnects.
             let given_up =
                 tokio::time::timeout(Duration::from_millis(5), visit(&site, &mut visitor, path))
                     .await;
@@ -246,7 +246,7 @@ async fn a_store_that_hangs() {
     .await;
 }
 
-/// Prevents: half of a commit, or a success that nobody can be sure of, when a connection is lost before the answer.
+/// Prevents: a partial commit, or an unjustified success, when a connection is lost before the response.
 #[tokio::test]
 async fn a_store_that_fails_after_it_has_stored() {
     let app = App::over(std::sync::Arc::new(MemoryStore::new()));

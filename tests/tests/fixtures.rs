@@ -1,5 +1,5 @@
-//! Prevents: sessions that a new version cannot read. `fixtures/` holds databases that earlier versions wrote; they are
-//! never changed, only added to, by `cargo test --test fixtures -- --ignored` when a version is released.
+//! Prevents: sessions that a new version cannot read. `fixtures/` contains databases that earlier versions wrote. They
+//! are never changed; `cargo test --test fixtures -- --ignored` adds one when a version is released.
 
 use level_session::{FjallStore, Session, Value};
 use level_session_tests::{
@@ -31,8 +31,8 @@ fn open(path: &Path) -> (App, FjallStore) {
     (app, store)
 }
 
-/// Three sessions: one with every sort of field, one that was renewed, one that was destroyed. Gives what their
-/// browsers had in the end, and the former cookies of the last two.
+/// Three sessions: one with every kind of field, one that was renewed, one that was destroyed. Returns the last cookies
+/// of their browsers, and the former cookies of the last two.
 async fn write(app: &App) -> [Visitor; 4] {
     let [mut full, mut renewed, mut destroyed] = [(); 3].map(|()| Visitor::new());
     app.request(&mut full, async |s: Session<Data>| {
@@ -86,7 +86,7 @@ async fn read(app: &App, [mut full, mut renewed, mut old, mut ended]: [Visitor; 
             Some(2)
         );
         assert_eq!(s.get_all().await?.damaged().len(), 0);
-        // It can be gone on with.
+        // The session can still be changed.
         s.list().update(|list| list.push(4)).await?;
         s.visits().add(2)
     })
@@ -140,14 +140,14 @@ async fn databases_of_earlier_versions_stay_readable() {
     for version in fs::read_dir(fixtures()).expect("the fixtures") {
         let version = version.expect("a folder").path();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // Who its visitors were is a matter of the ids and the key, which are the same for ever.
+        // The ids and the key determine the visitors' cookies, and never change.
         let (elsewhere, other) = open(&folder.path().join("elsewhere"));
         let visitors = write(&elsewhere).await;
         other.close().await.expect("it closes");
 
         let path = folder.path().join("sessions");
         copy(&version, &path);
-        // git keeps no empty folders.
+        // git does not store empty folders.
         for keyspace in fs::read_dir(path.join("keyspaces")).expect("keyspaces") {
             let tables = keyspace.expect("a folder").path().join("tables");
             fs::create_dir_all(tables).expect("a folder");
@@ -175,7 +175,7 @@ async fn write_a_fixture() {
     write(&app).await;
     store.close().await.expect("it closes");
     drop((app, store));
-    // Opening it once more cuts off what was prepared for more.
+    // Opening it once more truncates the preallocated part.
     let (app, store) = open(&path);
     store.close().await.expect("it closes");
     drop(app);

@@ -1,7 +1,7 @@
-//! Nothing lost, nothing revived: random histories against a model, over every store.
+//! Nothing is lost or revived: random histories against a model, over every store.
 //!
-//! `HISTORY_OPS` is how many operations to do on each store (default: some thousand), `HISTORY_SEED` the history to begin
-//! with. A violation is printed as the shortest history that still shows it, with the seed.
+//! `HISTORY_OPS` sets the number of operations on each store (default: several thousand), `HISTORY_SEED` the first
+//! history. A violation is printed as the shortest history that still reproduces it, with the seed.
 
 use level_session::{
     Durability, FjallStore, FjallStoreBuilder, MemoryStore, PostgresStore, RedisStore,
@@ -30,11 +30,11 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().expect("a number"))
 }
 
-/// After so many operations a store is replaced by a new one: what was removed stays in a database's files for a while,
-/// and every list and every look-up steps over it.
+/// A store is replaced after this number of operations: a database keeps removed entries in its files for a while, and
+/// every list and look-up steps over them.
 const PER_STORE: u64 = 400_000;
 
-/// Histories of fresh seeds, one after another on one store, until there were enough operations.
+/// Runs histories with fresh seeds, one after another on one store, until there were enough operations.
 fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
     let first = number("HISTORY_SEED").unwrap_or_else(fresh_seed);
     println!("{store}: HISTORY_SEED={first}");
@@ -113,8 +113,8 @@ fn embedded_and_on_disk() {
     });
 }
 
-/// At a server of its own, with these settings of the store that is read. Without `redis-server` it is left out, which
-/// `tests/run` says.
+/// Runs on a new Redis server, with these settings for the store that reads. Without `redis-server` the test is
+/// skipped, which `tests/run` reports.
 fn on_redis(name: &str, reads: Option<fn(RedisStoreBuilder) -> RedisStoreBuilder>) {
     let Some(program) = redis::program("redis") else {
         eprintln!("skipped: there is no redis-server, as `tests/run` says");
@@ -149,7 +149,7 @@ fn on_a_server() {
     on_redis("redis", None);
 }
 
-/// What one store commits another one reads from its cache, by a proof for each read.
+/// One store commits, another reads from its cache, with a check for each read.
 #[test]
 fn on_a_server_read_through_the_cache_of_another_store() {
     on_redis(
@@ -158,8 +158,8 @@ fn on_a_server_read_through_the_cache_of_another_store() {
     );
 }
 
-/// In tables of its own, whose expired sessions a sweep removes by the clock of the server, which is not that of the test.
-/// Without PostgreSQL it is left out, which `tests/run` says.
+/// Runs in separate tables. A sweep removes expired sessions by the clock of the server, which differs from the clock
+/// of the test. Without PostgreSQL the test is skipped, which `tests/run` reports.
 #[test]
 fn in_a_database() {
     let Some(server) = postgres() else {
@@ -183,7 +183,7 @@ fn in_a_database() {
     });
 }
 
-/// On real threads, where the store's own locks decide; ten times fewer requests than operations elsewhere.
+/// On real threads, where the store's own locks decide; with a tenth as many requests as operations elsewhere.
 #[test]
 fn on_real_threads() {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,8 @@
-//! A site that moves from Node: our cookies before the real npm packages `cookies` and `keygrip`, and theirs before us.
+//! A site that migrates from Node: our cookies are read by the real npm packages `cookies` and `keygrip`, and theirs by
+//! us.
 //!
-//! It needs `node` and `npm`, and the npm registry once; without the two commands it says so and passes.
+//! The test needs `node` and `npm`, and the npm registry on the first run; without the two commands it prints a note
+//! and passes.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use http::{
@@ -70,14 +72,14 @@ impl Node {
         (value, headers.collect())
     }
 
-    /// What the site reads out of a visitor's cookies; the visitor gets its `Set-Cookie` headers.
+    /// The value that the site reads from a visitor's cookies; the visitor receives its `Set-Cookie` headers.
     fn read(&mut self, keys: &[&str], visitor: &mut Visitor) -> (Option<String>, HeaderMap) {
         let (value, headers) = self.ask(&json!({ "keys": keys, "cookie": header(visitor) }));
         visitor.receive(&expired_is_removed(&headers));
         (value, headers)
     }
 
-    /// The site gives a visitor its signed cookie.
+    /// The site sets its signed cookie for a visitor.
     fn write(&mut self, keys: &[&str], visitor: &mut Visitor, value: &str) {
         let question = json!({ "keys": keys, "cookie": header(visitor), "value": value });
         let (_, headers) = self.ask(&question);
@@ -128,7 +130,7 @@ fn header(visitor: &Visitor) -> String {
     header.unwrap_or("").to_owned()
 }
 
-/// Node removes a cookie by `expires` alone; the jar of these tests knows `Max-Age`.
+/// Node removes a cookie with `expires` only; the cookie jar of these tests supports only `Max-Age`.
 fn expired_is_removed(headers: &HeaderMap) -> HeaderMap {
     let all = headers.get_all(SET_COOKIE).iter();
     all.map(|header| {
@@ -181,7 +183,7 @@ impl Ours {
     }
 }
 
-/// Prevents: everybody signed out on the day of the move, or of the move back.
+/// Prevents: all users signed out on the day of the migration, or of a rollback.
 #[tokio::test]
 async fn either_side_reads_what_the_other_has_signed() {
     let Some(mut node) = Node::start() else {
@@ -202,7 +204,7 @@ async fn either_side_reads_what_the_other_has_signed() {
     assert!(!headers.contains_key(SET_COOKIE), "{headers:?}");
 }
 
-/// Prevents: a rotation of keys that one side does not follow.
+/// Prevents: a key rotation that one side does not follow.
 #[tokio::test]
 async fn either_side_signs_again_what_an_older_key_has_signed() {
     let Some(mut node) = Node::start() else {
@@ -231,7 +233,7 @@ async fn either_side_signs_again_what_an_older_key_has_signed() {
     assert!(headers.is_empty(), "{headers:?}");
 }
 
-/// Prevents: a signature that one side accepts and the other does not; and one that stays for ever though it is bad.
+/// Prevents: a signature that only one side accepts, and an invalid signature that is never removed.
 #[tokio::test]
 async fn neither_side_accepts_a_bad_signature_and_either_removes_it() {
     let Some(mut node) = Node::start() else {
@@ -262,7 +264,7 @@ async fn neither_side_accepts_a_bad_signature_and_either_removes_it() {
         assert_eq!(user, None, "{bad:?}");
         assert_eq!(here, theirs, "so do we, and leave the rest alone");
     }
-    // What has no signature at all is nobody's to remove.
+    // A cookie without a signature is not ours to remove.
     let mut unsigned = good.clone();
     unsigned.jar.remove("s.sig");
     let (read, headers) = node.read(&[NEW], &mut unsigned);

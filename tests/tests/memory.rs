@@ -1,4 +1,5 @@
-//! What hostile input can make the library allocate (S04, S10): bytes are counted, so the bounds hold on any machine.
+//! The memory that hostile input can make the library allocate (S04, S10). The tests count bytes, so the bounds hold on
+//! any machine.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use allocation_counter::measure;
@@ -14,15 +15,16 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use tokio::runtime::Runtime;
 use tower_service::Service as _;
 
-/// What a request may take at a time for its session, however many cookies it has and however large they are, beside what
-/// it has brought itself: the unit of work, and what reads the cookies.
+/// The maximum memory of a request for its session at any time, regardless of the number and size of its cookies, in
+/// addition to the request itself: the unit of work, and the cookie parser.
 const COOKIES: u64 = 2 * 1024 + 512;
-/// As much for each line of cookies, of which HTTP/2 may bring several: a reference to it, twice while a list grows.
+/// The additional memory for each `Cookie` header line, of which HTTP/2 may send several: a reference to it, twice
+/// while a list grows.
 const LINE: u64 = 128;
-/// What an attempt to read a damaged value may take at a time.
+/// The maximum memory of an attempt to read a damaged value, at any time.
 const DAMAGED: u64 = 16 * 1024;
 
-/// What a value takes at a time while it is read, for each of its bytes, of which it has a million at most.
+/// The maximum memory of reading a value, at any time, for each of its bytes. A value has at most a million bytes.
 const EACH_BYTE: u64 = 128;
 
 async fn look(session: Session) -> level_session::Result<&'static str> {
@@ -32,7 +34,7 @@ async fn look(session: Session) -> level_session::Result<&'static str> {
     })
 }
 
-/// The most that a request with these cookies takes at a time, above what it takes without the session.
+/// The peak memory of a request with these cookies, above its peak without the session.
 fn most(app: &App, router: &Router, lines: &[HeaderValue], expected: &str) -> u64 {
     let runtime = Runtime::new().unwrap();
     let ask = |router: &Router| {
@@ -42,7 +44,7 @@ fn most(app: &App, router: &Router, lines: &[HeaderValue], expected: &str) -> u6
         for line in lines {
             request.headers_mut().append(COOKIE, line.clone());
         }
-        let _ = app.faults.calls(); // the test's own list of them
+        let _ = app.faults.calls(); // the list of the test itself
         let mut response = None;
         let info = measure(|| {
             response = Some(runtime.block_on(service.call(request)));
@@ -54,14 +56,14 @@ fn most(app: &App, router: &Router, lines: &[HeaderValue], expected: &str) -> u6
     };
     let bare = Router::new().route("/look", get(async || "nobody"));
     for router in [&bare, router] {
-        ask(router); // what is made once
+        ask(router); // allocations that are made once
     }
     let (taken, body) = ask(router);
     assert_eq!(body, expected);
     taken - ask(&bare).0
 }
 
-/// Prevents: a request that fills the memory with what stands in its Cookie header.
+/// Prevents: a request whose `Cookie` header fills the memory.
 #[test]
 fn cookies_take_no_memory_however_many_and_large_they_are() {
     let app = App::new();
@@ -77,7 +79,7 @@ fn cookies_take_no_memory_however_many_and_large_they_are() {
     let layer = SessionLayer::from(app.sessions.clone());
     let router = Router::new().route("/look", get(look)).layer(layer);
     let line = |text: String| HeaderValue::try_from(text).unwrap();
-    const HYPER: usize = 400 * 1024; // all that hyper takes in of an HTTP/1 head
+    const HYPER: usize = 400 * 1024; // the maximum size that hyper accepts for an HTTP/1 head
     for size in [16 * 1024, HYPER, 10 << 20] {
         let many = |part: &str| part.repeat(size / part.len());
         for (what, text) in [
@@ -91,7 +93,7 @@ fn cookies_take_no_memory_however_many_and_large_they_are() {
             let taken = most(&app, &router, &[line(text.clone())], "nobody");
             println!("{what} of {size}: {taken}");
             assert!(taken <= COOKIES, "{what} of {size} bytes: {taken}");
-            // Ours is looked for behind 199 others that look like it.
+            // The session's cookie comes after 199 cookies that look like it.
             let hidden = what == "bad twins" && size / forged.len() >= 200;
             let expected = ["somebody", "nobody"][usize::from(hidden)];
             let taken = most(&app, &router, &[line(format!("{text}; {good}"))], expected);
@@ -125,7 +127,7 @@ fn refused<T: DeserializeOwned + fmt::Debug>(app: &App, visitor: &Visitor) -> u6
     info.bytes_max
 }
 
-/// Prevents: a few damaged bytes in the store that make a read ask for gigabytes.
+/// Prevents: a few damaged bytes in the store that make a read allocate gigabytes.
 #[test]
 fn a_stored_length_is_not_believed() {
     let app = App::new();
@@ -141,8 +143,8 @@ fn a_stored_length_is_not_believed() {
     let [id] = runtime.block_on(store.page(None, 2, now)).unwrap().items[..] else {
         panic!("one session")
     };
-    // A string, bytes, a list, a map; of lengths up to more than memory has, alone and before 60,000 bytes of zeros,
-    // each of which could be an element; and as deep as it goes.
+    // A string, bytes, a list, a map; with lengths up to more than the memory has, alone and before 60,000 zero bytes,
+    // each of which could be an element; and with the maximum depth.
     let lengths: [&[u8]; 4] = [
         &[251, 0x60, 0xEA],
         &[252, 0, 0, 0, 0x40],
@@ -176,7 +178,7 @@ fn a_stored_length_is_not_believed() {
         let shown = &bytes[..bytes.len().min(12)];
         println!("{shown:?} of {}: {most:?}", bytes.len());
         let bound = match bytes == whole_list {
-            true => EACH_BYTE * bytes.len() as u64, // it is a list indeed, and has a byte too many
+            true => EACH_BYTE * bytes.len() as u64, // it is a valid list with an extra byte
             false => DAMAGED,
         };
         assert!(
@@ -187,7 +189,7 @@ fn a_stored_length_is_not_believed() {
     }
 }
 
-/// Prevents: the same, by the record that lists a session's fields.
+/// Prevents: the same, through the record that lists the fields of a session.
 #[test]
 fn a_length_in_a_record_is_not_believed() {
     let dir = tempfile::tempdir().unwrap();
@@ -213,7 +215,7 @@ fn a_length_in_a_record_is_not_believed() {
         [0xFF, 0xFF, 0xFF, 0xFF, 0x0F],
         [0x80, 0x80, 0x80, 0x80, 0x04],
     ] {
-        // The length of a name, and that of what is behind a name of one character.
+        // The length of a name, and the length of the part after a name of one character.
         for begins in [&[][..], &[1, b'z']] {
             let bytes = [&good, begins, &length, b"more"].concat();
             meta.insert(id.as_bytes(), bytes).unwrap();

@@ -1,5 +1,5 @@
-//! The whole API against a plain map: whatever one request after another does, typed or untyped, committed or not, a
-//! visitor sees what a map would show.
+//! The whole API compared with a plain map: for any sequence of requests, typed or untyped, committed or not, a visitor
+//! sees the contents of the map.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session::{
@@ -24,7 +24,7 @@ struct Data {
 
 type Typed = Session<Data>;
 
-/// One thing that a handler does.
+/// One operation of a handler.
 #[derive(Debug, Clone)]
 enum Op {
     SetName(String),
@@ -52,7 +52,7 @@ enum Op {
     Look,
 }
 
-/// A request: what it does, whether it succeeds, and how many seconds pass after it.
+/// A request: its operations, whether it succeeds, and the number of seconds that pass after it.
 type Request = (Vec<Op>, bool, u8);
 
 fn op() -> impl Strategy<Value = Op> {
@@ -122,17 +122,17 @@ impl Model {
     }
 }
 
-/// A request as the model sees it.
+/// A request as the model represents it.
 #[derive(Debug, Default)]
 struct Unit {
-    /// What is stored by now; `None` for no session.
+    /// The stored fields; `None` if there is no session.
     saved: Option<Model>,
-    /// What the request sees.
+    /// The fields as the request sees them.
     seen: Model,
-    /// The fields that it has changed, and whether it put their value there itself (`set`, `remove`) or made it of
-    /// what is stored (`update`).
+    /// The fields that it has changed, and whether it set their value itself (`set`, `remove`) or derived it from the
+    /// stored value (`update`).
     changed: BTreeMap<String, Changed>,
-    /// Whether what is stored is hidden from it.
+    /// Whether the stored value is hidden from it.
     cleared: bool,
     destroyed: bool,
     used: bool,
@@ -168,7 +168,7 @@ impl Unit {
         self.changed.entry(key.to_owned()).or_insert(fresh);
     }
 
-    /// The request's own value is taken when it commits, a stored one at once.
+    /// The request's own value is taken when it commits, a stored value at once.
     fn take(&mut self, key: &str) {
         if self.seen.map.remove(key).is_none() {
             return;
@@ -190,7 +190,7 @@ impl Unit {
 
     fn commit(&mut self) {
         if !self.used {
-            return; // no use of the session, and no refresh
+            return; // the session is not used, so there is no refresh
         }
         let nothing = self.seen.map.is_empty();
         self.saved = match &self.saved {
@@ -236,7 +236,7 @@ async fn run(store: Arc<dyn Store>, requests: Vec<Request>) {
     }
 }
 
-/// Does it to both, and compares what can be seen.
+/// Applies the operation to both, and compares the visible results.
 async fn apply(s: &Typed, op: Op, unit: &mut Unit, now: u64) {
     unit.used |= !matches!(op, Op::Commit);
     match op {
@@ -379,7 +379,7 @@ async fn look(s: &Typed, seen: &Model) {
 
 /// The model is sequential and so is the test: one runtime for all cases.
 ///
-/// `MODEL_CASES` is how many cases there are, for those who have more time.
+/// `MODEL_CASES` sets the number of cases.
 fn check(cases: u32, store: impl Fn() -> Arc<dyn Store>) {
     let cases = std::env::var("MODEL_CASES").map_or(cases, |n| n.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -401,7 +401,7 @@ fn in_memory() {
     check(500, || Arc::new(MemoryStore::new()));
 }
 
-/// One database for all cases: every case has visitors of its own, and the ones before stay in the way.
+/// One database for all cases: every case has new visitors, and the sessions of earlier cases remain.
 #[test]
 fn embedded() {
     for cached in [100, 0] {

@@ -1,5 +1,5 @@
-//! Prevents: visitors who are turned away although all that they do is read, because their use cannot be noted; and a log
-//! that this fills (F09). A binary of its own, since it takes the process's logs.
+//! Prevents: visitors who cannot even read because their use cannot be recorded, and a log that is flooded by this
+//! (F09). This is a separate binary, because it captures the process's logs.
 
 use level_session::{Expiry, FjallStore, Refresh, Session};
 use level_session_tests::{
@@ -15,7 +15,7 @@ use std::{
 };
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Lines of the log from warnings on, of this library.
+/// The library's log lines of level warning and above.
 static LINES: AtomicUsize = AtomicUsize::new(0);
 
 struct Lines;
@@ -58,7 +58,7 @@ async fn reads_while_the_disk_is_full() {
             .with_expiry(Expiry::default().with_refresh(Refresh::EveryRequest));
         let mut visitors = vec![Visitor::new(); VISITORS];
         for visitor in &mut visitors {
-            // So much that some of it is in tables.
+            // Enough data that some of it is in tables.
             app.request(visitor, async |s: Session<Data>| {
                 s.set("ballast", "x".repeat(50_000))
             })
@@ -79,7 +79,7 @@ async fn reads_while_the_disk_is_full() {
         write(&app, &mut Visitor::new())
             .await
             .expect_err("the disk was not full at all");
-        // That the store takes no writes, and that a use could not be noted.
+        // One line because the store rejects writes, and one because a use could not be recorded.
         assert_eq!(
             LINES.load(Ordering::SeqCst),
             2,
@@ -103,7 +103,7 @@ async fn reads_while_the_disk_is_full() {
 
 const FEW_FILES: &str = "TEST_WITH_FEW_FILES";
 
-/// Runs once more in a process of its own, which may have few files open.
+/// Runs again in a separate process with a low limit of open files.
 #[test]
 fn reads_while_no_file_can_be_opened() {
     if std::env::var_os(FEW_FILES).is_some() {
@@ -147,7 +147,7 @@ async fn reads_with_few_files() {
     let mut files = Vec::new();
     files.extend(std::iter::from_fn(|| fs::File::open("/dev/null").ok()));
 
-    // Until a table is due, which cannot be made.
+    // Until a table must be written, which fails.
     let fails = async {
         let mut other = Visitor::new();
         let fill = async |s: Session<Data>| s.set("ballast", "x".repeat(50_000));

@@ -1,8 +1,9 @@
-//! Prevents: an acknowledged commit that a power cut takes back, and a commit of which it leaves half (F04, F07).
+//! Prevents: an acknowledged commit that is lost in a power failure, and a commit that is partially stored after it
+//! (F04, F07).
 //!
-//! A child commits and tells what was acknowledged; a shim tells, in the same lines, how much of the journal was synced.
-//! A power cut at any moment leaves that much for certain. The rest is taken back in several ways, and what was
-//! acknowledged by then is held against what is there.
+//! A child commits and reports each acknowledgement; a shim reports, in the same output, how much of the journal was
+//! synced. After a power failure at any moment, at least that much is on disk. The rest is reverted in several ways,
+//! and the acknowledged commits are compared with the stored ones.
 
 use level_session::Durability;
 use level_session_tests::{
@@ -23,14 +24,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-/// A line of a child's, and when it came.
+/// A line of a child's output, and the time at which it arrived.
 struct Line(Duration, String);
 
 fn clock() -> Duration {
     SystemTime::UNIX_EPOCH.elapsed().expect("a clock")
 }
 
-/// Lets a child commit until it has told so many lines, and kills it.
+/// Lets a child commit until it has printed this number of lines, and kills it.
 fn lines_of_a_child(shim: &Shim, path: &Path, durability: &str, lines: usize) -> Vec<Line> {
     let mut child = shim
         .tells_syncs(env!("CARGO_BIN_EXE_crash-child"))
@@ -48,7 +49,7 @@ fn lines_of_a_child(shim: &Shim, path: &Path, durability: &str, lines: usize) ->
     all
 }
 
-/// What was synced of the journal, and told as done, by the end of these lines.
+/// How much of the journal was synced, and which commits were acknowledged, by the end of these lines.
 fn known_by(lines: &[Line]) -> (u64, Ledger) {
     let (mut synced, mut ledger) = (0, Ledger::default());
     for Line(_, line) in lines {
@@ -60,7 +61,7 @@ fn known_by(lines: &[Line]) -> (u64, Ledger) {
     (synced, ledger)
 }
 
-/// Notes what was begun in these lines, and may be there: not that it was acknowledged.
+/// Records the commits that were started in these lines and may be stored, without their acknowledgements.
 fn may_also_be_there(ledger: &mut Ledger, lines: &[Line]) {
     for Line(_, line) in lines {
         if ["try ", "renew ", "destroy "]
@@ -72,12 +73,12 @@ fn may_also_be_there(ledger: &mut Ledger, lines: &[Line]) {
     }
 }
 
-/// What becomes of the bytes of a journal that no sync has covered.
+/// The fate of the bytes of a journal that no sync has covered.
 #[derive(Clone, Copy, Debug)]
 enum Rest {
     CutOff,
     Zeros,
-    /// Some pages of it have come to the disk, others not.
+    /// Some pages were written, others were not.
     HalfZeros,
     HalfNoise,
 }
@@ -95,7 +96,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The journal of a database, up to some of the zeros that were prepared for more.
+/// The journal of a database, including some of the preallocated zeros.
 fn journal(whole: &Path) -> (Vec<u8>, usize) {
     let mut journal = fs::read(whole.join("0.jnl")).expect("one journal");
     let end = journal.iter().rposition(|byte| *byte != 0);
@@ -104,7 +105,7 @@ fn journal(whole: &Path) -> (Vec<u8>, usize) {
     (journal, end)
 }
 
-/// The database as a power cut may leave it, of whose journal `synced` bytes were on the disk.
+/// The database as a power failure may leave it, if `synced` bytes of its journal were on disk.
 fn after_a_power_cut(
     (whole, journal): (&Path, &(Vec<u8>, usize)),
     to: &Path,
@@ -129,7 +130,7 @@ fn after_a_power_cut(
     fs::write(to.join("0.jnl"), journal).expect("it can be written");
 }
 
-/// Opens it and looks: what is wrong, or how many acknowledged commits are there.
+/// Opens and checks the database. Returns a violation, or the number of acknowledged commits in it.
 fn found_in(path: &Path, ledger: &Ledger) -> Result<usize, String> {
     let (app, store) = crash::open(path, Durability::Buffer).map_err(|e| format!("{e:?}"))?;
     let found = block_on(ledger.check(&app, true));
@@ -138,12 +139,12 @@ fn found_in(path: &Path, ledger: &Ledger) -> Result<usize, String> {
     found.map(|found| found.commits)
 }
 
-/// Whether the store says that its journal is damaged.
+/// Whether the store reports a damaged journal.
 fn is_refusal(error: &str) -> bool {
     error.contains("JournalRecovery") || error.contains("its files are damaged")
 }
 
-/// Moments to cut the power at: behind some of the lines, and behind the last.
+/// The moments of the power failure: after some of the lines, and after the last one.
 fn moments(lines: &[Line], rng: &mut Rng) -> Vec<usize> {
     let mut moments: Vec<_> = (0..12).map(|_| 1 + rng.below(lines.len())).collect();
     moments.push(lines.len());
@@ -171,7 +172,7 @@ fn under_sync_no_power_cut_takes_back_what_was_acknowledged() {
             cuts += 1;
             match found_in(&path, &ledger) {
                 Ok(found) => commits += found,
-                // A batch whose middle is noise cannot be told from one that was damaged later: fjall refuses.
+                // A batch with noise in its middle looks like a batch that was damaged later: fjall rejects it.
                 Err(error) if matches!(rest, Rest::HalfNoise) && is_refusal(&error) => {
                     refused += 1;
                     assert!(
@@ -188,7 +189,8 @@ fn under_sync_no_power_cut_takes_back_what_was_acknowledged() {
     assert!(commits > 0, "nothing was acknowledged at all");
 }
 
-/// The same test where nothing is promised: it must find that something is lost, or it would find nothing above either.
+/// The same test with a durability that promises nothing. It must find losses; otherwise the test above could not find
+/// them either.
 #[test]
 fn under_buffer_a_power_cut_takes_something_back() {
     let (folder, mut rng) = (folder_in_memory(), Rng::new(fresh_seed()));
@@ -206,7 +208,7 @@ fn under_buffer_a_power_cut_takes_something_back() {
     assert!(lost.contains("lost"), "{lost}");
 }
 
-/// How much later than the interval a sync may come on a machine that is busy with other tests.
+/// The maximum delay of a sync beyond the interval, on a machine that is busy with other tests.
 const LATE: Duration = Duration::from_secs(10);
 
 #[test]
@@ -222,8 +224,8 @@ fn under_an_interval_a_power_cut_takes_back_the_last_of_it_alone() {
     let mut syncs = 0;
     for moment in moments(&lines, &mut rng) {
         let (synced, _) = known_by(&lines[..moment]);
-        // All that was told before the sync before the last one began is there: it began after the end of the one
-        // before it.
+        // All commits that were acknowledged before the second-last sync ended are stored, because the last sync began
+        // after that.
         let ends: Vec<_> = (0..moment)
             .filter(|at| lines[*at].1.starts_with("synced"))
             .collect();

@@ -1,4 +1,4 @@
-//! Prevents: a start that is cut short and leaves a folder that no later start can open (F07).
+//! Prevents: an interrupted start that leaves a folder that no later start can open (F07).
 
 use level_session::{Durability, Session};
 use level_session_tests::{
@@ -16,7 +16,7 @@ use std::{
 
 const CHILD: &str = env!("CARGO_BIN_EXE_start-child");
 
-/// Runs a child to its end; the cookies of the sessions whose commit it has told as done.
+/// Runs a child to its end. Returns the cookies of the sessions whose commit it has acknowledged.
 fn run(mut child: Command, path: &Path) -> (ExitStatus, Option<Visitor>) {
     let output = child.arg(path).output().expect("a child");
     let told = String::from_utf8(output.stdout).expect("text");
@@ -31,7 +31,7 @@ fn run(mut child: Command, path: &Path) -> (ExitStatus, Option<Visitor>) {
     (output.status, visitor)
 }
 
-/// Opens what the child has left, looks for every session that was acknowledged, and commits another.
+/// Opens the folder that the child left, checks every acknowledged session, and commits another one.
 fn opens(path: &Path, acknowledged: &[Visitor]) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime").block_on(async {
@@ -56,7 +56,7 @@ fn opens(path: &Path, acknowledged: &[Visitor]) -> Result<(), String> {
     })
 }
 
-/// Kills a child before each of its file operations, each time on a folder of its own. How many there were.
+/// Kills a child before each of its file operations, each time in a new folder. Returns the number of operations.
 fn killed_at_every_step(
     shim: &Shim,
     prepare: impl Fn(&Path) + Sync,
@@ -130,11 +130,11 @@ fn killed_before_every_file_operation_of_a_later_start_and_its_close() {
     let (status, told) = run(Command::new(CHILD), &path);
     assert!(status.success());
     let acknowledged = [told.expect("a session")];
-    // As a kill leaves it, with a journal that the next close empties.
+    // The state after a kill, with a journal that the next close empties.
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime").block_on(async {
         let (app, _store) = crash::open(&path, Durability::Buffer).expect("it opens");
-        // Of random digits: fjall compresses large values.
+        // Random digits, because fjall compresses large values.
         let mut rng = Rng::new(1);
         let ballast: String = (0..30_000).map(|_| rng.draw().to_string()).collect();
         for _ in 0..2 {
@@ -151,7 +151,7 @@ fn killed_before_every_file_operation_of_a_later_start_and_its_close() {
     assert!(steps > 40, "the shim saw only {steps} file operations");
 }
 
-/// Prevents: two processes that complete one creation, and take each other's files.
+/// Prevents: two processes that complete the same creation and remove each other's files.
 #[test]
 fn several_first_starts_at_once() {
     let tools = folder_in_memory();

@@ -1,5 +1,5 @@
-//! Prevents: a clean-up that ends with its first error, that takes what lives, or that keeps a process from ending
-//! (F08). `SWEEP_SESSIONS` is how many sessions there are (default: 4,000).
+//! Prevents: a sweep that stops at its first error, removes live sessions, or blocks the shutdown of the process (F08).
+//! `SWEEP_SESSIONS` sets the number of sessions (default: 4,000).
 
 use level_session::{
     Clock, Expiry, FjallStore, Session, SessionsBuilder, Timestamp, store::Store as _,
@@ -19,10 +19,10 @@ use std::{
 
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How long a busy machine may take for what should take moments.
+/// The time limit, on a busy machine, for work that should take moments.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What so many sessions may take more.
+/// The additional time limit for this number of sessions.
 fn per_session(count: u64) -> Duration {
     Duration::from_millis(count)
 }
@@ -59,7 +59,7 @@ async fn what_has_expired_goes_and_what_lives_stays_under_load() {
             _ => dying.push(visitor),
         }
     }
-    // Half of them are used, by several at once and while the sweeper is at work; the clock reaches the others' end.
+    // Half of the sessions are used, concurrently and while the sweeper runs; the clock reaches the end of the others.
     let (living, at) = (Arc::new(living), Arc::new(AtomicU64::new(0)));
     clock.advance(IDLE / 2);
     for _ in 0..2 {
@@ -83,7 +83,7 @@ async fn what_has_expired_goes_and_what_lives_stays_under_load() {
         }
         clock.advance(IDLE / 2);
     }
-    // Those of the last round have half of their time left. The others go: the sweeper sees to it.
+    // The sessions of the last round have half of their time left. The sweeper removes the others.
     let swept = async {
         loop {
             let page = store
@@ -93,7 +93,7 @@ async fn what_has_expired_goes_and_what_lives_stays_under_load() {
             if page.items.len() == living.len() {
                 break;
             }
-            // A list of many sessions takes long itself, and the sweeper waits for it now and then.
+            // A list of many sessions takes long, and the sweeper sometimes waits for it.
             tokio::time::sleep(Duration::from_millis(20) + per_session(count) / 20).await;
         }
     };
@@ -116,7 +116,7 @@ async fn what_has_expired_goes_and_what_lives_stays_under_load() {
         .expect("it closes");
 }
 
-/// Prevents: a session that was refreshed in time, and swept by its old deadline.
+/// Prevents: a session that is refreshed in time, but swept by its old deadline.
 #[tokio::test]
 async fn a_sweep_against_a_refresh_at_the_boundary() {
     over_every_local_store(async |store| {
@@ -127,7 +127,7 @@ async fn a_sweep_against_a_refresh_at_the_boundary() {
         let is_live = async |s: Session<Data>| s.is_live().await;
         assert!(app.request(&mut late, is_live).await.expect("an answer"));
         app.clock.advance(Duration::from_millis(1));
-        // The sweeper finds both by the deadline that they had.
+        // The sweeper finds both by their old deadline.
         assert_eq!(
             store
                 .sweep(app.clock.now(), 10)
@@ -142,7 +142,7 @@ async fn a_sweep_against_a_refresh_at_the_boundary() {
                 .await
                 .expect("an answer")
         );
-        // And by the next one, to the millisecond.
+        // And by the new one, exactly to the millisecond.
         app.clock.advance(IDLE - Duration::from_millis(2));
         assert_eq!(
             store
@@ -165,7 +165,7 @@ async fn a_sweep_against_a_refresh_at_the_boundary() {
     .await;
 }
 
-/// Prevents: sessions that are removed while they are refreshed, and refreshes of what was removed.
+/// Prevents: sessions that are removed while they are refreshed, and refreshes of removed sessions.
 #[tokio::test(flavor = "multi_thread")]
 async fn sweeps_and_refreshes_at_once() {
     over_every_store(async |store| {

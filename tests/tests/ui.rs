@@ -1,4 +1,4 @@
-//! What the compiler says of common mistakes, word for word.
+//! The exact compiler messages for common mistakes.
 //!
 //! Our messages come with notes of the compiler, which change between releases: the expected output is that of the
 //! release named in `ui/rust-version`. With any other compiler the test is ignored, and says so. After a change of a

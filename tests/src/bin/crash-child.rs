@@ -1,4 +1,4 @@
-//! Commits to an embedded store as fast as it can, and tells so, until it is killed: see `crash`.
+//! Commits to an embedded store as fast as possible and reports each commit, until it is killed: see `crash`.
 
 use level_session::Durability;
 use level_session_tests::crash;

@@ -1,4 +1,5 @@
-//! Opens an embedded store, commits one session, tells its cookie and closes: a start that a test cuts short.
+//! Opens an embedded store, commits one session, prints its cookie and closes the store: a start that a test
+//! interrupts.
 
 use level_session::{Durability, Result, Session};
 use level_session_tests::{crash, history::Data, visitor::Visitor};

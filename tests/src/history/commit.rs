@@ -1,4 +1,4 @@
-//! What a commit does, applied to the model in the step in which the store takes it.
+//! The effect of a commit, applied to the model in the same step in which the store applies it.
 
 use super::{
     data::Field,
@@ -11,18 +11,18 @@ use level_session::{
     store::{Clear, Commit, Digest, ENDED_IS_REMEMBERED, Op, Outcome, Step, Use},
 };
 
-/// What a request learns of its commit when the answer arrives.
+/// The information that a request gets from the result of its commit.
 #[derive(Debug)]
 pub(super) enum Learned {
     Nothing,
-    /// What it updates has changed: the guarded fields, as they are now.
+    /// A guarded field has changed: the current values of the guarded fields.
     Conflict(Vec<(Field, Option<Stored>)>),
     Gone(Answer),
     Claimed(Field, Option<Stored>),
     Stored {
         who: Who,
         cookie: Option<Cookie>,
-        /// Until when the former id works, if it was renewed.
+        /// The time until which the former id works, if the session was renewed.
         former_works_until: Option<Timestamp>,
         after: Fields,
         nothing_else: bool,
@@ -30,7 +30,7 @@ pub(super) enum Learned {
 }
 
 impl Watch {
-    /// The answer reaches the request.
+    /// The result arrives at the request.
     pub(super) fn learn(&mut self, learned: Learned) {
         let unit = self.unit();
         if unit.planned.as_ref().is_some_and(|planned| planned.lost) {
@@ -149,7 +149,7 @@ impl Watch {
                 (_, Some(Planned { who, wants, .. }))
                     if wants.destroy || matches!(who, Who::Presented(_)) =>
                 {
-                    Learned::Nothing // it asks the store why
+                    Learned::Nothing // it asks the store for the reason
                 }
                 _ => Learned::Gone(Answer::Gone),
             },
@@ -184,7 +184,7 @@ impl Watch {
                 let due = Due::Ended(commit.id, EndReason::Application);
                 self.due_events.push((0, due));
             }
-            // Of no one, and gone in a moment.
+            // A session that belongs to no visitor and ends at once.
             (Step::Create { .. }, Found::Nothing) if done.ended.is_empty() => {
                 self.ends(commit.id, commit, None);
             }
@@ -207,7 +207,7 @@ impl Watch {
         self.model.put(id, Record::Ended(end));
     }
 
-    /// The limit of a commit: what it ends, and no more. `id` is the session that it is of, before it.
+    /// Checks the limit of a commit: the commit ends exactly these sessions. `id` is the commit's session before it.
     fn limits(&mut self, commit: &Commit<'_>, id: Digest, ended: &[Digest]) -> Vec<Due> {
         let user = commit.writes.iter().find_map(|write| match &write.op {
             Op::Set(bytes) if Field::of(&write.field) == Some(Field::User) => stored(bytes),
@@ -232,7 +232,7 @@ impl Watch {
         self.check(sorted(ended) == sorted(&over), |_| {
             format!("a limit ends {ended:?} and should end {over:?}")
         });
-        // A commit has one time of the end, which tells whether it was a renewal.
+        // A commit has one time of ending, which also marks a renewal.
         let planned = self.unit().planned.as_ref();
         let destroys = planned.is_some_and(|planned| planned.wants.destroy);
         let renews = matches!(commit.step, Step::Renew { .. }) && !destroys;
@@ -244,7 +244,7 @@ impl Watch {
             .collect()
     }
 
-    /// Whether all a commit does is to note that the session was read.
+    /// Whether the commit only records a use.
     pub(super) fn is_refresh(&mut self, commit: &Commit<'_>) -> bool {
         let more =
             |planned: &Planned| planned.wants.touch || matches!(planned.who, Who::Presented(_));
@@ -389,7 +389,7 @@ impl Watch {
                 return Learned::Nothing;
             }
         };
-        // Whoever does not learn of it can tell nobody.
+        // A unit that does not get the result cannot report the events.
         if !planned.lost {
             let current = self.current;
             self.due_events
@@ -421,7 +421,7 @@ impl Watch {
             return;
         };
         let (unit, now) = (self.unit(), commit.now);
-        // Whoever has renewed it leaves its former id the grace.
+        // A unit that has renewed the session does not end the grace period of the former id.
         let in_grace = unit.named_here.is_some_and(|until| now < until);
         let tells = !unit.detached;
         match usage {

@@ -1,40 +1,40 @@
-//! The session of the histories: every sort of field, as a user declares it and as the model sees it.
+//! The session data of the histories: every kind of field, as a user declares it and as the model represents it.
 
 use level_session::{Result, Session, SessionData, UntypedSession, Value};
 
-/// Every sort of field.
+/// Every kind of field.
 #[derive(Debug, Clone, PartialEq, SessionData)]
 pub struct Data {
-    /// Found by it.
+    /// An indexed field.
     #[session(index)]
     pub user: Option<u64>,
-    /// Grows by updates.
+    /// A field that is changed by updates.
     #[session(default)]
     pub list: Vec<u64>,
-    /// Adds up.
+    /// A counter.
     #[session(counter)]
     pub visits: u64,
-    /// Adds up, from elsewhere.
+    /// A counter with a default.
     #[session(counter, default = 10)]
     pub lives: i64,
-    /// Read once.
+    /// A flash field.
     #[session(flash)]
     pub notice: Option<u64>,
-    /// Lives [`OTP_MILLIS`].
+    /// A field with a lifetime of [`OTP_MILLIS`].
     #[session(ttl = "5s")]
     pub otp: Option<u64>,
-    /// Always written with `right`.
+    /// Always written together with `right`.
     #[session(default)]
     pub left: u64,
-    /// Always written with `left`.
+    /// Always written together with `left`.
     #[session(default)]
     pub right: u64,
 }
 
-/// How long an `otp` lives.
+/// The lifetime of an `otp`.
 pub(super) const OTP_MILLIS: u64 = 5_000;
 
-/// A field of [`Data`], or the one that is not declared.
+/// A field of [`Data`], or an undeclared one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// [`Data::user`].
@@ -53,11 +53,11 @@ pub enum Field {
     Left,
     /// [`Data::right`].
     Right,
-    /// Undeclared.
+    /// The undeclared field.
     Note,
 }
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
     /// A number.
@@ -67,7 +67,7 @@ pub enum Held {
 }
 
 impl Field {
-    /// Every one.
+    /// All fields.
     pub const ALL: [Self; 9] = [
         Self::User,
         Self::List,
@@ -96,13 +96,13 @@ impl Field {
         }
     }
 
-    /// The field of a key.
+    /// The field with this key.
     #[must_use]
     pub fn of(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.key() == key)
     }
 
-    /// What a typed read gives where nothing is stored.
+    /// The result of a typed read if nothing is stored.
     #[must_use]
     pub fn default(self) -> Option<Held> {
         match self {
@@ -113,7 +113,7 @@ impl Field {
         }
     }
 
-    /// The field of a whole struct.
+    /// The field in a whole struct.
     #[must_use]
     pub fn in_struct(self, data: &Data) -> Option<Held> {
         match self {
@@ -129,10 +129,10 @@ impl Field {
         }
     }
 
-    /// Reads it by its accessor, without taking it; the undeclared one by its key.
+    /// Reads the field with its accessor, without taking it; the undeclared field is read by its key.
     ///
     /// # Errors
-    /// Those of reading.
+    /// The errors of reading.
     pub async fn read(self, session: &Session<Data>) -> Result<Option<Held>> {
         Ok(match self {
             Self::User => session.user().await?.map(number),
@@ -147,10 +147,10 @@ impl Field {
         })
     }
 
-    /// Reads it by its key.
+    /// Reads the field by its key.
     ///
     /// # Errors
-    /// Those of reading.
+    /// The errors of reading.
     pub async fn get(self, session: &UntypedSession) -> Result<Option<Held>> {
         Ok(match self {
             Self::List => session.get::<Vec<u64>>(self.key()).await?.map(Held::List),
@@ -158,10 +158,10 @@ impl Field {
         })
     }
 
-    /// Takes it; a flash field by reading it.
+    /// Takes the field; a flash field is taken by reading it.
     ///
     /// # Errors
-    /// Those of taking.
+    /// The errors of taking.
     pub async fn take(self, session: &Session<Data>) -> Result<Option<Held>> {
         Ok(match self {
             Self::User => session.user().take().await?.map(number),
@@ -176,10 +176,10 @@ impl Field {
         })
     }
 
-    /// Sets it to a number, or a list of that number: by its accessor if `typed` and it has one.
+    /// Sets the field to a number, or to a list with that number: with its accessor if `typed` and if it has one.
     ///
     /// # Errors
-    /// Those of setting.
+    /// The errors of setting.
     pub fn set(self, session: &Session<Data>, tag: u64, typed: bool) -> Result<()> {
         match self {
             Self::User if typed => session.user().set(tag),
@@ -194,7 +194,7 @@ impl Field {
         }
     }
 
-    /// What [`set`](Self::set) leaves.
+    /// The value after [`set`](Self::set).
     #[must_use]
     pub fn holding(self, tag: u64) -> Held {
         match self {
@@ -203,10 +203,10 @@ impl Field {
         }
     }
 
-    /// Removes it: by its accessor if `typed` and it has one.
+    /// Removes the field: with its accessor if `typed` and if it has one.
     ///
     /// # Errors
-    /// Those of removing.
+    /// The errors of removing.
     pub fn remove(self, session: &Session<Data>, typed: bool) -> Result<()> {
         match self {
             Self::User if typed => session.user().remove(),
@@ -216,10 +216,10 @@ impl Field {
         }
     }
 
-    /// Updates it: by its accessor if it has one that does.
+    /// Updates the field, with its accessor if that has an `update`.
     ///
     /// # Errors
-    /// Those of updating.
+    /// The errors of updating.
     pub async fn update(self, session: &Session<Data>, by: Update) -> Result<()> {
         match (self, by) {
             (Self::List, Update::Push(tag)) => session.list().update(move |l| l.push(tag)).await,
@@ -248,19 +248,19 @@ impl Field {
     }
 }
 
-/// What an `update` does.
+/// The change made by an `update`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// Appends a tag.
     Push(u64),
-    /// Triples and adds, modulo a prime: the order of two of them can be told by the result.
+    /// Triples the number and adds, modulo a prime, so that the result shows the order of two updates.
     Mix(u64),
-    /// Leaves nothing.
+    /// Removes the value.
     Vanish,
 }
 
 impl Update {
-    /// The result.
+    /// The value after the change.
     #[must_use]
     pub fn apply(self, before: Option<Held>) -> Option<Held> {
         match (self, before) {
@@ -279,7 +279,7 @@ impl Update {
 }
 
 impl Held {
-    /// A number that is not negative.
+    /// A nonnegative number.
     #[must_use]
     pub fn wide(&self) -> u64 {
         match self {
@@ -295,7 +295,7 @@ pub(super) fn number(of: u64) -> Held {
     Held::Int(i64::try_from(of).unwrap_or(i64::MAX))
 }
 
-/// What a stored value is.
+/// Decodes a stored value.
 #[must_use]
 pub(super) fn held(value: &Value) -> Option<Held> {
     match value.as_list() {

@@ -1,5 +1,5 @@
-//! A store that fails now and then, between the requests and the store that is watched: what the store was asked and did
-//! is known, and so is what the requests learned of it.
+//! A failing store between the requests and the watched store. The calls of the watched store are known, and so are the
+//! results that the requests received.
 
 use super::{
     stepping::WatchedStore,
@@ -15,7 +15,7 @@ use level_session::{
 };
 use std::{future::poll_fn, pin::Pin};
 
-/// The store that the requests of a history have.
+/// The store of the requests of a history.
 pub(super) struct UnreliableStore {
     inner: FaultyStore<WatchedStore>,
     watched: Watched,
@@ -30,13 +30,13 @@ impl UnreliableStore {
 }
 
 impl Fault {
-    /// From now on this goes wrong, and nothing else.
+    /// Sets the failure mode, replacing the previous one.
     pub(super) fn begin(self, faults: &Faults, watched: &Watched) {
         faults.fail_loads(self == Self::Loads);
         faults.fail_commits(self == Self::Commits);
         faults.fail_commits_afterwards(self == Self::Answers);
         faults.hang(self == Self::Hang);
-        let _ = faults.calls(); // nobody asks what they were
+        let _ = faults.calls(); // the recorded calls are not needed
         let mut watch = watched.lock();
         watch.fault = self;
         watch.tell(|_| format!("the store's fault: {self:?}"));
@@ -61,21 +61,21 @@ impl Wrapper for UnreliableStore {
                 return self.inner.load(id, select, now);
             }
             let unit = watch.unit();
-            // A renewal of what was not looked at yet looks first, and has taken along what is wanted.
+            // A renewal of a session that was not loaded yet loads it first, and has already taken the pending changes.
             let first = matches!(select, Select::Nothing) && unit.renews_blindly();
             if first {
                 unit.plan();
             }
             Question {
                 epoch: unit.epoch,
-                // Nobody else reads while a commit is under way.
+                // No other task reads while a commit is in flight.
                 looks: unit.planned.is_some(),
                 first,
             }
         };
         let mut asked = self.inner.load(id, select, now);
         StoreFuture::boxed(async move {
-            // What the watched store is asked is this question, whoever polls it.
+            // The watched store gets this call, no matter which task polls it.
             let asked = poll_fn(|cx| {
                 self.watched.lock().asked = question;
                 Pin::new(&mut asked).poll(cx)

@@ -1,4 +1,4 @@
-//! The handler of a history: does what its request says, and compares what it gets with what the contract says.
+//! The handler of a history: executes the operations of its request, and compares the results with the contract.
 
 use super::{
     data::{Data, Field, Held, OTP_MILLIS},
@@ -14,22 +14,22 @@ use http::{Response, StatusCode};
 use level_session::{ErrorKind, Result, Session, Timestamp, UntypedSession};
 use std::{fmt::Debug, panic::resume_unwind};
 
-/// A panic of a handler, as it was told.
+/// The payload of a planned panic.
 pub(super) struct Told;
 
-/// A handler at work.
+/// A running handler.
 #[derive(Clone)]
 pub(super) struct Handler {
     pub(super) watched: Watched,
     pub(super) number: usize,
-    /// What goes on after the response, once it was begun.
+    /// The task that continues after the response, once it was started.
     pub(super) spawned: Spawned,
-    /// The number of that, and what it does.
+    /// The number of that unit, and its operations.
     pub(super) later: (usize, Vec<Op>),
 }
 
 impl Handler {
-    /// Does everything, and answers.
+    /// Executes all operations, and returns the response.
     pub(super) async fn run(self, request: Request, session: UntypedSession) -> Response<Vec<u8>> {
         let session = match session.typed::<Data>() {
             Ok(session) => session,
@@ -65,7 +65,7 @@ impl Handler {
         }
     }
 
-    /// Does one thing after another.
+    /// Executes operations one after another.
     pub(super) async fn work(&self, session: &Session<Data>, ops: &[Op]) {
         for op in ops {
             if self.watched.lock().is_over() {
@@ -221,7 +221,7 @@ impl Handler {
         let mut watch = self.told(op, &got);
         watch.unit().task().phase = Phase::AtWork;
         let now = watch.clock.now();
-        // What was claimed is taken, whatever another task has found out of the session meanwhile.
+        // The claimed value is taken, regardless of what another task has learned about the session in the meantime.
         if let Some(claimed) = watch.unit().task().claimed.take() {
             let wanted = claimed.and_then(|stored| stored.at(now).cloned());
             let got = got.map_err(|error| error.kind());
@@ -232,7 +232,7 @@ impl Handler {
         let Some(got) = must(&mut watch, op, got) else {
             return;
         };
-        // It was the request's own, or there is nothing.
+        // The value was the request's own, or there is none.
         watch.looked(field);
         let Some(seen) = watch.unit().sees(field, now) else {
             return watch.violated(format!("{op:?} was answered without a look"));
@@ -286,8 +286,8 @@ pub(super) fn set(field: Field, held: Held, now: Timestamp) -> Change {
     Change::Set(Stored { held, expires })
 }
 
-/// It works, unless the session ended under the request, or the store has failed it: what could not be read is never
-/// shown as what is not there.
+/// The operation must succeed, unless the session ended during the request or the store failed: a value that could not
+/// be read never reads as missing.
 pub(super) fn must<T>(watch: &mut Watch, op: Op, got: Result<T>) -> Option<T> {
     told_gone(
         watch,
@@ -338,24 +338,24 @@ fn whole(watch: &mut Watch, op: Op, data: &Data) {
     }
 }
 
-/// A request that could be told either way was told.
+/// The request could be told either way, and was told.
 fn told_gone(watch: &mut Watch, gone: bool) {
     let unit = watch.unit();
     unit.gone |= std::mem::take(&mut unit.may_be_gone) && gone;
 }
 
 /// A commit is acknowledged if and only if it is stored, unless there was nothing to store, or the store failed: then
-/// nobody knows.
+/// the outcome is unknown.
 pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
     told_gone(watch, got == Err(ErrorKind::Gone));
     let now = watch.clock.now();
     let unit = watch.unit();
     let (who, wants) = (unit.who, unit.wants.clone());
-    // A detached unit could tell nobody of a session that it makes.
+    // A detached unit cannot send a cookie for a session that it would create.
     let makes_one = unit.detached && !unit.gone && wants.leaves_something(now);
     let failed = unit.task().failed;
     let answer = unit.task().answered.first().copied();
-    // What is to be destroyed has ended already.
+    // The session to destroy has already ended.
     let was_gone = who == Who::Nobody && wants.destroy && unit.presented && answer.is_none();
     if was_gone && !unit.gone && !failed {
         unit.wants.destroy = false;

@@ -1,4 +1,4 @@
-//! A store whose connections need a runtime, for histories, which have none.
+//! Stores whose connections need a runtime, for histories, which run without one.
 
 use level_session::store::{
     Commit, Cursor, Digest, Found, Loaded, Outcome, Page, Select, Store, StoreFuture, Swept,
@@ -12,8 +12,8 @@ use std::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// Stores on a runtime that lasts for as long as the process: on a thread of its own it serves their connections, and calls
-/// are polled inside of it from any thread. One store is read and another one written, which may be the same.
+/// Stores on a runtime that lives as long as the process. Its thread serves the connections, and calls can be polled
+/// from any thread. One store is used for reads and one for writes; they may be the same.
 pub struct Lasting {
     reads: Arc<dyn Store>,
     writes: Arc<dyn Store>,
@@ -35,7 +35,7 @@ fn runtime() -> &'static Runtime {
 }
 
 impl Lasting {
-    /// The stores that this makes: the one to read, and the one to write.
+    /// Opens the stores that this function returns: one for reads, and one for writes.
     pub fn new(make: impl Future<Output = (Arc<dyn Store>, Arc<dyn Store>)>) -> Self {
         let (reads, writes) = runtime().block_on(make);
         Self { reads, writes }

@@ -1,15 +1,16 @@
 //! The history checker.
 //!
-//! Many requests use few sessions at once, through the real tower layer, over a real store. What each of them sees and
-//! how it ends is compared, step by step, with a [`model`] that knows nothing of bytes, locks and caches: it takes one
-//! commit after another, in the order in which the store took them.
+//! Many concurrent requests use few sessions, through the real tower layer and a real store. The checker compares the
+//! observations and the outcome of each request, step by step, with a [`model`] without bytes, locks and caches. The
+//! model applies one commit after another, in the order in which the store applied them.
 //!
-//! In [`run`] the requests take turns on one thread: a seed decides who is next at every await, when time passes, and
-//! whose client goes away. Some requests do two things at once, or leave something behind that goes on after the response
-//! ([`tasks`]), and the store between them and the one that is watched fails when the seed says so ([`faults`]). So every history can be had again, and is shortened before it is shown.
+//! In [`run`] the requests take turns on one thread. A seed decides at every await which request continues, when time
+//! passes, and which client disconnects. Some requests do two things concurrently, or leave a task behind that
+//! continues after the response ([`tasks`]). The store between the requests and the watched store fails when the seed
+//! says so ([`faults`]). Every history is therefore reproducible, and is shrunk before it is shown.
 //!
-//! In [`threads`] they run on real threads, and nobody knows the order; there every value is written once, and what is
-//! seen tells whose it is.
+//! In [`threads`] the requests run on real threads, so their order is unknown. There every value is written only once,
+//! so that an observed value identifies its request.
 
 mod commit;
 mod data;

@@ -1,4 +1,4 @@
-//! What the contract says of sessions, in the plainest form: maps, and one change after another.
+//! The contract of sessions in its simplest form: maps, changed step by step.
 
 use super::{data::Field, data::Held, plan::Settings};
 use level_session::{
@@ -7,12 +7,12 @@ use level_session::{
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// Every session that was ever there.
+/// All sessions that ever existed.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) settings: Settings,
     records: HashMap<Digest, Record>,
-    /// Counts what happened to ids.
+    /// Counts the changes to ids.
     pub(super) moment: u64,
 }
 
@@ -26,11 +26,11 @@ pub(super) enum Record {
 /// The end of an id.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
-    /// In the order of everything.
+    /// The step of the end, in the order of all steps.
     pub(super) moment: u64,
-    /// Until when it must be remembered.
+    /// The time until which the end must be remembered.
     pub(super) remembered: Timestamp,
-    /// When it was renewed, if it was not destroyed.
+    /// The time of the renewal, if the session was not destroyed.
     pub(super) renewed: Option<Timestamp>,
 }
 
@@ -41,20 +41,20 @@ pub(super) struct Live {
     pub(super) fields: Fields,
 }
 
-/// What a session holds.
+/// The contents of a session.
 pub(super) type Fields = BTreeMap<Field, Stored>;
 
-/// A value, and when it goes.
+/// A value, and its deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) held: Held,
     pub(super) expires: Option<Timestamp>,
 }
 
-/// What an id leads to.
+/// The result of looking up an id.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A session under this id, by the one that it had before or not.
+    /// A live session, found under its current or its former id.
     Live {
         id: Digest,
         by_former: bool,
@@ -149,7 +149,7 @@ impl Model {
         }
     }
 
-    /// What lives, in order.
+    /// The live sessions, in order.
     pub(super) fn page(&self, now: Timestamp) -> Vec<Digest> {
         let mut page: Vec<_> = self
             .records
@@ -161,7 +161,7 @@ impl Model {
         page
     }
 
-    /// The sessions of a user that live, in the order of their sign-ins.
+    /// The live sessions of a user, in the order of their sign-ins.
     pub(super) fn of_user(&self, user: &Held, now: Timestamp) -> Vec<Digest> {
         let live = |(id, record): (&Digest, &Record)| match record {
             Record::Live(live) if live.lease.is_live(now) => {
@@ -175,7 +175,7 @@ impl Model {
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Forgets what has expired: these sessions.
+    /// Removes the expired sessions, and returns them.
     pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Digest> {
         let is_dead =
             |record: &mut Record| matches!(record, Record::Live(live) if !live.lease.is_live(now));
@@ -183,7 +183,7 @@ impl Model {
         dead.map(|(id, _)| id).collect()
     }
 
-    /// The deadlines that a session begins with.
+    /// The deadlines of a new session.
     pub(super) fn lease(&self, started: Timestamp, seen: Timestamp) -> Lease {
         let after = |from: Timestamp, millis| Timestamp::from_millis(from.as_millis() + millis);
         let absolute = self.settings.absolute.map(|millis| after(started, millis));

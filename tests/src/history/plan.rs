@@ -1,6 +1,6 @@
-//! What is going to happen: requests with what their handlers do, and who is at work when.
+//! The plan of a history: the requests, the operations of their handlers, and the order of their turns.
 //!
-//! All of it is written down beforehand, so that it can be replayed and shortened.
+//! Everything is planned in advance, so that it can be replayed and shrunk.
 
 use super::{
     data::{Field, Update},
@@ -8,16 +8,16 @@ use super::{
     watch::Fault,
 };
 
-/// A history to be.
+/// The plan of a history.
 #[derive(Clone, Debug)]
 pub struct Episode {
     /// The settings of the application.
     pub settings: Settings,
-    /// What is asked of it.
+    /// The requests.
     pub requests: Vec<Request>,
-    /// In which order all of it happens.
+    /// The order of events.
     pub actions: Vec<Action>,
-    /// Of the ids.
+    /// The seed of the ids.
     pub id_seed: u64,
 }
 
@@ -28,50 +28,50 @@ pub struct Settings {
     pub idle: u64,
     /// The absolute timeout.
     pub absolute: Option<u64>,
-    /// How long a former id works.
+    /// How long a former id works (grace period).
     pub grace: u64,
-    /// Refresh with every request.
+    /// Refreshes the session with every request.
     pub refresh_always: bool,
-    /// How many sessions a user may have: one more ends the oldest. There are few users then.
+    /// The maximum number of sessions of a user; one more ends the oldest. With a limit there are few users.
     pub limit: Option<usize>,
-    /// One id in so many is one that was there before; none with zero.
+    /// One in this number of ids repeats an earlier id; with zero, none does.
     pub repeat_ids: usize,
 }
 
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Whose.
+    /// The visitor who sends it.
     pub visitor: usize,
-    /// Comes with a cookie that the visitor had before, counted backwards.
+    /// Uses an earlier cookie of the visitor, counted backwards.
     pub stale: usize,
-    /// What the handler does.
+    /// The operations of the handler.
     pub ops: Vec<Op>,
-    /// What another task of it does at the same time.
+    /// The operations of a second, concurrent task.
     pub beside: Vec<Op>,
-    /// Which of the two has a turn.
+    /// The turns of the two tasks.
     pub turns: u64,
-    /// What goes on after the response, if it is detached.
+    /// The operations after the response, if the session is detached.
     pub later: Vec<Op>,
-    /// How it ends.
+    /// The end of the handler.
     pub end: End,
 }
 
 /// How a handler ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// With this status.
+    /// With a response of this status.
     Status(u16),
     /// With a panic.
     Panic,
 }
 
-/// What a handler does with its session.
+/// An operation of a handler on its session.
 #[derive(Clone, Copy, Debug)]
 pub enum Op {
-    /// Reads a field, by its accessor or by its key.
+    /// Reads a field, with its accessor or by its key.
     Read(Field, bool),
-    /// Reads everything.
+    /// Reads all fields.
     ReadAll,
     /// Reads the struct.
     Load,
@@ -89,47 +89,47 @@ pub enum Op {
     Update(Field, Update),
     /// Takes a field.
     Take(Field),
-    /// Removes every field.
+    /// Removes all fields.
     Clear,
-    /// Asks for a new id.
+    /// Renews the id.
     Renew,
-    /// Ends the session.
+    /// Destroys the session.
     Destroy,
-    /// Asks for a new deadline.
+    /// Extends the deadline.
     Touch,
     /// Commits.
     Commit,
-    /// Asks whether the session lives.
+    /// Checks whether the session is live.
     IsLive,
-    /// Lets others go first.
+    /// Yields.
     Yield,
-    /// Begins what goes on after the response.
+    /// Starts the task that continues after the response.
     Detach,
 }
 
-/// Something that happens.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A request arrives.
     Begin(usize),
-    /// It gets a turn.
+    /// A request gets a turn.
     Poll(usize),
-    /// It gets turns until it is done, or waits for another.
+    /// A request gets turns until it is done or waits for another.
     Finish(usize),
-    /// Its client goes away.
+    /// The client of a request goes away.
     Cancel(usize),
     /// Time passes, in milliseconds.
     Advance(u64),
-    /// What is dead is removed.
+    /// The sweeper removes expired sessions.
     Sweep,
-    /// A worker lists the sessions of a user, and ends all of them.
+    /// A worker lists the sessions of a user and ends all of them.
     EndAll(u64),
-    /// The store goes wrong, or works again.
+    /// The store starts or stops failing.
     Fault(Fault),
 }
 
 impl Episode {
-    /// The history of a seed.
+    /// Generates the history of a seed.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
@@ -160,7 +160,7 @@ impl Episode {
             }
         }
         if settings.repeat_ids > 0 {
-            // Once a session has expired and is forgotten, nothing can tell its id from a new one.
+            // Once an expired session is removed, its id cannot be distinguished from a new one.
             actions.retain(|action| *action != Action::Sweep);
         }
         Self {
@@ -172,11 +172,11 @@ impl Episode {
     }
 }
 
-/// Where there are few of them.
+/// The users of histories with few users.
 const USERS: [u64; 2] = [1, 2];
 
 impl Request {
-    /// Lets the users that sign in be few.
+    /// Reduces the number of users that sign in.
     fn of_few_users(&mut self) {
         let ops = self.ops.iter_mut().chain(&mut self.beside);
         for op in ops.chain(&mut self.later) {
@@ -200,7 +200,7 @@ impl Request {
         match rng.below(12) {
             0..3 => {
                 beside = some(rng, 6);
-                // What the other does while one commits is what two tasks are about.
+                // Concurrent tasks matter most when one commits while the other works.
                 ops.insert(rng.below(ops.len() + 1), Op::Commit);
             }
             3 => {
@@ -281,7 +281,7 @@ impl Op {
     }
 }
 
-/// Requests overlap: some are at work at any time, in random turns.
+/// Overlapping requests: several are in progress at any time, in random turns.
 fn schedule(rng: &mut Rng, requests: &[Request], at_once: usize, faulty: bool) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut at_work: Vec<(usize, usize)> = Vec::new();

@@ -1,13 +1,13 @@
-//! Random numbers that can be had again: SplitMix64.
+//! Reproducible random numbers: SplitMix64.
 
 use std::hash::{BuildHasher as _, RandomState};
 
-/// A source of numbers that depend on its seed alone.
+/// A random generator that depends only on its seed.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// The source of this seed.
+    /// Creates a generator with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -22,23 +22,23 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not zero.
+    /// A number below `end`, which must not be zero.
     pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.draw() % end as u64).unwrap_or(0)
     }
 
-    /// True `times` out of `of`.
+    /// True with a probability of `times` in `of`.
     pub fn chance(&mut self, times: usize, of: usize) -> bool {
         self.below(of) < times
     }
 
-    /// One of these.
+    /// A random element of the slice.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 }
 
-/// A seed that no run had before.
+/// A new random seed.
 #[must_use]
 pub fn fresh_seed() -> u64 {
     RandomState::new().hash_one("history")

@@ -1,4 +1,4 @@
-//! Carries out a history, one turn after another, on one thread.
+//! Executes a history, one turn after another, on one thread.
 
 use super::{
     data::{self, Data},
@@ -33,27 +33,27 @@ use tempfile::TempDir;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-/// How a history went.
+/// The result of a history.
 #[derive(Debug)]
 pub struct Report {
-    /// What contradicts the contract.
+    /// The violation of the contract.
     pub violation: Option<String>,
-    /// What happened, if it was to be told.
+    /// The log, if it was requested.
     pub told: Vec<String>,
-    /// How many things handlers did and stores were asked.
+    /// The number of operations of handlers and calls of the store.
     pub operations: u64,
 }
 
-/// A store and its clock, for one history after another.
+/// A store and its clock, used for one history after another.
 #[derive(Clone)]
 pub struct Stage {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
-    /// How many histories were played here.
+    /// The number of histories that were run on it.
     pub(super) played: Arc<AtomicU64>,
-    /// Whether the store removes what has expired when it is swept, or does so by itself.
+    /// Whether a sweep removes expired sessions, or the store removes them itself.
     sweeps: bool,
-    /// Where the store keeps its files: it goes when the store has gone.
+    /// The folder of the store's files, which is removed after the store.
     _folder: Option<Arc<TempDir>>,
 }
 
@@ -83,7 +83,7 @@ struct Run<'a> {
 }
 
 impl Stage {
-    /// A store, and the folder that it is in.
+    /// A stage for a store and its folder.
     pub fn new(store: impl Store, folder: Option<TempDir>) -> Self {
         Self {
             store: Arc::new(store),
@@ -94,17 +94,17 @@ impl Stage {
         }
     }
 
-    /// The same, for a store that removes what has expired by itself, and tells nobody.
+    /// A stage for a store that removes expired sessions itself, without reporting them.
     #[must_use]
     pub fn without_sweeps(mut self) -> Self {
         self.sweeps = false;
         self
     }
 
-    /// Carries out a history.
+    /// Executes a history.
     ///
     /// # Panics
-    /// If a handler panics that should not.
+    /// If a handler panics unexpectedly.
     #[must_use]
     pub fn play(&self, episode: &Episode, tell: bool) -> Report {
         let watched = Watched::new(Watch {
@@ -266,7 +266,7 @@ impl Run<'_> {
         }
     }
 
-    /// What a worker does: lists the sessions of a user, and ends all of them.
+    /// A worker: lists the sessions of a user, and ends all of them.
     fn end_all(&mut self, stage: &Stage, user: u64) {
         let now = stage.clock.now();
         let (live, kept) = {
@@ -340,7 +340,7 @@ impl Run<'_> {
         self.running.insert(number, Box::pin(running));
     }
 
-    /// Gives a request a turn; whether it is over.
+    /// Gives a request a turn, and returns whether it is done.
     fn poll(&mut self, number: usize) -> bool {
         let Some(running) = self.running.get_mut(&number) else {
             return true;
@@ -436,7 +436,7 @@ impl Run<'_> {
         }
     }
 
-    /// What a request does when it is over comes too late.
+    /// Operations after the end of a request are too late.
     fn over(&mut self, number: usize) {
         let mut late = self
             .handlers
@@ -448,7 +448,7 @@ impl Run<'_> {
             .task()
             .begins(Phase::Closed);
         if number >= self.episode.requests.len() {
-            return; // its handle went with it
+            return; // its handle was dropped with it
         }
         let late = late.map(|session| session.set("late", 1).map_err(|error| error.kind()));
         let mut watch = self.watched.lock();
@@ -475,7 +475,7 @@ impl Run<'_> {
     }
 }
 
-/// `Some(None)` for a cookie that is removed.
+/// `Some(None)` for a removed cookie.
 fn set_cookie(headers: &HeaderMap) -> Option<Option<String>> {
     let cookie = headers.get(SET_COOKIE)?.to_str().ok()?;
     let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));

@@ -15,14 +15,14 @@ use tower_service::Service;
 pub(super) type Answer = Result<Response<Vec<u8>>, Infallible>;
 pub(super) type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// Every handler, and what it leaves behind.
+/// All handlers, and their detached tasks.
 #[derive(Clone)]
 pub(super) struct Handlers {
     pub(super) watched: Watched,
-    /// The handle of each request, to write through when it is over.
+    /// The handle of each request, used to write after its end.
     pub(super) late: Arc<Mutex<HashMap<usize, UntypedSession>>>,
     pub(super) spawned: Spawned,
-    /// How many requests there are: what one of them has detached has its number from there on.
+    /// The number of requests: the detached unit of request `n` has the number `requests + n`.
     pub(super) requests: usize,
 }
 

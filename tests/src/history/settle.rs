@@ -1,4 +1,4 @@
-//! The end of a history: what is left in the store must be what is left in the model, and can all be forgotten.
+//! The end of a history: the store must contain the same sessions as the model, and must be able to remove all of them.
 
 use super::{
     data::{self, Field},
@@ -9,13 +9,13 @@ use super::{
 use level_session::store::{Digest, Result, Select};
 use std::{sync::atomic::Ordering, time::Duration};
 
-/// After how many histories on one store its sessions are listed no more after each of them.
+/// After this many histories on one store, its sessions are no longer listed after each history.
 const LISTED_ALWAYS: u64 = 200;
-/// After how many histories they are listed then.
+/// The interval at which the sessions are listed after that.
 const LISTED_SELDOM: u64 = 64;
 
 impl Stage {
-    /// Compares what is left with the model, and leaves nothing.
+    /// Compares the remaining sessions with the model, and removes them.
     pub(super) fn settle(&self, watched: &Watched) {
         let mut watch = watched.lock();
         if watch.violation.is_some() || watch.overflown {
@@ -76,14 +76,14 @@ impl Stage {
         self.played.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether what is left is listed. A list goes through all that was ever stored and is not compacted yet, which is
-    /// the longer the more histories there were.
+    /// Whether to list the remaining sessions. A list steps over everything that was stored and is not compacted yet,
+    /// so it takes longer with each history.
     fn lists(&self) -> bool {
         let played = self.played.load(Ordering::Relaxed);
         played < LISTED_ALWAYS || played.is_multiple_of(LISTED_SELDOM)
     }
 
-    /// Everything that lives, in order.
+    /// All live sessions, in order.
     fn listed(&self) -> Result<Vec<Digest>> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
@@ -98,18 +98,18 @@ impl Stage {
         }
     }
 
-    /// Lets everything be forgotten.
+    /// Lets all sessions expire.
     fn empty(&self) {
         self.clock.advance(Duration::from_secs(3_700));
         while wait(self.store.sweep(self.clock.now(), 10_000)).is_ok_and(|swept| swept.more) {}
     }
 }
 
-/// Everything that begins and ends is told once.
+/// Every begin and every end is reported once.
 fn events(watch: &mut Watch) {
     let mut told = std::mem::take(&mut watch.told_events);
     let mut all_due = std::mem::take(&mut watch.due_events);
-    // An id may have been made twice, if the generator repeats itself: those that must be told come first.
+    // If the generator repeats itself, an id may be created twice: the sessions that must be reported come first.
     all_due.sort_by_key(|(unit, _)| watch.units[*unit].cancelled);
     for (unit, due) in all_due {
         let at = told.iter().position(|event| due.is(event));

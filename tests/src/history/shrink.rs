@@ -1,12 +1,12 @@
-//! The shortest history that still goes wrong.
+//! Shrinks a failing history.
 
 use super::{
     plan::{Action, Episode, Op, Request},
     run::{Report, Stage},
 };
 
-/// Drops requests, what handlers do, and what happens between, as long as something is still wrong, in at most so many
-/// attempts, each on a stage of its own. Gives what happens then, with the violation at its end.
+/// Removes requests, operations of handlers, and events in between, as long as the history still fails, in at most this
+/// number of attempts, each on a new stage. Returns the log of the shrunk history, with the violation at its end.
 pub fn shortest(
     episode: &Episode,
     attempts: usize,
@@ -35,20 +35,20 @@ pub fn shortest(
     (best, report)
 }
 
-/// Something that could be left out, by its place from the end.
+/// A part that can be removed, by its position from the end.
 enum Candidate {
     Request(usize),
     Op(usize, Which, usize),
     Action(usize),
 }
 
-/// What a handler does, or another task of it, or what goes on later.
+/// An operation of a handler, of its second task, or of its detached task.
 type Which = fn(&mut Request) -> &mut Vec<Op>;
 
 struct Candidates;
 
 impl Candidates {
-    /// The large ones first; each from the end, so that the places of the others stay right.
+    /// Large parts first, each from the end, so that the other positions stay valid.
     fn of(episode: &Episode) -> Vec<Candidate> {
         let requests = (0..episode.requests.len()).rev().map(Candidate::Request);
         let ops = (0..episode.requests.len()).rev().flat_map(|at| {
@@ -71,7 +71,7 @@ impl Candidate {
     fn apply(&self, episode: &Episode) -> Option<Episode> {
         let mut shorter = episode.clone();
         match *self {
-            // The request stays, so that the numbers stay; it never arrives.
+            // The request keeps its number, but never arrives.
             Self::Request(at) => {
                 let before = shorter.actions.len();
                 shorter

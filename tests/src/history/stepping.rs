@@ -1,4 +1,4 @@
-//! A store that others go between: one step before a call, the call itself, one step before its answer arrives.
+//! A store that yields to other requests: before a call, and again before its result arrives.
 
 use super::{
     commit::Learned,
@@ -25,8 +25,8 @@ pub(super) struct WatchedStore {
 }
 
 impl WatchedStore {
-    /// Lets others go first, calls, and lets others go first again before the answer arrives. The call itself is one
-    /// step, whatever threads the store may have.
+    /// Yields, makes the call, and yields again before the result arrives. The call itself is one step, no matter how
+    /// many threads the store has.
     fn call<'a, T: Send + 'a, U: Send + 'a>(
         &'a self,
         call: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,
@@ -101,7 +101,7 @@ impl Wrapper for WatchedStore {
     }
 }
 
-/// Ends the turn, once.
+/// Yields once.
 pub(super) async fn turn() {
     let mut waited = false;
     poll_fn(|_| match std::mem::replace(&mut waited, true) {
@@ -119,7 +119,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits on this thread.
+/// Blocks on this thread.
 pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);

@@ -1,4 +1,4 @@
-//! What a handler does besides one thing after another: two things at once, and something that goes on after the response.
+//! Concurrency within a handler: two tasks at once, and a task that continues after the response.
 
 use super::{
     data::Data,
@@ -16,11 +16,11 @@ use std::{
     task::Poll,
 };
 
-/// Units of work that were detached and have had no turn yet.
+/// Detached units of work that have not had a turn yet.
 pub(super) type Spawned = Arc<Mutex<Vec<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)>>>;
 
 impl Handler {
-    /// Does two things at once, in turns that were drawn beforehand. Each turn is one of them's.
+    /// Runs two tasks concurrently. The sequence of their turns is drawn beforehand.
     pub(super) async fn both(
         &self,
         session: &UntypedSession,
@@ -43,8 +43,8 @@ impl Handler {
             };
             done[at] = polled.is_ready();
             let mut watch = self.watched.lock();
-            // What a commit takes with it is decided before it waits for its turn at the session. That it has been is
-            // told by nobody but the handle itself.
+            // A commit decides what it contains before it waits for its turn at the session. Only the handle itself
+            // shows that it has.
             if format!("{session:?}").contains("commits: true") {
                 watch.unit().plan();
             }
@@ -59,7 +59,7 @@ impl Handler {
         .await;
     }
 
-    /// Does what goes on after the response.
+    /// Runs the task that continues after the response.
     async fn go_on(self, session: Session<Data>) {
         turn().await;
         self.work(&session, &self.later.1).await;
@@ -81,7 +81,7 @@ impl Handler {
         let (number, began) = (self.later.0, watch.model.next());
         let came = watch.clock.now();
         if watch.units[number].detached {
-            return; // what is dropped does nothing
+            return; // a dropped task does nothing
         }
         let at_an_end = watch.units.iter().any(Unit::is_ending);
         watch.units[number] = watch.unit().detach(began, came);

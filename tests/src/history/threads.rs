@@ -1,5 +1,5 @@
-//! Histories on real threads, where nobody knows the order: every value is written once, so that what is seen tells
-//! which requests it is of.
+//! Histories on real threads, where the order is unknown. Every value is written only once, so that observed values
+//! identify their requests.
 
 use super::{data::Data, rng::Rng};
 use crate::visitor::{App, Visitor};
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// Clients that share sessions, until there were so many requests.
+/// Clients that share sessions, until a given number of requests was made.
 #[derive(Debug)]
 pub struct Crowd {
     app: App,
@@ -30,22 +30,22 @@ struct Slot {
     visitor: Visitor,
 }
 
-/// A session, by whatever id.
+/// A session, under any of its ids.
 #[derive(Debug, Default)]
 struct Lineage(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// What became of the request that wrote a tag.
+    /// The outcome of the request that wrote a tag.
     tags: BTreeMap<u64, Fate>,
-    /// Tags that somebody has seen.
+    /// The tags that were seen.
     seen: BTreeSet<u64>,
-    /// Notices that somebody took.
+    /// The notices that were taken.
     taken: BTreeSet<u64>,
-    /// Renewals and destroys that were begun, and that were answered.
+    /// The renewals and destroys that were started, and those that were acknowledged.
     ends: (u64, u64),
     destroyed: bool,
-    /// What was its cookie once.
+    /// Its former cookies.
     former: Vec<Visitor>,
 }
 
@@ -54,7 +54,7 @@ enum Fate {
     Pending,
     Acknowledged,
     Failed,
-    /// Its client went away in the middle of it.
+    /// Its client went away during the request.
     Unknown,
 }
 
@@ -65,7 +65,7 @@ impl Lineage {
 }
 
 impl Crowd {
-    /// So many sessions and requests.
+    /// The numbers of sessions and requests.
     #[must_use]
     pub fn new(app: App, sessions: usize, limit: u64) -> Arc<Self> {
         let empty = || {
@@ -83,7 +83,7 @@ impl Crowd {
         })
     }
 
-    /// Everybody comes, and in the end everything is counted. Gives how many requests there were.
+    /// Runs all clients, then counts the results. Returns the number of requests.
     ///
     /// # Panics
     /// If the contract is violated.
@@ -111,7 +111,7 @@ impl Crowd {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// A session of its own for a slot; the first write makes it.
+    /// Opens a new session for a slot; the first write creates it.
     async fn sign_in(&self, slot: usize) {
         let (lineage, mut visitor) = (Arc::<Lineage>::default(), Visitor::new());
         let tag = self.tag(&lineage);
@@ -231,7 +231,7 @@ impl Crowd {
         }
     }
 
-    /// Everything that was acknowledged before is there, and no half of a commit.
+    /// All earlier acknowledged commits are visible, and no commit is visible partially.
     async fn read(&self, slot: &Slot) -> Result<()> {
         let (acknowledged, destroyed) = {
             let known = slot.lineage.lock();
@@ -264,7 +264,7 @@ impl Crowd {
         if !session.is_live().await? {
             return Ok(());
         }
-        // One that fails leaves an odd mark, which nobody must ever see.
+        // A failing request leaves an odd mark, which must never become visible.
         let fails = rng.chance(1, 5);
         session.notice().set(tag * 2 + u64::from(fails))?;
         match fails {
@@ -314,7 +314,7 @@ impl Crowd {
             _ => false,
         };
         if destroyed && self.app.finish(&session, &mut Visitor::new()).await.is_ok() {
-            // Another one may have destroyed it meanwhile: that is as good.
+            // Another client may have destroyed the session in the meantime, which is equally valid.
             let first = {
                 let mut known = slot.lineage.lock();
                 known.former.push(slot.visitor.clone());
@@ -328,7 +328,7 @@ impl Crowd {
         }
     }
 
-    /// Whoever comes with a dead id is a stranger.
+    /// A request with a dead id is a new visitor.
     async fn come_back(&self, slot: &Slot, rng: &mut Rng) {
         let former = {
             let known = slot.lineage.lock();
@@ -347,7 +347,7 @@ impl Crowd {
             .abandon(&session, &mut http::HeaderMap::new());
     }
 
-    /// Nothing is lost, nothing is there twice, and nothing of a request that failed.
+    /// Nothing is lost or duplicated, and nothing of a failed request is stored.
     async fn count(&self, slot: &Slot) {
         let session: Session<Data> = self.app.begin(&slot.visitor);
         let data = session.load().await.expect("a session that can be read");
@@ -372,7 +372,7 @@ impl Crowd {
     }
 }
 
-/// Adds one tag everywhere.
+/// Adds one tag to every field.
 async fn write(session: &Session<Data>, tag: u64) -> Result<()> {
     session.list().update(move |list| list.push(tag)).await?;
     session.visits().add(1)?;

@@ -1,4 +1,4 @@
-//! What one request knows and wants, as the contract says it.
+//! The state and pending changes of one request, according to the contract.
 
 use super::{
     data::Field,
@@ -8,49 +8,49 @@ use super::{
 use level_session::{Timestamp, store::Digest};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A unit of work on a session: a request's, or one that was detached from it.
+/// A unit of work on a session: of a request, or detached from one.
 #[derive(Debug)]
 pub(super) struct Unit {
     pub(super) who: Who,
-    /// When it began, in the order of everything.
+    /// The time at which it began, in the order of all steps.
     pub(super) began: u64,
-    /// And by the clock.
+    /// The time at which it began, by the clock.
     pub(super) came: Timestamp,
-    /// Its session ended under it.
+    /// Its session ended during the unit of work.
     pub(super) gone: bool,
-    /// And its handler has answered knowing that.
+    /// Its handler has returned after it was told so.
     pub(super) gone_at_the_end: bool,
-    /// It may be told that it ended, because another session was being ended when it began.
+    /// It may be told that its session ended, because another session was being ended when it began.
     pub(super) may_be_gone: bool,
     /// An end was about to be stored when it began.
     pub(super) began_at_an_end: bool,
-    /// What its handler does at once.
+    /// The concurrent tasks of its handler.
     tasks: [Task; 2],
-    /// Which of them has a turn.
+    /// The task that has the turn.
     pub(super) at: usize,
     pub(super) wants: Wants,
-    /// The commit or claim that is under way.
+    /// The commit or claim in flight.
     pub(super) planned: Option<Planned>,
-    /// Until when the former id of its session works, if it has renewed it, or what it was detached from has.
+    /// The time until which the former id of its session works, if this unit or its parent has renewed it.
     pub(super) named_here: Option<Timestamp>,
-    /// Counts its commits: what was asked before one is not noted after it.
+    /// The number of its commits: the result of a read that was sent before a commit is not recorded after it.
     pub(super) epoch: u64,
     seen: BTreeMap<Field, Option<Stored>>,
     all_read: bool,
-    /// The store has shown it all fields, and it may look at them again without asking, while they are what is stored.
+    /// The store has returned all fields, so the unit may read them again without asking, as long as they are current.
     pub(super) viewing: bool,
-    /// What it has changed before.
+    /// The fields that it has changed before.
     touched: BTreeSet<Field>,
     pub(super) cookie: Cookie,
     /// The handler has used the session.
     pub(super) used: bool,
-    /// It has renewed or ended its session.
+    /// The handler has renewed or ended the session.
     pub(super) ended: bool,
-    /// The session of its cookie was renewed a moment before it began.
+    /// The session of its cookie was renewed shortly before it began.
     pub(super) renewed_lately: bool,
-    /// It came with a cookie.
+    /// The request came with a cookie.
     pub(super) presented: bool,
-    /// Its client went away: nobody is told how it ended.
+    /// Its client went away, so no one receives its outcome.
     pub(super) cancelled: bool,
     /// It has no response.
     pub(super) detached: bool,
@@ -58,39 +58,39 @@ pub(super) struct Unit {
     pub(super) limited: bool,
 }
 
-/// One of the things that a handler does at once.
+/// One of the concurrent tasks of a handler.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) phase: Phase,
-    /// What the store answered to commits in this phase.
+    /// The results of the store for commits in this phase.
     pub(super) answered: Vec<Answer>,
-    /// The store failed since the task's last step.
+    /// The store has failed since the last step of the task.
     pub(super) failed: bool,
-    /// What was claimed by a `take`.
+    /// The value that a `take` has claimed.
     pub(super) claimed: Option<Option<Stored>>,
 }
 
-/// What a commit takes with it.
+/// The changes in a commit.
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
     pub(super) wants: Wants,
     pub(super) who: Who,
-    /// The task that began it: another one may see its end.
+    /// The task that started the commit; another task may see its outcome.
     pub(super) of: usize,
-    /// What it claims, if it is a claim.
+    /// The claimed field, if this is a claim.
     pub(super) claims: Option<Field>,
-    /// Its answer will be lost.
+    /// Its result will be lost.
     pub(super) lost: bool,
 }
 
-/// What a commit came to.
+/// The outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Done,
     Gone,
-    /// The store failed: it may be stored, or not.
+    /// The store failed: the commit may or may not be stored.
     Failed,
-    /// Of a commit that did nothing but refresh.
+    /// The outcome of a commit that only refreshed the session.
     RefreshGone,
     RefreshFailed,
 }
@@ -107,14 +107,14 @@ pub(super) enum Phase {
     AtWork,
     Taking(Field),
     Committing,
-    /// The handler is done, and all it wants may be stored, or nothing.
+    /// The handler has returned, and all of its changes may be stored, or none.
     Ending {
         commits: bool,
     },
     Closed,
 }
 
-/// What the response must say.
+/// The expected response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cookie {
     Leave,
@@ -153,7 +153,7 @@ impl Unit {
         }
     }
 
-    /// A unit of its own on the same session.
+    /// Creates a separate unit on the same session.
     pub(super) fn detach(&self, began: u64, came: Timestamp) -> Self {
         Self {
             who: self.who,
@@ -166,22 +166,22 @@ impl Unit {
         }
     }
 
-    /// Whether it came with a session's cookie, or has ended a session.
+    /// Whether the request came with the cookie of a session, or has ended a session.
     pub(super) fn had_a_session(&self) -> bool {
         self.presented || self.ended || self.cookie == Cookie::Remove
     }
 
-    /// Whether it is making a session, so that nobody knows yet which one.
+    /// Whether it is creating a session, whose id is not known yet.
     pub(super) fn makes_one(&self, now: Timestamp) -> bool {
         self.who == Who::Nobody && (self.planned.is_some() || self.wants.leaves_something(now))
     }
 
-    /// The task that has a turn.
+    /// The task that has the turn.
     pub(super) fn task(&mut self) -> &mut Task {
         &mut self.tasks[self.at]
     }
 
-    /// The task that began the commit that is under way, or else the one that has a turn.
+    /// The task that started the commit in flight, or otherwise the task that has the turn.
     pub(super) fn committing_task(&mut self) -> &mut Task {
         let of = self.planned.as_ref().map_or(self.at, |planned| planned.of);
         &mut self.tasks[of]
@@ -195,7 +195,7 @@ impl Unit {
         self.tasks.iter().any(at_it) && (planned.chain([&self.wants]).any(ends) || self.ended)
     }
 
-    /// Whether storing this may end an id.
+    /// Whether storing this commit may end an id.
     fn may_end(&self, wants: &Wants) -> bool {
         let signs_in = wants.touched.contains(&Field::User);
         wants.renew || wants.destroy || (self.limited && signs_in)
@@ -208,7 +208,7 @@ impl Unit {
         }
     }
 
-    /// Notes what was read: a field is read once.
+    /// Records a read: a field is read only once.
     pub(super) fn read(&mut self, fields: &Fields, names: Option<&[Field]>) {
         if self.all_read {
             return;
@@ -226,7 +226,7 @@ impl Unit {
         self.seen.insert(field, stored);
     }
 
-    /// Forgets what was read.
+    /// Forgets recorded reads.
     pub(super) fn forget(&mut self) {
         self.seen.clear();
         self.touched.clear();
@@ -234,7 +234,7 @@ impl Unit {
         self.viewing = false;
     }
 
-    /// What it must see of a field; `None` if it cannot know. No commit is under way.
+    /// The expected value of a field, or `None` if it is unknown. No commit is in flight.
     pub(super) fn sees(&self, field: Field, now: Timestamp) -> Option<Option<Stored>> {
         let base = match self.seen.get(&field) {
             _ if self.wants.clear || self.who == Who::Nobody => None,
@@ -245,7 +245,7 @@ impl Unit {
         Some(self.wants.fold(field, base, now))
     }
 
-    /// Whether what it is about to hand to the store renews a session that it has not looked at.
+    /// Whether the next commit renews a session that was not loaded before.
     pub(super) fn renews_blindly(&mut self) -> bool {
         let commits = matches!(
             self.task().phase,
@@ -258,7 +258,7 @@ impl Unit {
             && matches!(self.who, Who::Presented(_))
     }
 
-    /// A commit is about to be handed to the store: what is wanted goes with it.
+    /// Starts a commit, with all pending changes.
     pub(super) fn plan(&mut self) {
         if self.planned.is_none() {
             let wants = std::mem::take(&mut self.wants);
@@ -266,7 +266,7 @@ impl Unit {
         }
     }
 
-    /// A claim is about to be handed to the store: what is wanted of the field goes with it.
+    /// Starts a claim, with the pending change of its field.
     pub(super) fn plan_claim(&mut self, field: Field) {
         if self.planned.is_none() {
             let wants = self.wants.split_off(field);
@@ -293,7 +293,8 @@ impl Unit {
         self.not_stored(Some(answer));
     }
 
-    /// Nothing is known to be stored: all of it is wanted as before. The answer is for the task that began it.
+    /// The commit is not known to be stored: all of its changes are pending again. The error is for the task that
+    /// started it.
     pub(super) fn not_stored(&mut self, answer: Option<Answer>) {
         self.committing_task().answered.extend(answer);
         if let Some(planned) = self.planned.take() {
@@ -301,7 +302,7 @@ impl Unit {
         }
     }
 
-    /// Everything that was planned is stored, and left this.
+    /// All changes of the commit are stored, with this result.
     pub(super) fn stored(&mut self, after: &Fields, nothing_else: bool) {
         self.committing_task().answered.push(Answer::Done);
         let Some(Planned { wants, .. }) = self.planned.take() else {
@@ -317,7 +318,7 @@ impl Unit {
                 self.seen.insert(field, after.get(&field).cloned());
             }
         }
-        // A sum is made in the store: it is read anew.
+        // The store calculates sums, so the field is read again.
         for field in wants.adds() {
             self.seen.remove(&field);
         }
@@ -338,7 +339,7 @@ impl Task {
         }
     }
 
-    /// Begins with something else.
+    /// Starts another phase.
     pub(super) fn begins(&mut self, phase: Phase) {
         *self = Self {
             phase,

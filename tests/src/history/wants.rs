@@ -1,4 +1,4 @@
-//! What a request wants stored, and what that makes of a session.
+//! The pending changes of a request, and their effect on a session.
 
 use super::{
     data::{Field, Held, Update},
@@ -7,7 +7,7 @@ use super::{
 use level_session::Timestamp;
 use std::collections::BTreeSet;
 
-/// What is to be stored.
+/// The pending changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wants {
     pub(super) clear: bool,
@@ -15,7 +15,7 @@ pub(super) struct Wants {
     pub(super) destroy: bool,
     pub(super) touch: bool,
     pub(super) changes: Vec<(Field, Change)>,
-    /// What was changed, also if that was dropped since.
+    /// The fields that were changed, including those whose change was dropped since.
     pub(super) touched: BTreeSet<Field>,
 }
 
@@ -38,7 +38,7 @@ impl Wants {
         self.changes.clear();
     }
 
-    /// What it makes of a field.
+    /// The effect on a field.
     pub(super) fn fold(
         &self,
         field: Field,
@@ -76,7 +76,7 @@ impl Wants {
         })
     }
 
-    /// What it makes of a session.
+    /// The effect on a session.
     pub(super) fn apply(&self, fields: &mut Fields, now: Timestamp) {
         let mut after = Fields::new();
         for field in Field::ALL {
@@ -87,14 +87,14 @@ impl Wants {
         *fields = after;
     }
 
-    /// Whether anything comes of it where nothing is.
+    /// Whether the changes have an effect on an empty session.
     pub(super) fn leaves_something(&self, now: Timestamp) -> bool {
         Field::ALL
             .into_iter()
             .any(|field| self.fold(field, None, now).is_some())
     }
 
-    /// It was not stored: all of it is wanted once more, under what is wanted since.
+    /// The commit was not stored: its changes are pending again, below newer ones.
     pub(super) fn not_stored(self, since: &mut Self) {
         since.renew |= self.renew;
         since.destroy |= self.destroy;
@@ -106,7 +106,7 @@ impl Wants {
         }
     }
 
-    /// Drops what was wanted of a field. If that hides what is stored, it removes it from now on.
+    /// Drops the pending change of a field. If the change hid a stored value, the field is now removed.
     pub(super) fn drop_own(&mut self, field: Field) {
         let hides = self.hides(field);
         self.changes.retain(|(of, _)| *of != field);
@@ -115,7 +115,7 @@ impl Wants {
         }
     }
 
-    /// Moves what is wanted of a field aside.
+    /// Takes the pending change of a field.
     pub(super) fn split_off(&mut self, field: Field) -> Self {
         let of_field = self.changes.extract_if(.., |(of, _)| *of == field);
         Self {
@@ -124,7 +124,7 @@ impl Wants {
         }
     }
 
-    /// Whether it may ask for less than nothing.
+    /// Whether the counter may become negative.
     pub(super) fn may_overflow(&self) -> bool {
         let takes = |change: &Change| matches!(change, Change::Add(add) if *add < 0);
         self.changes
@@ -146,7 +146,7 @@ impl Wants {
     pub(super) fn adds(&self) -> impl Iterator<Item = Field> + '_ {
         Field::ALL.into_iter().filter(|field| {
             let last = self.changes.iter().rev().find(|(of, _)| of == field);
-            // A sum is made in the store unless the request knows what it is added to.
+            // The store calculates a sum, unless the request knows the number to which it adds.
             matches!(last, Some((_, Change::Add(_))))
                 && self
                     .changes

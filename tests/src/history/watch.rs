@@ -1,4 +1,4 @@
-//! What is watched, in the order in which it happens: what the store is asked, and what it answers.
+//! The watched events, in their order: the calls of the store, and their results.
 
 use super::{
     data::{Field, Held, held},
@@ -15,37 +15,37 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// How long after a renewal a sign-out by the former id is refused.
+/// How long after a renewal a sign-out by the former id is rejected.
 const LATELY_MILLIS: u64 = 60_000;
 
-/// What is watched: the model, the requests, and what was found.
+/// The state of the watch: the model, the requests, and the violations.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) model: Model,
     pub(super) units: Vec<Unit>,
-    /// The request that has a turn.
+    /// The request that has the turn.
     pub(super) current: usize,
     pub(super) clock: Clock,
-    /// What comes now is of a worker, and of no request.
+    /// The next calls belong to a worker and not to a request.
     pub(super) worker: bool,
     pub(super) fault: Fault,
-    /// What the store is being asked.
+    /// The current call of the store.
     pub(super) asked: Question,
     pub(super) violation: Option<String>,
-    /// A counter has left its range: what comes then is not judged.
+    /// A counter has left its range: later events are not checked.
     pub(super) overflown: bool,
-    /// What happened, if it is to be told.
+    /// The log, if it is requested.
     pub(super) told: Option<Vec<String>>,
     pub(super) told_events: Vec<Event>,
-    /// With whether its request was told how it ended.
+    /// The events that must be reported, each with the number of its unit.
     pub(super) due_events: Vec<(usize, Due)>,
-    /// What users are found by, as the store was told.
+    /// The index entries of users, as the store was told.
     pub(super) entries: HashMap<u64, Bytes>,
-    /// How many things handlers did and stores were asked.
+    /// The number of operations of handlers and calls of the store.
     pub(super) operations: u64,
 }
 
-/// An event that must be told.
+/// An event that must be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Created(Digest),
@@ -71,30 +71,30 @@ impl Due {
     }
 }
 
-/// When the store was asked, and what for.
+/// The time of a call, and its purpose.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Question {
-    /// Of which epoch the request was.
+    /// The epoch of the request at the call.
     pub(super) epoch: u64,
-    /// A commit wants to know why its session does not live.
+    /// A commit asks why its session is not live.
     pub(super) looks: bool,
-    /// Or a renewal, before it is made, whether it does.
+    /// A renewal asks, before it is sent, whether its session is live.
     pub(super) first: bool,
 }
 
-/// What goes wrong with the store.
+/// A failure mode of the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing, from now on.
+    /// The store works.
     #[default]
     Nothing,
-    /// No read is answered.
+    /// Reads fail.
     Loads,
-    /// No commit is taken.
+    /// Commits fail and are not applied.
     Commits,
-    /// Every commit is taken, and its answer is lost.
+    /// Commits are applied, but their results are lost.
     Answers,
-    /// Everything waits.
+    /// All calls wait.
     Hang,
 }
 
@@ -112,7 +112,7 @@ impl Watched {
     }
 }
 
-/// What a read will be answered with, once it has its turn again.
+/// The result of a read, delivered at its next turn.
 pub(super) struct Seen {
     live: Option<(Digest, bool, Live)>,
     ended: Option<End>,
@@ -139,7 +139,7 @@ impl Watch {
         self.violation.get_or_insert(what);
     }
 
-    /// Whether what comes is not judged.
+    /// Whether further events are not checked.
     pub(super) fn is_over(&self) -> bool {
         self.violation.is_some() || self.overflown
     }
@@ -155,7 +155,7 @@ impl Watch {
         &mut self.units[self.current]
     }
 
-    /// Whether an error is one that a counter leaves its range, and may be.
+    /// Whether the error is the valid overflow of a counter.
     pub(super) fn overflows(&mut self, is_overflow: bool) -> bool {
         let unit = self.unit();
         let planned = unit.planned.iter().map(|planned| &planned.wants);
@@ -198,7 +198,7 @@ impl Watch {
                 let live = self.model.live(id).cloned();
                 if let Some(live) = live {
                     let shown = snapshot.fields.clone().into_answer();
-                    // A store may give all fields where it was asked for some: the request has looked at all of them.
+                    // A store may return all fields if it was asked for some: the request has then seen all of them.
                     if matches!(shown, Shown::All(_)) {
                         seen.names = None;
                     }
@@ -266,8 +266,8 @@ impl Watch {
         }
     }
 
-    /// The request has looked at a field. If it did not have to ask the store, it has read it where the store had
-    /// shown it all fields, and what it saw there must be what is stored now.
+    /// The request has read a field. If it did not ask the store, it has used the fields that the store returned before,
+    /// whose values must still be the stored ones.
     pub(super) fn looked(&mut self, field: Field) {
         let now = self.clock.now();
         if self.unit().sees(field, now).is_none()
@@ -277,7 +277,7 @@ impl Watch {
         }
     }
 
-    /// What is stored of the request's session, if the store has shown it all fields.
+    /// The stored fields of the request's session, if the store has returned all of them.
     pub(super) fn shown(&mut self) -> Option<Live> {
         let now = self.clock.now();
         let unit = self.unit();
@@ -292,7 +292,7 @@ impl Watch {
         live.filter(|live| live.lease.is_live(now))
     }
 
-    /// The answer reaches the request.
+    /// The result arrives at the request.
     pub(super) fn absorb(&mut self, seen: Seen) {
         let now = self.clock.now();
         let unit = self.unit();
@@ -300,10 +300,10 @@ impl Watch {
             return self.looked_into(&seen);
         }
         if unit.planned.is_some() || seen.asked.epoch != unit.epoch {
-            return; // a commit came between: whoever asked looks again
+            return; // a commit came between, so the read is repeated
         }
         match seen.live.filter(|(_, _, live)| live.lease.is_live(now)) {
-            // Another task has found out meanwhile that there is none for it.
+            // In the meantime, another task has found that the request has no session.
             _ if unit.who == Who::Nobody => {}
             Some((id, by_former, live)) => {
                 if let Who::Presented(presented) = unit.who {
@@ -320,7 +320,7 @@ impl Watch {
         }
     }
 
-    /// There is no session for the cookie of a request. It is told of an end since it began.
+    /// The cookie of a request has no session. The request is told of an end that happened after it began.
     fn is_a_stranger(&mut self, ended: Option<End>) {
         let unit = self.unit();
         match ended {
@@ -333,7 +333,7 @@ impl Watch {
         }
     }
 
-    /// A commit has found no session, and learns why.
+    /// A commit has found no session, and learns the reason.
     fn looked_into(&mut self, seen: &Seen) {
         let unit = self.unit();
         let destroys = unit
@@ -344,12 +344,12 @@ impl Watch {
             return; // and is renewed now
         }
         if seen.live.is_some() {
-            unit.gone = true; // it was to be renewed by its former id
+            unit.gone = true; // it would be renewed by its former id
             return unit.not_stored(Some(Answer::Gone));
         }
         unit.not_stored(None);
         if destroys {
-            // What has ended is as good as destroyed.
+            // An ended session counts as destroyed.
             unit.renewed_lately |= seen
                 .ended
                 .is_some_and(|end| end.is_lately_renewed(unit.came));

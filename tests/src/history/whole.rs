@@ -1,4 +1,4 @@
-//! A whole struct that is stored: what that wants is the difference from what the request sees.
+//! Storing a whole struct: the pending changes are the differences from what the request sees.
 
 use super::{
     data::{Data, Field, Held},
@@ -10,12 +10,12 @@ use super::{
 use level_session::Timestamp;
 
 impl Watch {
-    /// The request has stored this. It saw all of the struct's fields in that step, whatever it had seen when it read
-    /// them.
+    /// The request has stored this struct. In that step it saw all fields of the struct, regardless of its earlier
+    /// reads.
     pub(super) fn stores(&mut self, op: Op, data: &Data, now: Timestamp) {
         for field in Field::ALL {
             if field == Field::Note {
-                continue; // it is not declared
+                continue; // the field is not declared
             }
             self.looked(field);
             let Some(seen) = self.unit().sees(field, now) else {
@@ -38,7 +38,7 @@ fn difference(
 ) -> Option<Change> {
     let before = seen.or_else(|| field.default());
     match (field, before, holds) {
-        // What is as the request sees it is not written, and a default that is not stored stays so.
+        // A field that equals the request's view is not written, and a default stays unstored.
         (_, before, holds) if before == holds => None,
         (Field::Visits | Field::Lives, Some(Held::Int(before)), Some(Held::Int(holds))) => {
             Some(Change::Add(holds - before))

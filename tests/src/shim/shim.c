@@ -1,5 +1,5 @@
-/* Stands between a program and the C library, for tests: kills the program before one of its file operations, or
- * tells how far each journal was synced. Loaded with LD_PRELOAD; see shim.rs for the settings. */
+/* A shim between a program and the C library, for tests: kills the program before one of its file operations, or
+ * reports how far each journal was synced. Loaded with LD_PRELOAD; see shim.rs for the settings. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static atomic_long left; /* operations until the end; counts down from SHIM_KILL_BEFORE */
+static atomic_long left; /* operations until the kill; counts down from SHIM_KILL_BEFORE */
 static int tells_syncs;
 
 __attribute__((constructor)) static void settings(void) {
@@ -23,7 +23,7 @@ __attribute__((constructor)) static void settings(void) {
     tells_syncs = getenv("SHIM_TELL_SYNCS") != NULL;
 }
 
-/* To be called before every operation that changes files. */
+/* Called before every operation that changes files. */
 static void step(void) {
     if (atomic_fetch_sub(&left, 1) == 1) {
         kill(getpid(), SIGKILL);
@@ -36,7 +36,7 @@ static void *real(const char *name) {
     return dlsym(RTLD_NEXT, name);
 }
 
-/* After a sync: how much of a journal is on disk. In one write, so that lines do not mix. */
+/* Called after a sync: reports how much of a journal is on disk, with one write, so that lines are not interleaved. */
 static void tell(int fd) {
     char link[64], path[4096], line[4200];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -65,7 +65,7 @@ CHANGES(int, rename, (const char *from, const char *to), (from, to))
 CHANGES(int, ftruncate, (int fd, off_t length), (fd, length))
 CHANGES(int, ftruncate64, (int fd, off64_t length), (fd, length))
 
-/* What goes to the standard streams is no change of a file. */
+/* A write to a standard stream does not change a file. */
 #define WRITES(name, parameters, arguments)                                                                            \
     ssize_t name parameters {                                                                                          \
         if (fd > STDERR_FILENO) {                                                                                      \

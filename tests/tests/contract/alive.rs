@@ -1,4 +1,4 @@
-//! Promise 6: the dead stay dead.
+//! Promise 6: ended sessions stay ended.
 
 use crate::{Item, Shop};
 use level_session::{ErrorKind, Expiry, Result, Session};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 type Shopping = Session<Shop>;
 
-/// How a slow request uses its session before another ends it.
+/// How a slow request uses its session before another request ends it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Slow {
     WroteBlindly,
@@ -53,7 +53,7 @@ pub(crate) async fn sign_in(app: &App) -> Visitor {
     visitor
 }
 
-/// What the slow request gets in the end: `Gone`, no cookie, and nothing in the store.
+/// The outcome of the slow request: `Gone`, no cookie, and nothing in the store.
 pub(crate) async fn must_be_gone(app: &App, session: &Shopping, slow: Slow) {
     let mut visitor = Visitor::new();
     if slow == Slow::OnlyBegan {
@@ -71,7 +71,7 @@ pub(crate) async fn must_be_gone(app: &App, session: &Shopping, slow: Slow) {
     assert_eq!(visitor, Visitor::new(), "{slow:?}: no cookie of any kind");
 }
 
-/// Prevents: the logout that a slow request undoes, field by field or under a new id (L03).
+/// Prevents: a logout that a slow request undoes, field by field or under a new id (L03).
 #[tokio::test]
 async fn logout_against_a_slow_writer() {
     for slow in SLOW {
@@ -91,7 +91,7 @@ async fn logout_against_a_slow_writer() {
     }
 }
 
-/// Whoever comes with the id of a dead session is a new visitor, who gets a new id with the first write.
+/// A request with the id of an ended session is a new visitor's, and gets a new id with its first write.
 pub(crate) async fn must_be_a_stranger(app: &App, mut visitor: Visitor) {
     let old = visitor.cookie().unwrap().to_owned();
     app.request(&mut visitor, async |s: Shopping| {
@@ -131,7 +131,7 @@ impl Shop {
     }
 }
 
-/// Prevents: the id that an attacker knows working on after sign-in, through a request in flight (L01).
+/// Prevents: an id known to an attacker that still works after the sign-in, through a request in flight (L01).
 #[tokio::test]
 async fn renew_against_a_slow_writer_on_the_old_id() {
     for slow in SLOW {
@@ -190,7 +190,7 @@ async fn destroy_against_renew() {
     .await;
 }
 
-/// Prevents: two sessions out of one, or one that both share under two ids.
+/// Prevents: two sessions from one, or one session shared under two ids.
 #[tokio::test]
 async fn two_tabs_signing_in() {
     over_every_store(async |store| {
@@ -213,7 +213,7 @@ async fn two_tabs_signing_in() {
     .await;
 }
 
-/// Prevents: an expired session that a late request brings back to life.
+/// Prevents: an expired session that a late request revives.
 #[tokio::test]
 async fn an_expired_session_touched_by_a_late_request() {
     for slow in SLOW {
@@ -224,10 +224,10 @@ async fn an_expired_session_touched_by_a_late_request() {
             app.sleep(60);
             let result = app.finish(&session, &mut Visitor::new()).await;
             match slow {
-                // It never was this request's session: it comes too late and is a new visitor.
+                // The session had expired before this request, so it is a new visitor's.
                 Slow::WroteBlindly | Slow::Counted | Slow::OnlyBegan => result.map(drop).unwrap(),
                 Slow::Updated => assert_eq!(result.unwrap_err().kind(), ErrorKind::Gone),
-                Slow::Read => result.map(drop).unwrap(), // wanted nothing
+                Slow::Read => result.map(drop).unwrap(), // it wrote nothing
             }
             must_be_a_stranger(&app, visitor).await;
         })
@@ -235,7 +235,7 @@ async fn an_expired_session_touched_by_a_late_request() {
     }
 }
 
-/// Prevents: session fixation, and records made by whoever asks (S03).
+/// Prevents: session fixation, and records created by arbitrary requests (S03).
 #[tokio::test]
 async fn an_id_that_never_lived_here_just_means_a_new_visitor() -> Result<()> {
     let (app, elsewhere) = (App::new(), App::new());
@@ -244,7 +244,7 @@ async fn an_id_that_never_lived_here_just_means_a_new_visitor() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: one visitor handed the session of another because the generator repeats itself (S07).
+/// Prevents: one visitor who gets another's session because the generator repeats itself (S07).
 #[tokio::test]
 async fn an_id_generator_that_repeats_itself() {
     over_every_store(async |store| {
@@ -271,7 +271,7 @@ async fn an_id_generator_that_repeats_itself() {
                 .unwrap();
             assert_eq!(seen, Some(user));
         }
-        // Destroyed ids are not used again either.
+        // Ids of destroyed sessions are not reused either.
         app.request(&mut b, async |s: Shopping| s.destroy())
             .await
             .unwrap();
@@ -292,7 +292,7 @@ async fn an_id_generator_that_repeats_itself() {
     .await;
 }
 
-/// A notice after signing out begins a new session, in the step that ends the old one.
+/// A notice after signing out begins a new session, in the commit that ends the old one.
 #[tokio::test]
 async fn what_is_written_after_a_destroy_begins_a_new_session() {
     over_every_store(async |store| {
@@ -323,7 +323,7 @@ async fn what_is_written_after_a_destroy_begins_a_new_session() {
     .await;
 }
 
-/// Signing in without what the former visitor left behind (L02).
+/// A sign-in without the data of the former visitor (L02).
 #[tokio::test]
 async fn clear_and_renew_keep_nothing_of_the_former_user() {
     over_every_store(async |store| {

@@ -1,4 +1,4 @@
-//! Several cookies of our name, of which some lead nowhere.
+//! Several cookies of our name, some of which have no session.
 
 use crate::Shop;
 use http::{HeaderMap, HeaderValue, header::COOKIE};
@@ -18,7 +18,7 @@ async fn sign_in(app: &App, user: u64) -> Visitor {
     visitor
 }
 
-/// What a browser sends that has all these cookies.
+/// The headers of a browser with all these cookies.
 fn all_of(visitors: &[&Visitor]) -> HeaderMap {
     let cookies: Vec<_> = visitors
         .iter()
@@ -61,8 +61,8 @@ const FIRST: [First; 7] = [
     First::Renews,
 ];
 
-/// Prevents: a visitor who is nobody at every request, also after signing in again, because the browser sends an older
-/// cookie first, whose session has ended (R13).
+/// Prevents: a visitor who is unknown on every request, even after signing in again, because the browser sends an older
+/// cookie first whose session has ended (R13).
 #[tokio::test]
 async fn a_dead_cookie_with_a_good_signature_does_not_hide_a_live_one() {
     over_every_store(async |store| {
@@ -118,7 +118,7 @@ async fn a_dead_cookie_with_a_good_signature_does_not_hide_a_live_one() {
     .await;
 }
 
-/// Prevents: work without bound for a header full of cookies whose signature is good.
+/// Prevents: unbounded work for a header full of validly signed cookies.
 #[tokio::test]
 async fn a_handful_of_cookies_is_looked_up() {
     let app = App::new();
@@ -138,7 +138,7 @@ async fn a_handful_of_cookies_is_looked_up() {
     assert_eq!(app.faults.calls().len(), 4);
 }
 
-/// Prevents: a visitor who has signed out, and is signed in again by another cookie of the same name (R13).
+/// Prevents: a visitor who has signed out and is signed in again by another cookie of the same name (R13).
 #[tokio::test]
 async fn a_sign_out_ends_the_sessions_of_all_cookies() {
     over_every_store(async |store| {
@@ -158,7 +158,7 @@ async fn a_sign_out_ends_the_sessions_of_all_cookies() {
             if says {
                 session.notice().set("bye").unwrap();
             }
-            // What fails is tried again, with all of them.
+            // A failed commit is retried, with all cookies.
             app.faults.fail_commits(true);
             session.commit().await.unwrap_err();
             app.faults.fail_commits(false);

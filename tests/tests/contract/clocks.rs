@@ -1,4 +1,4 @@
-//! Several processes over one store, with clocks that differ, and what they tell each other.
+//! Several processes over one store, with different clocks, and their notifications.
 
 use crate::Shop;
 use level_session::{
@@ -24,14 +24,14 @@ async fn sign_in(app: &App) -> Visitor {
     visitor
 }
 
-/// Moves the clock of an application to this time.
+/// Sets the clock of an application to this time.
 fn set(app: &App, millis: u64) {
     let passes = Timestamp::from_millis(START + millis).since(app.clock.now());
     app.clock.advance(passes);
 }
 
-/// Prevents: a visitor who is locked out until the time comes that another machine's clock showed when it ended the
-/// session (F12).
+/// Prevents: a visitor who is locked out until the time that another machine's clock showed when it ended the session
+/// (F12).
 #[tokio::test]
 async fn an_end_in_the_future_costs_one_refused_request() {
     over_every_store(async |store| {
@@ -64,7 +64,7 @@ async fn an_end_in_the_future_costs_one_refused_request() {
     .await;
 }
 
-/// Prevents: a session that comes back because the clock of the one who looks is behind, or ahead.
+/// Prevents: a session that is revived because the reader's clock is behind or ahead.
 #[tokio::test]
 async fn what_has_ended_stays_ended_whatever_the_clocks_show() {
     over_every_store(async |store| {
@@ -80,7 +80,8 @@ async fn what_has_ended_stays_ended_whatever_the_clocks_show() {
                 .await
                 .unwrap();
             let mut told = visitor.clone();
-            // Where the clock that looks is ahead, the end seems to be from before; it is a new visitor then.
+            // If the reader's clock is ahead, the end seems to be older than the request, which is then a new
+            // visitor's.
             if let Err(error) = looks.finish(&slow, &mut told).await {
                 assert_eq!(error.kind(), ErrorKind::Gone);
             } else {
@@ -101,7 +102,7 @@ async fn what_has_ended_stays_ended_whatever_the_clocks_show() {
     .await;
 }
 
-/// A store that cannot tell of ends.
+/// A store that cannot report ends.
 struct Mute(Arc<dyn Store>);
 
 impl Wrapper for Mute {
@@ -112,7 +113,7 @@ impl Wrapper for Mute {
     fn wrap_watch_ended(&self, _: Weak<Watch>) {}
 }
 
-/// Prevents: a socket that goes on serving somebody who signed out through another process (L17).
+/// Prevents: a socket that keeps serving a user who signed out through another process (L17).
 #[tokio::test]
 async fn an_end_by_another_process_is_told_at_once() {
     over_every_store(async |store| {
@@ -136,7 +137,8 @@ async fn an_end_by_another_process_is_told_at_once() {
     .await;
 }
 
-/// Prevents: a socket that never learns of a sign-out through another process, since the store cannot tell (L12).
+/// Prevents: a socket that never learns of a sign-out through another process, because the store cannot report it
+/// (L12).
 #[tokio::test]
 async fn an_end_that_nobody_can_tell_of_is_found_within_a_minute() {
     over_every_store(async |store| {

@@ -1,4 +1,4 @@
-//! Promise 3: what a request writes is stored all at once or not at all.
+//! Promise 3: the changes of a request are stored atomically.
 
 use crate::{Item, Shop};
 use level_session::{
@@ -15,7 +15,7 @@ use level_session_tests::{
 
 type Shopping = Session<Shop>;
 
-/// Prevents: half a request in the store.
+/// Prevents: partial changes of a request in the store.
 #[tokio::test]
 async fn a_request_is_one_commit_of_the_fields_that_changed() -> Result<()> {
     let app = App::new();
@@ -47,7 +47,7 @@ async fn a_request_is_one_commit_of_the_fields_that_changed() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a failed request that leaves its traces (F06).
+/// Prevents: a failed request that leaves changes (F06).
 #[tokio::test]
 async fn a_request_that_fails_stores_nothing_a_renewal_and_a_destroy_included() {
     over_every_store(async |store| {
@@ -104,7 +104,7 @@ async fn a_commit_in_the_middle_is_stored_whatever_comes_after() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: an acknowledged write that is lost, and a change that is stored twice, when the store comes back.
+/// Prevents: an acknowledged write that is lost, and a change that is stored twice, when the store recovers.
 #[tokio::test]
 async fn a_store_that_fails_loses_nothing_that_is_still_wanted() -> Result<()> {
     let app = App::new();
@@ -149,7 +149,7 @@ async fn a_store_that_cannot_be_read_is_an_error_and_never_an_empty_session() ->
         .request(&mut visitor, async |s: Shopping| s.user_id().await)
         .await;
     assert_eq!(read.unwrap_err().kind(), ErrorKind::Store);
-    // What only writes need not be read, and writes nothing but its field.
+    // A request that only writes does not read first, and writes only its field.
     app.request(&mut visitor, async |s: Shopping| s.theme().set("dark"))
         .await?;
     assert_eq!(visitor, before);
@@ -163,8 +163,8 @@ async fn a_store_that_cannot_be_read_is_an_error_and_never_an_empty_session() ->
     .await
 }
 
-/// Prevents: a task that outlives its request and writes into the void, or worse, into the session of the next; and a page
-/// that streams and cannot be read any more when its head has left.
+/// Prevents: a task that outlives its request and writes without effect, or into the session of the next request; and a
+/// streaming page that cannot read the session after its head was sent.
 #[tokio::test]
 async fn a_handle_is_closed_when_its_request_is_over() -> Result<()> {
     let app = App::new();
@@ -211,7 +211,7 @@ async fn a_handle_is_closed_when_its_request_is_over() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a session that is made in the background, whose id nobody has, and what was written into it with it.
+/// Prevents: a session created in the background, whose id no client has, so that its data is lost.
 #[tokio::test]
 async fn what_is_detached_makes_no_session() -> Result<()> {
     let app = App::new();
@@ -243,8 +243,8 @@ async fn what_is_detached_makes_no_session() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a sign-out that a failed request asked for, by a task of its that had not committed yet; and a commit that a
-/// task has begun, and that is forgotten because the request ends.
+/// Prevents: a sign-out that a failed request asked for, through a task that had not committed yet; and a commit that a
+/// task has started and that is forgotten because the request ends.
 #[tokio::test]
 async fn what_is_committed_when_a_request_is_abandoned_is_what_was_begun() -> Result<()> {
     let app = App::new();
@@ -272,14 +272,14 @@ async fn what_is_committed_when_a_request_is_abandoned_is_what_was_begun() -> Re
     Ok(())
 }
 
-/// Whether a future is not ready within a millisecond.
+/// Whether a future is still pending after a millisecond.
 async fn gives_up(future: impl Future) -> bool {
     let given_up = std::time::Duration::from_millis(1);
     tokio::time::timeout(given_up, future).await.is_err()
 }
 
-/// Prevents: a counter that is stored twice because a commit was dropped in the middle and tried again, and a request
-/// that can store nothing more because it gave up waiting once.
+/// Prevents: a counter that is stored twice because a commit was dropped halfway and retried, and a request that cannot
+/// store anything after it cancelled one commit.
 #[tokio::test]
 async fn a_commit_that_was_dropped_goes_on_with_whatever_comes_next() -> Result<()> {
     for next in ["a read", "a write", "a commit", "the end"] {
@@ -312,7 +312,7 @@ async fn a_commit_that_was_dropped_goes_on_with_whatever_comes_next() -> Result<
     Ok(())
 }
 
-/// Prevents: a counter that is stored twice, since nobody was told that a commit which was dropped may be stored (F11).
+/// Prevents: a counter that is stored twice, because no caller was told that a dropped commit may be stored (F11).
 #[tokio::test]
 async fn a_commit_that_was_dropped_and_may_be_stored_is_told_to_the_next_one() -> Result<()> {
     let app = App::new();
@@ -336,7 +336,7 @@ async fn a_commit_that_was_dropped_and_may_be_stored_is_told_to_the_next_one() -
     Ok(())
 }
 
-/// Prevents: what one user has left shown to the next, since a commit that failed forgot that it was to be cleared.
+/// Prevents: the data of one user shown to the next, because a failed commit forgot a `clear`.
 #[tokio::test]
 async fn a_commit_that_failed_remembers_a_clear() {
     over_every_store(async |store| {
@@ -367,7 +367,7 @@ async fn a_commit_that_failed_remembers_a_clear() {
     .await;
 }
 
-/// Prevents: round trips to a store in another machine that tell nothing.
+/// Prevents: unnecessary round trips to a store on another machine.
 #[tokio::test]
 async fn a_request_that_only_writes_is_one_trip() {
     over_every_store(async |store| {
@@ -422,7 +422,7 @@ fn trips(app: &App) -> usize {
     app.faults.calls().len()
 }
 
-/// Prevents: a write that is lost, or that revives what has ended, because it was sent before anybody looked.
+/// Prevents: a write that is lost, or that revives an ended session, because it was sent without a read.
 #[tokio::test]
 async fn what_is_written_for_a_session_that_is_gone_makes_a_new_one() {
     over_every_store(async |store| {
@@ -445,7 +445,7 @@ async fn what_is_written_for_a_session_that_is_gone_makes_a_new_one() {
     .await;
 }
 
-/// A store whose answers are all fields, as those of a store in another machine.
+/// A store that returns all fields on each read, like a store on another machine.
 struct Whole(std::sync::Arc<dyn Store>);
 
 impl Wrapper for Whole {
@@ -467,7 +467,7 @@ impl Wrapper for Whole {
     }
 }
 
-/// Prevents: a trip for each field, though the first one has brought all of them.
+/// Prevents: a round trip for each field, although the first one has returned all of them.
 #[tokio::test]
 async fn a_store_that_shows_all_fields_is_asked_once() {
     over_every_store(async |store| {
@@ -495,7 +495,7 @@ async fn a_store_that_shows_all_fields_is_asked_once() {
     .await;
 }
 
-/// Prevents: a field that is missing from the list of all, since the list was read after the field was written.
+/// Prevents: a field that is missing from `get_all`, because the list was read after the field was written.
 #[tokio::test]
 async fn what_was_set_is_among_all_fields() {
     over_every_store(async |store| {
@@ -520,7 +520,7 @@ async fn what_was_set_is_among_all_fields() {
     .await;
 }
 
-/// A store that notes what it is told of the counters that it adds to.
+/// A store that records the known value (`seen`) of each addition.
 struct Told {
     inner: std::sync::Arc<dyn Store>,
     seen: std::sync::Arc<std::sync::Mutex<Vec<Option<Option<Bytes>>>>>,
@@ -541,7 +541,7 @@ impl Wrapper for Told {
     }
 }
 
-/// Prevents: a trip of its own for a counter that the request has read, where the store cannot calculate.
+/// Prevents: a separate round trip for a counter that the request has read, if the store cannot calculate.
 #[tokio::test]
 async fn an_addition_says_what_was_seen_of_the_counter() {
     over_every_store(async |inner| {

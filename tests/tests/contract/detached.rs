@@ -27,7 +27,7 @@ enum Between {
     Reload,
 }
 
-/// Prevents: a connection that checks a right with every message, and goes on with the one that was there at first.
+/// Prevents: a connection that checks a permission with every message, but always uses the first result.
 #[tokio::test]
 async fn what_a_connection_reads_is_read_anew_after_each_commit() {
     over_every_store(async |store| {
@@ -66,7 +66,7 @@ async fn what_a_connection_reads_is_read_anew_after_each_commit() {
     .await;
 }
 
-/// Prevents: a write that is forgotten with what was read.
+/// Prevents: a pending write that is dropped together with cached reads.
 #[tokio::test]
 async fn what_was_written_stays_when_a_request_reads_anew() {
     over_every_store(async |store| {
@@ -107,8 +107,8 @@ async fn what_was_written_stays_when_a_request_reads_anew() {
     .await;
 }
 
-/// Prevents: a browser that drops its cookie though the session lives, because a socket refreshed the session all the
-/// time and no page found anything due.
+/// Prevents: a browser that drops its cookie although the session lives, because a socket kept refreshing the session
+/// and no page found a refresh due.
 #[tokio::test]
 async fn a_connection_does_not_keep_the_browser_from_its_cookie() {
     over_every_store(async |store| {
@@ -131,7 +131,7 @@ async fn a_connection_does_not_keep_the_browser_from_its_cookie() {
             let cookie = response.get("set-cookie").expect("the cookie is due");
             assert!(cookie.to_str().unwrap().contains("Max-Age=1000"));
         }
-        // Without the connection the session would have ended long ago.
+        // Without the connection the session would have expired long ago.
         app.sleep(100);
         let user = app.request(&mut visitor, async |s: Shopping| s.user_id().await);
         assert_eq!(user.await.unwrap(), Some(7));

@@ -1,4 +1,4 @@
-//! Promise 9: expiry is the server's.
+//! Promise 9: the server enforces expiry.
 
 use crate::Shop;
 use http::header::SET_COOKIE;
@@ -27,7 +27,7 @@ async fn sign_in(app: &App) -> Visitor {
     visitor
 }
 
-/// Prevents: a session that outlives its timeout because nobody has cleaned up (L04).
+/// Prevents: a session that outlives its timeout because no sweep has run (L04).
 #[tokio::test]
 async fn the_idle_timeout_is_enforced_at_every_read_to_the_millisecond() {
     over_every_store(async |store| {
@@ -45,8 +45,8 @@ async fn the_idle_timeout_is_enforced_at_every_read_to_the_millisecond() {
     .await;
 }
 
-/// Prevents: a request that reads on in a session which has ended under it, since the store has shown it all fields with
-/// the first one (L04).
+/// Prevents: a request that keeps reading a session that has ended, because the store returned all fields on the first
+/// read (L04).
 #[tokio::test]
 async fn the_idle_timeout_is_enforced_at_every_read_of_one_request() {
     over_every_store(async |store| {
@@ -60,7 +60,7 @@ async fn the_idle_timeout_is_enforced_at_every_read_of_one_request() {
         let _ = app.faults.calls();
         let read = session.cart().await;
         if app.faults.calls().is_empty() {
-            return; // the store has answered with all fields, at a time at which the session lived
+            return; // the store has returned all fields, at a time at which the session was live
         }
         assert_eq!(read.unwrap_err().kind(), ErrorKind::Gone);
     })
@@ -123,7 +123,7 @@ fn commits(app: &App) -> Vec<Call> {
         .collect()
 }
 
-/// Prevents: a session that is kept alive for ever by a page that polls (L05).
+/// Prevents: a session that a polling page keeps alive forever (L05).
 #[tokio::test]
 async fn the_absolute_timeout_is_not_extended_by_activity_and_starts_anew_with_a_renewal() {
     over_every_store(async |store| {
@@ -148,7 +148,7 @@ async fn the_absolute_timeout_is_not_extended_by_activity_and_starts_anew_with_a
     .await;
 }
 
-/// Prevents: a stricter policy that only holds for sessions of tomorrow.
+/// Prevents: a stricter policy that applies only to new sessions.
 #[tokio::test]
 async fn a_timeout_that_was_shortened_holds_for_the_sessions_that_are_there() -> Result<()> {
     let app = App::new();
@@ -159,7 +159,7 @@ async fn a_timeout_that_was_shortened_holds_for_the_sessions_that_are_there() ->
     Ok(())
 }
 
-/// Prevents: the same, by a request that is stored before anybody looked at the session (L15).
+/// Prevents: the same, for a request that is stored without a read of the session (L15).
 #[tokio::test]
 async fn a_timeout_that_was_shortened_holds_for_what_only_writes() {
     over_every_store(async |store| {
@@ -187,7 +187,7 @@ async fn a_timeout_that_was_shortened_holds_for_what_only_writes() {
     .await;
 }
 
-/// Prevents: active users who are signed out an hour after a deployment, though its idle timeout is two weeks (L15).
+/// Prevents: active users who are signed out an hour after a deployment, although its idle timeout is two weeks (L15).
 #[tokio::test]
 async fn a_timeout_that_was_lengthened_holds_from_the_next_use_on() {
     over_every_store(async |store| {
@@ -216,7 +216,7 @@ async fn a_timeout_that_was_lengthened_holds_from_the_next_use_on() {
     .await;
 }
 
-/// Prevents: a code that is good after its time, because the request had read it before, or reads it by its key.
+/// Prevents: a code that is valid after its deadline, because the request had read it before, or reads it by its key.
 #[tokio::test]
 async fn a_ttl_that_ends_within_a_request_ends() {
     over_every_store(async |store| {
@@ -240,7 +240,7 @@ async fn a_ttl_that_ends_within_a_request_ends() {
     .await;
 }
 
-/// A value with a TTL of its own goes before its session does.
+/// A value with a TTL expires before its session.
 #[tokio::test]
 async fn a_field_with_a_ttl_expires_by_itself() {
     over_every_store(async |store| {

@@ -1,4 +1,4 @@
-//! Promise 6, where a renewal leaves the former id a while: what ends it, and what does not.
+//! Promise 6, with a grace period for the former id: what ends the period, and what does not.
 
 use crate::{
     Shop,
@@ -13,13 +13,13 @@ use std::{sync::Arc, time::Duration};
 
 type Shopping = Session<Shop>;
 
-/// An application whose former ids work on for ten seconds.
+/// An application with a grace period of ten seconds.
 fn with_grace(store: Arc<dyn Store>) -> App {
     App::over(store).with(|sessions| sessions.renewal_grace(Duration::from_secs(10)))
 }
 
-/// Prevents: a grace that the renewing request itself has ended, since it stored in two steps: nobody has seen the new
-/// id yet (L07).
+/// Prevents: a grace period that the renewing request itself ends, because it stored in two commits: no client has seen
+/// the new id yet (L07).
 #[tokio::test]
 async fn the_request_that_renews_does_not_end_the_grace() {
     over_every_store(async |store| {
@@ -37,8 +37,8 @@ async fn the_request_that_renews_does_not_end_the_grace() {
         app.request(&mut visitor, async |s: Shopping| {
             s.renew()?;
             s.commit().await?;
-            assert_eq!(s.user_id().await?, Some(7)); // which asks the store, and learns of the grace
-            app.clock.advance(Duration::from_secs(2)); // so that the use is one to be noted
+            assert_eq!(s.user_id().await?, Some(7)); // which reads the session, and learns of the grace period
+            app.clock.advance(Duration::from_secs(2)); // so that the use must be recorded
             s.theme().set("dark")
         })
         .await
@@ -52,7 +52,7 @@ async fn the_request_that_renews_does_not_end_the_grace() {
     .await;
 }
 
-/// Prevents: a grace that never ends.
+/// Prevents: a grace period that never ends.
 #[tokio::test]
 async fn the_grace_of_a_renewal_ends() {
     over_every_store(async |store| {
@@ -79,7 +79,7 @@ async fn the_grace_of_a_renewal_ends() {
     .await;
 }
 
-/// Prevents: a former user's id that works on beside the session of the next one.
+/// Prevents: an id of a former user that still works beside the session of the next user.
 #[tokio::test]
 async fn a_destroy_leaves_no_grace_though_a_new_session_begins() {
     over_every_store(async |store| {
@@ -99,7 +99,7 @@ async fn a_destroy_leaves_no_grace_though_a_new_session_begins() {
     .await;
 }
 
-/// Prevents: a session that forgets when it was made, within the request that renews it or after.
+/// Prevents: a session that forgets its creation time, within the request that renews it or later.
 #[tokio::test]
 async fn a_renewed_session_was_made_when_it_was() {
     over_every_store(async |store| {
@@ -123,7 +123,7 @@ async fn a_renewed_session_was_made_when_it_was() {
     .await;
 }
 
-/// Prevents: a grace that a task in the background ends, though no client has shown the new id (L07).
+/// Prevents: a grace period that a background task ends, although no client has used the new id (L07).
 #[tokio::test]
 async fn what_the_request_that_renews_has_detached_does_not_end_the_grace() {
     over_every_store(async |store| {
@@ -143,7 +143,7 @@ async fn what_the_request_that_renews_has_detached_does_not_end_the_grace() {
             let mut former = former.clone();
             assert_eq!(app.request(&mut former, user).await.unwrap(), Some(7));
         }
-        // By its end, and by nothing else before it.
+        // The grace period ends at its deadline, and nothing ends it before.
         app.sleep(1);
         must_be_a_stranger(&app, former).await;
         assert_eq!(app.request(&mut visitor, user).await.unwrap(), Some(7));
@@ -151,8 +151,8 @@ async fn what_the_request_that_renews_has_detached_does_not_end_the_grace() {
     .await;
 }
 
-/// Prevents: a session that expires under a connection that uses it all the time, since the grace of its renewal
-/// seemed to last (L05).
+/// Prevents: a session that expires while a connection uses it, because the grace period of its renewal seemed to
+/// continue (L05).
 #[tokio::test]
 async fn what_was_detached_by_the_request_that_renews_refreshes_when_the_grace_is_over() {
     over_every_store(async |store| {
@@ -174,7 +174,7 @@ async fn what_was_detached_by_the_request_that_renews_refreshes_when_the_grace_i
     .await;
 }
 
-/// Prevents: signing people out because their browser sent ten requests while the id was renewed (L07).
+/// Prevents: users who are signed out because their browser sent ten requests during the renewal (L07).
 #[tokio::test]
 async fn twenty_parallel_requests_across_a_renewal_with_grace() {
     over_every_store(async |store| {
@@ -199,13 +199,13 @@ async fn twenty_parallel_requests_across_a_renewal_with_grace() {
                 "the old id's responses do not replace the new cookie"
             );
         }
-        // A second renewal is not for the old id.
+        // The old id cannot be renewed a second time.
         let error = app
             .request(&mut old.clone(), async |s: Shopping| s.renew())
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Gone);
-        // Seen with the new id: the old one is dead, long before the grace is over.
+        // The new id was used, so the old one is dead, long before the end of the grace period.
         let visits = app
             .request(&mut visitor, async |s: Shopping| s.visits().await)
             .await
@@ -216,7 +216,7 @@ async fn twenty_parallel_requests_across_a_renewal_with_grace() {
     .await;
 }
 
-/// Prevents: a logout that a request on the former id undoes.
+/// Prevents: a logout that a request with the former id undoes.
 #[tokio::test]
 async fn logout_against_a_slow_writer_on_the_former_id() {
     for slow in SLOW {
@@ -237,7 +237,7 @@ async fn logout_against_a_slow_writer_on_the_former_id() {
     }
 }
 
-/// Prevents: a logout that ends only the id that it came with.
+/// Prevents: a logout that ends only the id of its request.
 #[tokio::test]
 async fn signing_out_by_the_old_id_within_its_grace_ends_the_session() {
     over_every_store(async |store| {

@@ -1,4 +1,4 @@
-//! A store in several places: a session stays where it is.
+//! A sharded store: a session stays in its place.
 
 use crate::Shop;
 use level_session::{
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 type Shopping = Session<Shop>;
 
-/// A store of 64 places, of which each is a machine of its own: what is not in one of them cannot be one step.
+/// A store of 64 places, each like a separate machine: a commit cannot be atomic across places.
 struct Sharded(Arc<dyn Store>);
 
 impl Wrapper for Sharded {
@@ -22,7 +22,7 @@ impl Wrapper for Sharded {
     }
 
     fn wrap_home(&self, id: Digest) -> Home {
-        // One that has homes of its own keeps them.
+        // A store that has homes keeps them.
         match self.0.home(Digest::from_bytes([0xff; 32])) {
             Home::ONLY => Home::new(u16::from(id.as_bytes()[5] % 64)),
             _ => self.0.home(id),
@@ -37,7 +37,7 @@ impl Wrapper for Sharded {
     }
 }
 
-/// Prevents: a renewal that a sharded store cannot do in one step (S01, L01).
+/// Prevents: a renewal that a sharded store cannot make atomically (S01, L01).
 #[tokio::test]
 async fn a_renewal_stays_in_its_home() {
     over_every_store(async |store| {
@@ -54,7 +54,7 @@ async fn a_renewal_stays_in_its_home() {
                         assert!(s.verify_csrf(token).await?, "the form of round {round}");
                     }
                     match round % 4 {
-                        0 => s.user_id().set(round)?, // it is sent before anybody looks
+                        0 => s.user_id().set(round)?, // it is sent without a read
                         1 => drop(s.user_id().await?),
                         _ => {}
                     }
@@ -78,7 +78,7 @@ async fn a_renewal_stays_in_its_home() {
     .await;
 }
 
-/// Prevents: a request that draws ids for ever, since none is of the home it must have.
+/// Prevents: a request that draws ids forever, because none has the required home.
 #[tokio::test]
 async fn a_generator_that_never_gives_an_id_of_the_home_is_an_error() {
     let app = App::over(Arc::new(Sharded(Arc::new(
@@ -88,7 +88,7 @@ async fn a_generator_that_never_gives_an_id_of_the_home_is_an_error() {
     app.request(&mut visitor, async |s: Shopping| s.user_id().set(7))
         .await
         .unwrap();
-    // One at least of two ids has another home than the session.
+    // At least one of the two ids has another home than the session.
     let mut errors = Vec::new();
     for seed in [1, 2] {
         let app = app

@@ -1,4 +1,4 @@
-//! Promises 1 and 2: nothing happens until the session is touched, and fields are read one by one, once.
+//! Promises 1 and 2: nothing happens until the session is used, and each field is read separately and only once.
 
 use crate::Shop;
 use level_session::{ErrorKind, Result, Session, store::testing::Call};
@@ -9,7 +9,7 @@ use level_session_tests::{
 
 type Shopping = Session<Shop>;
 
-/// Prevents: a store access, a record or a cookie for every robot that passes by (L14).
+/// Prevents: a store access, a record or a cookie for every robot (L14).
 #[tokio::test]
 async fn a_request_that_does_not_use_its_session_costs_nothing() -> Result<()> {
     let app = App::new();
@@ -34,7 +34,7 @@ async fn a_request_that_does_not_use_its_session_costs_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: sessions full of nothing for visitors who only look.
+/// Prevents: empty sessions for visitors who only read.
 #[tokio::test]
 async fn reading_makes_no_session_and_asks_no_store_for_a_new_visitor() -> Result<()> {
     let app = App::new();
@@ -86,7 +86,7 @@ async fn an_option_makes_the_session_at_once() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: loading everything to read one thing, and reading one thing twice.
+/// Prevents: loading all fields to read one, and reading one field twice.
 #[tokio::test]
 async fn a_field_is_read_alone_and_once() -> Result<()> {
     let app = App::new();
@@ -112,7 +112,7 @@ async fn a_field_is_read_alone_and_once() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a value that changes under a request's hands.
+/// Prevents: a value that changes during a request.
 #[tokio::test]
 async fn what_was_read_stays_the_same_for_the_request_whatever_others_do() -> Result<()> {
     let app = App::new();
@@ -160,8 +160,8 @@ async fn a_request_sees_its_own_writes() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a request that goes on in a session which another has changed or ended meanwhile, since the store has
-/// shown it all fields with the first one (L03).
+/// Prevents: a request that continues in a session which another has changed or ended, because the store returned all
+/// fields on the first read (L03).
 #[tokio::test]
 async fn a_field_is_read_as_of_the_moment_when_it_is_asked_for() {
     over_every_store(async |store| {
@@ -178,7 +178,7 @@ async fn a_field_is_read_as_of_the_moment_when_it_is_asked_for() {
         let _ = app.faults.calls();
         let theme = session.theme().await.unwrap();
         if app.faults.calls().is_empty() {
-            return; // the store has answered with all fields, as of that moment
+            return; // the store has returned all fields, as of that moment
         }
         assert_eq!(theme, "dark");
         app.request(&mut visitor, async |s: Shopping| s.destroy())

@@ -23,25 +23,25 @@ mod watch;
 use level_session::SessionData;
 use serde::{Deserialize, Serialize};
 
-/// The session of these tests: every sort of field.
+/// The session of these tests: every kind of field.
 #[derive(Debug, Clone, PartialEq, SessionData)]
 pub struct Shop {
     /// The signed-in user.
     #[session(index)]
     pub user_id: Option<u64>,
-    /// What is in the cart.
+    /// The contents of the cart.
     #[session(default)]
     pub cart: Vec<Item>,
-    /// How often the visitor came.
+    /// The number of visits.
     #[session(counter)]
     pub visits: u64,
-    /// A counter of a small type that starts elsewhere.
+    /// A counter of a small type with a default.
     #[session(counter, default = 10)]
     pub lives: i8,
     /// Shown once.
     #[session(flash)]
     pub notice: Option<String>,
-    /// A code that lives ten minutes.
+    /// A code with a lifetime of ten minutes.
     #[session(ttl = "10m")]
     pub otp: Option<String>,
     /// A setting.
@@ -49,6 +49,6 @@ pub struct Shop {
     pub theme: String,
 }
 
-/// What is in a cart.
+/// The contents of a cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item(pub String);

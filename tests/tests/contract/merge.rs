@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 type Shopping = Session<Shop>;
 
-/// Prevents: the lost update that every session kept as one blob has (F01).
+/// Prevents: the lost update of sessions that are stored as one blob (F01).
 #[tokio::test]
 async fn two_requests_that_change_different_fields_both_keep_their_change() {
     over_every_store(async |store| {
@@ -95,7 +95,7 @@ async fn counters_add_up_and_updates_run_again_on_what_is_there_by_then() {
     .await;
 }
 
-/// Prevents: losing updates when requests really race.
+/// Prevents: lost updates when requests really race.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_when_many_requests_race() {
     const TASKS: usize = 16;
@@ -169,7 +169,7 @@ async fn set_replaces_and_the_later_commit_wins() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a counter that wraps round, and an addition that vanishes in a clamp.
+/// Prevents: a counter that wraps around, and an addition that is lost by saturation.
 #[tokio::test]
 async fn a_counter_that_would_leave_its_range_is_an_error_and_stores_nothing() -> Result<()> {
     let app = App::new();
@@ -199,7 +199,7 @@ async fn a_counter_that_would_leave_its_range_is_an_error_and_stores_nothing() -
     Ok(())
 }
 
-/// `store` writes what differs, and counters as the difference.
+/// `store` writes the fields that differ, and counters as differences.
 #[tokio::test]
 async fn storing_a_whole_struct_merges_as_well() -> Result<()> {
     let app = App::new();

@@ -1,4 +1,4 @@
-//! What random histories found, each as a story of its own.
+//! Bugs that random histories found, each as a test.
 
 use crate::Shop;
 use level_session::{ErrorKind, Expiry, Result, Session};
@@ -10,7 +10,7 @@ use std::{pin::pin, time::Duration};
 
 type Shopping = Session<Shop>;
 
-/// Lets a future begin, and go as far as it can.
+/// Polls a future until it makes no more progress.
 async fn begin<F: Future + Unpin>(future: &mut F) {
     let begun = tokio::time::timeout(Duration::from_millis(1), future).await;
     assert!(begun.is_err(), "the store hangs");
@@ -24,8 +24,8 @@ async fn sign_in(app: &App) -> Visitor {
     visitor
 }
 
-/// Prevents: a request that begins while a logout is on its way to the store, and is then taken for one that came
-/// after it: it would make a session of its own, out of what it wanted to write into the one that ended (L03).
+/// Prevents: a request that begins while a logout is being stored, and is taken for a later one: it would create a
+/// session from the writes that it made to the ended one (L03).
 #[tokio::test]
 async fn a_request_that_begins_while_an_end_is_being_stored() {
     for renewed in [false, true] {
@@ -52,7 +52,7 @@ async fn a_request_that_begins_while_an_end_is_being_stored() {
                 let error = app.finish(&session, &mut Visitor::new()).await;
                 assert_eq!(error.expect_err("it ended").kind(), ErrorKind::Gone);
             }
-            // Whoever comes now is a stranger.
+            // Later requests are new visitors'.
             let mut stranger = visitor.clone();
             let visit = async |s: Shopping| s.visits().add(1);
             app.request(&mut stranger, visit)
@@ -64,7 +64,7 @@ async fn a_request_that_begins_while_an_end_is_being_stored() {
     }
 }
 
-/// Prevents: a code that is accepted after its time, because the store took long to answer.
+/// Prevents: a code that is accepted after its deadline, because the store took long to respond.
 #[tokio::test]
 async fn a_code_that_expires_while_it_is_taken() {
     over_every_store(async |store| {

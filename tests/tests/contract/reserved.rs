@@ -1,4 +1,4 @@
-//! Keys that belong to the library.
+//! Keys that are reserved for the library.
 
 use crate::Shop;
 use level_session::{
@@ -36,7 +36,7 @@ async fn stored(app: &App) -> Vec<String> {
     names
 }
 
-/// Prevents: an application that overwrites what binds a session to a device, or shows it.
+/// Prevents: an application that overwrites, or shows, the value that binds a session to a device.
 #[tokio::test]
 async fn the_library_s_own_fields_are_not_the_application_s() {
     over_every_store(async |store| {
@@ -94,7 +94,7 @@ async fn the_library_s_own_fields_are_not_the_application_s() {
     .await;
 }
 
-/// Prevents: a trip of its own for what binds a session to a device, with every request.
+/// Prevents: a separate round trip with every request for the value that binds a session to a device.
 #[tokio::test]
 async fn the_library_s_own_fields_come_along_with_the_first_read() {
     over_every_store(async |store| {
@@ -122,7 +122,7 @@ async fn the_library_s_own_fields_come_along_with_the_first_read() {
             };
             assert!(names.contains(&OWN.to_owned()), "{first}: {names:?}");
         }
-        // Once known, a session is asked for what is wanted and nothing else.
+        // Once the session is known, only the requested fields are loaded.
         let session: Shopping = app.begin(&visitor);
         assert!(session.is_live().await.unwrap());
         let _ = app.faults.calls();
@@ -134,7 +134,7 @@ async fn the_library_s_own_fields_come_along_with_the_first_read() {
     .await;
 }
 
-/// Prevents: a key that is made of what a visitor sends, and that every later request of the session has to carry.
+/// Prevents: a key made of a visitor's input that every later request of the session has to load.
 #[tokio::test]
 async fn keys_have_a_bound() {
     let app = App::new();

@@ -1,4 +1,4 @@
-//! Ending what has ended is a success.
+//! Ending a session that has already ended succeeds.
 
 use crate::Shop;
 use level_session::{ErrorKind, Expiry, Session};
@@ -22,13 +22,13 @@ const fn destroy() -> impl AsyncFn(Shopping) -> level_session::Result<()> {
     async |s: Shopping| s.destroy()
 }
 
-/// Prevents: a visitor who clicks twice, gets an error, and keeps the cookie; and one who signs out after the session
-/// had ended, and keeps it as well (L16).
+/// Prevents: a visitor who clicks twice, gets an error and keeps the cookie, and one who signs out of an ended session
+/// and keeps the cookie (L16).
 #[tokio::test]
 async fn a_sign_out_of_what_has_ended_removes_the_cookie() {
     over_every_store(async |store| {
         let app = App::over(store).with_expiry(Expiry::idle(Duration::from_secs(60)));
-        // A double click: both begin before either ends.
+        // A double click: both requests begin before either ends.
         let visitor = sign_in(&app).await;
         let clicks: [Shopping; 2] = [app.begin(&visitor), app.begin(&visitor)];
         let known: Shopping = app.begin(&visitor);
@@ -43,7 +43,7 @@ async fn a_sign_out_of_what_has_ended_removes_the_cookie() {
         let mut browser = visitor.clone();
         app.request(&mut browser, destroy()).await.unwrap();
         assert_eq!(browser.cookie(), None);
-        // After a look that found nothing.
+        // After a read that found nothing.
         let mut browser = visitor.clone();
         app.request(&mut browser, async |s: Shopping| {
             assert!(!s.is_live().await?);
@@ -57,7 +57,7 @@ async fn a_sign_out_of_what_has_ended_removes_the_cookie() {
         app.sleep(60);
         app.request(&mut browser, destroy()).await.unwrap();
         assert_eq!(browser.cookie(), None);
-        // And a word to the one who leaves begins a new session, as ever.
+        // And a notice after the sign-out begins a new session, as usual.
         let mut browser = visitor.clone();
         app.request(&mut browser, async |s: Shopping| {
             s.destroy()?;
@@ -68,7 +68,7 @@ async fn a_sign_out_of_what_has_ended_removes_the_cookie() {
         assert_ne!(browser.cookie(), visitor.cookie());
         let notice = app.request(&mut browser, async |s: Shopping| s.notice().await);
         assert_eq!(notice.await.unwrap().as_deref(), Some("bye"));
-        // Nobody's cookie is not removed.
+        // The cookie of a visitor without a session is not removed.
         let mut nobody = Visitor::new();
         let session: Shopping = app.begin(&nobody);
         session.destroy().unwrap();
@@ -78,7 +78,8 @@ async fn a_sign_out_of_what_has_ended_removes_the_cookie() {
     .await;
 }
 
-/// Prevents: a sign-out that says it is done while the session lives on under another id, and removes the cookie of that.
+/// Prevents: a sign-out that reports success while the session lives on under another id, and removes the cookie of
+/// that id.
 #[tokio::test]
 async fn a_sign_out_by_an_id_that_was_renewed_a_moment_ago_is_refused() {
     over_every_store(async |store| {
@@ -103,7 +104,7 @@ async fn a_sign_out_by_an_id_that_was_renewed_a_moment_ago_is_refused() {
         }
         let user = app.request(&mut visitor, async |s: Shopping| s.user_id().await);
         assert_eq!(user.await.unwrap(), Some(7));
-        // A minute later the browser has the new cookie if it will ever have it.
+        // After a minute the browser has the new cookie, or will never have it.
         app.sleep(61);
         let mut browser = former.clone();
         app.request(&mut browser, destroy()).await.unwrap();
@@ -112,7 +113,7 @@ async fn a_sign_out_by_an_id_that_was_renewed_a_moment_ago_is_refused() {
     .await;
 }
 
-/// Prevents: a sign-out that gives the visitor a new session, since sessions are made at once.
+/// Prevents: a sign-out that creates a new session for the visitor, because sessions are created at once.
 #[tokio::test]
 async fn a_sign_out_makes_no_session_where_they_are_made_at_once() {
     over_every_store(async |store| {

@@ -1,4 +1,4 @@
-//! Promise 5: of any number of takers one gets it. Flash values, which are taken by reading.
+//! Promise 5: exactly one of several concurrent takers gets the value. Flash values are taken by reading.
 
 use crate::Shop;
 use level_session::{ErrorKind, Result, Session, store::testing::Call};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 type Shopping = Session<Shop>;
 
-/// Prevents: a one-time code that is good twice (F03).
+/// Prevents: a one-time code that is valid twice (F03).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_concurrent_takers_exactly_one_gets_the_value() {
     over_every_store(async |store| {
@@ -27,7 +27,7 @@ async fn of_many_concurrent_takers_exactly_one_gets_the_value() {
                     let (app, visitor) = (app.clone(), visitor.clone());
                     tokio::spawn(async move {
                         let session: Shopping = app.begin(&visitor);
-                        session.otp().await.unwrap(); // all have seen it
+                        session.otp().await.unwrap(); // all of them have read it
                         tokio::task::yield_now().await;
                         session.otp().take().await.unwrap() // and no request commits
                     })
@@ -105,7 +105,7 @@ async fn a_request_takes_what_it_has_written_itself() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: the update of another request lost, because a taker removed it with what it took.
+/// Prevents: a lost update of another request, which a taker removed together with the value.
 #[tokio::test]
 async fn a_taker_who_was_overtaken_takes_what_is_there_by_then() -> Result<()> {
     let app = App::new();
@@ -155,7 +155,7 @@ async fn a_flash_value_is_read_once_and_peeked_at_as_often_as_one_likes() -> Res
     Ok(())
 }
 
-/// Prevents: a code lost because it could not be read.
+/// Prevents: a code that is lost because it could not be read.
 #[tokio::test]
 async fn what_cannot_be_read_is_not_taken() -> Result<()> {
     let app = App::new();
@@ -179,7 +179,7 @@ async fn what_cannot_be_read_is_not_taken() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a code that is good once more, because whoever took it gave up waiting for the answer (F03).
+/// Prevents: a code that is valid again, because the request that took it was cancelled before the response (F03).
 #[tokio::test]
 async fn a_take_that_was_dropped_on_the_way_has_taken() -> Result<()> {
     let app = App::new();

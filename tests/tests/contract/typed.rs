@@ -1,4 +1,4 @@
-//! Promises 7 and 12: typed and untyped are one session, and several structs share it.
+//! Promises 7 and 12: typed and untyped handles use the same session, and several structs share it.
 
 use crate::{Item, Shop};
 use level_session::{ErrorKind, Result, Session, SessionData, Value, store::MemoryStore};
@@ -43,7 +43,7 @@ async fn typed_and_untyped_access_are_one_session() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: garbage under a declared key, which the next typed read would stumble over.
+/// Prevents: an invalid value under a declared key, which the next typed read would fail to decode.
 #[tokio::test]
 async fn a_declared_field_accepts_only_its_type() -> Result<()> {
     let app = App::new().with(|sessions| sessions.data::<Shop>());
@@ -72,7 +72,7 @@ async fn a_declared_field_accepts_only_its_type() -> Result<()> {
     .await
 }
 
-/// Prevents: garbage instead of an error, and one bad field that takes the session with it (S11).
+/// Prevents: garbage instead of an error, and one damaged field that makes the session unusable (S11).
 #[tokio::test]
 async fn a_stored_value_of_another_type_is_a_clear_error_and_leaves_the_others_alone() -> Result<()>
 {
@@ -107,7 +107,7 @@ async fn a_stored_value_of_another_type_is_a_clear_error_and_leaves_the_others_a
             assert_eq!(s.user_id().await?, Some(7), "the others are readable");
             assert_eq!(s.load().await.unwrap_err().field(), Some("theme"));
             assert_eq!(s.get_all().await?.len(), 2);
-            s.theme().set("dark") // and it can be put right
+            s.theme().set("dark") // and it can be repaired
         })
         .await?;
     assert_eq!(
@@ -191,7 +191,7 @@ async fn structs_nested_and_side_by_side_share_one_session() -> Result<()> {
     .await
 }
 
-/// Prevents: two structs that write over each other.
+/// Prevents: two structs that overwrite each other's fields.
 #[tokio::test]
 async fn two_structs_that_claim_one_key_are_refused() {
     #[derive(SessionData)]
@@ -207,7 +207,7 @@ async fn two_structs_that_claim_one_key_are_refused() {
         error.to_string().contains("`Shop`") && error.to_string().contains("`Other`"),
         "{error}"
     );
-    // Without `with_data`, where the second one is used first.
+    // Without `with_data`, on the first use of the second struct.
     let app = App::new();
     app.sessions
         .begin_typed::<Other>(&Visitor::new().request())

@@ -1,4 +1,4 @@
-//! What an application can watch: sessions that begin and end; and tokens that are bound to a session.
+//! Events of sessions that applications can observe, and tokens that are bound to a session.
 
 use crate::Shop;
 use level_session::{EndReason, Event, Expiry, Result, Session, SessionHandle};
@@ -13,7 +13,7 @@ use std::{
 
 type Shopping = Session<Shop>;
 
-/// What has ended, and why.
+/// The ended sessions, and the reasons.
 fn ends(events: Vec<Event>) -> Vec<(SessionHandle, EndReason)> {
     let end = |event| match event {
         Event::Ended {
@@ -32,7 +32,7 @@ async fn sign_in(app: &App) -> Visitor {
     visitor
 }
 
-/// Prevents: a sign-out that the audit log does not know of, or knows of twice (L13).
+/// Prevents: a sign-out that is missing from the audit log, or is logged twice (L13).
 #[tokio::test]
 async fn every_beginning_and_end_is_told_once() {
     over_every_store(async |store| {
@@ -67,7 +67,7 @@ async fn every_beginning_and_end_is_told_once() {
             .await
             .unwrap();
         assert_eq!(ends(told()), [(to, EndReason::SignedOut)]);
-        app.finish(&late, &mut visitor).await.unwrap(); // it has ended, and that was told
+        app.finish(&late, &mut visitor).await.unwrap(); // it has ended, and the end was reported
         let failed: Shopping = app.begin(&visitor);
         failed.user_id().set(1).unwrap();
         app.sessions.abandon(&failed, &mut http::HeaderMap::new());
@@ -91,7 +91,7 @@ async fn every_beginning_and_end_is_told_once() {
     .await;
 }
 
-/// Prevents: a socket that goes on serving somebody who signed out elsewhere (L12).
+/// Prevents: a socket that keeps serving a user who signed out elsewhere (L12).
 #[tokio::test]
 async fn a_long_lived_connection_learns_of_the_end_of_its_session() {
     #[derive(Clone, Copy)]
@@ -142,7 +142,7 @@ async fn a_long_lived_connection_learns_of_the_end_of_its_session() {
     }
 }
 
-/// Prevents: a socket that goes on because the sign-out came by the id that the session had before (L12).
+/// Prevents: a socket that is not closed because the sign-out came by the session's former id (L12).
 #[tokio::test]
 async fn a_connection_learns_of_an_end_by_the_former_id() {
     over_every_store(async |store| {
@@ -154,7 +154,7 @@ async fn a_connection_learns_of_an_end_by_the_former_id() {
             .unwrap();
         let session: Shopping = app.begin(&visitor);
         let connection = session.detach().unwrap();
-        // A request that stores nothing, so that the former id works on.
+        // A request that stores nothing, so the former id still works.
         app.sessions.abandon(&session, &mut http::HeaderMap::new());
 
         let waiting = tokio::spawn(async move { connection.ended().await });
@@ -168,7 +168,7 @@ async fn a_connection_learns_of_an_end_by_the_former_id() {
     .await;
 }
 
-/// Prevents: a form that another site has filled in (R12).
+/// Prevents: a form that another site has submitted (R12).
 #[tokio::test]
 async fn a_csrf_token_is_bound_to_its_session_and_changed_by_a_renewal() {
     over_every_store(async |store| {
@@ -218,8 +218,8 @@ async fn a_csrf_token_is_bound_to_its_session_and_changed_by_a_renewal() {
     .await;
 }
 
-/// Prevents: a form that is refused, or one that is accepted from a visitor without a session, because the request has
-/// renewed or made its session before it looked at the token.
+/// Prevents: a form that is rejected, or accepted from a visitor without a session, because the request renewed or
+/// created its session before it checked the token.
 #[tokio::test]
 async fn a_csrf_token_is_held_against_the_session_that_the_request_came_with() {
     over_every_store(async |store| {
@@ -257,7 +257,7 @@ async fn a_csrf_token_is_held_against_the_session_that_the_request_came_with() {
     .await;
 }
 
-/// Prevents: a token that costs the page its own cookie.
+/// Prevents: a token that makes a page lose its cookie.
 #[tokio::test]
 async fn a_token_for_a_known_session_changes_nothing() -> Result<()> {
     let app = App::new();

@@ -1,4 +1,4 @@
-//! Each attribute at work, in a session.
+//! The behavior of each attribute in a session.
 
 use level_session::{Error, ErrorKind, Result, Session, SessionData};
 use level_session_tests::visitor::{App, Visitor};
@@ -143,7 +143,7 @@ async fn a_whole_struct_comes_back_as_it_was_stored() -> Result<()> {
                 ..shop()
             }
         );
-        // `None` removes; what is as it was is not written.
+        // `None` removes the field; an unchanged field is not written.
         s.store(&Shop {
             version: None,
             ..shop()
@@ -260,7 +260,7 @@ async fn the_struct_s_default_is_its_fields() -> Result<()> {
     .await
 }
 
-/// Prevents: a handle that looks the same and is another session, or shows what is in it.
+/// Prevents: a handle that looks the same but refers to another session, or whose `Debug` shows field values.
 #[tokio::test]
 async fn copies_are_one_session_and_show_nothing() -> Result<()> {
     let app = App::new();
@@ -279,7 +279,8 @@ async fn copies_are_one_session_and_show_nothing() -> Result<()> {
     .await
 }
 
-/// Prevents: a library's session data that works in its own crate alone. Its author knows the library by another name.
+/// Prevents: session data of a library that works only in the library's own crate, whose author uses level-session
+/// under another name.
 #[tokio::test]
 async fn a_struct_from_another_crate_is_nested_and_side_by_side() -> Result<()> {
     use level_session_tests_renamed::{Nested, Renamed};

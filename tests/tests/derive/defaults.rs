@@ -1,9 +1,9 @@
-//! Defaults: of the type, of an expression, of the struct.
+//! Defaults: of the type, as an expression, and of the struct.
 
 use level_session::{Counter, Field, OptField, SessionData};
 use std::collections::HashMap;
 
-/// Each expression would be cut short by a reader that knows commas only.
+/// A parser that only splits at commas would cut each of these expressions short.
 #[derive(SessionData)]
 pub struct Expressions {
     #[session(default = HashMap::<u8, Vec<(u8, u8)>>::new(), ttl = "1m")]
@@ -36,7 +36,7 @@ impl Expressions {
     const LEVEL: u8 = 7;
 }
 
-/// Takes what it is not told from `Default`.
+/// Fields without a `default` attribute take their default from the struct's `Default`.
 #[derive(SessionData)]
 #[session(default)]
 pub struct Whole {
@@ -62,7 +62,7 @@ impl Default for Whole {
     }
 }
 
-/// Never called: that it compiles is the test.
+/// Never called: the test is that it compiles.
 #[allow(dead_code)]
 fn accessors(expressions: &ExpressionsFields, whole: &WholeFields) {
     fn is<T>(_: T) {}

@@ -1,4 +1,4 @@
-//! What may change between deployments: the table in the book of the derive, row by row.
+//! The compatible changes between deployments: the table in the guide to the derive, row by row.
 
 use level_session::{
     ErrorKind, Keyring, Result, Session, SessionData, Sessions, store::MemoryStore,
@@ -96,7 +96,7 @@ async fn request<T: SessionData>(
     Ok(())
 }
 
-/// Prevents: a deployment that signs people out, or reads what another version has written as something else.
+/// Prevents: a deployment that signs users out, or misreads a value that another version has written.
 #[tokio::test]
 async fn old_sessions_are_read_by_new_code() -> Result<()> {
     let store = Arc::new(MemoryStore::new());

@@ -1,4 +1,4 @@
-//! What people write without thinking of it, and what came of it.
+//! Code that people write without much thought, and its effect.
 
 use level_session::{Result, Session, SessionData, Updated};
 use level_session_tests::visitor::{App, Visitor};
@@ -33,7 +33,7 @@ struct Warning {
 
 type Shopping = Session<Shop>;
 
-/// Prevents: `.to_owned()` at every text, and a literal that is an `i32`.
+/// Prevents: the need for `.to_owned()` on every string, and a literal that is inferred as an `i32`.
 #[tokio::test]
 async fn set_takes_what_stands_for_the_value() -> Result<()> {
     let app = App::new();
@@ -62,7 +62,7 @@ async fn set_takes_what_stands_for_the_value() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: an answer that has to be carried out of the closure through a mutex.
+/// Prevents: a result that has to be moved out of the closure through a mutex.
 #[tokio::test]
 async fn update_gives_what_its_closure_returns() -> Result<()> {
     let app = App::new();
@@ -77,14 +77,14 @@ async fn update_gives_what_its_closure_returns() -> Result<()> {
     assert_eq!(before, None);
     let before: Option<u64> = session.update("user_id", Option::take).await?;
     assert_eq!(before, Some(8));
-    // A closure that returns nothing, and a function that ends with it.
+    // A closure that returns nothing, and a function that ends with the call.
     async fn last(session: &Shopping) -> Result<()> {
         session.cart().update(Vec::clear).await
     }
     last(&session).await
 }
 
-/// Prevents: two visitors who are both told that they have the last ticket.
+/// Prevents: two visitors who are both told that they got the last ticket.
 #[tokio::test]
 async fn update_tracked_says_what_the_stored_run_returned() -> Result<()> {
     let app = App::new();
@@ -112,7 +112,7 @@ async fn update_tracked_says_what_the_stored_run_returned() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a second message that takes the place of the first before anybody has read it, in one request or in two.
+/// Prevents: a second message that replaces the first before it was read, in one request or in two.
 #[tokio::test]
 async fn flash_messages_are_kept_until_they_are_read_together() -> Result<()> {
     let app = App::new();
@@ -151,7 +151,7 @@ async fn flash_messages_are_kept_until_they_are_read_together() -> Result<()> {
     Ok(())
 }
 
-/// Prevents: a socket's task that has to name the struct again, or does without its fields.
+/// Prevents: a task of a socket that has to name the struct again, or has no access to its fields.
 #[tokio::test]
 async fn a_detached_session_keeps_its_type() -> Result<()> {
     let app = App::new();

@@ -28,7 +28,7 @@ where
     pub value: T,
 }
 
-/// A parameter that only a skipped field holds needs no serde.
+/// A parameter that only a skipped field uses does not need serde's traits.
 #[derive(SessionData)]
 pub struct Marked<T: Send + Sync + 'static> {
     pub user: Option<u64>,
@@ -36,7 +36,7 @@ pub struct Marked<T: Send + Sync + 'static> {
     pub marker: std::marker::PhantomData<T>,
 }
 
-/// Never called: that it compiles is the test.
+/// Never called: the test is that it compiles.
 #[allow(dead_code)]
 fn generic<T>(fields: &OfFields<T>) -> (OptField<'_, T>, Field<'_, Vec<T>>, OptField<'_, T>)
 where

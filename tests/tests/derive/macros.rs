@@ -1,4 +1,4 @@
-//! Structs that a macro by example produces: names and types come from the macro, from its user, or from both.
+//! Structs from declarative macros: names and types come from the macro, from its caller, or from both.
 
 use level_session::{Counter, Field, Flash, OptField, SessionData};
 
@@ -37,14 +37,14 @@ pub struct Nested {
 session_data!(
     /// From a macro.
     pub FromMacro, "macro", "10m", 1 + 2, Option<String>, u8, {
-        /// A field of the user's.
+        /// A field of the caller.
         #[session(default)]
         own: Vec<u8>,
         other: Option<Vec<u8>>,
     }
 );
 
-/// Never called: that it compiles is the test.
+/// Never called: the test is that it compiles.
 #[allow(dead_code)]
 fn accessors(fields: &FromMacroFields) {
     fn is<T>(_: T) {}

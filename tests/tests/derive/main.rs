@@ -1,4 +1,4 @@
-//! The derive: what it makes of what is written.
+//! The derive and the code that it generates.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod behaviour;

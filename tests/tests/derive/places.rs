@@ -1,8 +1,8 @@
-//! The derive works wherever a struct can stand, whatever the names around it mean there.
+//! The derive works at every place where a struct is allowed, whatever the surrounding names mean.
 
 use level_session::{OptField, SessionData};
 
-/// Names that generated code might be caught by, if it used names of its own.
+/// Names that would break generated code that does not use absolute paths.
 mod shadowed {
     #![no_implicit_prelude]
     #![allow(dead_code, non_upper_case_globals, non_camel_case_types)]
@@ -78,7 +78,7 @@ mod private {
     }
 
     impl VisibleFields {
-        /// An app adds methods of its own; a private accessor is within reach.
+        /// The application adds methods, which can use a private accessor.
         pub(super) fn of_the_app(&self) -> level_session::OptField<'_, u8> {
             self.hidden()
         }
@@ -90,7 +90,7 @@ mod private {
     }
 }
 
-/// Never called: that it compiles is the test.
+/// Never called: the test is that it compiles.
 #[allow(dead_code)]
 fn visible(fields: &private::VisibleFields) -> [OptField<'_, u8>; 4] {
     [
@@ -149,7 +149,7 @@ fn names_in_other_scripts() {
     #[derive(SessionData)]
     struct Localised {
         größe: Option<u8>,
-        /// Has no capitals.
+        /// A script without capitals.
         名前: Option<String>,
     }
     assert_eq!(Localised::GRÖSSE.name(), "größe");

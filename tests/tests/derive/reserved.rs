@@ -1,5 +1,5 @@
-//! A method that is added to the session, and whose name the derive goes on allowing for a field, would be hidden in
-//! the apps that have such a field. The derive's list is held against the library's sources.
+//! If the session gets a new method whose name the derive still allows for a field, the method would be hidden in
+//! applications with such a field. This test checks the derive's list against the library's sources.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -35,7 +35,7 @@ fn reserved(check: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// The public methods of `UntypedSession` and `Session`, in whatever file.
+/// The public methods of `UntypedSession` and `Session`, in any file.
 fn methods(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -60,7 +60,8 @@ fn methods(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// The name of a function, of what stands behind `pub`. One without a receiver hides nothing and is hidden by nothing.
+/// The name of a function, from the text after `pub`. A function without a receiver neither hides a method nor is
+/// hidden.
 fn method(item: &str) -> Option<String> {
     let qualifiers = ["async ", "const "];
     let item = qualifiers

@@ -1,4 +1,4 @@
-//! What is generated has the names, the types and the visibility that the contract gives it.
+//! The generated code has the names, types and visibility that the contract specifies.
 
 use level_session::{Counter, Field, Flash, Key, OptField, Session, SessionData, UntypedSession};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub struct Shop {
     pub r#type: Option<String>,
 }
 
-/// Never called: that it compiles is the test.
+/// Never called: the test is that it compiles.
 #[allow(dead_code, clippy::let_underscore_future)]
 fn handles(fields: &<Shop as SessionData>::Fields) {
     let fields: &ShopFields = fields;
@@ -60,7 +60,8 @@ fn handles(fields: &<Shop as SessionData>::Fields) {
     let _: &UntypedSession = fields;
 }
 
-/// Never called: that it compiles is the test. Tasks may hold a session, and what reads and writes it, across threads.
+/// Never called: the test is that it compiles. Tasks may keep a session, and the futures that read and write it, across
+/// threads.
 #[allow(dead_code)]
 fn between_threads<T: SessionData<Fields: Send + Sync>>(
     session: &Session<T>,

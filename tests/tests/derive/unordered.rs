@@ -1,5 +1,5 @@
-//! The failure these prevent: a struct with a `HashMap` that is read and stored untouched overwrites what another
-//! request has put there meanwhile, since the map gives its entries in another order each time.
+//! Prevents: storing a struct with an unchanged `HashMap` that overwrites the change of another request, because the
+//! map serializes its entries in a different order each time.
 
 use level_session::{Session, SessionData};
 use level_session_tests::visitor::{App, Visitor};
@@ -68,7 +68,7 @@ async fn another_order_of_a_list_and_other_elements_are_changes() {
     let change = async |session: Session<Settings>| {
         let mut settings = session.load().await?;
         settings.in_order.reverse();
-        settings.seen = HashSet::from([0, 9]); // as many bytes
+        settings.seen = HashSet::from([0, 9]); // the same number of bytes
         session.store(&settings).await
     };
     app.request(&mut visitor, change).await.unwrap();

@@ -1,4 +1,4 @@
-//! The examples, as a newcomer runs them: real processes, real connections, a real store.
+//! The examples, as a new user runs them: real processes, real connections, a real store.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod moving;

@@ -1,4 +1,4 @@
-//! A shop that moves its sessions from the embedded store to a server while it is open.
+//! A shop that migrates its sessions from the embedded store to a server while it is open.
 
 use super::shop::{in_cart, signed_in};
 use hyper::StatusCode;
@@ -18,9 +18,9 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// Sessions in all: a move of several pages.
+/// The number of sessions, enough for several pages of the migration.
 const VISITORS: usize = 600;
-/// So many of them click while the move is under way, in two tabs each.
+/// The number of visitors who click during the migration, in two tabs each.
 const BUSY: usize = 8;
 
 fn visits(page: &str) -> u64 {
@@ -31,7 +31,7 @@ fn visits(page: &str) -> u64 {
     }
 }
 
-/// Prevents: a move that signs visitors out, loses what they click meanwhile, or brings back who has signed out.
+/// Prevents: a migration that signs visitors out, loses their clicks, or revives ended sessions.
 async fn the_shop_moves(to: &str) {
     let data = tempfile::tempdir().unwrap();
     let shop = Server::example("shop", data.path(), &[]);
@@ -56,7 +56,7 @@ async fn the_shop_moves(to: &str) {
     let mut visitors = visitors.join_all().await.concat();
     assert!(shop.stop().success());
 
-    // It opens again, and moves beside what visitors do.
+    // The shop restarts, and migrates while visitors use it.
     let log = data.path().join("said");
     let mut command = example_command("shop", data.path(), &[("MOVE_TO", to)]);
     command.stderr(File::create(&log).unwrap());
@@ -64,7 +64,7 @@ async fn the_shop_moves(to: &str) {
     let address = shop.address();
     let over = Arc::new(AtomicBool::new(false));
     let mut clicks = JoinSet::new();
-    // Their sessions are moved by a click or by the move, whichever is first.
+    // Each session is moved by a click or by the migration, whichever comes first.
     for (number, visitor) in visitors.iter().take(BUSY).enumerate() {
         for _tab in 0..2 {
             let (mut visitor, over) = (visitor.clone(), over.clone());
@@ -104,9 +104,9 @@ async fn the_shop_moves(to: &str) {
     assert!(!said.contains("://"), "an address: {said}");
     assert!(shop.stop().success());
 
-    // The new store alone: nobody was signed out, nothing was lost, and the dead stay dead.
+    // With the new store only: no visitor was signed out, nothing was lost, and ended sessions stay ended.
     let shop = Server::example("shop", data.path(), &[("STORE", to)]);
-    let in_all = |steps: u32| (1 + steps).min(99).to_string(); // a cart takes 99 of one thing
+    let in_all = |steps: u32| (1 + steps).min(99).to_string(); // the cart's maximum is 99 of one product
     ada.address = shop.address();
     let page = ada.get("/cart").await.body;
     assert!(page.contains("Good day, Ada"), "{page}");
@@ -138,7 +138,7 @@ async fn the_shop_moves_to_postgres() {
     let Some(server) = postgres() else {
         return;
     };
-    // A database of its own: other tests use the tables of the first one.
+    // A separate database, because other tests use the tables of the first one.
     server.psql("create database moved").unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{}/moved", server.port());
     the_shop_moves(&url).await;

@@ -1,4 +1,4 @@
-//! The ancestor's own example: a server without a framework, and a client that keeps its cookie.
+//! The example of the Node original: a server without a framework, and a client that keeps its cookie.
 
 use hyper::{Request, StatusCode, header::ALLOW};
 use level_session_tests::{
@@ -21,7 +21,7 @@ fn run_client(port: u16) -> Output {
         .expect("the client runs")
 }
 
-/// Prevents: an example whose output is not the one that its documentation and the ancestor's promise.
+/// Prevents: an example whose output differs from its documentation and from the original.
 #[test]
 fn the_client_prints_its_two_lines() {
     let data = tempfile::tempdir().unwrap();
@@ -39,7 +39,7 @@ fn the_client_prints_its_two_lines() {
     );
 }
 
-/// Prevents: a client that says nothing a newcomer could act on when the server is not there.
+/// Prevents: a client whose error does not help a new user when the server is not running.
 #[test]
 fn the_client_says_that_no_server_is_there() {
     // A port that was free a moment ago.
@@ -57,7 +57,7 @@ fn the_client_says_that_no_server_is_there() {
     assert!(said.contains("cargo run -p server"), "{said}");
 }
 
-/// Prevents: sessions that a deployment signs out, or that a crash loses.
+/// Prevents: sessions that are lost in a deployment or a crash.
 #[tokio::test]
 async fn a_session_outlives_the_server_stopped_or_killed() {
     let data = tempfile::tempdir().unwrap();
@@ -83,7 +83,7 @@ async fn a_session_outlives_the_server_stopped_or_killed() {
     assert!(stranger.jar.is_empty(), "who only reads gets no cookie");
 }
 
-/// Prevents: keys and values that change on their way through a URL, and requests that are guessed at.
+/// Prevents: keys and values that are changed by URL encoding, and malformed requests that are accepted.
 #[tokio::test]
 async fn segments_are_decoded_and_anything_else_is_refused() {
     let data = tempfile::tempdir().unwrap();
@@ -104,7 +104,7 @@ async fn segments_are_decoded_and_anything_else_is_refused() {
     assert_eq!(refused.headers[ALLOW], "GET");
 }
 
-/// Prevents: a second server on the same data that fails late, or unclearly.
+/// Prevents: a second server on the same data that fails late, or with an unclear error.
 #[test]
 fn a_second_server_on_the_same_data_is_told_why_not() {
     let data = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The README's first example, as a newcomer has it: in a crate of its own, outside the workspace.
+//! The README's first example, as a new user builds it: in a separate crate, outside of the workspace.
 
 use level_session_tests::{
     http::Client,
@@ -10,8 +10,7 @@ const README: &str = include_str!("../../../README.md");
 const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../session");
 const LOCK_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
 
-/// Prevents: an example that compiles where everything is at hand, and not for the one who copies it; or that compiles
-/// and does not do what it says.
+/// Prevents: an example that compiles only in this repository, or that compiles but does not behave as described.
 #[tokio::test]
 async fn the_first_example_works_in_a_crate_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -19,7 +18,7 @@ async fn the_first_example_works_in_a_crate_of_its_own() {
     let address = free.local_addr().unwrap();
     drop(free);
 
-    // As it stands there, but for the port, and for where the clone is.
+    // The code of the README, with another port and with the path of the clone.
     let code = block("rust,no_run");
     assert!(code.contains("127.0.0.1:3000"));
     let code = code.replace("127.0.0.1:3000", &address.to_string());
@@ -41,7 +40,7 @@ async fn the_first_example_works_in_a_crate_of_its_own() {
     program.current_dir(folder.path());
     let server = Server::at(&mut program, address);
 
-    // The cookie is for HTTPS; this client sends it all the same.
+    // The cookie requires HTTPS; this client sends it anyway.
     let mut client = Client::new(address);
     assert_eq!(client.get("/").await.body, "visit 1, cart [\"tea\"]\n");
     let second = "visit 2, cart [\"tea\", \"tea\"]\n";
@@ -53,7 +52,7 @@ async fn the_first_example_works_in_a_crate_of_its_own() {
     assert_eq!(client.get("/").await.body, third);
 }
 
-/// The first block of code in this language.
+/// The first code block in this language.
 fn block(language: &str) -> &'static str {
     let (_, rest) = README
         .split_once(&format!("```{language}\n"))

@@ -1,4 +1,4 @@
-//! Two shops, one server for the sessions: what a load balancer hands to the one and the other.
+//! Two shops with one server for the sessions, used alternately, as behind a load balancer.
 
 use super::shop::{in_cart, signed_in};
 use hyper::StatusCode;
@@ -11,7 +11,8 @@ use level_session_tests::{
 use std::{process::Stdio, time::Duration};
 use tokio::time::timeout;
 
-/// Prevents: a second replica that knows no visitor of the first, loses what they click, or keeps them signed in.
+/// Prevents: a second replica that does not recognize the visitors of the first, loses their clicks, or keeps them
+/// signed in.
 async fn two_shops_are_one(store: &str) {
     let data = tempfile::tempdir().unwrap();
     let shops = [(); 2].map(|()| Server::example("shop", data.path(), &[("STORE", store)]));
@@ -43,7 +44,7 @@ async fn two_shops_are_one(store: &str) {
     let page = laptop.get("/").await.body;
     assert!(page.contains("<strong id=\"visits\">18</strong>"), "{page}");
 
-    // A device whose page listens at the one is signed out at the other.
+    // A device with an open page at the first shop is signed out at the second.
     let phone = signed_in(&shops[0]).await;
     let events = phone.open("/devices/events").await;
     laptop.address = two;
@@ -52,7 +53,7 @@ async fn two_shops_are_one(store: &str) {
     let told = told.expect("within seconds, not within the minute of a look");
     assert!(told.body.contains("event: ended"), "{told:?}");
 
-    // A sign-out at the one holds at the other, and the next session is theirs together as well.
+    // A sign-out at one shop applies to both, and so does the next session.
     let before = laptop.clone();
     laptop.post("/sign-out", "").await;
     for shop in [one, two] {
@@ -62,7 +63,7 @@ async fn two_shops_are_one(store: &str) {
         };
         let mut page = dead.get("/cart").await;
         if page.status == StatusCode::CONFLICT {
-            // By the clock of this shop the session ended under the request. The next one is a new visitor's.
+            // By this shop's clock the session ended during the request. The next request is a new visitor's.
             page = dead.get("/cart").await;
         }
         assert_eq!(page.status, StatusCode::OK);
@@ -92,8 +93,8 @@ async fn two_shops_are_one_on_postgres() {
     two_shops_are_one(&server.url()).await;
 }
 
-/// Prevents: a shop that takes a mistyped address for the embedded store and opens without its sessions, one that shows a
-/// password in its error, and one that moves sessions to where they are and loses them.
+/// Prevents: a shop that mistakes a mistyped address for the embedded store and opens without its sessions, a password
+/// in an error, and a migration from a store to itself that loses the sessions.
 #[test]
 fn an_address_that_cannot_be_used_is_an_error_without_it() {
     const OTHER: &str = "redis://.. or postgres://..";

@@ -18,7 +18,7 @@ pub(super) async fn signed_in(server: &Server) -> Client {
     client
 }
 
-/// Prevents: a stolen phone that stays signed in, and a form that signs out a stranger (ASVS 7.4.5, 7.5.2).
+/// Prevents: a stolen phone that stays signed in, and a form that signs out another user (ASVS 7.4.5, 7.5.2).
 #[tokio::test]
 async fn devices_are_listed_and_signed_out() {
     let data = tempfile::tempdir().unwrap();
@@ -70,7 +70,7 @@ async fn devices_are_listed_and_signed_out() {
     assert_eq!(rows(&stranger.get("/devices").await.body), 1);
 }
 
-/// Prevents: "remember me" that does nothing.
+/// Prevents: a "remember me" without effect.
 #[tokio::test]
 async fn who_is_to_be_remembered_is_remembered_for_longer() {
     let data = tempfile::tempdir().unwrap();
@@ -88,7 +88,7 @@ pub(super) fn in_cart(page: &str) -> &str {
     rest.split_once('<').expect("a number").0
 }
 
-/// Prevents: session fixation (ASVS 7.2.4): who knew the id before the sign-in is signed in as well.
+/// Prevents: session fixation (ASVS 7.2.4), where an attacker who knew the id before the sign-in is signed in too.
 #[tokio::test]
 async fn signing_in_changes_the_cookie_keeps_the_cart_and_kills_the_old_one() {
     let data = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ async fn a_wrong_password_is_refused_and_what_was_typed_is_escaped() {
     assert!(!answer.body.contains("<script"));
 }
 
-/// Prevents: a notice that is lost on the redirect, or shown again and again.
+/// Prevents: a notice that is lost on the redirect, or shown repeatedly.
 #[tokio::test]
 async fn the_cart_adds_up_and_a_notice_is_shown_once() {
     let data = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ async fn clicks_at_once_are_all_counted() {
     assert!(page.contains("<strong id=\"visits\">18</strong>"), "{page}");
 }
 
-/// Prevents: an order that is placed twice, and a code that can be guessed at.
+/// Prevents: an order that is placed twice, and a code that can be guessed.
 #[tokio::test]
 async fn a_code_works_once_and_for_one_try() {
     let data = tempfile::tempdir().unwrap();
@@ -218,7 +218,7 @@ async fn new_code(client: &mut Client) -> String {
     rest[..6].to_owned()
 }
 
-/// Prevents: a sign-out after which the id still works, or something is left.
+/// Prevents: a sign-out after which the id still works, or data remains.
 #[tokio::test]
 async fn signing_out_keeps_nothing() {
     let data = tempfile::tempdir().unwrap();
@@ -247,7 +247,7 @@ async fn signing_out_keeps_nothing() {
     assert_eq!(in_cart(&page), "0");
 }
 
-/// Prevents: a cookie that stays behind when its session is gone.
+/// Prevents: a cookie that remains after its session has ended.
 #[tokio::test]
 async fn forgetting_removes_the_cookie() {
     let data = tempfile::tempdir().unwrap();
@@ -266,7 +266,7 @@ async fn forgetting_removes_the_cookie() {
     assert!(client.jar.is_empty());
 }
 
-/// Prevents: a record and a cookie for every crawler that passes by.
+/// Prevents: a record and a cookie for every crawler.
 #[tokio::test]
 async fn who_writes_nothing_gets_no_cookie() {
     let data = tempfile::tempdir().unwrap();
@@ -296,7 +296,7 @@ async fn forms_of_other_sites_are_refused() {
     assert!(!answer.headers.contains_key(SET_COOKIE));
 }
 
-/// Prevents: a deployment, or a crash, that empties carts.
+/// Prevents: carts that are lost in a deployment or a crash.
 #[tokio::test]
 async fn a_cart_outlives_the_shop_stopped_or_killed() {
     let data = tempfile::tempdir().unwrap();
@@ -317,7 +317,7 @@ async fn a_cart_outlives_the_shop_stopped_or_killed() {
     assert_eq!(in_cart(&page), "2");
 }
 
-/// Prevents: a cookie that travels in the clear, behind a proxy that speaks TLS.
+/// Prevents: a cookie that is sent in the clear behind a proxy that terminates TLS.
 #[tokio::test]
 async fn behind_tls_the_cookie_is_the_strict_one() {
     let data = tempfile::tempdir().unwrap();

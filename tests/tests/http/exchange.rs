@@ -1,4 +1,4 @@
-//! The exchange itself, and what an application hooks into it.
+//! The exchange itself, and its hooks for applications.
 
 use crate::site::{Site, get_page, layer, pages, post_page, signed_in, site, stored};
 use axum::{
@@ -31,8 +31,8 @@ use std::{
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::trace::TraceLayer;
 
-/// Prevents: a page of another site's design, or none, where a session could not be stored; and one that tells the client of
-/// a success.
+/// Prevents: a missing page, or one in another design, if a session could not be stored; and a page that reports a
+/// success to the client.
 #[tokio::test]
 async fn the_application_makes_the_page_of_a_failure() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -62,7 +62,7 @@ async fn the_application_makes_the_page_of_a_failure() {
         assert_eq!(answer.headers["vary"], "Cookie");
         assert_eq!(visitor, before);
     }
-    // What a handler answers itself, and what fails for other reasons, is its own.
+    // The response of the handler itself, or of an unrelated failure, is not replaced.
     app.faults.fail_loads(true);
     let answer = get_page(&router, &mut visitor, "/user").await;
     assert_eq!(answer.text(), "something went wrong\n");
@@ -71,8 +71,8 @@ async fn the_application_makes_the_page_of_a_failure() {
     assert_eq!(asked.load(Ordering::Relaxed), 3);
 }
 
-/// Prevents: half of what a cancelled handler wanted, stored because the layer that answers in its place does so with a
-/// status that the library does not know; a failure of GraphQL that is stored as the success it travels as.
+/// Prevents: partial changes of a cancelled handler, stored because the layer that responds instead uses a status that
+/// the library does not know; and a failed GraphQL request that is stored because its status is a success.
 #[tokio::test]
 async fn the_application_says_which_other_responses_do_not_store() {
     async fn with_header(session: Session<Site>) -> Result<impl IntoResponse> {
@@ -101,7 +101,7 @@ async fn the_application_says_which_other_responses_do_not_store() {
     assert_eq!(answer.text(), "2", "those of /visit and /refuse");
 }
 
-/// A body that cannot be made: it has to come from somewhere.
+/// A body that a layer cannot construct: it only wraps given bytes.
 struct Given(Option<Bytes>);
 
 impl hyper::body::Body for Given {
@@ -116,8 +116,8 @@ impl hyper::body::Body for Given {
     }
 }
 
-/// Prevents: a layer that cannot be put round a service whose bodies it cannot make: of tonic, of a stream, of a layer
-/// within.
+/// Prevents: a layer that cannot wrap a service whose body type it cannot construct: tonic's, a stream, or the body of
+/// an inner layer.
 #[tokio::test]
 async fn any_body_can_be_replaced() {
     let app = App::new().with(|sessions| {
@@ -169,8 +169,8 @@ fn app_store() -> Arc<dyn level_session::store::Store> {
     Arc::new(level_session::MemoryStore::new())
 }
 
-/// Prevents: a handler that cannot be shared by routes with sessions and routes without; and a mistake that is taken for a
-/// route without.
+/// Prevents: a handler that cannot be shared by routes with and without a session, and a missing layer that is mistaken
+/// for a route without one.
 #[tokio::test]
 async fn a_session_can_be_asked_for_where_there_may_be_none() {
     async fn page(session: Option<Session<Site>>) -> Result<Html<String>> {
@@ -194,7 +194,7 @@ async fn a_session_can_be_asked_for_where_there_may_be_none() {
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
 
-/// Prevents: a graceful shutdown that waits for ever, since event streams and WebSockets do not end by themselves.
+/// Prevents: a graceful shutdown that never completes, because event streams and WebSockets do not end by themselves.
 #[tokio::test]
 async fn a_graceful_shutdown_is_not_held_up_by_open_streams() {
     async fn events(session: Session<Site>) -> Result<impl IntoResponse> {
@@ -240,7 +240,7 @@ async fn a_graceful_shutdown_is_not_held_up_by_open_streams() {
     }
     let served = tokio::time::timeout(Duration::from_secs(20), serving).await;
     served.expect("it does not wait for ever").unwrap();
-    // Those that come later end at once, and a closed application has a closed store.
+    // Later connections end at once, and a closed application has a closed store.
     let late: Session<Site> = app.begin(&Visitor::new());
     let ended = tokio::time::timeout(Duration::from_secs(20), late.ended()).await;
     ended.expect("it is told").unwrap();
@@ -252,7 +252,7 @@ async fn a_graceful_shutdown_is_not_held_up_by_open_streams() {
     .await;
 }
 
-/// A body of one text.
+/// A body of one text chunk.
 fn futures(
     text: impl Future<Output = &'static str> + Send + 'static,
 ) -> impl hyper::body::Body<Data = Bytes, Error = Infallible> + Send + 'static {
@@ -276,7 +276,7 @@ fn futures(
     Text(Some(Box::pin(text)))
 }
 
-/// A framework whose headers are lines: what it sends, and what it is told to send.
+/// A framework with header lines: the lines of the request and of the response.
 async fn by_lines(
     sessions: &Sessions,
     method: &str,
@@ -306,7 +306,7 @@ async fn by_lines(
     (status, all.iter().map(line).collect())
 }
 
-/// Prevents: frameworks with header types of their own that are told less, or something else.
+/// Prevents: frameworks with their own header types that get fewer headers, or different ones.
 #[tokio::test]
 async fn a_framework_with_headers_of_its_own_gets_the_same_lines() {
     over_every_store(async |store| {
@@ -335,7 +335,7 @@ async fn a_framework_with_headers_of_its_own_gets_the_same_lines() {
         assert_eq!(headers["cache-control"], "no-store");
         visitor.receive(&headers);
 
-        // A cookie in lines, with neighbours that no header may hold.
+        // A cookie in lines, among others that no header may contain.
         let cookie = visitor.request()["cookie"].as_bytes().to_vec();
         let spoilt = [b"a=\0\x01; ".as_slice(), &cookie, b";b=\xff\x7f"].concat();
         for lines in [
@@ -348,7 +348,7 @@ async fn a_framework_with_headers_of_its_own_gets_the_same_lines() {
             };
             by_lines(&app.sessions, "GET", lines, 200, &[], read).await;
         }
-        // A verdict on what the response says, in lines too.
+        // A verdict on the response, also in lines.
         let change = async |session: Session<Site>| session.user().set(8).unwrap();
         let cookies = &[cookie.as_slice()];
         let grpc: &[(&str, &[u8])] = &[("grpc-status", b"13")];
@@ -363,7 +363,7 @@ async fn a_framework_with_headers_of_its_own_gets_the_same_lines() {
         assert_eq!(status, 500);
         assert!(!lines.iter().any(|(name, ..)| name == "set-cookie"));
         app.faults.fail_commits(false);
-        // HEAD in letters.
+        // HEAD as text.
         app.request(&mut visitor, async |s: Session<Site>| {
             s.notice().set("saved")
         })
@@ -379,8 +379,8 @@ async fn a_framework_with_headers_of_its_own_gets_the_same_lines() {
     .await;
 }
 
-/// Prevents: an exchange that is forgotten and stores something, or leaves its handles open; a second middleware that ends
-/// what the first will end.
+/// Prevents: a dropped exchange that stores changes or leaves its handles open, and a second middleware that ends a
+/// session which the first one will end.
 #[tokio::test]
 async fn an_exchange_that_is_dropped_stores_nothing() {
     let app = App::new();
@@ -392,7 +392,7 @@ async fn an_exchange_that_is_dropped_stores_nothing() {
     assert_eq!(session.user().await.unwrap(), None);
     assert_eq!(stored(&app).await, []);
 
-    // In the middle of its commit.
+    // During its commit.
     let mut exchange = app.sessions.exchange(&Method::POST, &HeaderMap::new());
     let session: Session<Site> = exchange.session().typed().unwrap();
     session.user().set(7).unwrap();
@@ -426,7 +426,7 @@ async fn an_exchange_that_is_dropped_stores_nothing() {
     assert!(again.is_none(), "however deep");
 }
 
-/// Prevents: an adapter that has to guess what to answer.
+/// Prevents: an adapter that has to guess the response.
 #[tokio::test]
 async fn an_error_knows_its_status_and_its_page() {
     let error = Error::no_middleware();

@@ -27,7 +27,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tower::{Layer as _, Service, ServiceExt as _};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-/// Prevents: an empty session shown, and then written, in place of one that could not be read (F05).
+/// Prevents: an empty session that is shown, and then written, instead of one that could not be read (F05).
 #[tokio::test]
 async fn a_store_that_cannot_be_read_is_an_opaque_5xx() {
     let app = App::new();
@@ -35,7 +35,7 @@ async fn a_store_that_cannot_be_read_is_an_opaque_5xx() {
     let mut visitor = signed_in(&router).await;
     let before = visitor.clone();
     app.faults.fail_loads(true);
-    app.faults.fail_commits(true); // what only writes does not read before
+    app.faults.fail_commits(true); // a request that only writes does not read first
     for (method, path) in [
         (Method::GET, "/user"),
         (Method::GET, "/all"),
@@ -52,7 +52,7 @@ async fn a_store_that_cannot_be_read_is_an_opaque_5xx() {
         );
         assert_eq!(visitor, before, "{path}: the cookie is left alone");
     }
-    // A page that does not use the session is none the worse.
+    // A page that does not use the session is not affected.
     let answer = get_page(&router, &mut visitor, "/plain").await;
     assert_eq!(answer.status, StatusCode::OK);
     app.faults.fail_commits(false);
@@ -63,7 +63,7 @@ async fn a_store_that_cannot_be_read_is_an_opaque_5xx() {
     assert_eq!(answer.text(), "0");
 }
 
-/// Prevents: a client that is told of a success that is not stored (F05).
+/// Prevents: a success reported to the client for changes that were not stored (F05).
 #[tokio::test]
 async fn a_store_that_fails_on_commit_turns_the_response_into_a_5xx() {
     over_every_store(async |store| {
@@ -102,7 +102,7 @@ async fn a_store_that_fails_on_commit_turns_the_response_into_a_5xx() {
     .await;
 }
 
-/// Prevents: half of what a handler wanted, stored although it panicked (F06).
+/// Prevents: partial changes that are stored although the handler panicked (F06).
 #[tokio::test]
 async fn a_handler_that_panics_stores_nothing() {
     over_every_store(async |store| {
@@ -140,7 +140,7 @@ async fn a_handler_that_panics_stores_nothing() {
     .await;
 }
 
-/// Prevents: a session left open, to be written by a task of a service that panicked when it was called.
+/// Prevents: a session that stays open for a task of a service that panicked when it was called.
 #[tokio::test]
 async fn a_service_that_panics_when_it_is_called_closes_its_session() {
     #[derive(Clone, Default)]
@@ -170,7 +170,7 @@ async fn a_service_that_panics_when_it_is_called_closes_its_session() {
     assert_eq!(stored(&app).await, []);
 }
 
-/// Prevents: a request that nobody waits for any longer, and that is stored all the same, half or whole (F06).
+/// Prevents: changes of an aborted request that are stored, partially or completely (F06).
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_nothing_behind() {
     async fn hang(Extension(seen): Extension<Arc<Mutex<Option<Session>>>>, session: Session) {
@@ -210,7 +210,7 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
                 "nor can a task it left behind"
             );
         }
-        // Dropped before it was ever polled.
+        // Dropped before the first poll.
         let request = Request::post("/visit").body(Body::empty()).unwrap();
         drop(router.clone().oneshot(request));
         assert_eq!(app.faults.calls(), []);
@@ -221,7 +221,7 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
     .await;
 }
 
-/// Prevents: a policy for 5xx that cannot be changed, or that covers more than it says (F06).
+/// Prevents: a policy for 5xx responses that cannot be changed, or that covers more than documented (F06).
 #[tokio::test]
 async fn the_application_can_choose_to_store_with_a_5xx() {
     let app = App::new().with(|sessions| sessions.commit_on_server_error(true));
@@ -247,7 +247,7 @@ async fn the_application_can_choose_to_store_with_a_5xx() {
     );
 }
 
-/// Prevents: a counter of failed sign-ins that never counts, since every attempt was refused.
+/// Prevents: a counter of failed sign-ins that never counts, because every attempt was rejected.
 #[tokio::test]
 async fn a_4xx_and_every_other_status_below_500_stores() {
     async fn with_status(status: StatusCode, session: Session<Site>) -> Result<impl IntoResponse> {
@@ -279,8 +279,8 @@ async fn a_4xx_and_every_other_status_below_500_stores() {
     assert_eq!(answer.text(), statuses.len().to_string());
 }
 
-/// Prevents: half of what a handler wanted, stored because a layer inside the session's has cancelled it and answers in
-/// its place (F13).
+/// Prevents: partial changes that are stored because a layer inside the session layer has cancelled the handler and
+/// responds instead (F13).
 #[tokio::test(start_paused = true)]
 async fn a_timeout_in_the_handler_s_place_stores_nothing() {
     async fn slow(session: Session<Site>) -> Result<()> {
@@ -308,7 +308,7 @@ async fn a_timeout_in_the_handler_s_place_stores_nothing() {
     .await;
 }
 
-/// Prevents: what a failed remote procedure call wanted, stored because its failure travels as HTTP 200 (F06).
+/// Prevents: changes of a failed remote procedure call that are stored because the failure has the status 200 (F06).
 #[tokio::test]
 async fn a_grpc_error_stores_nothing() {
     async fn fails(session: Session<Site>) -> Result<impl IntoResponse> {
@@ -324,7 +324,7 @@ async fn a_grpc_error_stores_nothing() {
     assert_eq!(answer.text(), "Some(7)");
 }
 
-/// Prevents: a task that writes into a session after its response, and believes that it is stored (F06).
+/// Prevents: a task that writes to a session after the response, without an error (F06).
 #[tokio::test]
 async fn a_task_that_comes_to_the_session_after_the_response_is_told() {
     type Outcomes = UnboundedSender<Option<ErrorKind>>;
@@ -335,7 +335,7 @@ async fn a_task_that_comes_to_the_session_after_the_response_is_told() {
                 session.user().set(1),
                 session.commit().await,
                 session.detach().map(drop),
-                // Reading goes on.
+                // Reads still work.
                 session.csrf_token().await.map(drop),
                 session.user().await.map(|user| assert_eq!(user, Some(7))),
             ];
@@ -367,8 +367,8 @@ async fn a_task_that_comes_to_the_session_after_the_response_is_told() {
     assert_eq!(commits.count(), 0, "what reads late refreshes nothing");
 }
 
-/// Prevents: a task that changes the session while its request ends, and believes that it is stored; and a response that
-/// waits for a task which is not polled any more.
+/// Prevents: a task that changes the session while its request ends, without an error, and a response that waits for a
+/// task which is no longer polled.
 #[tokio::test]
 async fn a_task_that_is_changing_the_session_when_its_request_ends_is_told() {
     async fn spawn(
@@ -383,7 +383,7 @@ async fn a_task_that_is_changing_the_session_when_its_request_ends_is_told() {
             let outcome = session.user().update(|user| *user = Some(8)).await;
             outcomes.send(outcome).unwrap();
         });
-        // Until the task waits for the store, or needs it no more.
+        // Until the task waits for the store, or no longer needs it.
         while faults.calls().is_empty() && !task.is_finished() {
             tokio::task::yield_now().await;
         }
@@ -409,7 +409,7 @@ async fn a_task_that_is_changing_the_session_when_its_request_ends_is_told() {
         };
         tokio::join!(answering, store_answers);
         let stored = match outcomes.recv().await.unwrap() {
-            Ok(()) => "Some(8)", // it was there in time: the store had shown it the field already
+            Ok(()) => "Some(8)", // in time: the store had already returned the field
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Closed);
                 "Some(7)"
@@ -421,7 +421,7 @@ async fn a_task_that_is_changing_the_session_when_its_request_ends_is_told() {
     .await;
 }
 
-/// Prevents: a service error (no response at all) that has stored what its request wanted.
+/// Prevents: a service error (without a response) that stores the changes of its request.
 #[tokio::test]
 async fn a_service_that_answers_an_error_stores_nothing() {
     let app = App::new();
@@ -437,8 +437,8 @@ async fn a_service_that_answers_an_error_stores_nothing() {
     assert_eq!(stored(&app).await, []);
 }
 
-/// Prevents: two cookies, two sessions, or a sign-in whose cookie is lost, because a router that has the layer is nested
-/// in one that has it too.
+/// Prevents: two cookies, two sessions, or a sign-in whose cookie is lost, if a router with the layer is nested in
+/// another one with it.
 #[tokio::test]
 async fn layers_within_layers_share_one_session() {
     let app = App::new();
@@ -470,7 +470,7 @@ async fn layers_within_layers_share_one_session() {
     assert_eq!(answer.text(), "42");
 }
 
-/// Prevents: a clear mistake with an unclear message: the layer is missing.
+/// Prevents: an unclear error for a missing layer.
 #[tokio::test]
 async fn a_route_without_the_layer_says_so_in_the_log_alone() {
     let router = pages();
@@ -481,7 +481,7 @@ async fn a_route_without_the_layer_says_so_in_the_log_alone() {
     assert!(!answer.headers.values().any(|value| value == header));
 }
 
-/// Prevents: a sign-in beyond the limit that looks like a success, or like a fault of the server (L09).
+/// Prevents: a sign-in beyond the limit that looks like a success, or like a server error (L09).
 #[tokio::test]
 async fn a_sign_in_beyond_the_limit_is_a_conflict_and_says_what_to_do() {
     #[derive(level_session::SessionData)]
@@ -517,7 +517,7 @@ async fn a_sign_in_beyond_the_limit_is_a_conflict_and_says_what_to_do() {
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert_eq!(answer.cookies(), [""; 0]);
     assert_eq!(stored(&app).await.len(), 1, "nothing of it is stored");
-    // A handler that looks at it has a page of its own.
+    // A handler that checks for it has its own page.
     let answer = send(&router, Method::POST, "/till/page", []).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert_eq!(answer.text(), "somebody is at this till");

@@ -1,4 +1,4 @@
-//! What goes wrong round a handler: answers of its own, bodies that stream, calls that are no pages, layers within layers.
+//! Unusual requests: handlers that respond to errors, streaming bodies, calls that are not pages, and nested layers.
 
 use crate::site::{Site, get_page, layer, pages, post_page, send, signed_in, site, stored, visit};
 use axum::{
@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// A body that comes into being when its head has left.
+/// A body that is produced after its head was sent.
 struct Later(Option<Pin<Box<dyn Future<Output = String> + Send>>>);
 
 impl Later {
@@ -60,9 +60,9 @@ fn commits(faults: &Faults) -> usize {
         .count()
 }
 
-/// Prevents: a page that streams (server-side rendering, server-sent events) and fails in its middle, since the session
-/// could not be read any more when the head had left; and a late read that makes or refreshes anything, or is cached for
-/// everybody.
+/// Prevents: a streaming page (server-side rendering, server-sent events) that fails halfway because the session cannot
+/// be read after the head was sent; and a late read that creates or refreshes a session, or whose response is cached
+/// for all visitors.
 #[tokio::test]
 async fn reading_goes_on_while_the_body_streams() {
     async fn page(session: Session<Site>) -> Response {
@@ -84,7 +84,7 @@ async fn reading_goes_on_while_the_body_streams() {
         let router = pages().route("/page", get(page)).layer(layer(&app));
         let mut visitor = signed_in(&router).await;
         let before = visitor.clone();
-        app.sleep(24 * 60 * 60); // a refresh is due, and nobody used the session in time
+        app.sleep(24 * 60 * 60); // a refresh is due, but the session was not used in time
         let _ = app.faults.calls();
         let answer = get_page(&router, &mut visitor, "/page").await;
         assert_eq!(answer.text(), "Some(7) Some(7) true");
@@ -102,7 +102,7 @@ async fn reading_goes_on_while_the_body_streams() {
     .await;
 }
 
-/// Prevents: a body that shows what its handler wanted and what was not stored, or not what was.
+/// Prevents: a body that shows changes of its handler that were not stored, or not the stored values.
 #[tokio::test]
 async fn what_streams_shows_what_is_stored() {
     async fn page(status: StatusCode, session: Session<Site>) -> Result<Response> {
@@ -150,7 +150,7 @@ async fn what_streams_shows_what_is_stored() {
     .await;
 }
 
-/// Prevents: a session that lives on for whoever reads late.
+/// Prevents: a session that still seems live to late reads.
 #[tokio::test]
 async fn what_streams_learns_of_an_end() {
     async fn page(Extension(ended): Extension<Arc<Notify>>, session: Session<Site>) -> Response {
@@ -169,10 +169,10 @@ async fn what_streams_learns_of_an_end() {
         assert!(session.visits().await.is_err());
         Later::answer(async move {
             let user = session.user().await.map_err(|error| error.kind());
-            format!("{user:?}") // it was read before, and is not shown any more
+            format!("{user:?}") // it was read before, so it is not shown again
         })
     }
-    // Others may answer the first question with all fields, and are not asked again.
+    // Some stores return all fields on the first read and are not asked again.
     over_every_local_store(async |store| {
         let app = App::over(store);
         let ended = Arc::new(Notify::new());
@@ -185,7 +185,7 @@ async fn what_streams_learns_of_an_end() {
         let mut visitor = signed_in(&router).await;
         let mut other = visitor.clone();
         let end = async {
-            tokio::task::yield_now().await; // the page has begun
+            tokio::task::yield_now().await; // the head was sent
             post_page(&router, &mut other, "/sign-out").await;
             ended.notify_one();
         };
@@ -198,7 +198,7 @@ async fn what_streams_learns_of_an_end() {
     .await;
 }
 
-/// Prevents: a gRPC client that reads "grpc-status header missing" where its session had ended, or the store failed.
+/// Prevents: the error "grpc-status header missing" in a gRPC client when the session ended or the store failed.
 #[tokio::test]
 async fn a_grpc_call_whose_session_cannot_be_stored_gets_its_status() {
     async fn call(
@@ -256,7 +256,7 @@ async fn a_grpc_call_whose_session_cannot_be_stored_gets_its_status() {
     .await;
 }
 
-/// What a handler does that finds its session ended.
+/// The reaction of a handler to an ended session.
 async fn sign_out_elsewhere(router: &Router, headers: &HeaderMap) {
     let cookie = headers.get("cookie").cloned();
     let cookie = cookie.map(|cookie| (http::header::COOKIE, cookie));
@@ -264,7 +264,7 @@ async fn sign_out_elsewhere(router: &Router, headers: &HeaderMap) {
     assert_eq!(answer.status, StatusCode::OK);
 }
 
-/// Prevents: a double click on "sign in" or "sign out" that ends in an empty page, although its handler knew what to answer.
+/// Prevents: an empty page after a double click on "sign in" or "sign out", although the handler had a response.
 #[tokio::test]
 async fn a_handler_that_was_told_of_the_end_answers_itself() {
     type Sites = Extension<Router>;
@@ -343,8 +343,8 @@ async fn a_handler_that_was_told_of_the_end_answers_itself() {
     .await;
 }
 
-/// Prevents: a connection for everybody (a WebSocket, server-sent events) that answers 500 to whoever has no session yet, or
-/// whose session has expired; and one that ends at once, so that the browser connects again and again.
+/// Prevents: a public connection (a WebSocket, server-sent events) that returns 500 to visitors without a session or
+/// with an expired one, or ends at once, so that the browser reconnects again and again.
 #[tokio::test]
 async fn a_visitor_without_a_session_can_be_detached() {
     async fn events(session: Session<Site>) -> Result<Response> {
@@ -376,7 +376,8 @@ async fn a_visitor_without_a_session_can_be_detached() {
     .await;
 }
 
-/// Prevents: a handle without a session, for a session that is being made: its socket would outlive every sign-out.
+/// Prevents: a detached handle without a session while a session is being created: its socket would survive every
+/// sign-out.
 #[tokio::test]
 async fn a_session_that_is_being_made_is_not_detached_as_nobody_s() {
     let app = App::new();
@@ -396,8 +397,8 @@ async fn a_session_that_is_being_made_is_not_detached_as_nobody_s() {
     assert_eq!(session.detach().unwrap_err().kind(), ErrorKind::Misuse);
 }
 
-/// Prevents: a notice that a crawler, a link preview or a health check has read, and the visitor never sees (RFC 9110, section
-/// 9.3.2: HEAD is GET without the content).
+/// Prevents: a notice that a crawler, a link preview or a health check takes, so that the visitor never sees it (RFC
+/// 9110, section 9.3.2: HEAD is GET without the content).
 #[tokio::test]
 async fn head_leaves_a_flash_where_it_is() {
     async fn page(session: Session<Site>) -> Result<String> {
@@ -426,7 +427,7 @@ async fn head_leaves_a_flash_where_it_is() {
     .await;
 }
 
-/// What is kept between a shop and an identity provider that posts its answer from another site.
+/// The data of a sign-in through an identity provider that posts its response from another site.
 #[derive(Debug, SessionData)]
 struct Flow {
     state: Option<String>,
@@ -437,8 +438,8 @@ fn cookie(name: &'static str, same_site: SameSite) -> CookieConfig {
     cookie.build().unwrap()
 }
 
-/// Prevents: a value in a session that nobody chose for it, because a route has two: the shop's cookie is `SameSite=Lax`, and
-/// an identity provider's form needs one with `SameSite=None`.
+/// Prevents: a value in the wrong session on a route with two sessions: the shop's cookie is `SameSite=Lax`, and an
+/// identity provider's form needs a cookie with `SameSite=None`.
 #[tokio::test]
 async fn two_sessions_of_one_request_are_told_apart() {
     async fn begin(shop: Session<Site>, flow: Session<Flow>) -> Result<()> {
@@ -477,7 +478,7 @@ async fn two_sessions_of_one_request_are_told_apart() {
             assert_eq!(answer.cookies().len(), 2, "{answer:?}");
             let names: Vec<_> = visitor.jar.keys().map(String::as_str).collect();
             assert_eq!(names, ["__Host-flow", "__Host-s"]);
-            // From another site only one of them comes along.
+            // A request from another site has only one of the cookies.
             let mut posted = visitor.clone();
             posted.jar.remove("__Host-s");
             assert_eq!(get_page(&router, &mut posted, "/shop").await.text(), "None");
@@ -500,7 +501,7 @@ fn message<T>(result: Result<T>) -> String {
     error.to_string()
 }
 
-/// Prevents: the inner of two sessions given in silence to whoever asks for either.
+/// Prevents: an extractor that silently returns the inner one of two sessions.
 #[tokio::test]
 async fn a_struct_of_neither_or_both_of_two_sessions_is_refused_with_a_sentence() {
     async fn ask(extensions: http::Extensions) -> String {
@@ -538,8 +539,8 @@ async fn a_struct_of_neither_or_both_of_two_sessions_is_refused_with_a_sentence(
     }
 }
 
-/// Prevents: an empty 409 at a renewal, or a write that is lost behind a 200, since two layers of one cookie overwrite what
-/// the other tells the client.
+/// Prevents: an empty 409 at a renewal, or a lost write with a 200, because two layers for one cookie overwrite each
+/// other's `Set-Cookie`.
 #[tokio::test]
 async fn two_layers_of_one_cookie_with_other_settings_are_refused_with_a_sentence() {
     let app = App::new();
@@ -577,7 +578,7 @@ async fn two_layers_of_one_cookie_with_other_settings_are_refused_with_a_sentenc
         answer.text().contains("the cookie `__Host-s`"),
         "{answer:?}"
     );
-    // Layers of the same sessions share one, however deep.
+    // Layers of the same sessions share one exchange, at any depth.
     let router = outer(site(&app).layer(layer(&app)));
     let answer = post_page(&router, &mut visitor, "/sign-in").await;
     assert_eq!((answer.status, answer.cookies().len()), (StatusCode::OK, 1));

@@ -1,4 +1,4 @@
-//! The identifier and what is stored (rows S).
+//! The identifier and the stored data (rows S).
 
 use crate::site::{DAY, Site, get_page, post_page, send, signed_in, site, stored};
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -17,7 +17,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Prevents: a weak id, or half a sign-in, when the operating system's random generator failed (S01).
+/// Prevents: a weak id, or a partial sign-in, when the operating system's random generator fails (S01).
 #[tokio::test]
 async fn a_failing_generator_is_an_error_and_no_cookie() {
     let dry = Arc::new(AtomicBool::new(false));
@@ -54,7 +54,7 @@ async fn a_failing_generator_is_an_error_and_no_cookie() {
     assert_eq!(answer.text(), "Some(7)");
 }
 
-/// Prevents: personal data, a counter or a time in the cookie, whatever is in the session (S02).
+/// Prevents: personal data, a counter or a time in the cookie, whatever the session contains (S02).
 #[tokio::test]
 async fn the_cookie_is_as_opaque_for_a_full_session_as_for_an_empty_one() {
     let app = App::new();
@@ -80,7 +80,7 @@ async fn the_cookie_is_as_opaque_for_a_full_session_as_for_an_empty_one() {
     );
 }
 
-/// The cookies that were not issued here, or no longer stand for a session.
+/// Cookies that were not issued here, or whose session no longer exists.
 async fn bad_cookies(app: &App) -> Vec<(&'static str, String)> {
     let router = site(app);
     let mut destroyed = signed_in(&router).await;
@@ -121,7 +121,7 @@ async fn bad_cookies(app: &App) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Prevents: session fixation, and records made by whoever asks (S03).
+/// Prevents: session fixation, and records created by arbitrary requests (S03).
 #[tokio::test]
 async fn an_id_that_was_not_issued_here_is_never_adopted_and_makes_no_record() {
     over_every_store(async |store| {
@@ -143,7 +143,7 @@ async fn an_id_that_was_not_issued_here_is_never_adopted_and_makes_no_record() {
             let mut visitor = fixed.clone();
             let answer = get_page(&router, &mut visitor, "/user").await;
             assert_eq!(answer.text(), "None", "{kind}");
-            // A write begins a session of its own, under an id of ours.
+            // A write begins a new session under an id that the server generates.
             for path in ["/visit", "/sign-in"] {
                 let mut visitor = fixed.clone();
                 let answer = post_page(&router, &mut visitor, path).await;
@@ -160,7 +160,7 @@ async fn an_id_that_was_not_issued_here_is_never_adopted_and_makes_no_record() {
     .await;
 }
 
-/// Prevents: a request that takes the server down, or a session's look-up with bytes of the attacker's (S04).
+/// Prevents: a request that crashes the server, or a session look-up with the attacker's bytes (S04).
 #[tokio::test]
 async fn a_hostile_cookie_header_is_an_anonymous_visitor_and_never_a_5xx() {
     let app = App::new();
@@ -195,7 +195,7 @@ async fn a_hostile_cookie_header_is_an_anonymous_visitor_and_never_a_5xx() {
         }
         assert_eq!(app.faults.calls(), [], "{shown}: the store is not asked");
     }
-    // What HTTP itself refuses does not reach the session.
+    // Requests that HTTP itself rejects do not reach the session.
     for byte in [0, b'\n', b'\r', 0x7F] {
         assert!(HeaderValue::from_bytes(&[byte]).is_err());
     }
@@ -216,7 +216,7 @@ async fn what_is_stored_is_no_cookie() {
         let rest: [u8; 24] = digest.as_bytes()[8..].try_into().unwrap();
         let mut cookies = vec![whole.clone(), format!("{whole}.{}", "A".repeat(43))];
         for part in [part, rest] {
-            // Even for somebody who can sign.
+            // Even for an attacker who can sign cookies.
             let forger = App::new().with(|sessions| sessions.id_source(move || Ok(part)));
             cookies.push(signed_in(&site(&forger)).await.cookie().unwrap().to_owned());
         }
@@ -229,7 +229,7 @@ async fn what_is_stored_is_no_cookie() {
     .await;
 }
 
-/// Prevents: a page that fails, or another type's garbage on it, because of one damaged field (S10, S11).
+/// Prevents: a page that fails, or shows garbage of another type, because of one damaged field (S10, S11).
 #[tokio::test]
 async fn damaged_bytes_are_an_error_of_their_field_alone() {
     let app = App::new();
@@ -263,13 +263,13 @@ async fn damaged_bytes_are_an_error_of_their_field_alone() {
         assert_eq!(all.damaged().len(), 1, "{bytes:?}");
         assert_eq!(all.damaged()[0].field(), Some("user"));
     }
-    // Whoever signs in again mends it.
+    // Signing in again repairs it.
     post_page(&router, &mut visitor, "/sign-in").await;
     let answer = get_page(&router, &mut visitor, "/user").await;
     assert_eq!(answer.text(), "Some(7)");
 }
 
-/// Prevents: a type that fills the memory or the stack when it is read (S10).
+/// Prevents: a type that exhausts the memory or the stack when it is read (S10).
 #[tokio::test]
 async fn a_value_too_large_or_too_deep_is_refused_when_it_is_written() -> Result<()> {
     let app = App::new();

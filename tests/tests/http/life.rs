@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// A handler that has begun with its session and waits.
+/// A handler that has used its session and waits.
 #[derive(Clone, Default)]
 struct Gate {
     arrived: Arc<Notify>,
@@ -36,7 +36,7 @@ async fn slow(Extension(gate): Extension<Gate>, session: Session<Site>) -> Resul
     Ok("done")
 }
 
-/// Prevents: a request in flight that is told of success though its session was ended, or brings it back (L01, L03).
+/// Prevents: a request in flight that gets a success although its session was ended, or that revives it (L01, L03).
 #[tokio::test]
 async fn a_request_whose_session_ended_meanwhile_is_a_conflict_and_stores_nothing() {
     for end in ["/sign-out", "/sign-in"] {
@@ -77,7 +77,7 @@ async fn a_request_whose_session_ended_meanwhile_is_a_conflict_and_stores_nothin
     }
 }
 
-/// Prevents: an old cookie that outlives the renewal, and a handler that fails and yet has renewed (L01, F06).
+/// Prevents: an old cookie that survives the renewal, and a failing handler that renews (L01, F06).
 #[tokio::test]
 async fn a_renewal_in_a_failing_handler_did_not_happen() {
     over_every_store(async |store| {
@@ -100,7 +100,7 @@ async fn a_renewal_in_a_failing_handler_did_not_happen() {
     .await;
 }
 
-/// Prevents: the cart of the former user in the hands of the next one at the same browser (L02).
+/// Prevents: the cart of one user shown to the next user of the same browser (L02).
 #[tokio::test]
 async fn signing_in_afresh_drops_what_the_former_user_left() {
     let app = App::new();
@@ -125,7 +125,7 @@ async fn signing_in_afresh_drops_what_the_former_user_left() {
     assert_eq!(answer.text(), "Some(8)");
 }
 
-/// Prevents: a timeout that is the browser's, or the clean-up's, to enforce (L04, L05, L06).
+/// Prevents: a timeout that depends on the browser or on the sweeper (L04, L05, L06).
 #[tokio::test]
 async fn timeouts_hold_to_the_millisecond_whatever_the_cookie_says() {
     // NIST SP 800-63B-4, sections 2.1.3, 2.2.3 and 2.3.3.
@@ -171,7 +171,7 @@ async fn timeouts_hold_to_the_millisecond_whatever_the_cookie_says() {
     }
 }
 
-/// Prevents: a re-authentication that does not start the absolute timeout anew (L05; NIST SP 800-63B-4, 5.2).
+/// Prevents: a re-authentication that does not restart the absolute timeout (L05; NIST SP 800-63B-4, 5.2).
 #[tokio::test]
 async fn signing_in_again_restarts_both_timeouts() {
     let expiry = Expiry::idle(DAY).with_absolute(DAY);
@@ -189,7 +189,7 @@ async fn signing_in_again_restarts_both_timeouts() {
     assert_eq!(answer.text(), "None");
 }
 
-/// Prevents: a page that signs its visitor out because its pictures were asked for with the former cookie (L07).
+/// Prevents: a page that signs its visitor out because its images were requested with the former cookie (L07).
 #[tokio::test]
 async fn a_burst_on_the_former_id_loses_nobody_within_the_grace() {
     over_every_store(async |store| {
@@ -206,14 +206,14 @@ async fn a_burst_on_the_former_id_loses_nobody_within_the_grace() {
         }
         let answer = get_page(&router, &mut visitor, "/visits").await;
         assert_eq!(answer.text(), "5");
-        // The new one was seen.
+        // The new id was used.
         let answer = get_page(&router, &mut former.clone(), "/user").await;
         assert_eq!(answer.text(), "None");
     })
     .await;
 }
 
-/// Prevents: a sign-out that the browser ignores, since the removal is of another cookie (L10).
+/// Prevents: a sign-out that the browser ignores, because the removal names another cookie (L10).
 #[tokio::test]
 async fn the_removal_has_the_attributes_of_what_it_removes() {
     let builder = CookieConfig::builder;
@@ -258,7 +258,7 @@ async fn the_removal_has_the_attributes_of_what_it_removes() {
     }
 }
 
-/// Prevents: an audit log that does not know of the sessions that were simply left (L13).
+/// Prevents: an audit log without the sessions that expired (L13).
 #[tokio::test]
 async fn what_had_expired_is_told_once_when_it_is_removed() {
     over_every_local_store(async |store| {
@@ -311,7 +311,7 @@ async fn what_had_expired_is_told_once_when_it_is_removed() {
     .await;
 }
 
-/// Prevents: a store access, a cookie or a header for every robot and every picture (L14).
+/// Prevents: a store access, a cookie or a header for every robot and every image (L14).
 #[tokio::test]
 async fn a_page_without_the_session_costs_nothing() {
     let app = App::new();
@@ -327,13 +327,13 @@ async fn a_page_without_the_session_costs_nothing() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
     }
     assert_eq!(app.faults.calls(), [] as [Call; 0]);
-    // Nor does one that looks, for a stranger.
+    // Nor does a request that reads, for a new visitor.
     let answer = send(&router, Method::GET, "/user", []).await;
     assert_eq!(answer.cookies(), [""; 0]);
     assert_eq!(app.faults.calls(), [] as [Call; 0]);
 }
 
-/// Prevents: an application that cannot see the difference between a mistake of its own and a session's end.
+/// Prevents: an application that cannot distinguish its own mistake from the end of a session.
 #[tokio::test]
 async fn an_error_that_a_handler_returns_is_opaque_to_the_client() {
     let app = App::new();

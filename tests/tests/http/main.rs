@@ -1,5 +1,5 @@
-//! The promises of the security table over HTTP: a real axum application, one file for each part of the table. What
-//! holds below HTTP already is held by the contract's tests; here is what HTTP could spoil.
+//! The security table over HTTP: a real axum application, one file for each part of the table. Promises that do not
+//! depend on HTTP are checked by the contract's tests; these tests check the effects of HTTP.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod exchange;

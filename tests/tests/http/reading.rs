@@ -1,4 +1,4 @@
-//! Reading the cookie (rows R), through real HTTP where it has a hand in it.
+//! Reading the cookie (rows R), through real HTTP where it matters.
 
 use crate::site::{Answer, get_page, layer, pages, post_page, send, signed_in, site};
 use axum::{
@@ -16,7 +16,7 @@ use level_session::{Keyring, Result, Session, Sessions, store::MemoryStore};
 use level_session_tests::visitor::{App, Visitor};
 use std::sync::Arc;
 
-/// A request through HTTP/2, client and server being hyper's.
+/// A request over HTTP/2, with hyper's client and server.
 async fn over_http2(router: axum::Router, cookies: &[Vec<u8>]) -> Answer {
     let (near, far) = tokio::io::duplex(1 << 20);
     let server = tokio::spawn(async move {
@@ -49,7 +49,7 @@ async fn over_http2(router: axum::Router, cookies: &[Vec<u8>]) -> Answer {
     }
 }
 
-/// Prevents: visitors who are signed out by HTTP/2, which sends each cookie in a line of its own (R01, R02, R07).
+/// Prevents: visitors who are signed out by HTTP/2, which sends each cookie in a separate line (R01, R02, R07).
 #[tokio::test]
 async fn the_cookie_is_found_in_whichever_line_http2_puts_it() {
     let app = App::new();
@@ -78,7 +78,7 @@ async fn the_cookie_is_found_in_whichever_line_http2_puts_it() {
     assert_eq!(answer.text(), "None", "without ours nobody is signed in");
 }
 
-/// Prevents: a bad twin that signs the visitor out, or the attacker in (R02).
+/// Prevents: an invalid second cookie that signs the visitor out, or the attacker in (R02).
 #[tokio::test]
 async fn of_several_cookies_of_our_name_the_first_that_verifies_is_used() {
     let app = App::new();
@@ -100,8 +100,8 @@ async fn of_several_cookies_of_our_name_the_first_that_verifies_is_used() {
     assert_eq!(visits(&format!("__Host-s=; __Host-s={a}")).await, "1");
 }
 
-/// Prevents: a second spelling of the name or the value that one program takes for the cookie and another does not
-/// (R03, R04, R05, R06, R09).
+/// Prevents: a variant of the name or the value that one program accepts as the cookie and another does not (R03, R04,
+/// R05, R06, R09).
 #[tokio::test]
 async fn the_cookie_has_one_spelling() {
     let app = App::new();
@@ -146,7 +146,7 @@ async fn the_cookie_has_one_spelling() {
     }
 }
 
-/// Prevents: an id in an address, where logs, proxies and referrers see it, that signs somebody in (R08).
+/// Prevents: an id in a URL, visible to logs, proxies and referrers, that signs a user in (R08).
 #[tokio::test]
 async fn an_id_is_accepted_from_the_cookie_header_alone() {
     let app = App::new();
@@ -178,7 +178,7 @@ async fn an_id_is_accepted_from_the_cookie_header_alone() {
     assert_eq!(body.to_bytes(), "false");
 }
 
-/// Prevents: everybody signed out by a new key, or an old key that never goes (R10).
+/// Prevents: all users signed out by a new key, and an old key that is never replaced (R10).
 #[tokio::test]
 async fn a_cookie_signed_by_an_older_key_is_accepted_and_sent_again() -> Result<()> {
     let store: Arc<MemoryStore> = Arc::default();
@@ -214,7 +214,7 @@ async fn a_cookie_signed_by_an_older_key_is_accepted_and_sent_again() -> Result<
     Ok(())
 }
 
-/// Prevents: the cookie of one deployment, application or purpose accepted by another that has the same key (R11).
+/// Prevents: the cookie of one deployment, application or purpose accepted by another one with the same key (R11).
 #[tokio::test]
 async fn a_cookie_of_another_name_is_worthless() {
     let store: Arc<MemoryStore> = Arc::default();
@@ -247,7 +247,7 @@ async fn a_cookie_of_another_name_is_worthless() {
     }
 }
 
-/// Prevents: a form that another site has filled in (R12).
+/// Prevents: a form that another site has submitted (R12).
 #[tokio::test]
 async fn a_form_needs_the_token_of_its_session() {
     async fn pay(session: Session, token: String) -> Result<StatusCode> {
@@ -279,7 +279,7 @@ async fn a_form_needs_the_token_of_its_session() {
     assert_eq!(pay(&Visitor::new(), &token).await, StatusCode::FORBIDDEN);
     post_page(&router, &mut ann, "/sign-in").await;
     assert_eq!(pay(&ann, &token).await, StatusCode::FORBIDDEN, "renewed");
-    // A stranger's token is good with the cookie that came with it.
+    // A new visitor's token is valid with the cookie of the same response.
     let mut stranger = Visitor::new();
     let token = get_page(&router, &mut stranger, "/token").await;
     assert_eq!(pay(&stranger, token.text()).await, StatusCode::OK);

@@ -13,7 +13,7 @@ use level_session::{CookieConfig, Expiry, Result, Session};
 use level_session_tests::visitor::{App, Visitor};
 use std::time::Duration;
 
-/// Prevents: a default that is laxer than it need be (C01, C03).
+/// Prevents: a default that is less strict than possible (C01, C03).
 #[tokio::test]
 async fn the_default_cookie_is_the_strictest_that_serves_every_site() {
     let app = App::new();
@@ -37,7 +37,7 @@ async fn the_default_cookie_is_the_strictest_that_serves_every_site() {
     );
 }
 
-/// Prevents: an id in a page, a link, a log of the browser or a header that proxies write down (C02).
+/// Prevents: an id in a page, a link, the browser's history or a header that proxies log (C02).
 #[tokio::test]
 async fn the_id_is_nowhere_in_a_response_but_in_set_cookie() {
     for config in [
@@ -88,7 +88,7 @@ async fn signed_in_by(router: &Router, name: &str) -> Visitor {
     visitor
 }
 
-/// Prevents: a panic or a wrapped number for a session that lives longer than a cookie may (C05).
+/// Prevents: a panic or an overflow for a session that lives longer than a cookie may (C05).
 #[tokio::test]
 async fn no_timeout_breaks_max_age() {
     const DAYS_400: u64 = 400 * 24 * 60 * 60;
@@ -114,7 +114,7 @@ async fn no_timeout_breaks_max_age() {
     }
 }
 
-/// Prevents: two cookies of one name, of which each browser keeps another (C08).
+/// Prevents: two cookies of the same name, of which different browsers keep different ones (C08).
 #[tokio::test]
 async fn one_cookie_of_our_name_whatever_the_handler_did() {
     async fn meddle(session: Session<Site>, headers: HeaderMap) -> Result<impl IntoResponse> {
@@ -166,7 +166,7 @@ async fn one_cookie_of_our_name_whatever_the_handler_did() {
     }
 }
 
-/// Prevents: a session that a browser ends, or keeps, against the server's will (C10).
+/// Prevents: a session that the browser ends, or keeps, against the server's decision (C10).
 #[tokio::test]
 async fn a_browser_session_cookie_expires_at_the_server_all_the_same() {
     let config = CookieConfig::builder().browser_session().build().unwrap();
@@ -188,7 +188,7 @@ async fn a_browser_session_cookie_expires_at_the_server_all_the_same() {
     assert_eq!(answer.text(), "None", "the browser restored its tabs");
 }
 
-/// A page that says this of caching, and uses its session as it is told.
+/// A page with these cache headers, which uses its session as instructed.
 async fn cached_page(
     app: &App,
     visitor: &Visitor,
@@ -261,7 +261,7 @@ fn all<'a>(answer: &'a Answer, name: &HeaderName) -> Vec<&'a str> {
     values.map(|value| value.to_str().unwrap()).collect()
 }
 
-/// Prevents: one visitor's cookie out of a shared cache for everybody (C12).
+/// Prevents: one visitor's cookie served to all visitors from a shared cache (C12).
 #[tokio::test]
 async fn a_response_that_sets_the_cookie_is_not_kept_by_shared_caches() {
     const CC: &str = "cache-control";
@@ -275,7 +275,7 @@ async fn a_response_that_sets_the_cookie_is_not_kept_by_shared_caches() {
         (&[(CC, "max-age=0")], &["no-store"]),
         (&[(CC, "no-cache")], &["no-store"]),
         (&[(CC, "s-maxage=60"), (CC, "public")], &["no-store"]),
-        // Said something as strict.
+        // Already as strict.
         (&[(CC, "no-store")], &["no-store"]),
         (&[(CC, "private")], &["private"]),
         (&[(CC, "PRIVATE, max-age=60")], &["PRIVATE, max-age=60"]),
@@ -287,7 +287,7 @@ async fn a_response_that_sets_the_cookie_is_not_kept_by_shared_caches() {
             &[(CC, "max-age=60"), (CC, "No-Store")],
             &["max-age=60", "No-Store"],
         ),
-        // Looks as if it had.
+        // Looks as if it were.
         (&[(CC, "private=\"x-field\"")], &["no-store"]),
         (&[(CC, "ext=\"a, private, b\", public")], &["no-store"]),
         (&[(CC, "privately")], &["no-store"]),
@@ -307,7 +307,7 @@ async fn a_response_that_sets_the_cookie_is_not_kept_by_shared_caches() {
             let trimmed: Vec<_> = found.iter().map(|value| value.trim()).collect();
             assert_eq!(trimmed, *expected, "{page}: {given:?}");
         }
-        // What sets no cookie is the application's to cache, by its own rules.
+        // If no cookie is set, the application decides about caching.
         for page in ["/read", "/none"] {
             let answer = cached_page(&app, &visitor, page, given).await;
             assert_eq!(answer.cookies(), [""; 0]);
@@ -317,7 +317,7 @@ async fn a_response_that_sets_the_cookie_is_not_kept_by_shared_caches() {
     }
 }
 
-/// Prevents: one visitor's page out of a cache for another (C12).
+/// Prevents: one visitor's page served to another from a cache (C12).
 #[tokio::test]
 async fn a_response_that_depended_on_the_session_says_so() {
     const V: &str = "vary";
@@ -336,7 +336,7 @@ async fn a_response_that_depended_on_the_session_says_so() {
             &[(V, "X-Cookie, Cookies")],
             &["X-Cookie, Cookies", "Cookie"],
         ),
-        // Said already.
+        // Already present.
         (&[(V, "*")], &["*"]),
         (&[(V, "Accept"), (V, "*")], &["Accept", "*"]),
         (&[(V, "Accept , cOOKIE")], &["Accept , cOOKIE"]),
@@ -346,7 +346,7 @@ async fn a_response_that_depended_on_the_session_says_so() {
     for (given, expected) in table {
         for page in ["/read", "/set", "/remove", "/not-modified", "/stream"] {
             for visitor in [&visitor, &Visitor::new()] {
-                // A read by a stranger depended on there being no cookie.
+                // A response to a new visitor depends on the absence of the cookie.
                 let visitor = match page {
                     "/remove" => &signed_in(&site(&app)).await,
                     "/set" => &Visitor::new(),
@@ -362,7 +362,7 @@ async fn a_response_that_depended_on_the_session_says_so() {
     }
 }
 
-/// Prevents: a cookie in the clear because somebody said the connection was safe, or not (C13).
+/// Prevents: a cookie sent in the clear because of a header about the connection's security (C13).
 #[tokio::test]
 async fn no_header_of_a_request_changes_the_cookie() {
     let app = App::new();
@@ -395,7 +395,7 @@ async fn no_header_of_a_request_changes_the_cookie() {
         let answer = send(&router, Method::POST, "/visit", [header]).await;
         assert_eq!(attributes(&answer), expected, "{name}: {value}");
     }
-    // And none of them is a way in for an id.
+    // And none of them is accepted as an id.
     let visitor = signed_in(&router).await;
     let id = HeaderValue::from_str(visitor.cookie().unwrap()).unwrap();
     for name in ["x-session-id", "authorization", "cookie2", "set-cookie"] {

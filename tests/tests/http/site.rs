@@ -1,4 +1,4 @@
-//! The application of these tests, and what its visitors send.
+//! The application of these tests, and the requests of its visitors.
 
 use axum::{
     Router,
@@ -15,12 +15,12 @@ use level_session_tests::visitor::{App, Visitor};
 use std::time::Duration;
 use tower::ServiceExt as _;
 
-/// What the site keeps.
+/// The session data of the site.
 #[derive(Debug, SessionData)]
 pub(crate) struct Site {
-    /// Who is signed in.
+    /// The signed-in user.
     pub(crate) user: Option<u64>,
-    /// How often the visitor came.
+    /// The number of visits.
     #[session(counter)]
     pub(crate) visits: u64,
     /// Shown once.
@@ -28,7 +28,7 @@ pub(crate) struct Site {
     pub(crate) notice: Option<String>,
 }
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -47,7 +47,7 @@ impl Answer {
         all.map(|header| header.to_str().unwrap()).collect()
     }
 
-    /// Every header but `Set-Cookie`, and the body.
+    /// All headers except `Set-Cookie`, and the body.
     pub(crate) fn all_but_cookies(&self) -> Vec<u8> {
         let mut text = self.body.clone();
         for (name, value) in &self.headers {
@@ -152,7 +152,7 @@ pub(crate) async fn send(
     }
 }
 
-/// A visitor's request.
+/// Sends a visitor's request.
 pub(crate) async fn visit(
     router: &Router,
     visitor: &mut Visitor,
@@ -174,7 +174,7 @@ pub(crate) async fn post_page(router: &Router, visitor: &mut Visitor, path: &str
     visit(router, visitor, Method::POST, path).await
 }
 
-/// Somebody who has signed in.
+/// A visitor who has signed in.
 pub(crate) async fn signed_in(router: &Router) -> Visitor {
     let mut visitor = Visitor::new();
     let answer = post_page(router, &mut visitor, "/sign-in").await;
@@ -183,7 +183,7 @@ pub(crate) async fn signed_in(router: &Router) -> Visitor {
     visitor
 }
 
-/// The sessions that live, as the store lists them.
+/// The live sessions, as the store lists them.
 pub(crate) async fn stored(app: &App) -> Vec<Digest> {
     stored_in(&app.sessions, app.clock.now()).await
 }
@@ -193,5 +193,5 @@ pub(crate) async fn stored_in(sessions: &Sessions, now: Timestamp) -> Vec<Digest
     store.page(None, 1_000, now).await.unwrap().items
 }
 
-/// A day, which no session of a test outlives whose idle timeout is shorter.
+/// One day, after which every test session with a shorter idle timeout has expired.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);

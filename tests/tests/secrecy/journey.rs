@@ -1,4 +1,4 @@
-//! What happens to sessions, and everything that goes wrong.
+//! The life of sessions, with every kind of failure.
 
 use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
 use axum::{Router, body::Body, http::Request, routing::post};
@@ -11,7 +11,7 @@ use level_session_tests::visitor::{App, Visitor};
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 use tower::ServiceExt as _;
 
-/// Logs an error in every way in which one might.
+/// Logs an error in every usual format.
 fn log(error: &(dyn std::error::Error + 'static)) {
     tracing::error!(error, "an error");
     tracing::error!(%error, ?error, "an error");
@@ -109,7 +109,7 @@ async fn over(app: &App, secrets: &Secrets) {
     errors_of_the_session(app, secrets).await;
     faults(app, secrets).await;
 
-    // Cookies that are not ours, or were.
+    // Cookies that are not ours, or no longer valid.
     for bad in [DIARY.to_owned(), visitor.cookie().unwrap()[1..].to_owned()] {
         let mut stranger = Visitor {
             jar: [("__Host-s".to_owned(), bad)].into(),
@@ -186,7 +186,7 @@ async fn errors_of_the_session(app: &App, secrets: &Secrets) {
     session.card().set(CARD).unwrap();
     fails(session.commit().await);
 
-    // A request that is refused by the layer, since its session ended meanwhile.
+    // A request that the layer rejects, because its session ended while it was being handled.
     let visitor = begin(app, secrets).await;
     let router = Router::new()
         .route(
@@ -266,7 +266,7 @@ pub(crate) async fn over_fjall(secrets: &Secrets) {
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
         drop(FjallStore::open(&open).unwrap());
     }
-    // Files that are no keys, and configurations that are none.
+    // Files that are not keys, and invalid configurations.
     let keys = folder.path().join("keys");
     for text in [DIARY, KEY, &format!("{KEY}\n{KEY}"), "\u{ff}"] {
         std::fs::write(&keys, text).unwrap();
@@ -280,7 +280,7 @@ pub(crate) async fn over_fjall(secrets: &Secrets) {
     log(&CookieConfig::builder().domain("x").build().unwrap_err());
 }
 
-/// A database in which somebody has written.
+/// A database that was tampered with.
 async fn damaged(secrets: &Secrets) {
     let folder = tempfile::tempdir().unwrap();
     let database = fjall::Database::builder(folder.path()).open().unwrap();
@@ -295,7 +295,7 @@ async fn damaged(secrets: &Secrets) {
     let [id] = store.page(None, 10, now).await.unwrap().items[..] else {
         panic!("one session")
     };
-    // A value of another format, with a secret in it.
+    // A value in another format that contains a secret.
     let write = Write::set("card".into(), [&[0xEE], DIARY.as_bytes()].concat().into());
     let commit = Commit::new(id, now, Step::keep(None)).with_writes(std::slice::from_ref(&write));
     tracing::trace!(?commit, "a commit");

@@ -1,7 +1,8 @@
-//! Prevents: an id, a cookie, a signing key or a field's value in a log, where backups, colleagues and tools see it (S08).
+//! Prevents: an id, a cookie, a signing key or a field's value in a log, where backups, colleagues and tools can read
+//! it (S08).
 //!
-//! A broad journey, with everything that goes wrong, at TRACE and with whatever fjall logs; and what every public type
-//! prints. A binary of its own, since it takes the process's logs.
+//! The test runs a broad journey with every kind of failure, at TRACE level and with fjall's log, and checks the
+//! `Debug` output of every public type. It is a separate binary, because it captures the process's logs.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod journey;
@@ -20,16 +21,16 @@ use std::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What is in the sessions of the journey.
+/// The session data of the journey.
 #[derive(Debug, Default, SessionData)]
 pub(crate) struct Account {
-    /// A number that is nobody's business.
+    /// A private number.
     #[session(index)]
     pub(crate) card: Option<u64>,
-    /// A text that is nobody's business.
+    /// A private text.
     #[session(default)]
     pub(crate) diary: String,
-    /// A sum that is nobody's business.
+    /// A private sum.
     #[session(counter)]
     pub(crate) balance: u64,
     /// Shown once.
@@ -45,7 +46,7 @@ pub(crate) const BALANCE: u64 = 7_310_571;
 pub(crate) const KEY: &str = "the-signing-key-that-nobody-knows";
 pub(crate) const OLD_KEY: &str = "the-former-key-that-nobody-knows.";
 
-/// What must not be printed, in every spelling that a log could have it in.
+/// The secrets in every encoding that a log could contain.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets(Arc<Mutex<BTreeSet<String>>>);
 

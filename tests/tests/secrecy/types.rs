@@ -1,4 +1,4 @@
-//! What every public type prints.
+//! The output of every public type.
 
 use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
 use level_session::{
@@ -26,8 +26,8 @@ use std::{
 };
 use tower::Layer as _;
 
-/// Those whose values only generated code and the library itself hold, and which cannot be made here; and what frameworks make
-/// of `Sessions`, which is printed here, and of a service of their own.
+/// Types that only generated code and the library construct, and which cannot be constructed here; and types of
+/// frameworks around `Sessions`, which is printed here, and around their own services.
 const UNREACHABLE: [&str; 5] = ["Diff", "View", "Def", "ActixWebService", "PoemEndpoint"];
 
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Printed {
     }
 }
 
-/// Every public type, with secrets in it, and what it prints.
+/// Every public type, containing secrets, and its output.
 pub(crate) async fn all(secrets: &Secrets) -> Vec<(&'static str, String)> {
     let mut out = Printed::default();
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -112,7 +112,7 @@ async fn sessions(out: &mut Printed, app: &App, secrets: &Secrets) {
         .exchange(&http::Method::GET, &visitor.request());
     exchange.session().set("diary", DIARY).unwrap();
     out.debug("Exchange", &exchange);
-    let headers = visitor.request(); // with a secret, as a response's have
+    let headers = visitor.request(); // with a secret, as the headers of a response contain one
     let head = Head::new(http::StatusCode::OK, &headers);
     out.debug("Head", &head);
     app.faults.fail_commits(true);
@@ -282,7 +282,7 @@ async fn errors(out: &mut Printed, app: &App) {
     out.display("ConfigError", &error);
 }
 
-/// Whoever adds a public type adds it here.
+/// A new public type must be added here.
 fn must_be_complete(out: &Printed) {
     let printed: BTreeSet<_> = out.0.iter().map(|(what, _)| (*what).to_owned()).collect();
     let mut declared = BTreeSet::new();
@@ -295,7 +295,7 @@ fn must_be_complete(out: &Printed) {
         .iter()
         .filter(|name| !printed.contains(*name) && !UNREACHABLE.contains(&&***name))
         .collect();
-    // An addition to a counter and its range are the application's own code, not a visitor's data.
+    // The increment of a counter and its range are part of the application's code, not a visitor's data.
     assert_eq!(missing, ["Add", "CounterRange"]);
 }
 
@@ -318,7 +318,7 @@ fn collect(folder: &Path, declared: &mut BTreeSet<String>) {
                     .strip_prefix("pub struct ")
                     .or(line.strip_prefix("pub enum "))?;
                 let end = rest.find(|c: char| !c.is_alphanumeric())?;
-                (end > 0).then(|| rest[..end].to_owned()) // else a name that a macro gives
+                (end > 0).then(|| rest[..end].to_owned()) // otherwise a macro provides the name
             }));
         }
     }

@@ -1,4 +1,4 @@
-//! What a task changes while another one takes, updates or clears.
+//! Changes of one task while another one takes, updates or clears.
 
 use super::{
     By, Shopping, end, go_on,
@@ -8,7 +8,7 @@ use super::{
 use http::HeaderMap;
 use level_session::ErrorKind;
 
-/// Prevents: an addition that is taken, and stays all the same, because a sibling added something meanwhile.
+/// Prevents: an addition that is taken but also stays, because a sibling task made another addition.
 #[tokio::test]
 async fn what_a_sibling_adds_during_a_take_is_added_to_what_is_left() {
     over_every_scene(
@@ -45,7 +45,7 @@ async fn what_a_sibling_adds_during_a_take_is_added_to_what_is_left() {
     .await;
 }
 
-/// Prevents: an addition that is taken twice, once out of the store and once more as one that is to be stored.
+/// Prevents: an addition that is taken twice: from the store, and as a pending change.
 #[tokio::test]
 async fn a_take_while_a_sibling_stores_an_addition() {
     let variants = pairs(&[At::Call, At::Answer], &[true, false]);
@@ -72,8 +72,8 @@ async fn a_take_while_a_sibling_stores_an_addition() {
     .await;
 }
 
-/// Prevents: an `update` that replaces what another request has stored, because a take of the field did not come about
-/// and a sibling added something meanwhile (F02).
+/// Prevents: an `update` that overwrites the change of another request, because a take of the field failed and a
+/// sibling task made an addition (F02).
 #[tokio::test]
 async fn a_take_that_fails_leaves_an_update_and_what_a_sibling_added_to_it() {
     over_every_scene(&[true, false], async |mut scene, taken_in_the_end| {
@@ -99,7 +99,7 @@ async fn a_take_that_fails_leaves_an_update_and_what_a_sibling_added_to_it() {
         let taken = end(taking).await;
         scene.gates.set(Fate::Stored);
         let left = match taken_in_the_end {
-            // Another was faster, so it was looked at again, with what was added.
+            // Another request was faster, so the update ran again, with the addition.
             true => {
                 assert_eq!(taken.unwrap(), Some(202));
                 0
@@ -122,7 +122,7 @@ async fn a_take_that_fails_leaves_an_update_and_what_a_sibling_added_to_it() {
     .await;
 }
 
-/// Prevents: what a `clear` has dropped coming back, because it was lent to a take that did not come about.
+/// Prevents: a change that a `clear` has dropped and that comes back, because a failed take had claimed it.
 #[tokio::test]
 async fn a_take_that_fails_brings_back_nothing_that_a_sibling_has_cleared() {
     over_every_scene(&[true, false], async |mut scene, adds_since| {
@@ -152,7 +152,7 @@ async fn a_take_that_fails_brings_back_nothing_that_a_sibling_has_cleared() {
     .await;
 }
 
-/// Prevents: what a `clear` has removed coming back by an `update` that looked before it.
+/// Prevents: a field that a `clear` has removed and that comes back with an `update` that read before it.
 #[tokio::test]
 async fn an_update_during_which_a_sibling_clears_begins_with_nothing() {
     over_every_scene(&[true, false], async |mut scene, read_before| {
@@ -160,7 +160,7 @@ async fn an_update_during_which_a_sibling_clears_begins_with_nothing() {
         if read_before {
             session.visits().await.unwrap();
         } else {
-            session.user_id().await.unwrap(); // after which a store may show the others
+            session.user_id().await.unwrap(); // after which a store may return the others
         }
         let sibling = session.clone();
         let mut clears = true;
@@ -182,8 +182,7 @@ async fn an_update_during_which_a_sibling_clears_begins_with_nothing() {
     .await;
 }
 
-/// Prevents: writes into the void, through the handle of a request that was over when the commit of a task of its came
-/// to an end.
+/// Prevents: writes without effect through the handle of a request that ended while a task's commit was in flight.
 #[tokio::test]
 async fn a_request_that_ends_while_a_task_of_it_stores_stays_over() {
     over_every_scene(
@@ -198,7 +197,7 @@ async fn a_request_that_ends_while_a_task_of_it_stores_stays_over() {
             scene.app.sessions.abandon(&session, &mut HeaderMap::new());
             held.release();
             assert_eq!(end(storing).await.is_ok(), fate == Fate::Stored);
-            // Reading goes on, and shows what is stored and nothing that was wanted.
+            // Reads still work, and show only stored values.
             let stored = if fate == Fate::Failed { 5 } else { 6 };
             assert_eq!(end(reading).await.unwrap(), stored, "{fate:?}");
             let error = session.set("late", 1).unwrap_err();

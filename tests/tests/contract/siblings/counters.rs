@@ -8,8 +8,8 @@ use super::{
 use crate::Item;
 use std::pin::pin;
 
-/// Prevents: an addition that a request sees twice, since it is in what the store answers already, while the handle does
-/// not know yet that it is stored (F02).
+/// Prevents: an addition that a request sees twice, because the store's result includes it while the handle still
+/// considers it pending (F02).
 #[tokio::test]
 async fn a_counter_that_is_read_while_an_addition_to_it_is_stored() {
     let variants = pairs(&pairs(&BY, &FATES), &[At::Call, At::Answer]);
@@ -22,7 +22,7 @@ async fn a_counter_that_is_read_while_an_addition_to_it_is_stored() {
         go_on().await;
         held.release();
         assert_eq!(end(storing).await.is_ok(), fate == Fate::Stored);
-        // What failed is wanted as before, and is added to what is there.
+        // A failed addition is pending again, and is added to the stored number.
         let visits = if fate == Fate::Lost { 7 } else { 6 };
         let what = format!("{by:?}, {fate:?}, held at its {at:?}");
         assert_eq!(end(reading).await.unwrap(), visits, "{what}");
@@ -34,7 +34,7 @@ async fn a_counter_that_is_read_while_an_addition_to_it_is_stored() {
     .await;
 }
 
-/// Prevents: the same, where the store was asked before the commit began.
+/// Prevents: the same, if the read was sent before the commit began.
 #[tokio::test]
 async fn a_counter_that_was_asked_for_before_an_addition_to_it_is_stored() {
     let ways = pairs(&OVERTAKEN, &FATES);
@@ -59,7 +59,7 @@ async fn a_counter_that_was_asked_for_before_an_addition_to_it_is_stored() {
     .await;
 }
 
-/// Prevents: a request that stands still, because the task that began a commit is not polled any more.
+/// Prevents: a request that hangs because the task that started a commit is no longer polled.
 #[tokio::test]
 async fn a_commit_that_is_held_blocks_nobody() {
     over_every_scene(&BY, async |scene, by| {
@@ -78,8 +78,8 @@ async fn a_commit_that_is_held_blocks_nobody() {
     .await;
 }
 
-/// Prevents: a request that waits for ever for its turn at a session, which the commit of another one has that is not
-/// polled any more.
+/// Prevents: a request that waits forever for its turn at a session, because the commit that has the turn is no longer
+/// polled.
 #[tokio::test]
 async fn a_commit_that_is_held_keeps_no_other_request_from_its_turn() {
     over_every_scene(&[true, false], async |scene, dropped| {
@@ -112,7 +112,7 @@ async fn a_commit_that_is_held_keeps_no_other_request_from_its_turn() {
     .await;
 }
 
-/// Prevents: a counter shown with an addition that may be in it already, for ever, since the commit was dropped.
+/// Prevents: a counter that permanently shows an addition twice, because its commit was dropped.
 #[tokio::test]
 async fn what_depends_on_a_commit_that_was_dropped_is_known_at_its_end() {
     over_every_scene(&pairs(&BY, &FATES), async |scene, (by, fate)| {

@@ -1,4 +1,4 @@
-//! A store whose calls can be held, before they are made or before their answer arrives: for what happens meanwhile.
+//! A store whose calls can be paused before they are made or before their result arrives, to test events in between.
 
 use level_session::{
     Timestamp,
@@ -7,12 +7,12 @@ use level_session::{
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Where a call is held.
+/// Where a call is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
-    /// Before the store hears of it.
+    /// Before the store gets it.
     Call,
-    /// When the store has done it, before the answer arrives.
+    /// After the store has applied it, before the result arrives.
     Answer,
 }
 
@@ -21,13 +21,13 @@ pub(crate) enum At {
 pub(crate) enum Fate {
     #[default]
     Stored,
-    /// With an error, and nothing is stored.
+    /// With an error, and not stored.
     Failed,
-    /// With an error, though it is stored.
+    /// With an error, but stored.
     Lost,
 }
 
-/// Holds the next call, once.
+/// Pauses the next call, once.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<Mutex<Option<Holding>>>);
 
@@ -37,7 +37,7 @@ struct Holding {
     released: oneshot::Receiver<()>,
 }
 
-/// A call that is held, or will be.
+/// A call that is paused, or will be.
 pub(crate) struct Held {
     reached: oneshot::Receiver<()>,
     release: oneshot::Sender<()>,
@@ -67,7 +67,7 @@ impl HeldStore {
 }
 
 impl Gates {
-    /// How commits end from now on.
+    /// Sets how commits end from now on.
     pub(crate) fn set(&self, fate: Fate) {
         *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = fate;
     }
@@ -78,7 +78,7 @@ impl Gates {
 }
 
 impl Gate {
-    /// Holds the next call there.
+    /// Pauses the next call at this point.
     pub(crate) fn hold(&self, at: At) -> Held {
         let (reached, is_reached) = oneshot::channel();
         let (release, released) = oneshot::channel();
@@ -117,12 +117,12 @@ impl Gate {
 }
 
 impl Held {
-    /// Until the call is held.
+    /// Waits until the call is paused.
     pub(crate) async fn reached(&mut self) {
         (&mut self.reached).await.expect("a call");
     }
 
-    /// Lets it go on.
+    /// Resumes the call.
     pub(crate) fn release(self) {
         let _ = self.release.send(());
     }

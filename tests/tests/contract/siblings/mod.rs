@@ -1,4 +1,4 @@
-//! Two tasks of one request, that is, of one unit of work: what one of them sees and changes while the other stores.
+//! Two tasks of one request, and therefore of one unit of work: the effects of one task's commit on the other task.
 
 mod changes;
 mod counters;
@@ -17,14 +17,14 @@ use tokio::task::JoinHandle;
 
 type Shopping = Session<Shop>;
 
-/// An application whose store can be held, and a visitor of it with five visits.
+/// An application whose store can be paused, and a visitor with five visits.
 struct Scene {
     app: App,
     gates: Gates,
     visitor: Visitor,
 }
 
-/// Plays every variant of a scene over every store.
+/// Runs every variant of a scene over every store.
 async fn over_every_scene<V: Copy>(variants: &[V], test: impl AsyncFn(Scene, V)) {
     over_every_store(async |store| {
         for variant in variants {
@@ -58,14 +58,14 @@ impl Scene {
         }
     }
 
-    /// A request that knows its session, and none of its fields.
+    /// A request that has loaded its session, but no field.
     async fn begin(&self) -> Shopping {
         let session: Shopping = self.app.begin(&self.visitor);
         assert!(session.is_live().await.unwrap());
         session
     }
 
-    /// A task of the request stores what it wants, and is held there.
+    /// A task of the request commits and is paused there.
     async fn commit(&self, session: &Shopping, at: At) -> (JoinHandle<Result<()>>, Held) {
         let mut held = self.gates.commits.hold(at);
         let session = session.clone();
@@ -80,7 +80,7 @@ impl Scene {
     }
 }
 
-/// Lets every task go as far as it can.
+/// Polls every task until it makes no more progress.
 async fn go_on() {
     for _ in 0..32 {
         tokio::task::yield_now().await;
@@ -96,20 +96,20 @@ async fn poll_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<
     .await
 }
 
-/// What must come to an end.
+/// A future that must complete.
 async fn end<T>(task: JoinHandle<T>) -> T {
     let ended = tokio::time::timeout(Duration::from_secs(20), task).await;
     ended.expect("nobody waits for ever").unwrap()
 }
 
-/// By which way a counter is read.
+/// How a counter is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum By {
     Accessor,
     Key,
     Struct,
     All,
-    /// After another field, so that the store has shown all of them.
+    /// After another field, so that the store has returned all fields.
     View,
     Update,
 }
@@ -123,12 +123,12 @@ const BY: [By; 6] = [
     By::Update,
 ];
 
-/// Those that a commit may overtake: an `update` is waited for.
+/// The reads that may be overtaken by a commit; an `update` is waited for.
 const OVERTAKEN: [By; 5] = [By::Accessor, By::Key, By::Struct, By::All, By::View];
 
 const FATES: [Fate; 3] = [Fate::Stored, Fate::Failed, Fate::Lost];
 
-/// Whether a read that was asked before a commit is answered while it is under way, or after it.
+/// Whether a read that was sent before a commit gets its result during the commit or after it.
 const ANSWERED: [Answered; 2] = [Answered::Meanwhile, Answered::Afterwards];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,7 +138,7 @@ enum Answered {
 }
 
 impl Answered {
-    /// A read and a commit that are both held go on, in this order.
+    /// A paused read and a paused commit are resumed in this order.
     async fn release(self, asked: Held, storing: Held) {
         match self {
             Self::Meanwhile => {

@@ -1,4 +1,4 @@
-//! A session that is read while it gets another id, or ends.
+//! A session that is read while it is renewed or ends.
 
 use super::{
     ANSWERED, BY, FATES, OVERTAKEN, Shopping, end, go_on,
@@ -9,7 +9,7 @@ use level_session::ErrorKind;
 use level_session_tests::visitor::Visitor;
 use std::time::Duration;
 
-/// Prevents: a request that is told that its session has ended, though it has renewed it itself (L07).
+/// Prevents: a request that is told that its session has ended, although it has renewed the session itself (L07).
 #[tokio::test]
 async fn a_read_under_the_id_that_a_sibling_renews() {
     let variants = pairs(&OVERTAKEN, &pairs(&[At::Call, At::Answer], &ANSWERED));
@@ -28,7 +28,7 @@ async fn a_read_under_the_id_that_a_sibling_renews() {
     .await;
 }
 
-/// Prevents: the same, where the read begins while the renewal is under way.
+/// Prevents: the same, if the read begins during the renewal.
 #[tokio::test]
 async fn a_read_that_begins_while_a_sibling_renews() {
     over_every_scene(&pairs(&BY, &FATES), async |scene, (by, fate)| {
@@ -41,7 +41,7 @@ async fn a_read_that_begins_while_a_sibling_renews() {
         held.release();
         assert_eq!(end(storing).await.is_ok(), fate == Fate::Stored);
         let read = end(reading).await.map_err(|error| error.kind());
-        // Where its answer was lost, the session has ended as far as anybody knows.
+        // If the result was lost, the session has ended as far as the request knows.
         let wanted = match fate {
             Fate::Lost => Err(ErrorKind::Gone),
             Fate::Stored | Fate::Failed => Ok(5),
@@ -51,8 +51,8 @@ async fn a_read_that_begins_while_a_sibling_renews() {
     .await;
 }
 
-/// Prevents: a request that is taken for a stranger's, or told of an end, because it asked who it is while a sibling
-/// renewed.
+/// Prevents: a request that is treated as a new visitor's, or told of an end, because it loaded the session while a
+/// sibling task renewed it.
 #[tokio::test]
 async fn a_request_that_is_identified_while_a_sibling_renews() {
     let variants = pairs(&[At::Call, At::Answer], &ANSWERED);
@@ -73,7 +73,7 @@ async fn a_request_that_is_identified_while_a_sibling_renews() {
     .await;
 }
 
-/// Prevents: an end by somebody else that goes unnoticed, since a sibling was storing meanwhile (L03).
+/// Prevents: an end by another request that goes unnoticed, because a sibling task was committing (L03).
 #[tokio::test]
 async fn an_end_by_another_request_while_a_sibling_stores() {
     over_every_scene(
@@ -103,7 +103,8 @@ async fn an_end_by_another_request_while_a_sibling_stores() {
     .await;
 }
 
-/// Prevents: a form that is refused, because its token was made for the id that a sibling was about to replace (R12).
+/// Prevents: a form that is rejected, because its token was created for the id that a sibling task was about to replace
+/// (R12).
 #[tokio::test]
 async fn a_csrf_token_that_is_made_while_a_sibling_renews() {
     over_every_scene(&[true, false], async |mut scene, known| {
@@ -130,7 +131,7 @@ async fn a_csrf_token_that_is_made_while_a_sibling_renews() {
     .await;
 }
 
-/// Prevents: a request that ends what waits for the end of its session, by renewing it itself.
+/// Prevents: a request that stops its own wait for the session's end by renewing the session.
 #[tokio::test]
 async fn the_watch_of_a_request_goes_on_when_the_request_renews() {
     over_every_scene(
@@ -168,7 +169,7 @@ async fn the_watch_of_a_request_goes_on_when_the_request_renews() {
     .await;
 }
 
-/// Prevents: a watch that goes on with the session that a request begins after it has destroyed the one that is watched
+/// Prevents: a watch that continues with the new session that a request begins after it destroyed the watched one
 /// (L12).
 #[tokio::test]
 async fn the_watch_of_a_request_ends_when_the_request_destroys() {
