@@ -122,12 +122,12 @@ mod middleware;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod private;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-#[cfg(any(doc, doctest))]
-pub mod guide;
 
 #[cfg(feature = "actix-web-4")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix-web-4")))]
