@@ -262,6 +262,9 @@ impl UntypedSession {
     /// or a public computer. Renewals keep it; `None` goes back to the deployment's. A session that signs in has a
     /// new id, so it is [renewed](Self::renew) as well.
     ///
+    /// The deployment bounds what is chosen by [`max_lifetime`](crate::SessionsBuilder::max_lifetime), also after it was
+    /// chosen. [`Lifetime::longest`] is as long as that, and so follows the setting both ways.
+    ///
     /// A [`Lifetime`] says also whether the cookie outlives the browser, in place of the cookie's settings: it does,
     /// unless it is [`transient`](Lifetime::with_transient).
     ///
@@ -279,11 +282,18 @@ impl UntypedSession {
     /// ```
     ///
     /// # Errors
-    /// As [`renew`](Self::renew).
+    /// As [`renew`](Self::renew); [`ErrorKind::Misuse`] for a lifetime that never ends where no `max_lifetime` is set.
     #[doc(alias = "remember_me")]
     pub fn set_lifetime(&self, lifetime: impl Into<Option<Lifetime>>) -> Result<()> {
         self.refuse_detached()?;
-        self.0.lock().set_lifetime(lifetime.into())
+        let lifetime = lifetime.into();
+        if self.0.runtime.lifetimes.never_ends(lifetime) {
+            return Err(Error::new(
+                ErrorKind::Misuse,
+                "the chosen lifetime never ends: choose a shorter one, or bound it with `SessionsBuilder::max_lifetime`",
+            ));
+        }
+        self.0.lock().set_lifetime(lifetime)
     }
 
     /// Ends the other sessions that have the value that this one has in a field, which is declared `#[session(index)]`:

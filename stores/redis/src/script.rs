@@ -199,6 +199,10 @@ impl<'c> Request<'c> {
                     };
                     step.idle = span(usage.timeouts.idle);
                     step.absolute = usage.timeouts.absolute.map_or("-".to_owned(), span);
+                    if let Some(most) = usage.max_lifetime {
+                        step.max_idle = span(most.idle);
+                        step.max_absolute = most.absolute.map_or("-".to_owned(), span);
+                    }
                 }
             }
             Step::Renew {
@@ -281,6 +285,8 @@ impl<'c> Request<'c> {
         for count in [guards, writes, self.limits.len(), first_index] {
             tell(&count);
         }
+        tell(&step.max_idle);
+        tell(&step.max_absolute);
         out.arg(head);
         let base = keys.base(self.home);
         match self.plain(talk) {
@@ -409,6 +415,8 @@ struct Words {
     flags: &'static str,
     idle: String,
     absolute: String,
+    max_idle: String,
+    max_absolute: String,
     mark: Vec<u8>,
 }
 

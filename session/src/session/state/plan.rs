@@ -106,7 +106,7 @@ impl Plan {
         if let (Step::Renew { lease, .. }, None, Some(_)) =
             (&mut self.step, self.wants.lifetime(), lifetime)
         {
-            *lease = rules.expiry().lease(lifetime, rules.now);
+            *lease = rules.lifetimes().lease(lifetime, rules.now);
         }
     }
 
@@ -289,7 +289,7 @@ impl State {
     fn lease(&self, known: Option<&Known>, rules: Rules<'_>) -> Lease {
         let before = || known.and_then(|known| known.meta.lease.lifetime);
         let lifetime = self.wants.lifetime().unwrap_or_else(before);
-        rules.expiry().lease(lifetime, rules.now)
+        rules.lifetimes().lease(lifetime, rules.now)
     }
 
     fn writes_anything(&self) -> bool {
@@ -328,7 +328,10 @@ impl State {
         });
         (self.wants.touch || client_knows).then(|| {
             let lifetime = known.and_then(|known| known.meta.lease.lifetime);
-            let usage = rules.expiry().usage(lifetime).with_forced(self.wants.touch);
+            let usage = rules
+                .lifetimes()
+                .usage(lifetime)
+                .with_forced(self.wants.touch);
             usage.with_tells_client(!rules.detached)
         })
     }

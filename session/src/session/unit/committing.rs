@@ -163,7 +163,7 @@ async fn look_and_store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
         let loaded = store.load(plan.id, Select::Nothing, rules.now).await?;
         match loaded {
             Loaded::Live(Snapshot { meta, .. })
-                if rules.now < rules.runtime.expiry.deadline(&meta.lease) =>
+                if rules.now < rules.runtime.lifetimes.deadline(&meta.lease) =>
             {
                 plan.keep_lifetime(meta.lease.lifetime, rules);
             }
