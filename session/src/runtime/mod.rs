@@ -4,13 +4,17 @@ mod observe;
 mod policy;
 mod times;
 
-pub(crate) use {observe::Observer, policy::Policy, times::Kind};
+pub(crate) use {
+    observe::Observer,
+    policy::Policy,
+    times::{Ending, Kind},
+};
 pub use {
     observe::{EndReason, Event},
     policy::Head,
 };
 
-use self::times::{End, Ending, Times};
+use self::times::{End, Times};
 use crate::{
     cookie::{CookieConfig, SessionCookie},
     error::{Error, ErrorKind, Result},

@@ -192,6 +192,7 @@ local due, flags, deploy_idle, deploy_absolute = H[9], H[10], H[11], H[12]
 local slack, max_fields, dry = tonumber(H[13]), tonumber(H[14]), H[15] == '1'
 local limits, first_index = tonumber(H[18]), tonumber(H[19])
 local max_idle, max_absolute = H[20], H[21]
+local others_ended_at, others_ttl = H[22], H[23]
 guards, writes = tonumber(H[16]), tonumber(H[17])
 local base, post, pre, channel, mark = A[3], '', '', '', ''
 if kind == '' then
@@ -649,8 +650,8 @@ for _, other in ipairs(over) do
   if not told[mkey] then
     told[mkey] = true
     call('DEL', mkey)
-    call('HSET', mkey, 'h', 'E' .. ended_at)
-    expire(mkey, mark_ttl)
+    call('HSET', mkey, 'h', 'E' .. others_ended_at)
+    expire(mkey, others_ttl)
     told[#told + 1] = other[1]
     answer[4][#answer[4] + 1] = other[1]
   end

@@ -287,6 +287,8 @@ impl<'c> Request<'c> {
         }
         tell(&step.max_idle);
         tell(&step.max_absolute);
+        tell(&Moment(commit.others_ended_at));
+        tell(&mark_ttl(commit.others_ended_at));
         out.arg(head);
         let base = keys.base(self.home);
         match self.plain(talk) {

@@ -232,12 +232,8 @@ impl Watch {
         self.check(sorted(ended) == sorted(&over), |_| {
             format!("a limit ends {ended:?} and should end {over:?}")
         });
-        // A commit has one time of the end, which tells whether it was a renewal.
-        let planned = self.unit().planned.as_ref();
-        let destroys = planned.is_some_and(|planned| planned.wants.destroy);
-        let renews = matches!(commit.step, Step::Renew { .. }) && !destroys;
         for id in &over {
-            self.ends(*id, commit, renews.then_some(commit.now));
+            self.ends(*id, commit, None); // also where the commit renews its own session
         }
         over.into_iter()
             .map(|id| Due::Ended(id, EndReason::Limit))

@@ -225,6 +225,7 @@ macro_rules! __for_each_promise {
             a_full_limit_ends_those_that_signed_in_first
             a_limit_ends_in_the_order_of_the_sign_ins
             limits_count_their_own_entries
+            what_a_limit_ends_has_a_time_of_its_own
             what_a_limit_ends_is_atomic_with_the_commit
             the_first_of_several_answers_is_given
             limits_hold_under_races

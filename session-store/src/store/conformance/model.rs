@@ -339,6 +339,7 @@ impl Model {
         };
         let commit = Commit::new(id, now, step)
             .with_ended_at(now.after(Duration::from_millis(dice.roll(2))))
+            .with_others_ended_at(now.after(Duration::from_millis(dice.roll(3))))
             .with_clear(match step {
                 Step::Destroy => Clear::Nothing,
                 _ => clear,
@@ -524,7 +525,7 @@ impl Model {
         }
         ended.sort_unstable();
         for id in &ended {
-            self.end(*id, commit.ended_at, None);
+            self.end(*id, commit.others_ended_at, None);
         }
         let by_former_id = at != id;
         let meta = match commit.step {

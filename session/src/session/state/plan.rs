@@ -7,7 +7,7 @@ use super::{
 use crate::{
     changes::{Change, Update},
     error::{Error, ErrorKind, Result},
-    runtime::{EndReason, Event, Runtime},
+    runtime::{EndReason, Event, Kind, Runtime},
     store::{
         Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Lifetime, Limit, Op, Step,
         Timestamp, Use, WhenFull, Write,
@@ -51,9 +51,8 @@ impl Plan {
         })
     }
 
-    pub(crate) fn commit(&self, now: Timestamp, ended_at: Timestamp) -> Commit<'_> {
+    pub(crate) fn commit(&self, now: Timestamp) -> Commit<'_> {
         Commit::new(self.id, now, self.step)
-            .with_ended_at(ended_at)
             .with_clear(self.clear())
             .with_guards(&self.guards)
             .with_writes(&self.writes)
@@ -152,6 +151,16 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// How the id that the commit is of ends, if it does.
+    pub(crate) fn ends_its_id(&self) -> Option<Kind> {
+        match self.step {
+            Step::Destroy => Some(Kind::Destroyed),
+            Step::Renew { .. } if self.destroys() => Some(Kind::Destroyed),
+            Step::Renew { .. } => Some(Kind::Renewed),
+            _ => None,
+        }
     }
 
     /// What has happened when it is stored.

@@ -565,7 +565,7 @@ impl Writer<'_> {
         }
         let mut told = tells.to_owned();
         if let Some(over) = over {
-            let at = self.commit.ended_at;
+            let at = self.commit.others_ended_at;
             let (ended, due) = (self.time(at), self.time(rules::remembered_until(at)));
             self.after.push(format!(
                 "gone AS (UPDATE {schema}.session s SET {} FROM ({over}) over \

@@ -224,6 +224,8 @@ async fn a_longer_longest_lifetime_holds_from_the_next_use_on() {
                 assert!(set.ends_with("; Max-Age=86400"), "{set}");
                 let now = app.clock.now();
                 assert_eq!(expires(&app, &mut visitor).await, now.after(seconds(DAY)));
+                app.sleep(60);
+                let now = app.clock.now();
                 let set = cookie(&longer, &mut visitor, async |s| match writes {
                     false => s.theme().await.map(drop),
                     true => s.visits().add(1),
