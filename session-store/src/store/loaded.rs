@@ -257,6 +257,44 @@ impl Found {
     }
 }
 
+/// Something that a store has filed for a session and that contradicts the session's record: what a store's own
+/// `flaws` finds, for an inspector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flaw {
+    /// The session, or what is known of the id of one that has ended.
+    pub id: Digest,
+    /// The field that it is about, if it is about one.
+    pub field: Option<FieldName>,
+    /// What is wrong, and what mends it: the end of a sentence that begins with the session or the field.
+    pub what: &'static str,
+}
+
+impl Flaw {
+    /// A flaw of a session as a whole.
+    #[must_use]
+    pub const fn new(id: Digest, what: &'static str) -> Self {
+        Self {
+            id,
+            field: None,
+            what,
+        }
+    }
+
+    /// A flaw of a field.
+    #[must_use]
+    pub fn on(mut self, field: FieldName) -> Self {
+        self.field = Some(field);
+        self
+    }
+
+    /// The session has this field and is not found by it.
+    #[must_use]
+    pub fn not_indexed(id: Digest, field: FieldName) -> Self {
+        Self::new(id, "has no entry in the index: `reindex` makes it").on(field)
+    }
+}
+
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
