@@ -18,6 +18,8 @@ pub(super) enum Learned {
     /// What it updates has changed: the guarded fields, as they are now.
     Conflict(Vec<(Field, Option<Stored>)>),
     Gone(Answer),
+    /// A limit refuses it.
+    Full,
     Claimed(Field, Option<Stored>),
     Stored {
         who: Who,
@@ -54,6 +56,7 @@ impl Watch {
                 unit.gone = true;
                 unit.not_stored(Some(answer));
             }
+            Learned::Full => unit.not_stored(Some(Answer::Full)),
             Learned::Claimed(field, value) => {
                 let task = unit.committing_task();
                 task.answered.push(Answer::Done);
@@ -144,6 +147,10 @@ impl Watch {
                 )
             }
             (Outcome::Exists, Some(_)) if taken => Learned::Nothing,
+            (Outcome::Full(0), Some(id)) if !taken && self.over(commit, id).is_none() => {
+                self.refused += 1;
+                Learned::Full
+            }
             (Outcome::Gone, None) => match (self.is_refresh(commit), &self.unit().planned) {
                 (true, _) => Learned::Gone(Answer::RefreshGone),
                 (_, Some(Planned { who, wants, .. }))
@@ -207,21 +214,43 @@ impl Watch {
         self.model.put(id, Record::Ended(end));
     }
 
-    /// The limit of a commit: what it ends, and no more. `id` is the session that it is of, before it.
-    fn limits(&mut self, commit: &Commit<'_>, id: Digest, ended: &[Digest]) -> Vec<Due> {
+    /// How many sessions may have the user that a commit sets, and that user.
+    fn limit(&self, commit: &Commit<'_>) -> Option<(usize, Stored)> {
         let user = commit.writes.iter().find_map(|write| match &write.op {
             Op::Set(bytes) if Field::of(&write.field) == Some(Field::User) => stored(bytes),
             _ => None,
         });
-        let limit = self.model.settings.limit.zip(user);
-        self.check(commit.limits.len() == usize::from(limit.is_some()), |_| {
+        self.model.settings.limit.zip(user)
+    }
+
+    /// The sessions that end for a commit to keep its limit; `None` if it is refused. `id` is the session that it is of,
+    /// before it: where that has the user already it is never refused.
+    fn over(&self, commit: &Commit<'_>, id: Digest) -> Option<Vec<Digest>> {
+        let Some((most, user)) = self.limit(commit) else {
+            return Some(Vec::new());
+        };
+        let mut others = self.model.of_user(&user.held, commit.now);
+        let has_it = others.contains(&id);
+        others.retain(|other| *other != id);
+        let over = (others.len() + 1).saturating_sub(most);
+        match self.model.settings.refuses {
+            true => (over == 0 || has_it).then(Vec::new),
+            false => {
+                others.truncate(over);
+                Some(others)
+            }
+        }
+    }
+
+    /// The limit of a commit that is stored: what it ends, and no more.
+    fn limits(&mut self, commit: &Commit<'_>, id: Digest, ended: &[Digest]) -> Vec<Due> {
+        let limits = usize::from(self.limit(commit).is_some());
+        self.check(commit.limits.len() == limits, |_| {
             format!("a commit has the limits {:?}", commit.limits)
         });
-        let over = limit.map(|(most, user)| {
-            let mut others = self.model.of_user(&user.held, commit.now);
-            others.retain(|other| *other != id);
-            others.truncate((others.len() + 1).saturating_sub(most));
-            others
+        let over = self.over(commit, id);
+        self.check(over.is_some(), |_| {
+            "a sign-in beyond the limit is stored".into()
         });
         let over = over.unwrap_or_default();
         let sorted = |of: &[Digest]| {

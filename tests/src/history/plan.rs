@@ -32,8 +32,10 @@ pub struct Settings {
     pub grace: u64,
     /// Refresh with every request.
     pub refresh_always: bool,
-    /// How many sessions a user may have: one more ends the oldest. There are few users then.
+    /// How many sessions a user may have. There are few users then.
     pub limit: Option<usize>,
+    /// One more is refused; else it ends the oldest.
+    pub refuses: bool,
     /// One id in so many is one that was there before; none with zero.
     pub repeat_ids: usize,
 }
@@ -139,6 +141,7 @@ impl Episode {
             grace: rng.pick(&[0, 0, 3_000]),
             refresh_always: rng.chance(1, 3),
             limit: None,
+            refuses: false,
             repeat_ids: rng.pick(&[0, 0, 0, 6]),
         };
         let visitors = 1 + rng.below(3);
@@ -153,6 +156,7 @@ impl Episode {
         let mut settings = settings;
         if crowded {
             settings.limit = rng.pick(&[None, Some(1), Some(2)]);
+            settings.refuses = rng.chance(1, 2);
             requests.iter_mut().for_each(Request::of_few_users);
             for _ in 0..rng.below(4) {
                 let user = USERS[rng.below(USERS.len())];

@@ -88,6 +88,8 @@ pub(super) struct Planned {
 pub(super) enum Answer {
     Done,
     Gone,
+    /// A limit has refused it.
+    Full,
     /// The store failed: it may be stored, or not.
     Failed,
     /// Of a commit that did nothing but refresh.

@@ -43,6 +43,7 @@ pub(super) struct Watch {
     pub(super) entries: HashMap<u64, Bytes>,
     /// How many things handlers did and stores were asked.
     pub(super) operations: u64,
+    pub(super) refused: u64,
 }
 
 /// An event that must be told.
