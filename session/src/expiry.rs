@@ -162,6 +162,13 @@ impl Lifetimes {
         today.deadline().min(lease.deadline())
     }
 
+    /// Until when a session lives however busy it is, as [`deadline`](Self::deadline).
+    pub(crate) fn absolute_deadline(&self, lease: &Lease) -> Option<Timestamp> {
+        let today = self.timeouts(lease.lifetime).absolute;
+        let today = today.map(|absolute| lease.started.after(absolute));
+        [today, lease.absolute_deadline].into_iter().flatten().min()
+    }
+
     /// Whether a session with this lifetime would never end.
     pub(crate) fn never_ends(&self, lifetime: Option<Lifetime>) -> bool {
         let timeouts = self.timeouts(lifetime);
@@ -198,6 +205,9 @@ mod tests {
         assert_eq!(of(shorter).deadline(&lease), at(10_000));
         let longer = Expiry::idle(Duration::from_secs(1_000));
         assert_eq!(of(longer).deadline(&lease), at(100_000));
+        assert_eq!(of(longer).absolute_deadline(&lease), None);
+        let absolute = longer.with_absolute(Duration::from_secs(50));
+        assert_eq!(of(absolute).absolute_deadline(&lease), Some(at(50_000)));
     }
 
     #[test]

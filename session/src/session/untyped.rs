@@ -481,12 +481,13 @@ impl UntypedSession {
         Ok(self.0.meta().await?.map(|meta| meta.created))
     }
 
-    /// When the session ends unless it is used before; `None` for a new visitor.
+    /// When the session ends unless it is used before, by the timeouts that hold today; `None` for a new visitor.
     ///
     /// # Errors
     /// As [`is_live`](Self::is_live).
     pub async fn expires_at(&self) -> Result<Option<Timestamp>> {
-        Ok(self.0.meta().await?.map(|meta| meta.lease.deadline()))
+        let meta = self.0.meta().await?;
+        Ok(meta.map(|meta| self.0.runtime.lifetimes.deadline(&meta.lease)))
     }
 
     /// A few characters that identify the session in a log and are of no use for anything else; `None` for a new

@@ -177,6 +177,11 @@ async fn a_shorter_longest_lifetime_holds_at_once() {
             let mut listing = short.sessions.find(Shop::USER_ID, &7);
             let found = listing.next_page().await.unwrap().unwrap();
             assert_eq!(found[0].expires_at(), began.after(seconds(DAY)));
+            let mut there = visitor.clone();
+            let until = short.request(&mut there, async |s: Shopping| s.expires_at().await);
+            assert_eq!(until.await.unwrap(), Some(began.after(seconds(DAY))));
+            // Its use has written down what holds here; elsewhere the next use undoes that.
+            assert_eq!(user(&long, &mut there).await, Some(7));
             long.sleep(DAY);
             let mut there = visitor.clone();
             // A commit that is sent before anybody looks does not bring it back.
