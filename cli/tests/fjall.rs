@@ -267,6 +267,96 @@ async fn verify_finds_entries_that_are_missing_and_reindex_makes_them() {
     over(store, &["verify", "--index", "user_id"]).ok();
 }
 
+/// Prevents: entries that lead nowhere, and sessions that no look-up finds, of which an operator never hears since no
+/// session shows them.
+#[tokio::test]
+async fn verify_finds_index_entries_without_their_session() {
+    let (_dir, path, all) = three().await;
+    let store = text(&path);
+    let nobody = [0xab; 32];
+    on_disk(&path, "index", |index| {
+        for (at, session) in [(0, &nobody), (1, all[2].digest().as_bytes())] {
+            // As an entry of the first user, who has two sessions.
+            let keys = keys(index).into_iter();
+            let mut keys = keys.filter(|key| key.ends_with(all[at].digest().as_bytes()));
+            let mut key = keys.next().unwrap().to_vec();
+            let from = key.len() - 32;
+            key[from..].copy_from_slice(session);
+            index.insert(key, []).unwrap();
+        }
+    });
+    let said = over(store, &["verify"]).ends(1);
+    let found = format!(
+        "{}  is found in the index, and there is no such",
+        kit::hex(Digest::from_bytes(nobody))
+    );
+    assert!(said.out.contains(&found), "{said:?}");
+    let found = format!("{}  is found in the index by an entry", all[2]);
+    assert!(said.out.contains(&found), "{said:?}");
+    assert!(said.out.ends_with("verified: 3, findings: 2\n"), "{said:?}");
+    let objects = over(store, &["--json", "verify"]).ends(1).objects();
+    assert_eq!(objects.last().unwrap()["findings"], 2);
+
+    // A look-up removes the one, as it was told, and the end of a session leaves the other.
+    over(store, &["find", "user_id", "7"]).ok();
+    over(store, &["end", &all[2].to_string()]).ok();
+    let said = over(store, &["verify"]).ends(1);
+    let found = format!("{}  is found in the index, and has ended", all[2]);
+    assert!(said.lines()[0].starts_with(&found), "{said:?}");
+    assert_eq!(said.lines()[1], "verified: 2, findings: 1");
+}
+
+#[tokio::test]
+async fn verify_finds_a_session_that_is_missing_from_its_index_whatever_the_types() {
+    let (_dir, path, all) = three().await;
+    on_disk(&path, "index", |index| {
+        for key in keys(index) {
+            if key.ends_with(all[0].digest().as_bytes()) {
+                index.remove(key).unwrap();
+            }
+        }
+    });
+    let said = over(text(&path), &["verify"]).ends(1);
+    let found = format!(
+        "{}  user_id: has no entry in the index: `reindex` makes it",
+        all[0]
+    );
+    assert_eq!(said.lines(), [&*found, "verified: 3, findings: 1"]);
+    over(text(&path), &["reindex", "user_id"]).ok();
+    over(text(&path), &["verify"]).ok();
+}
+
+/// Prevents: sessions and marks that stay on the disk for ever, since nothing tells the sweeper of them.
+#[tokio::test]
+async fn verify_finds_a_session_without_its_deadline() {
+    let (_dir, path, all) = three().await;
+    let store = text(&path);
+    over(store, &["end", &all[2].to_string()]).ok();
+    over(store, &["verify"]).ok();
+    on_disk(&path, "due", |due| {
+        for key in keys(due) {
+            let id = &key[8..];
+            if id == all[0].digest().as_bytes() || id == all[2].digest().as_bytes() {
+                due.remove(&*key).unwrap();
+                // A deadline after that of the session is none, and one without a session is what an end leaves.
+                let later = [&[0xff; 8][..], id].concat();
+                due.insert(later, []).unwrap();
+            }
+        }
+        due.insert([&[0; 8][..], &[0xab; 32]].concat(), []).unwrap();
+    });
+    let said = over(store, &["verify"]).ends(1);
+    for session in [&all[0], &all[2]] {
+        let found = format!("{session}  has no deadline, so it stays on disk");
+        assert!(said.out.contains(&found), "{said:?}");
+    }
+    assert!(said.out.ends_with("verified: 2, findings: 2\n"), "{said:?}");
+    // What the finding says mends it.
+    over(store, &["end", &all[0].to_string()]).ok();
+    let said = over(store, &["verify"]).ends(1);
+    assert!(said.out.ends_with("verified: 1, findings: 1\n"), "{said:?}");
+}
+
 /// An index that was declared after the sessions were made, and one that says what is not so.
 #[tokio::test]
 async fn entries_of_an_index_agree_with_the_values() {

@@ -16,16 +16,21 @@ fn handles(out: &str) -> BTreeSet<String> {
     lines.map(|line| line[..64].to_owned()).collect()
 }
 
-/// What holds on every server: `damage` breaks a value of a session, `forget` all index entries.
+/// What holds on every server: `damage` breaks a value of a session, `forget` all index entries. `keeps` makes the store
+/// keep a session too long, `kept` is what is said of that.
 async fn inspect(
     url: &str,
     application: &Sessions,
     damage: impl Fn(SessionHandle),
     forget: impl Fn(),
+    keeps: impl Fn(SessionHandle),
+    kept: &str,
 ) {
-    let mut all = Vec::new();
+    let (mut all, mut requests) = (Vec::new(), Vec::new());
     for user in [7, 7, 8] {
-        all.push(sign_in(application, user).await.0);
+        let (handle, request) = sign_in(application, user).await;
+        all.push(handle);
+        requests.push(request);
     }
     let texts: Vec<_> = all.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -53,6 +58,21 @@ async fn inspect(
     over(url, &["verify", "--index", "user_id"]).ok();
     let found = over(url, &["find", "user_id", "7"]).ok();
     assert_eq!(handles(&found.out), texts[..2].iter().cloned().collect());
+
+    keeps(all[1]);
+    let said = over(url, &["verify"]).ends(1);
+    let found = format!("{}  {kept}", texts[1]);
+    assert!(said.out.starts_with(&found), "{said:?}");
+    assert_eq!(said.lines().len(), 2, "{said:?}");
+    // A session that is used is kept as long as it lives, and no longer.
+    let request = requests[1].clone();
+    let session = application.begin_typed::<kit::Shop>(&request).unwrap();
+    session.touch().unwrap();
+    application
+        .finish(&session, &mut http::HeaderMap::new())
+        .await
+        .unwrap();
+    over(url, &["verify"]).ok();
 
     damage(all[0]);
     let said = over(url, &["verify"]).ends(1);
@@ -93,13 +113,45 @@ async fn sessions_in_redis_are_inspected_while_they_are_used() {
             let said = server.say(&["EVAL", script, "0"]);
             assert_eq!(said.unwrap().trim(), "forgotten");
         };
-        inspect(&server.url(), &application, damage, forget).await;
+        let keeps = |session: SessionHandle| {
+            let script = "local id = string.gsub(ARGV[1], '..', function(hex) \
+                          return string.char(tonumber(hex, 16)) end) \
+                          for _, key in ipairs(redis.call('KEYS', '*')) do \
+                          if string.sub(key, -32) == id then return tostring(redis.call('PERSIST', key)) end end";
+            let said = server.say(&["EVAL", script, "0", &session.to_string()]);
+            assert_eq!(said.unwrap().trim(), "1");
+        };
+        let found = "has no time to live";
+        inspect(&server.url(), &application, damage, forget, keeps, found).await;
+        redis_is_told_what_is_not_indexed(&server, &application).await;
         let url = server.url();
         server.kill();
         // No server is no damage.
         let said = over(&url, &["verify"]).ends(2);
         assert_eq!(said.out, "");
     }
+}
+
+/// Without the application's types; and what has ended leaves no finding.
+async fn redis_is_told_what_is_not_indexed(server: &Server, application: &Sessions) {
+    let (handle, _) = sign_in(application, 5).await;
+    let (ended, _) = sign_in(application, 5).await;
+    application.end(&ended).await.unwrap();
+    over(&server.url(), &["verify"]).ok();
+    let script = "local id = string.gsub(ARGV[1], '..', function(hex) \
+                  return string.char(tonumber(hex, 16)) end) \
+                  local removed = 0 \
+                  for _, key in ipairs(redis.call('KEYS', '*')) do \
+                  if redis.call('TYPE', key).ok == 'zset' then \
+                  removed = removed + redis.call('ZREM', key, id) end end return tostring(removed)";
+    let said = server.say(&["EVAL", script, "0", &handle.to_string()]);
+    assert_eq!(said.unwrap().trim(), "1");
+    let said = over(&server.url(), &["verify"]).ends(1);
+    let found = format!("{handle}  user_id: has no entry in the index: `reindex` makes it");
+    assert_eq!(said.lines(), [&*found, "verified: 1, findings: 1"]);
+    over(&server.url(), &["reindex", "user_id"]).ok();
+    over(&server.url(), &["verify"]).ok();
+    over(&server.url(), &["end", &handle.to_string()]).ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +176,22 @@ async fn sessions_in_postgres_are_inspected_while_they_are_used_and_copied_from_
         ));
     };
     let forget = || sql("UPDATE level_session.session SET entries = '{}'");
-    inspect(&url, &application, damage, forget).await;
+    let keeps = |session: SessionHandle| {
+        sql(&format!(
+            "UPDATE level_session.session SET due = due + 3600000000 WHERE digest = '\\x{session}'"
+        ));
+    };
+    let found = "is looked at by the sweep after its deadline";
+    inspect(&url, &application, damage, forget, keeps, found).await;
+    let (handle, _) = sign_in(&application, 9).await;
+    sql(&format!(
+        "UPDATE level_session.session SET fields = fields - 'user_id' WHERE digest = '\\x{handle}'"
+    ));
+    let said = over(&url, &["verify"]).ends(1);
+    let found = format!("{handle}  user_id: has an index entry and is not there");
+    assert!(said.lines()[0].starts_with(&found), "{said:?}");
+    assert_eq!(said.lines().len(), 2, "{said:?}");
+    over(&url, &["end", &handle.to_string()]).ok();
 
     let Some((_, path)) = programs().into_iter().next() else {
         println!("skipped: there is no Redis to copy from");

@@ -57,7 +57,7 @@ pub use store::conformance;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use store::testing;
 pub use store::{
-    Abilities, Clear, Commit, Cursor, Done, ENDED_IS_REMEMBERED, Fields, Found, Guard, Lease,
+    Abilities, Clear, Commit, Cursor, Done, ENDED_IS_REMEMBERED, Fields, Flaw, Found, Guard, Lease,
     Lifetime, Limit, Loaded, MemoryStore, Meta, Moving, Op, Outcome, Page, Select, Snapshot, Step,
     Store, StoreFuture, Swept, Timeouts, Use, Watch, WatchList, WhenFull, Wrapper, Write, copy,
     local, rules,

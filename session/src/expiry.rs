@@ -171,31 +171,61 @@ impl Expiry {
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts::new(self.idle).with_absolute(self.absolute)
     }
+}
 
-    /// The deadlines of a session that begins now, with a lifetime of its own or not.
+/// What decides how long sessions live: the deployment's settings, and for one session what was chosen for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lifetimes {
+    /// Of sessions without a lifetime of their own.
+    pub(crate) expiry: Expiry,
+    /// The longest of those that are chosen.
+    pub(crate) max: Option<Timeouts>,
+}
+
+impl Lifetimes {
+    /// The timeouts that hold for a session with a lifetime of its own or not.
+    fn timeouts(&self, lifetime: Option<Lifetime>) -> Timeouts {
+        match lifetime {
+            Some(own) => own.timeouts.within(self.max),
+            None => self.expiry.timeouts(),
+        }
+    }
+
+    /// The deadlines of a session that begins now.
     pub(crate) fn lease(&self, lifetime: Option<Lifetime>, now: Timestamp) -> Lease {
-        let timeouts = lifetime.map_or_else(|| self.timeouts(), |lifetime| lifetime.timeouts);
-        let mut lease = timeouts.lease(now, now);
+        let mut lease = self.timeouts(lifetime).lease(now, now);
         lease.lifetime = lifetime;
         lease
     }
 
-    /// A use of a session, with a lifetime of its own or not, that is written down if it is due.
+    /// A use of a session that is written down if it is due.
     pub(crate) fn usage(&self, lifetime: Option<Lifetime>) -> Use {
-        let idle = lifetime.map_or(self.idle, |lifetime| lifetime.timeouts.idle);
-        let due_after = match self.refresh {
+        let due_after = match self.expiry.refresh {
             Refresh::EveryRequest => Duration::ZERO,
-            Refresh::Throttled => idle / 100,
+            Refresh::Throttled => self.timeouts(lifetime).idle / 100,
         };
-        Use::new(self.timeouts(), due_after)
+        Use::new(self.expiry.timeouts(), due_after).with_max_lifetime(self.max)
     }
 
     /// Until when a session lives if it is not used: by the deadlines that are stored, and by today's timeouts. So
     /// timeouts that were shortened hold at once.
     pub(crate) fn deadline(&self, lease: &Lease) -> Timestamp {
-        let timeouts = lease.timeouts(self.timeouts());
-        let today = timeouts.lease(lease.started, lease.seen);
+        let today = self.timeouts(lease.lifetime);
+        let today = today.lease(lease.started, lease.seen);
         today.deadline().min(lease.deadline())
+    }
+
+    /// Until when a session lives however busy it is, as [`deadline`](Self::deadline).
+    pub(crate) fn absolute_deadline(&self, lease: &Lease) -> Option<Timestamp> {
+        let today = self.timeouts(lease.lifetime).absolute;
+        let today = today.map(|absolute| lease.started.after(absolute));
+        [today, lease.absolute_deadline].into_iter().flatten().min()
+    }
+
+    /// Whether a session with this lifetime would never end.
+    pub(crate) fn never_ends(&self, lifetime: Option<Lifetime>) -> bool {
+        let timeouts = self.timeouts(lifetime);
+        lifetime.is_some() && timeouts == Lifetime::longest().timeouts
     }
 }
 
@@ -207,12 +237,16 @@ mod tests {
         Timestamp::from_millis(ms)
     }
 
+    fn of(expiry: Expiry) -> Lifetimes {
+        Lifetimes { expiry, max: None }
+    }
+
     #[test]
     fn a_use_is_due_in_a_hundredth_of_the_idle_timeout() {
         let expiry = Expiry::idle(Duration::from_millis(1_000));
-        assert_eq!(expiry.usage(None).due_after, Duration::from_millis(10));
+        assert_eq!(of(expiry).usage(None).due_after, Duration::from_millis(10));
         let every = expiry.with_refresh(Refresh::EveryRequest);
-        assert_eq!(every.usage(None).due_after, Duration::ZERO);
+        assert_eq!(of(every).usage(None).due_after, Duration::ZERO);
     }
 
     #[test]
@@ -221,9 +255,12 @@ mod tests {
             .timeouts()
             .lease(at(0), at(0));
         let shorter = Expiry::idle(Duration::from_secs(10));
-        assert_eq!(shorter.deadline(&lease), at(10_000));
+        assert_eq!(of(shorter).deadline(&lease), at(10_000));
         let longer = Expiry::idle(Duration::from_secs(1_000));
-        assert_eq!(longer.deadline(&lease), at(100_000));
+        assert_eq!(of(longer).deadline(&lease), at(100_000));
+        assert_eq!(of(longer).absolute_deadline(&lease), None);
+        let absolute = longer.with_absolute(Duration::from_secs(50));
+        assert_eq!(of(absolute).absolute_deadline(&lease), Some(at(50_000)));
     }
 
     #[test]

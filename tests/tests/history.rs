@@ -40,7 +40,7 @@ fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
     println!("{store}: HISTORY_SEED={first}");
     let mut seeds = Rng::new(first);
     let mut seed = first;
-    let (mut done, mut episodes) = (0, 0);
+    let (mut done, mut episodes, mut refused) = (0, 0, 0);
     let mut shared = stage();
     let mut replaced = 0;
     while done < ops {
@@ -65,10 +65,15 @@ fn hunt(store: &str, ops: u64, stage: impl Fn() -> Stage) {
             println!("{store}: {} operations so far", done + report.operations);
         }
         done += report.operations;
+        refused += report.refused;
         episodes += 1;
         seed = seeds.draw();
     }
-    println!("{store}: {done} operations in {episodes} histories");
+    println!("{store}: {done} operations in {episodes} histories, {refused} sign-ins refused");
+    assert!(
+        refused > 0 || episodes < 200,
+        "{store}: no limit has refused anything"
+    );
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub struct Commit<'a> {
     /// later. It may be a little later than [`now`](Self::now): the core keeps a request that began before an end distinct from
     /// one that began after it, even within one millisecond.
     pub ended_at: Timestamp,
+    /// The same for the sessions that a [`Limit`] ends. This time is separate because a renewal that ends other sessions
+    /// does not renew them, and the core distinguishes ends by their times.
+    pub others_ended_at: Timestamp,
     /// The effect on the session itself.
     pub step: Step,
     /// Which stored fields are removed before [`writes`](Self::writes) are applied.
@@ -41,6 +44,7 @@ impl<'a> Commit<'a> {
             id,
             now,
             ended_at: now,
+            others_ended_at: now,
             step,
             clear: Clear::Nothing,
             guards: &[],
@@ -54,6 +58,13 @@ impl<'a> Commit<'a> {
     #[must_use]
     pub const fn with_ended_at(mut self, at: Timestamp) -> Self {
         self.ended_at = at;
+        self
+    }
+
+    /// The same, with another time of the end of those that a limit ends.
+    #[must_use]
+    pub const fn with_others_ended_at(mut self, at: Timestamp) -> Self {
+        self.others_ended_at = at;
         self
     }
 
@@ -287,7 +298,7 @@ pub struct Limit {
     /// How many sessions may have it: at least 1.
     pub most: usize,
     /// What happens if there were more: [`WhenFull::Refuse`] answers [`Outcome::Full`]; [`WhenFull::EndOldest`] ends those
-    /// that signed in first ([`Lease::started`]), in the same step, and leaves the mark of [`Commit::ended_at`] of them.
+    /// that signed in first ([`Lease::started`]), in the same step, and leaves the mark of [`Commit::others_ended_at`].
     pub when_full: WhenFull,
 }
 

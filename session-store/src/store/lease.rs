@@ -30,6 +30,21 @@ impl Timeouts {
         self
     }
 
+    /// These timeouts, each cut to that of `most`.
+    #[must_use]
+    #[inline]
+    pub fn within(self, most: Option<Self>) -> Self {
+        let Some(most) = most else { return self };
+        let absolute = match (self.absolute, most.absolute) {
+            (Some(own), Some(most)) => Some(own.min(most)),
+            (own, most) => own.or(most),
+        };
+        Self {
+            idle: self.idle.min(most.idle),
+            absolute,
+        }
+    }
+
     /// The deadlines of a session that signed in at `started` and was used at `now`, in a request whose response tells
     /// the client.
     #[must_use]
@@ -59,7 +74,8 @@ impl Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lifetime {
-    /// The session's timeouts.
+    /// The session's timeouts, as they were chosen. The effective timeouts are limited by the deployment's
+    /// [`Use::max_lifetime`].
     pub timeouts: Timeouts,
     /// Whether the browser forgets the cookie when it is closed. A store only keeps it.
     pub transient: bool,
@@ -73,6 +89,12 @@ impl Lifetime {
             timeouts,
             transient: false,
         }
+    }
+
+    /// The longest lifetime that the deployment's settings allow, today and after later changes of the settings.
+    #[must_use]
+    pub const fn longest() -> Self {
+        Self::new(Timeouts::new(Duration::MAX))
     }
 
     /// Whether the browser forgets the cookie when it is closed.
@@ -138,12 +160,14 @@ impl Lease {
         now < self.deadline()
     }
 
-    /// The timeouts that hold for the session: its own, or else those of the deployment.
+    /// The timeouts that hold for the session: its own, cut to the longest that the deployment allows, or else those of
+    /// the deployment.
     #[must_use]
     #[inline]
-    pub fn timeouts(&self, deployment: Timeouts) -> Timeouts {
-        self.lifetime
-            .map_or(deployment, |lifetime| lifetime.timeouts)
+    pub fn timeouts(&self, deployment: Timeouts, max_lifetime: Option<Timeouts>) -> Timeouts {
+        self.lifetime.map_or(deployment, |lifetime| {
+            lifetime.timeouts.within(max_lifetime)
+        })
     }
 
     /// The lease after a use at `now`, if that is to be written down: the one rule, for the core and for every store.
@@ -158,7 +182,7 @@ impl Lease {
     /// changed: the clock of another machine may be behind.
     #[must_use]
     pub fn after_use(&self, usage: &Use, now: Timestamp) -> Option<Self> {
-        let timeouts = self.timeouts(usage.timeouts);
+        let timeouts = self.timeouts(usage.timeouts, usage.max_lifetime);
         let last = if usage.tells_client {
             self.told
         } else {
@@ -181,6 +205,8 @@ impl Lease {
 pub struct Use {
     /// The timeouts of the deployment.
     pub timeouts: Timeouts,
+    /// The longest timeouts that hold for a session with a lifetime of its own; `None` for any.
+    pub max_lifetime: Option<Timeouts>,
     /// How long after the last use that was written down this one is due.
     pub due_after: Duration,
     /// Write it down even if it is not due.
@@ -195,10 +221,18 @@ impl Use {
     pub const fn new(timeouts: Timeouts, due_after: Duration) -> Self {
         Self {
             timeouts,
+            max_lifetime: None,
             due_after,
             forced: false,
             tells_client: true,
         }
+    }
+
+    /// The longest timeouts that hold for a session with a lifetime of its own.
+    #[must_use]
+    pub const fn with_max_lifetime(mut self, most: Option<Timeouts>) -> Self {
+        self.max_lifetime = most;
+        self
     }
 
     /// Whether it is written down even if it is not due.
@@ -307,6 +341,31 @@ mod tests {
         let lease = lease.after_use(&usage(), at(1)).expect("it has changed");
         assert_eq!(lease.idle_deadline, at(5_001));
         assert_eq!(lease.lifetime, Some(chosen));
+    }
+
+    /// "Remember me" that outlives what the operator allows, or forgets what was chosen once more is allowed again.
+    #[test]
+    fn a_chosen_lifetime_is_cut_to_what_the_deployment_allows() {
+        let chosen = Lifetime::new(Timeouts::new(5 * IDLE).with_absolute(Some(8 * IDLE)));
+        let mut lease = chosen.timeouts.lease(at(0), at(0));
+        lease.lifetime = Some(chosen);
+        let most = |idle, absolute| Some(Timeouts::new(idle).with_absolute(absolute));
+        for (max, idle, absolute) in [
+            (most(2 * IDLE, None), 2_001, 8_000),
+            (most(9 * IDLE, Some(3 * IDLE)), 5_001, 3_000),
+            (most(9 * IDLE, Some(9 * IDLE)), 5_001, 8_000),
+            (None, 5_001, 8_000),
+        ] {
+            lease = lease
+                .after_use(&usage().with_max_lifetime(max).with_forced(true), at(1))
+                .unwrap_or(lease);
+            assert_eq!(lease.idle_deadline, at(idle), "{max:?}");
+            assert_eq!(lease.absolute_deadline, Some(at(absolute)), "{max:?}");
+            assert_eq!(lease.lifetime, Some(chosen), "what was chosen stays");
+        }
+        let longest = Lifetime::longest().timeouts;
+        let max = Timeouts::new(IDLE).with_absolute(Some(IDLE));
+        assert_eq!(longest.within(Some(max)), max);
     }
 
     #[test]

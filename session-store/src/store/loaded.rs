@@ -257,6 +257,43 @@ impl Found {
     }
 }
 
+/// An entry of a store that contradicts the record of its session: found by the store's own `flaws`, for an inspector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flaw {
+    /// The session, or the known part of the id of a session that has ended.
+    pub id: Digest,
+    /// The field that the flaw concerns, if it concerns one.
+    pub field: Option<FieldName>,
+    /// The flaw and its remedy: the end of a sentence that begins with the session or the field.
+    pub what: &'static str,
+}
+
+impl Flaw {
+    /// A flaw of a session as a whole.
+    #[must_use]
+    pub const fn new(id: Digest, what: &'static str) -> Self {
+        Self {
+            id,
+            field: None,
+            what,
+        }
+    }
+
+    /// A flaw of a field.
+    #[must_use]
+    pub fn on(mut self, field: FieldName) -> Self {
+        self.field = Some(field);
+        self
+    }
+
+    /// The session has this field, but `find` does not find the session by the field.
+    #[must_use]
+    pub fn not_indexed(id: Digest, field: FieldName) -> Self {
+        Self::new(id, "has no entry in the index: `reindex` makes it").on(field)
+    }
+}
+
 /// The outcome of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -133,7 +133,9 @@ impl MemoryStore {
         over.sort_unstable();
         over.dedup();
         for id in &over {
-            shards.of(*id).insert(*id, Record::Ended(commit.ended_at));
+            shards
+                .of(*id)
+                .insert(*id, Record::Ended(commit.others_ended_at));
         }
         let done = shards.apply(commit, current, values).with_ended(over);
         drop(shards);

@@ -25,7 +25,7 @@ pub use commit::{Clear, Commit, Done, Guard, Limit, Meta, Op, Outcome, Step, Wri
 pub use copy::copy;
 pub use future::StoreFuture;
 pub use lease::{Lease, Lifetime, Timeouts, Use};
-pub use loaded::{Answer, Cursor, Fields, Found, Loaded, Page, Select, Snapshot, Swept};
+pub use loaded::{Answer, Cursor, Fields, Flaw, Found, Loaded, Page, Select, Snapshot, Swept};
 pub use memory::MemoryStore;
 pub use moving::Moving;
 pub use watch::{Watch, WatchList};

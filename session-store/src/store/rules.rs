@@ -43,19 +43,20 @@ impl Life {
     #[must_use]
     #[inline]
     pub fn is_live_for(&self, commit: &Commit<'_>) -> bool {
-        let deployment = match commit.step {
+        let (deployment, max_lifetime) = match commit.step {
             Step::Keep {
                 usage: Some(usage), ..
-            } => usage.timeouts,
+            } => (usage.timeouts, usage.max_lifetime),
             // Those that its deadlines were made by.
             Step::Renew { lease, .. } if lease.lifetime.is_none() => {
                 let absolute = lease.absolute_deadline;
-                Timeouts::new(lease.idle_deadline.since(lease.seen))
-                    .with_absolute(absolute.map(|absolute| absolute.since(lease.started)))
+                let timeouts = Timeouts::new(lease.idle_deadline.since(lease.seen))
+                    .with_absolute(absolute.map(|absolute| absolute.since(lease.started)));
+                (timeouts, None)
             }
             _ => return self.is_live(commit.now),
         };
-        let timeouts = self.lease.timeouts(deployment);
+        let timeouts = self.lease.timeouts(deployment, max_lifetime);
         let today = timeouts.lease(self.lease.started, self.lease.seen);
         self.is_live(commit.now) && today.is_live(commit.now)
     }

@@ -4,17 +4,21 @@ mod observe;
 mod policy;
 mod times;
 
-pub(crate) use {observe::Observer, policy::Policy, times::Kind};
+pub(crate) use {
+    observe::Observer,
+    policy::Policy,
+    times::{Ending, Kind},
+};
 pub use {
     observe::{EndReason, Event},
     policy::Head,
 };
 
-use self::times::{End, Ending, Times};
+use self::times::{End, Times};
 use crate::{
     cookie::{CookieConfig, SessionCookie},
     error::{Error, ErrorKind, Result},
-    expiry::Expiry,
+    expiry::Lifetimes,
     id::{IdSource, SessionId},
     keyring::Keyring,
     seldom::Seldom,
@@ -54,7 +58,7 @@ pub(crate) struct Runtime {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keyring: Keyring,
     pub(crate) cookie: SessionCookie,
-    pub(crate) expiry: Expiry,
+    pub(crate) lifetimes: Lifetimes,
     pub(crate) grace: Duration,
     pub(crate) max_fields: usize,
     pub(crate) max_value_bytes: usize,
@@ -103,7 +107,7 @@ impl Runtime {
             store,
             cookie: SessionCookie::new(&keyring, CookieConfig::default()),
             keyring,
-            expiry: Expiry::default(),
+            lifetimes: Lifetimes::default(),
             grace: Duration::ZERO,
             max_fields: MAX_FIELDS,
             max_value_bytes: usize::MAX,
@@ -285,7 +289,8 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
             .field("cookie", &self.cookie)
-            .field("expiry", &self.expiry)
+            .field("expiry", &self.lifetimes.expiry)
+            .field("max_lifetime", &self.lifetimes.max)
             .field("grace", &self.grace)
             .field("max_fields", &self.max_fields)
             .field("max_value_bytes", &self.max_value_bytes)

@@ -405,6 +405,9 @@ impl UntypedSession {
     /// for a public computer. Renewals keep the lifetime; `None` returns to the configured timeouts. A session that signs in
     /// should get a new id too, so call [`renew`](Self::renew) as well.
     ///
+    /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime) limits the choice, also after it was made.
+    /// [`Lifetime::longest`] is always as long as that limit, so it follows changes of the setting in both directions.
+    ///
     /// A [`Lifetime`] also decides whether the cookie outlives the browser, whatever the cookie's settings say: it does,
     /// unless the lifetime is [`transient`](Lifetime::with_transient).
     ///
@@ -423,11 +426,18 @@ impl UntypedSession {
     /// ```
     ///
     /// # Errors
-    /// Those of [`renew`](Self::renew).
+    /// Those of [`renew`](Self::renew); [`ErrorKind::Misuse`] for a lifetime that never ends if no `max_lifetime` is set.
     #[doc(alias = "remember_me")]
     pub fn set_lifetime(&self, lifetime: impl Into<Option<Lifetime>>) -> Result<()> {
         self.refuse_detached()?;
-        self.0.lock().set_lifetime(lifetime.into())
+        let lifetime = lifetime.into();
+        if self.0.runtime.lifetimes.never_ends(lifetime) {
+            return Err(Error::new(
+                ErrorKind::Misuse,
+                "the chosen lifetime never ends: choose a shorter one, or bound it with `SessionsBuilder::max_lifetime`",
+            ));
+        }
+        self.0.lock().set_lifetime(lifetime)
     }
 
     /// Ends the other sessions that have the value that this one has in a field, which is declared `#[session(index)]`:
@@ -750,7 +760,8 @@ impl UntypedSession {
         Ok(self.0.meta().await?.map(|meta| meta.created))
     }
 
-    /// Returns when the session expires unless it is used before then; `None` for a new visitor.
+    /// Returns when the session expires unless it is used before then, by the timeouts in force today; `None` for a new
+    /// visitor.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
@@ -766,7 +777,8 @@ impl UntypedSession {
     /// # Errors
     /// Those of [`is_live`](Self::is_live).
     pub async fn expires_at(&self) -> Result<Option<Timestamp>> {
-        Ok(self.0.meta().await?.map(|meta| meta.lease.deadline()))
+        let meta = self.0.meta().await?;
+        Ok(meta.map(|meta| self.0.runtime.lifetimes.deadline(&meta.lease)))
     }
 
     /// Returns a few characters that identify the session in a log and are useless for anything else; `None` for a new

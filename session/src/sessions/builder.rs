@@ -80,7 +80,33 @@ impl SessionsBuilder {
     /// # Ok::<(), level_session::ConfigError>(())
     /// ```
     pub fn expiry(mut self, expiry: Expiry) -> Self {
-        self.runtime.expiry = expiry;
+        self.runtime.lifetimes.expiry = expiry;
+        self
+    }
+
+    /// The longest lifetime that a session may have by a choice of its own
+    /// ([`set_lifetime`](crate::UntypedSession::set_lifetime)): a longer idle or absolute timeout is cut to this one.
+    /// Default: no bound.
+    ///
+    /// It holds for sessions that exist already. A shorter one than before holds at once. A longer one holds from the next
+    /// use of a session on, as far as its choice goes: [`Lifetime::longest`](crate::Lifetime::longest) goes as far as
+    /// this. Sessions without a choice follow [`expiry`](Self::expiry) alone.
+    ///
+    /// ```
+    /// use level_session::{Expiry, Keyring, MemoryStore, Sessions};
+    /// use std::time::Duration;
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 3600);
+    ///
+    /// # fn main() -> Result<(), level_session::ConfigError> {
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .expiry(Expiry::nist_aal2())
+    ///     .max_lifetime(Expiry::idle(30 * DAY).with_absolute(90 * DAY))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn max_lifetime(mut self, most: Expiry) -> Self {
+        self.runtime.lifetimes.max = Some(most.timeouts());
         self
     }
 

@@ -165,7 +165,7 @@ impl<'s> Listing<'s> {
                 let lives = page
                     .items
                     .iter()
-                    .filter(|found| now < runtime.expiry.deadline(&found.meta.lease));
+                    .filter(|found| now < runtime.lifetimes.deadline(&found.meta.lease));
                 (lives.map(|found| found.id).collect(), page.next)
             }
         }))
@@ -196,8 +196,9 @@ pub(super) async fn look(
     let Loaded::Live(snapshot) = runtime.store.load(id, select, now).await? else {
         return Ok(None);
     };
-    let (meta, by_former_id) = (snapshot.meta, snapshot.by_former_id);
-    let deadline = runtime.expiry.deadline(&meta.lease);
+    let (mut meta, by_former_id) = (snapshot.meta, snapshot.by_former_id);
+    let deadline = runtime.lifetimes.deadline(&meta.lease);
+    meta.lease.absolute_deadline = runtime.lifetimes.absolute_deadline(&meta.lease);
     if deadline <= now || by_former_id {
         return Ok(None); // what has another id by now is listed under that
     }

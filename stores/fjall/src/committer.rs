@@ -38,6 +38,7 @@ struct Owned {
     id: Digest,
     now: Timestamp,
     ended_at: Timestamp,
+    others_ended_at: Timestamp,
     step: Step,
     clear: Clear,
     guards: Vec<Guard>,
@@ -174,6 +175,7 @@ impl From<&Commit<'_>> for Owned {
             id: commit.id,
             now: commit.now,
             ended_at: commit.ended_at,
+            others_ended_at: commit.others_ended_at,
             step: commit.step,
             clear: commit.clear,
             guards: commit.guards.to_vec(),
@@ -188,6 +190,7 @@ impl Owned {
     fn borrow(&self) -> Commit<'_> {
         Commit::new(self.id, self.now, self.step)
             .with_ended_at(self.ended_at)
+            .with_others_ended_at(self.others_ended_at)
             .with_clear(self.clear)
             .with_guards(&self.guards)
             .with_writes(&self.writes)

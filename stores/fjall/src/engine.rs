@@ -1,5 +1,6 @@
 //! The open store: reads a session, and applies a commit, each under the lock of the session's stripe.
 
+mod flaws;
 mod look;
 mod sweep;
 mod write;

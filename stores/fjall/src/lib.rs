@@ -44,8 +44,8 @@ use self::{
     shared::{Shared, Workers},
 };
 use level_session_store::{
-    Abilities, Commit, Cursor, Digest, Error, Found, Home, Loaded, Outcome, Page, Result, Select,
-    Store, StoreFuture, Swept, Timestamp, Watch, rules,
+    Abilities, Commit, Cursor, Digest, Error, Flaw, Found, Home, Loaded, Outcome, Page, Result,
+    Select, Store, StoreFuture, Swept, Timestamp, Watch, rules,
 };
 use std::{
     fmt,
@@ -194,6 +194,43 @@ impl FjallStore {
     /// ```
     pub fn builder() -> FjallStoreBuilder {
         FjallStoreBuilder::default()
+    }
+
+    /// Looks for records, index entries and deadlines that contradict each other, for an inspector: a page of the flaws
+    /// among about `limit` of them. A page may be empty although there is more.
+    ///
+    /// Found are a session that the index does not lead to although its record says so, an index entry that leads to no
+    /// session or to one that does not have it, and a session, or the mark of one that has ended, that no deadline leads
+    /// the sweeper to. A deadline without a session is no flaw: what ends leaves one behind, until it has come. Damage to
+    /// a record or a value is told by [`load`](Store::load). The memory is bounded: by `limit`, and some megabytes for the
+    /// deadlines of 100,000 records at a time, for each of which all deadlines are gone through once.
+    ///
+    /// ```
+    /// # use level_session_store::{Result, Timestamp};
+    /// # async fn verify(store: &level_session_fjall::FjallStore) -> Result<()> {
+    /// let mut after = None;
+    /// loop {
+    ///     let page = store.flaws(after.as_ref(), 1_000).await?;
+    ///     for flaw in page.items {
+    ///         println!("{} {}", flaw.id.short(), flaw.what);
+    ///     }
+    ///     after = page.next;
+    ///     if after.is_none() {
+    ///         return Ok(());
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the store cannot be read, and for a cursor of another
+    /// listing.
+    pub fn flaws(&self, after: Option<&Cursor>, limit: usize) -> StoreFuture<'_, Page<Flaw>> {
+        let after = after.cloned();
+        self.offload(move |this| {
+            this.shared
+                .with(|engine| engine.flaws(after.as_ref(), limit))
+        })
     }
 
     /// How many fsyncs there were since the database was opened; zero if it is closed. For benchmarks and tests.

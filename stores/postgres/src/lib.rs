@@ -29,8 +29,8 @@ pub use builder::{PostgresStoreBuilder, SynchronousCommit};
 use commit::Turns;
 use ends::Ends;
 use level_session_store::{
-    Abilities, Commit, Cursor, Digest, Found, Home, Loaded, Outcome, Page, Result, Select, Step,
-    Store, StoreFuture, Swept, Timestamp, Watch, WatchList,
+    Abilities, Commit, Cursor, Digest, Flaw, Found, Home, Loaded, Outcome, Page, Result, Select,
+    Step, Store, StoreFuture, Swept, Timestamp, Watch, WatchList,
 };
 use param::{Param, Statement};
 use server::{Doing, Server};
@@ -117,6 +117,23 @@ impl PostgresStore {
     /// timeouts and their encryption are the application's. Closing the store leaves the pool open.
     pub fn on_pool(pool: deadpool_postgres::Pool) -> PostgresStoreBuilder {
         PostgresStoreBuilder::by_pool(pool)
+    }
+
+    /// Looks for what a session's row says twice and not alike, for an inspector: a page of the flaws among about `limit`
+    /// sessions. A page may be empty although there is more. It can be asked at any time: each row is of one moment.
+    ///
+    /// Found are an index entry of a field that the session does not have, and a session that the sweep would look at only
+    /// after its deadline. Index entries and deadlines are columns of the session's own row, so none of them can be there
+    /// without a session, and a value that lies aside is held by a foreign key.
+    ///
+    /// # Errors
+    /// As [`page`](Store::page).
+    pub fn flaws<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page<Flaw>> {
+        StoreFuture::boxed(self.0.server.flaws(after, limit))
     }
 
     /// Waits for commits in flight, makes everything durable and stops what runs in the background: as

@@ -7,7 +7,7 @@ use crate::{
     server::{Doing, Server},
     statements,
 };
-use level_session_store::{Cursor, Digest, Found, Page, Result, Timestamp, rules};
+use level_session_store::{Cursor, Digest, Flaw, Found, Page, Result, Timestamp, rules};
 use tokio_postgres::Row;
 
 const LIST: Doing = Doing::Reading("list sessions");
@@ -65,6 +65,42 @@ impl Server {
         let rows = self.rows(LIST, &list).await?;
         let ids = rows.iter().map(|row| id(row, 0)).collect::<Result<_>>()?;
         Ok(page(ids, limit, |id| *id))
+    }
+}
+
+impl Server {
+    /// What of a page of sessions contradicts itself. A row is of one moment.
+    pub(crate) async fn flaws(&self, after: Option<&Cursor>, limit: usize) -> Result<Page<Flaw>> {
+        const LATE: &str = "is looked at by the sweep after its deadline, so it stays too long once it has expired: \
+                            its next use mends it";
+        const NOT_THERE: &str =
+            "has an index entry and is not there: the next write to it removes the entry";
+        let _open = self.enter().await?;
+        let mut list = Statement::default();
+        let schema = &self.schema;
+        let (from, limit, rows) = bounds(&mut list, after, limit)?;
+        list.push(format_args!(
+            "SELECT digest, due > least(idle_at, absolute_at), \
+             ARRAY(SELECT k FROM jsonb_object_keys(entries) k WHERE NOT fields ? k) \
+             FROM {schema}.session WHERE idle_at IS NOT NULL{from} ORDER BY digest LIMIT {rows}"
+        ));
+        let rows = self.rows(LIST, &list).await?;
+        let mut looked = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = id(row, 0)?;
+            let mut flaws = Vec::new();
+            if row::get(row, 1)? {
+                flaws.push(Flaw::new(id, LATE));
+            }
+            for name in row::get::<Vec<String>>(row, 2)? {
+                let name = codec::read_name(name.clone()).unwrap_or(name);
+                flaws.push(Flaw::new(id, NOT_THERE).on(name.into()));
+            }
+            looked.push((id, flaws));
+        }
+        let looked = page(looked, limit, |(id, _)| *id);
+        let flaws = looked.items.into_iter().flat_map(|(_, flaws)| flaws);
+        Ok(Page::new(flaws.collect(), looked.next))
     }
 }
 

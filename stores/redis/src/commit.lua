@@ -191,6 +191,8 @@ local ttl, horizon, horizon_ttl, mark_ttl = H[5], H[6], H[7], H[8]
 local due, flags, deploy_idle, deploy_absolute = H[9], H[10], H[11], H[12]
 local slack, max_fields, dry = tonumber(H[13]), tonumber(H[14]), H[15] == '1'
 local limits, first_index = tonumber(H[18]), tonumber(H[19])
+local max_idle, max_absolute = H[20], H[21]
+local others_ended_at, others_ttl = H[22], H[23]
 guards, writes = tonumber(H[16]), tonumber(H[17])
 local base, post, pre, channel, mark = A[3], '', '', '', ''
 if kind == '' then
@@ -201,6 +203,17 @@ elseif kind == 'c' then
 end
 if step == 'C' or pre ~= '' then big = false end
 
+-- The timeouts that hold for a session: its own, cut to the longest that the deployment allows, or the deployment's.
+local function timeouts(L)
+  if not L.own_idle then return num(deploy_idle), opt(deploy_absolute) end
+  local idle, absolute = L.own_idle, L.own_absolute
+  if max_idle ~= '' then
+    local most = opt(max_absolute)
+    idle = math.min(idle, num(max_idle))
+    if most and (not absolute or most < absolute) then absolute = most end
+  end
+  return idle, absolute
+end
 -- Until when a session is in the index: an idle period beyond its deadline.
 local function far(L)
   local h = L.seen + 2 * L.idle
@@ -284,8 +297,7 @@ else
     if now >= deadline(L) then return { 'G' } end
     if by_former and not (L.former == id and now < L.till) then return { 'G' } end
     if deploy_idle ~= '' then
-      local idle, absolute = num(deploy_idle), opt(deploy_absolute)
-      if L.own_idle then idle, absolute = L.own_idle, L.own_absolute end
+      local idle, absolute = timeouts(L)
       if big then return { 'B' } end
       if now >= L.seen + idle or (absolute and now >= L.started + absolute) then return { 'G' } end
     end
@@ -479,8 +491,7 @@ if step == 'K' then
       L.former, L.till = nil, nil
       changed = true
     end
-    local idle, absolute = num(deploy_idle), opt(deploy_absolute)
-    if L.own_idle then idle, absolute = L.own_idle, L.own_absolute end
+    local idle, absolute = timeouts(L)
     local wait = due == 'n' and math.huge or tonumber(due)
     local last = tells and L.told or L.seen
     local later = now > last and (forced or now - last >= wait)
@@ -639,8 +650,8 @@ for _, other in ipairs(over) do
   if not told[mkey] then
     told[mkey] = true
     call('DEL', mkey)
-    call('HSET', mkey, 'h', 'E' .. ended_at)
-    expire(mkey, mark_ttl)
+    call('HSET', mkey, 'h', 'E' .. others_ended_at)
+    expire(mkey, others_ttl)
     told[#told + 1] = other[1]
     answer[4][#answer[4] + 1] = other[1]
   end

@@ -249,7 +249,8 @@ impl Shared {
         let mut outcome = self.talk(commit, false).await?;
         if let Outcome::Done(done) = &mut outcome {
             for (_, id) in over {
-                let end = Commit::new(id, commit.now, Step::Destroy).with_ended_at(commit.ended_at);
+                let end = Commit::new(id, commit.now, Step::Destroy)
+                    .with_ended_at(commit.others_ended_at);
                 // What is stored by now: whoever fails here has passed the limit, and the next one puts that right.
                 let ended = self.talk(&end, false).await;
                 if ended.map_err(|error| error.uncertain_if(true))?.is_done() {

@@ -88,6 +88,7 @@ mod commit;
 mod counts;
 mod ended;
 mod fault;
+mod flaws;
 mod keys;
 mod link;
 mod listing;
@@ -100,8 +101,8 @@ pub use builder::{RedisStoreBuilder, Safety};
 pub use counts::Counts;
 
 use level_session_store::{
-    Abilities, Commit, Cursor, Digest, Found, Home, Loaded, Outcome, Page, Result, Select, Store,
-    StoreFuture, Swept, Timestamp, Watch,
+    Abilities, Commit, Cursor, Digest, Flaw, Found, Home, Loaded, Outcome, Page, Result, Select,
+    Store, StoreFuture, Swept, Timestamp, Watch,
 };
 use shared::Shared;
 use std::{
@@ -147,6 +148,30 @@ impl RedisStore {
         let mut counts = shared.servers.counters().read();
         counts.cached = shared.cache.as_ref().map_or(0, |cache| cache.kept.hits());
         counts
+    }
+
+    /// Looks for what the servers have filed beside a session and contradicts it, for an inspector: a page of the flaws
+    /// among about `limit` sessions that live at `now`. A page may be empty although there is more. It can be asked at any
+    /// time: what changes meanwhile is not told.
+    ///
+    /// Found are a session that the index does not lead to although its record says so, and a session that has a deadline
+    /// and whose key has no time to live. An entry of the index without a session is no flaw here: what has ended or
+    /// expired leaves entries, which go in the background or with their horizon, and look-ups pass over them. There is no
+    /// list of deadlines: the servers remove keys by their time to live.
+    ///
+    /// # Errors
+    /// As [`page`](Store::page).
+    pub fn flaws<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Page<Flaw>> {
+        StoreFuture::boxed(async move {
+            let shared = self.shared();
+            let _open = shared.enter().await?;
+            shared.flaws(after, limit, now).await
+        })
     }
 
     /// The slot of each home: for tests that move them.

@@ -161,30 +161,22 @@ pub(crate) fn horizon(lease: &Lease) -> Timestamp {
 
 /// Whether the entries of a session have this one.
 pub(crate) fn has_entry(x: Option<&[u8]>, hash: &EntryHash) -> bool {
-    let Some(x) = x else { return false };
-    let Some(space) = x.iter().position(|byte| *byte == b' ') else {
-        return false;
-    };
-    let mut rest = &x[space + 1..];
-    while let Some(colon) = rest.iter().position(|byte| *byte == b':') {
-        let Some(len) = std::str::from_utf8(&rest[..colon])
-            .ok()
-            .and_then(|len| len.parse::<usize>().ok())
-        else {
-            return false;
-        };
-        let Some((entry, after)) = rest[colon + 1..]
-            .split_at_checked(len)
-            .and_then(|(_, rest)| rest.split_first_chunk::<16>())
-        else {
-            return false;
-        };
-        if entry == hash {
-            return true;
-        }
-        rest = after;
-    }
-    false
+    entries(x).any(|(_, entry)| entry == hash)
+}
+
+/// The entries of a session, each with its field, up to what is damaged.
+pub(crate) fn entries(x: Option<&[u8]>) -> impl Iterator<Item = (&[u8], &EntryHash)> {
+    let x = x.unwrap_or_default();
+    let first = x.iter().position(|byte| *byte == b' ');
+    let mut rest = first.map_or(&[][..], |space| &x[space + 1..]);
+    std::iter::from_fn(move || {
+        let colon = rest.iter().position(|byte| *byte == b':')?;
+        let len = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+        let (field, behind) = rest[colon + 1..].split_at_checked(len)?;
+        let (entry, behind) = behind.split_first_chunk()?;
+        rest = behind;
+        Some((field, entry))
+    })
 }
 
 /// A moment in the script's words.

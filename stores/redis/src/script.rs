@@ -199,6 +199,10 @@ impl<'c> Request<'c> {
                     };
                     step.idle = span(usage.timeouts.idle);
                     step.absolute = usage.timeouts.absolute.map_or("-".to_owned(), span);
+                    if let Some(most) = usage.max_lifetime {
+                        step.max_idle = span(most.idle);
+                        step.max_absolute = most.absolute.map_or("-".to_owned(), span);
+                    }
                 }
             }
             Step::Renew {
@@ -281,6 +285,10 @@ impl<'c> Request<'c> {
         for count in [guards, writes, self.limits.len(), first_index] {
             tell(&count);
         }
+        tell(&step.max_idle);
+        tell(&step.max_absolute);
+        tell(&Moment(commit.others_ended_at));
+        tell(&mark_ttl(commit.others_ended_at));
         out.arg(head);
         let base = keys.base(self.home);
         match self.plain(talk) {
@@ -409,6 +417,8 @@ struct Words {
     flags: &'static str,
     idle: String,
     absolute: String,
+    max_idle: String,
+    max_absolute: String,
     mark: Vec<u8>,
 }
 

@@ -201,7 +201,7 @@ impl State {
         over.sort_unstable();
         over.dedup();
         for id in &over {
-            self.end(*id, commit.ended_at, None);
+            self.end(*id, commit.others_ended_at, None);
         }
         let done = self.apply(commit, current, session, values);
         Ok(Outcome::Done(done.with_ended(over)))

@@ -18,6 +18,8 @@ pub(super) enum Learned {
     /// A guarded field has changed: the current values of the guarded fields.
     Conflict(Vec<(Field, Option<Stored>)>),
     Gone(Answer),
+    /// A limit refuses it.
+    Full,
     Claimed(Field, Option<Stored>),
     Stored {
         who: Who,
@@ -54,6 +56,7 @@ impl Watch {
                 unit.gone = true;
                 unit.not_stored(Some(answer));
             }
+            Learned::Full => unit.not_stored(Some(Answer::Full)),
             Learned::Claimed(field, value) => {
                 let task = unit.committing_task();
                 task.answered.push(Answer::Done);
@@ -144,6 +147,10 @@ impl Watch {
                 )
             }
             (Outcome::Exists, Some(_)) if taken => Learned::Nothing,
+            (Outcome::Full(0), Some(id)) if !taken && self.over(commit, id).is_none() => {
+                self.refused += 1;
+                Learned::Full
+            }
             (Outcome::Gone, None) => match (self.is_refresh(commit), &self.unit().planned) {
                 (true, _) => Learned::Gone(Answer::RefreshGone),
                 (_, Some(Planned { who, wants, .. }))
@@ -207,21 +214,43 @@ impl Watch {
         self.model.put(id, Record::Ended(end));
     }
 
-    /// Checks the limit of a commit: the commit ends exactly these sessions. `id` is the commit's session before it.
-    fn limits(&mut self, commit: &Commit<'_>, id: Digest, ended: &[Digest]) -> Vec<Due> {
+    /// The maximum number of sessions of the user that a commit sets, and that user.
+    fn limit(&self, commit: &Commit<'_>) -> Option<(usize, Stored)> {
         let user = commit.writes.iter().find_map(|write| match &write.op {
             Op::Set(bytes) if Field::of(&write.field) == Some(Field::User) => stored(bytes),
             _ => None,
         });
-        let limit = self.model.settings.limit.zip(user);
-        self.check(commit.limits.len() == usize::from(limit.is_some()), |_| {
+        self.model.settings.limit.zip(user)
+    }
+
+    /// The sessions that end for a commit to keep its limit; `None` if it is refused. `id` is the session that it is of,
+    /// before it: where that has the user already it is never refused.
+    fn over(&self, commit: &Commit<'_>, id: Digest) -> Option<Vec<Digest>> {
+        let Some((most, user)) = self.limit(commit) else {
+            return Some(Vec::new());
+        };
+        let mut others = self.model.of_user(&user.held, commit.now);
+        let has_it = others.contains(&id);
+        others.retain(|other| *other != id);
+        let over = (others.len() + 1).saturating_sub(most);
+        match self.model.settings.refuses {
+            true => (over == 0 || has_it).then(Vec::new),
+            false => {
+                others.truncate(over);
+                Some(others)
+            }
+        }
+    }
+
+    /// The limit of a commit that is stored: what it ends, and no more.
+    fn limits(&mut self, commit: &Commit<'_>, id: Digest, ended: &[Digest]) -> Vec<Due> {
+        let limits = usize::from(self.limit(commit).is_some());
+        self.check(commit.limits.len() == limits, |_| {
             format!("a commit has the limits {:?}", commit.limits)
         });
-        let over = limit.map(|(most, user)| {
-            let mut others = self.model.of_user(&user.held, commit.now);
-            others.retain(|other| *other != id);
-            others.truncate((others.len() + 1).saturating_sub(most));
-            others
+        let over = self.over(commit, id);
+        self.check(over.is_some(), |_| {
+            "a sign-in beyond the limit is stored".into()
         });
         let over = over.unwrap_or_default();
         let sorted = |of: &[Digest]| {
@@ -232,12 +261,8 @@ impl Watch {
         self.check(sorted(ended) == sorted(&over), |_| {
             format!("a limit ends {ended:?} and should end {over:?}")
         });
-        // A commit has one time of ending, which also marks a renewal.
-        let planned = self.unit().planned.as_ref();
-        let destroys = planned.is_some_and(|planned| planned.wants.destroy);
-        let renews = matches!(commit.step, Step::Renew { .. }) && !destroys;
         for id in &over {
-            self.ends(*id, commit, renews.then_some(commit.now));
+            self.ends(*id, commit, None); // also where the commit renews its own session
         }
         over.into_iter()
             .map(|id| Due::Ended(id, EndReason::Limit))

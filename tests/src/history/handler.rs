@@ -367,6 +367,7 @@ pub(super) fn committed(watch: &mut Watch, got: Result<(), ErrorKind>) {
     let wanted = match answer {
         Some(Answer::Done | Answer::RefreshGone | Answer::RefreshFailed) => Ok(()),
         Some(Answer::Gone) => Err(ErrorKind::Gone),
+        Some(Answer::Full) => Err(ErrorKind::Full),
         Some(Answer::Failed) => Err(ErrorKind::Store),
         None if failed => Err(ErrorKind::Store),
         None if unit.gone => Err(ErrorKind::Gone),

@@ -32,8 +32,10 @@ pub struct Settings {
     pub grace: u64,
     /// Refreshes the session with every request.
     pub refresh_always: bool,
-    /// The maximum number of sessions of a user; one more ends the oldest. With a limit there are few users.
+    /// The maximum number of sessions of a user. With a limit there are few users.
     pub limit: Option<usize>,
+    /// A sign-in above the limit is refused; otherwise it ends the oldest session.
+    pub refuses: bool,
     /// One in this number of ids repeats an earlier id; with zero, none does.
     pub repeat_ids: usize,
 }
@@ -139,6 +141,7 @@ impl Episode {
             grace: rng.pick(&[0, 0, 3_000]),
             refresh_always: rng.chance(1, 3),
             limit: None,
+            refuses: false,
             repeat_ids: rng.pick(&[0, 0, 0, 6]),
         };
         let visitors = 1 + rng.below(3);
@@ -153,6 +156,7 @@ impl Episode {
         let mut settings = settings;
         if crowded {
             settings.limit = rng.pick(&[None, Some(1), Some(2)]);
+            settings.refuses = rng.chance(1, 2);
             requests.iter_mut().for_each(Request::of_few_users);
             for _ in 0..rng.below(4) {
                 let user = USERS[rng.below(USERS.len())];

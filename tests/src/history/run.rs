@@ -9,7 +9,7 @@ use super::{
     rng::Rng,
     service::{Handlers, Numbered, Running},
     stepping::{WatchedStore, wait},
-    unit::{Cookie, Phase, Unit, Who},
+    unit::{Answer, Cookie, Phase, Unit, Who},
     watch::{Due, Fault, Question, Watch, Watched},
 };
 use http::{
@@ -42,6 +42,8 @@ pub struct Report {
     pub told: Vec<String>,
     /// The number of operations of handlers and calls of the store.
     pub operations: u64,
+    /// How many sign-ins were refused by a limit.
+    pub refused: u64,
 }
 
 /// A store and its clock, used for one history after another.
@@ -124,6 +126,7 @@ impl Stage {
             due_events: Vec::new(),
             entries: HashMap::new(),
             operations: 0,
+            refused: 0,
         });
         let (sessions, faults) = self.sessions(episode, &watched);
         let handlers = Handlers {
@@ -157,6 +160,7 @@ impl Stage {
             violation: watch.violation.take(),
             told: watch.told.take().unwrap_or_default(),
             operations: watch.operations,
+            refused: watch.refused,
         }
     }
 
@@ -197,7 +201,10 @@ impl Stage {
             .observer(move |event| observed.lock().told_events.push(event))
             .limit(
                 Data::USER,
-                settings.limit.map(|most| (most, WhenFull::EndOldest)),
+                settings.limit.map(|most| match settings.refuses {
+                    true => (most, WhenFull::Refuse),
+                    false => (most, WhenFull::EndOldest),
+                }),
             )
             .data::<Data>()
             .build()
@@ -391,7 +398,9 @@ impl Run<'_> {
                 format!("the answer to an end that was told is {status} and should be {wanted}")
             });
         } else if ends_well && watch.units[number].used {
+            let is_full = watch.units[number].task().answered.first() == Some(&Answer::Full);
             let got = match status {
+                StatusCode::CONFLICT if is_full => Err(ErrorKind::Full),
                 StatusCode::CONFLICT => Err(ErrorKind::Gone),
                 StatusCode::INTERNAL_SERVER_ERROR => Err(ErrorKind::Store),
                 _ => Ok(()),

@@ -88,6 +88,8 @@ pub(super) struct Planned {
 pub(super) enum Answer {
     Done,
     Gone,
+    /// A limit has refused the commit.
+    Full,
     /// The store failed: the commit may or may not be stored.
     Failed,
     /// The outcome of a commit that only refreshed the session.

@@ -43,6 +43,7 @@ pub(super) struct Watch {
     pub(super) entries: HashMap<u64, Bytes>,
     /// The number of operations of handlers and calls of the store.
     pub(super) operations: u64,
+    pub(super) refused: u64,
 }
 
 /// An event that must be reported.

@@ -67,7 +67,7 @@ fn folder(path: &std::path::Path, args: &Args) -> Result<Inspected> {
     if let Some(prefix) = &args.prefix {
         builder = builder.prefix(prefix);
     }
-    Inspected::new(builder.open(path).map_err(Failure::store)?)
+    Inspected::checked(builder.open(path).map_err(Failure::store)?)
 }
 
 #[cfg(not(feature = "fjall"))]
@@ -84,7 +84,7 @@ async fn redis(url: &str, args: &Args) -> Result<Inspected> {
     if let Some(prefix) = &args.prefix {
         builder = builder.prefix(prefix);
     }
-    Inspected::new(builder.connect(url).await.map_err(Failure::store)?)
+    Inspected::checked(builder.connect(url).await.map_err(Failure::store)?)
 }
 
 #[cfg(not(feature = "redis"))]
@@ -103,7 +103,7 @@ async fn postgres(url: String, args: &Args) -> Result<Inspected> {
     if let Some(schema) = &args.schema {
         builder = builder.schema(schema);
     }
-    Inspected::new(builder.open().await.map_err(Failure::store)?)
+    Inspected::checked(builder.open().await.map_err(Failure::store)?)
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -5,7 +5,8 @@ use futures_util::future::join_all;
 use level_session::{
     Clock, Expiry, FieldName, Keyring, SessionHandle, Sessions, Timestamp,
     store::{
-        Bytes, Cursor, Digest, Error, Loaded, Meta, Page, Result as StoreResult, Select, Store,
+        Bytes, Cursor, Digest, Error, Flaw, Loaded, Meta, Page, Result as StoreResult, Select,
+        Store, StoreFuture,
     },
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -16,6 +17,53 @@ const PAGE: usize = 128;
 pub(crate) struct Inspected {
     pub(crate) sessions: Sessions,
     clock: Clock,
+    own: Option<Box<dyn Checks>>,
+}
+
+/// What a store can tell of itself beyond the contract: where what it has filed for its sessions contradicts them.
+pub(crate) trait Checks: Send + Sync {
+    fn flaws<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Page<Flaw>>;
+}
+
+#[cfg(feature = "fjall")]
+impl Checks for level_session::FjallStore {
+    fn flaws<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        _: Timestamp,
+    ) -> StoreFuture<'a, Page<Flaw>> {
+        self.flaws(after, limit)
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Checks for level_session::RedisStore {
+    fn flaws<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'a, Page<Flaw>> {
+        self.flaws(after, limit, now)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Checks for level_session::PostgresStore {
+    fn flaws<'a>(
+        &'a self,
+        after: Option<&'a Cursor>,
+        limit: usize,
+        _: Timestamp,
+    ) -> StoreFuture<'a, Page<Flaw>> {
+        self.flaws(after, limit)
+    }
 }
 
 /// What is read of a session that lives.
@@ -29,6 +77,18 @@ impl Inspected {
         not(any(feature = "fjall", feature = "redis", feature = "postgres")),
         expect(dead_code, reason = "no store can be opened")
     )]
+    pub(crate) fn checked<S: Store + Checks + Clone>(store: S) -> Result<Self> {
+        let own = Box::new(store.clone());
+        Ok(Self {
+            own: Some(own),
+            ..Self::new(store)?
+        })
+    }
+
+    #[cfg_attr(
+        not(any(feature = "fjall", feature = "redis", feature = "postgres")),
+        expect(dead_code, reason = "no store can be opened")
+    )]
     pub(crate) fn new(store: impl Store) -> Result<Self> {
         // Nothing is signed here, and the timeouts are those that are stored: the deployment's are not known.
         let keyring = Keyring::generate().map_err(Failure::of)?;
@@ -38,7 +98,11 @@ impl Inspected {
             .clock(clock.clone())
             .build()
             .map_err(Failure::of)?;
-        Ok(Self { sessions, clock })
+        Ok(Self {
+            sessions,
+            clock,
+            own: None,
+        })
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -56,6 +120,17 @@ impl Inspected {
     pub(crate) async fn page(&self, after: Option<&Cursor>) -> Result<Page<Digest>> {
         let page = self.store().page(after, PAGE, self.now()).await;
         page.map_err(Failure::store)
+    }
+
+    /// What the store itself finds; nothing, if it looks for nothing.
+    pub(crate) async fn flaws(&self, after: Option<&Cursor>) -> Result<Page<Flaw>> {
+        match &self.own {
+            None => Ok(Page::new(Vec::new(), None)),
+            Some(own) => own
+                .flaws(after, PAGE, self.now())
+                .await
+                .map_err(Failure::store),
+        }
     }
 
     /// Those with an index entry.

@@ -159,6 +159,47 @@ pub async fn a_session_within_a_limit_is_never_refused(store: Subject) {
     }
 }
 
+/// Prevents a session that a sign-in elsewhere has ended from being taken for one that was renewed: what a limit ends has
+/// the time that the commit tells for it, whatever the step, and the commit's own id keeps that of its own end.
+pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
+    let case = Case::new(store);
+    let user = SignIn::new(&case, 1, WhenFull::EndOldest);
+    let (mut over, outcome) = user.create(&case, 0).await;
+    done(outcome, "the first session");
+    for (second, grace) in [(10, None), (20, Some(60)), (30, None)] {
+        let (own, others) = (case.at(second).after(TICK), case.at(second).after(3 * TICK));
+        let old = case.session(&[set("a", "1")]).await;
+        let new = case.renewed(old);
+        let until = grace.map(|seconds| case.at(seconds));
+        let (step, is) = match second {
+            30 => (used(), old),
+            _ => (Step::renew(new, case.lease(second), until), new),
+        };
+        let commit = case.commit_at(second, old, step);
+        let commit = commit.with_ended_at(own).with_others_ended_at(others);
+        let commit = commit.with_writes(&user.writes).with_limits(&user.limits);
+        let promise = "a sign-in beyond a limit";
+        assert_eq!(case.done(commit, promise).await.ended, [over], "{promise}");
+        let now = case.at(70);
+        case.assert_ended(over, others, now, "what the limit ends")
+            .await;
+        if second != 30 {
+            case.assert_ended(old, own, now, "what the step renews")
+                .await;
+        }
+        over = is;
+    }
+    let (_, outcome) = user.create(&case, 80).await;
+    assert_eq!(done(outcome, "a sign-in").ended, [over]);
+    case.assert_ended(
+        over,
+        case.start,
+        case.start,
+        "by default it is the commit's time",
+    )
+    .await;
+}
+
 /// Prevents a sign-in that ends the wrong session: those that signed in first are ended, whenever they were made or
 /// used, in the same step. They leave the mark of an end, under all their ids.
 pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
@@ -199,7 +240,7 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     };
     let create = case
         .commit_at(100, id, Step::create(case.at(100), lease))
-        .with_ended_at(ended_at)
+        .with_others_ended_at(ended_at)
         .with_writes(&user.writes)
         .with_limits(&user.limits);
     let created = case.done(create, "a fourth of three").await;

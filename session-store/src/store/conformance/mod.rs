@@ -171,6 +171,7 @@ macro_rules! __for_each_promise {
             a_use_of_the_past_changes_nothing
             a_use_that_is_not_told_is_seen_alone
             a_lifetime_of_its_own_is_kept
+            a_lifetime_of_its_own_is_within_the_deployment_s
             a_commit_tells_the_times_of_the_session
             a_clock_that_is_behind_shortens_nothing
             an_end_by_a_clock_that_is_ahead_is_an_end
@@ -224,6 +225,7 @@ macro_rules! __for_each_promise {
             a_full_limit_ends_those_that_signed_in_first
             a_limit_ends_in_the_order_of_the_sign_ins
             limits_count_their_own_entries
+            what_a_limit_ends_has_a_time_of_its_own
             what_a_limit_ends_is_atomic_with_the_commit
             the_first_of_several_answers_is_given
             limits_hold_under_races

@@ -203,7 +203,7 @@ impl Session {
     fn use_at(&mut self, usage: &Use, now: Timestamp) {
         let old = self.lease;
         let timeouts = match old.lifetime {
-            Some(own) => own.timeouts,
+            Some(own) => cut(own.timeouts, usage.max_lifetime),
             None => usage.timeouts,
         };
         let last = match usage.tells_client {
@@ -315,6 +315,7 @@ impl Model {
                 true => None,
                 false => Some(
                     Use::new(dice.timeouts(), dice.units(4))
+                        .with_max_lifetime(dice.one_in(2).then(|| dice.timeouts()))
                         .with_forced(dice.one_in(4))
                         .with_tells_client(!dice.one_in(3)),
                 ),
@@ -338,6 +339,7 @@ impl Model {
         };
         let commit = Commit::new(id, now, step)
             .with_ended_at(now.after(Duration::from_millis(dice.roll(2))))
+            .with_others_ended_at(now.after(Duration::from_millis(dice.roll(3))))
             .with_clear(match step {
                 Step::Destroy => Clear::Nothing,
                 _ => clear,
@@ -523,7 +525,7 @@ impl Model {
         }
         ended.sort_unstable();
         for id in &ended {
-            self.end(*id, commit.ended_at, None);
+            self.end(*id, commit.others_ended_at, None);
         }
         let by_former_id = at != id;
         let meta = match commit.step {
@@ -699,20 +701,36 @@ async fn listed(store: &dyn Store, now: Timestamp) -> Vec<Digest> {
     all
 }
 
+/// Chosen timeouts within the longest that the deployment allows.
+fn cut(own: Timeouts, most: Option<Timeouts>) -> Timeouts {
+    let most = most.unwrap_or(Timeouts::new(Duration::MAX));
+    let absolutes = [own.absolute, most.absolute].into_iter().flatten();
+    Timeouts::new(own.idle.min(most.idle)).with_absolute(absolutes.min())
+}
+
 /// Whether the session is dead by the timeouts of the deployment that commits, although it lives by its own deadlines.
 fn has_outlived(lease: &Lease, commit: &Commit<'_>) -> bool {
-    let deployment = match commit.step {
-        Step::Keep {
-            usage: Some(usage), ..
-        } => usage.timeouts,
-        Step::Renew { lease: new, .. } if new.lifetime.is_none() => {
+    let timeouts = match (commit.step, lease.lifetime) {
+        (
+            Step::Keep {
+                usage: Some(usage), ..
+            },
+            Some(own),
+        ) => cut(own.timeouts, usage.max_lifetime),
+        (
+            Step::Keep {
+                usage: Some(usage), ..
+            },
+            None,
+        ) => usage.timeouts,
+        (Step::Renew { lease: new, .. }, Some(own)) if new.lifetime.is_none() => own.timeouts,
+        (Step::Renew { lease: new, .. }, None) if new.lifetime.is_none() => {
             let absolute = new.absolute_deadline;
             Timeouts::new(new.idle_deadline.since(new.seen))
                 .with_absolute(absolute.map(|absolute| absolute.since(new.started)))
         }
         _ => return false,
     };
-    let timeouts = lease.timeouts(deployment);
     let idle = lease.seen.after(timeouts.idle);
     let absolute = timeouts.absolute.map(|after| lease.started.after(after));
     idle <= commit.now || absolute.is_some_and(|absolute| absolute <= commit.now)

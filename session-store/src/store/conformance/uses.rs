@@ -1,7 +1,7 @@
 //! Uses: noted when they are due, by one rule for all stores ([`Lease::after_use`]).
 
 use super::kit::*;
-use crate::{Commit, Digest, Done, Lease, Lifetime, Meta, Step, Timeouts, Timestamp, Use};
+use crate::{Commit, Digest, Done, Lease, Lifetime, Meta, Outcome, Step, Timeouts, Timestamp, Use};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -284,6 +284,46 @@ pub async fn a_lifetime_of_its_own_is_kept(store: Subject) {
             "a lifetime is what the last renewal brought"
         );
     }
+}
+
+/// Prevents "remember me" from outliving what the operator allows (requirement L15): the longest lifetime of the deployment
+/// that commits cuts what was chosen, at once where it is shorter and from the next use on where it is longer, and what
+/// was chosen is kept.
+pub async fn a_lifetime_of_its_own_is_within_the_deployment_s(store: Subject) {
+    let case = Case::new(store);
+    let own = Timeouts::new(2 * HOUR).with_absolute(Some(10 * HOUR));
+    let lifetime = Lifetime::new(own).with_transient(true);
+    let chosen = |timeouts: Timeouts, seconds| Lease {
+        lifetime: Some(lifetime),
+        ..timeouts.lease(case.start, case.at(seconds))
+    };
+    let at_most = |idle, absolute| Timeouts::new(idle).with_absolute(absolute);
+    let seldom = |max| Use::new(Timeouts::new(LIFE), 10 * HOUR).with_max_lifetime(Some(max));
+    let id = case.session_with(chosen(own, 0), &[]).await;
+    let (minute, hour) = (Duration::from_secs(60), Some(HOUR));
+    for (seconds, max, expected) in [
+        (1, at_most(HOUR, None), at_most(HOUR, Some(10 * HOUR))),
+        (2, at_most(3 * HOUR, hour), at_most(2 * HOUR, hour)),
+        (3, at_most(minute, hour), at_most(minute, hour)),
+        (4, at_most(20 * HOUR, Some(20 * HOUR)), own),
+    ] {
+        assert_eq!(
+            use_at(&case, seconds, id, seldom(max)).await,
+            chosen(expected, seconds),
+            "the longest lifetime is {max:?}"
+        );
+    }
+    let lasts = |seconds, max| {
+        let step = Step::keep(Some(seldom(max)));
+        case.commit_at(seconds, id, step)
+    };
+    for max in [at_most(minute, None), at_most(HOUR, Some(minute))] {
+        let outcome = case.store.commit(lasts(64, max)).await;
+        let outcome = outcome.expect("the store answers");
+        assert_eq!(outcome, Outcome::Gone, "it has outlived {max:?}");
+    }
+    case.done(lasts(63, at_most(minute, None)), "a use in time")
+        .await;
 }
 
 /// Prevents the core from asking for the times of a session that it has just stored: every commit tells those that it

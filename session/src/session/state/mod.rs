@@ -225,7 +225,9 @@ impl State {
             return Ok(()); // the session is another one by now, or may be: whoever asked looks again
         }
         match loaded {
-            Loaded::Live(snapshot) if rules.now < rules.expiry().deadline(&snapshot.meta.lease) => {
+            Loaded::Live(snapshot)
+                if rules.now < rules.lifetimes().deadline(&snapshot.meta.lease) =>
+            {
                 self.lives(names, snapshot, rules)
             }
             loaded => self.lives_not(&loaded, rules),
@@ -249,7 +251,7 @@ impl State {
                 named_here: None,
             },
         });
-        self.note(names, fields, rules.expiry().deadline(&meta.lease))
+        self.note(names, fields, rules.lifetimes().deadline(&meta.lease))
     }
 
     /// The session does not live. If it ended under the request, that is an error; if its cookie was dead already, the

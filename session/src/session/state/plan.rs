@@ -7,7 +7,7 @@ use super::{
 use crate::{
     changes::{Change, Update},
     error::{Error, ErrorKind, Result},
-    runtime::{EndReason, Event, Runtime},
+    runtime::{EndReason, Event, Kind, Runtime},
     store::{
         Bytes, Clear, Commit, Digest, FieldName, Guard, Lease, Lifetime, Limit, Op, Step,
         Timestamp, Use, WhenFull, Write,
@@ -51,9 +51,8 @@ impl Plan {
         })
     }
 
-    pub(crate) fn commit(&self, now: Timestamp, ended_at: Timestamp) -> Commit<'_> {
+    pub(crate) fn commit(&self, now: Timestamp) -> Commit<'_> {
         Commit::new(self.id, now, self.step)
-            .with_ended_at(ended_at)
             .with_clear(self.clear())
             .with_guards(&self.guards)
             .with_writes(&self.writes)
@@ -106,7 +105,7 @@ impl Plan {
         if let (Step::Renew { lease, .. }, None, Some(_)) =
             (&mut self.step, self.wants.lifetime(), lifetime)
         {
-            *lease = rules.expiry().lease(lifetime, rules.now);
+            *lease = rules.lifetimes().lease(lifetime, rules.now);
         }
     }
 
@@ -152,6 +151,16 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// How the id that the commit is of ends, if it does.
+    pub(crate) fn ends_its_id(&self) -> Option<Kind> {
+        match self.step {
+            Step::Destroy => Some(Kind::Destroyed),
+            Step::Renew { .. } if self.destroys() => Some(Kind::Destroyed),
+            Step::Renew { .. } => Some(Kind::Renewed),
+            _ => None,
+        }
     }
 
     /// What has happened when it is stored.
@@ -289,7 +298,7 @@ impl State {
     fn lease(&self, known: Option<&Known>, rules: Rules<'_>) -> Lease {
         let before = || known.and_then(|known| known.meta.lease.lifetime);
         let lifetime = self.wants.lifetime().unwrap_or_else(before);
-        rules.expiry().lease(lifetime, rules.now)
+        rules.lifetimes().lease(lifetime, rules.now)
     }
 
     fn writes_anything(&self) -> bool {
@@ -328,7 +337,10 @@ impl State {
         });
         (self.wants.touch || client_knows).then(|| {
             let lifetime = known.and_then(|known| known.meta.lease.lifetime);
-            let usage = rules.expiry().usage(lifetime).with_forced(self.wants.touch);
+            let usage = rules
+                .lifetimes()
+                .usage(lifetime)
+                .with_forced(self.wants.touch);
             usage.with_tells_client(!rules.detached)
         })
     }

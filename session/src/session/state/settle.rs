@@ -96,7 +96,7 @@ impl State {
         match loaded {
             // By the deadlines that are stored it lives, and by today's timeouts it does not.
             Some(Loaded::Live(snapshot))
-                if is_blind && rules.now >= rules.expiry().deadline(&snapshot.meta.lease) =>
+                if is_blind && rules.now >= rules.lifetimes().deadline(&snapshot.meta.lease) =>
             {
                 self.lives_not(&Loaded::Missing, rules)
                     .map(|()| Flown::Again)

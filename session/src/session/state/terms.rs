@@ -3,7 +3,7 @@
 use crate::{
     cookie::{Lines, Presented, Verified},
     error::Result,
-    expiry::Expiry,
+    expiry::Lifetimes,
     id::SessionId,
     runtime::Runtime,
     store::{Bytes, Clear, Digest, FieldName, Lease, Lifetime, Meta, Timestamp},
@@ -285,8 +285,8 @@ pub(crate) struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    pub(super) fn expiry(&self) -> &Expiry {
-        &self.runtime.expiry
+    pub(super) fn lifetimes(&self) -> &Lifetimes {
+        &self.runtime.lifetimes
     }
 
     /// An id for a session that is made, or has this one until now.

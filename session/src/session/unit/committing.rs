@@ -3,7 +3,7 @@
 use super::{UnitOfWork, flying::Seat};
 use crate::{
     error::{Error, ErrorKind, Result},
-    runtime::{Kind, Runtime},
+    runtime::{Ending, Kind, Runtime},
     session::state::{Execution, Flight, Flown, Landed, Landing, Plan, Rules},
     store::{Commit, Digest, Loaded, Outcome, Select, Snapshot, Step, Timestamp},
 };
@@ -163,7 +163,7 @@ async fn look_and_store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
         let loaded = store.load(plan.id, Select::Nothing, rules.now).await?;
         match loaded {
             Loaded::Live(Snapshot { meta, .. })
-                if rules.now < rules.runtime.expiry.deadline(&meta.lease) =>
+                if rules.now < rules.runtime.lifetimes.deadline(&meta.lease) =>
             {
                 plan.keep_lifetime(meta.lease.lifetime, rules);
             }
@@ -181,17 +181,14 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
     };
     for _ in 0..TRIES {
         let limits = plan.limits(runtime);
-        let ending = match plan.step {
-            Step::Destroy => Some(runtime.end(rules.now, Kind::Destroyed)),
-            Step::Renew { .. } if plan.destroys() => Some(runtime.end(rules.now, Kind::Destroyed)),
-            Step::Renew { .. } => Some(runtime.end(rules.now, Kind::Renewed)),
-            _ if !limits.is_empty() => Some(runtime.end(rules.now, Kind::Destroyed)),
-            _ => None,
-        };
-        let ended_at = ending.as_ref().map_or(rules.now, |ending| ending.at);
+        let ending = plan.ends_its_id().map(|kind| runtime.end(rules.now, kind));
+        let others = (!limits.is_empty()).then(|| runtime.end(rules.now, Kind::Destroyed));
+        let time_of = |ending: &Option<Ending<'_>>| ending.as_ref().map_or(rules.now, |it| it.at);
         plan.fits(runtime.max_value_bytes)?;
-        let commit = plan.commit(rules.now, ended_at);
-        let commit = commit
+        let commit = plan
+            .commit(rules.now)
+            .with_ended_at(time_of(&ending))
+            .with_others_ended_at(time_of(&others))
             .with_max_fields(Some(runtime.max_fields))
             .with_limits(&limits);
         match runtime.store.commit(commit).await? {

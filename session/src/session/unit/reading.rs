@@ -169,7 +169,7 @@ impl UnitOfWork {
     async fn deadline(&self, id: Digest, now: Timestamp) -> Result<Option<Timestamp>> {
         let loaded = self.runtime.store.load(id, Select::Nothing, now).await?;
         Ok(match loaded {
-            Loaded::Live(snapshot) => Some(self.runtime.expiry.deadline(&snapshot.meta.lease)),
+            Loaded::Live(snapshot) => Some(self.runtime.lifetimes.deadline(&snapshot.meta.lease)),
             _ => None,
         }
         .filter(|deadline| now < *deadline))

@@ -94,7 +94,7 @@ impl Engine {
         batch.insert(&self.disk.meta, *commit.id.as_bytes(), session.encode());
         self.disk
             .stage_due(&mut batch, life.lease.deadline(), commit.id);
-        let ended = self.stage_ending(&mut batch, ending, commit.ended_at);
+        let ended = self.stage_ending(&mut batch, ending, commit.others_ended_at);
         self.disk.apply(batch)?;
         number.stored();
         stripes.of(commit.id).put(commit.id, session);
@@ -144,7 +144,7 @@ impl Engine {
         if deadline < life.lease.deadline() {
             self.disk.stage_due(&mut batch, deadline, id);
         }
-        let ended = self.stage_ending(&mut batch, ending, commit.ended_at);
+        let ended = self.stage_ending(&mut batch, ending, commit.others_ended_at);
         self.disk.apply(batch)?;
         let done = Done::new(Some(session.life.meta(commit.now)))
             .with_by_former_id(!by_current_id)
@@ -213,7 +213,7 @@ impl Engine {
             batch.insert(&self.disk.meta, *id.as_bytes(), bytes);
             self.disk.stage_due(&mut batch, deadline, id);
         }
-        let ended = self.stage_ending(&mut batch, ending, commit.ended_at);
+        let ended = self.stage_ending(&mut batch, ending, commit.others_ended_at);
         self.disk.apply(batch)?;
         let done = Done::new(Some(session.life.meta(commit.now))).with_ended(ended);
         stripes.of(to).put(to, session);

@@ -308,7 +308,8 @@ impl Writer<'_> {
         let mut conditions = self.lives(current);
         if let Some(usage) = usage {
             let now = self.time(self.commit.now);
-            let (idle, absolute) = self.timeouts(usage.timeouts, now, &mut conditions);
+            let (idle, absolute) =
+                self.timeouts(usage.timeouts, usage.max_lifetime, now, &mut conditions);
             let due_after = match usage.forced {
                 true => 0,
                 false => at_least(usage.due_after),
@@ -374,7 +375,7 @@ impl Writer<'_> {
             // Those that its deadlines were made by.
             let absolute = lease.absolute_deadline.map(|at| at.since(lease.started));
             let timeouts = Timeouts::new(lease.idle_deadline.since(lease.seen));
-            self.timeouts(timeouts.with_absolute(absolute), now, &mut conditions);
+            self.timeouts(timeouts.with_absolute(absolute), None, now, &mut conditions);
         }
         let until = until.filter(|until| self.commit.now < *until);
         let (old, new) = (self.digest(self.commit.id), self.digest(to));
@@ -417,14 +418,27 @@ impl Writer<'_> {
     fn timeouts(
         &mut self,
         timeouts: Timeouts,
+        max_lifetime: Option<Timeouts>,
         now: Place,
         conditions: &mut Vec<String>,
     ) -> (String, String) {
         let idle = self.number(duration(timeouts.idle));
         let absolute = self.maybe(timeouts.absolute.map(duration));
-        let idle = format!("coalesce(own_idle, {idle})");
-        let absolute =
-            format!("(CASE WHEN own_idle IS NULL THEN {absolute} ELSE own_absolute END)");
+        // The `least` of PostgreSQL passes over a NULL, which stands for no absolute timeout.
+        let (own_idle, own_absolute) = match max_lifetime {
+            None => ("own_idle".to_owned(), "own_absolute".to_owned()),
+            Some(most) => (
+                format!("least(own_idle, {})", self.number(duration(most.idle))),
+                format!(
+                    "least(own_absolute, {})",
+                    self.maybe(most.absolute.map(duration))
+                ),
+            ),
+        };
+        let own = |own, deployment| {
+            format!("(CASE WHEN own_idle IS NULL THEN {deployment} ELSE {own} END)")
+        };
+        let (idle, absolute) = (own(own_idle, idle), own(own_absolute, absolute));
         conditions.push(format!("{} > {now}", after("seen", &idle)));
         conditions.push(format!(
             "coalesce({} > {now}, true)",
@@ -551,7 +565,7 @@ impl Writer<'_> {
         }
         let mut told = tells.to_owned();
         if let Some(over) = over {
-            let at = self.commit.ended_at;
+            let at = self.commit.others_ended_at;
             let (ended, due) = (self.time(at), self.time(rules::remembered_until(at)));
             self.after.push(format!(
                 "gone AS (UPDATE {schema}.session s SET {} FROM ({over}) over \

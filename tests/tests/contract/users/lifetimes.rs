@@ -128,7 +128,7 @@ async fn what_was_chosen_goes_before_the_cookie_s_settings() {
     assert!(chosen.ends_with("; Max-Age=86400"), "{chosen}");
 }
 
-/// Prevents: deployments whose shortened timeouts spare nobody but those who come again (L15).
+/// Prevents: a choice of the user's that the timeouts of the others undo (L15).
 #[tokio::test]
 async fn settings_that_change_leave_what_was_chosen_and_a_new_choice_holds_at_once() {
     over_every_store(async |store| {
@@ -156,6 +156,118 @@ async fn settings_that_change_leave_what_was_chosen_and_a_new_choice_holds_at_on
         assert_eq!(user(&shorter, &mut other).await, None);
     })
     .await;
+}
+
+/// Prevents: "remember me" that outlives what the operator allows by now, on any store (L15).
+#[tokio::test]
+async fn a_shorter_longest_lifetime_holds_at_once() {
+    over_every_store(async |store| {
+        let long = App::over(store).with(|s| s.max_lifetime(Expiry::idle(seconds(60 * DAY))));
+        let short = long
+            .clone()
+            .with(|s| s.max_lifetime(Expiry::idle(seconds(DAY))));
+        let remember = async |s: Shopping| {
+            s.set_lifetime(Expiry::idle(seconds(30 * DAY)))?;
+            s.user_id().set(7)
+        };
+        for writes in [false, true] {
+            let mut visitor = Visitor::new();
+            long.request(&mut visitor, remember).await.unwrap();
+            let began = long.clock.now();
+            let mut listing = short.sessions.find(Shop::USER_ID, &7);
+            let found = listing.next_page().await.unwrap().unwrap();
+            assert_eq!(found[0].expires_at(), began.after(seconds(DAY)));
+            let mut there = visitor.clone();
+            let until = short.request(&mut there, async |s: Shopping| s.expires_at().await);
+            assert_eq!(until.await.unwrap(), Some(began.after(seconds(DAY))));
+            // Its use has written down what holds here; elsewhere the next use undoes that.
+            assert_eq!(user(&long, &mut there).await, Some(7));
+            long.sleep(DAY);
+            let mut there = visitor.clone();
+            // A commit that is sent before anybody looks does not bring it back.
+            let revived = short.request(&mut visitor, async |s: Shopping| match writes {
+                false => s.user_id().await,
+                true => {
+                    s.visits().add(1)?;
+                    s.commit().await?;
+                    s.user_id().await
+                }
+            });
+            assert_eq!(revived.await.unwrap(), None, "writes: {writes}");
+            assert_eq!(
+                user(&long, &mut there).await,
+                Some(7),
+                "where more is allowed"
+            );
+            assert_eq!(short.sessions.end_all(Shop::USER_ID, &7).await.unwrap(), 1);
+        }
+    })
+    .await;
+}
+
+/// Prevents: "remember me" that stays short although the operator allows more by now, and one that a renewal lets out of
+/// its bounds, on any store (L15).
+#[tokio::test]
+async fn a_longer_longest_lifetime_holds_from_the_next_use_on() {
+    over_every_store(async |store| {
+        let month = Expiry::idle(seconds(30 * DAY)).with_absolute(seconds(90 * DAY));
+        let app = App::over(store).with(|s| s.max_lifetime(Expiry::idle(seconds(DAY))));
+        let longer = app.clone().with(|s| s.max_lifetime(month));
+        let expires = async |app: &App, visitor: &mut Visitor| {
+            let at = app.request(visitor, async |s: Shopping| s.expires_at().await);
+            at.await.unwrap().unwrap()
+        };
+        let week = Lifetime::from(Expiry::idle(seconds(7 * DAY)));
+        for (chosen, then) in [(Lifetime::longest(), 30 * DAY), (week, 7 * DAY)] {
+            for writes in [false, true] {
+                let mut visitor = Visitor::new();
+                let set = cookie(&app, &mut visitor, async |s| {
+                    s.set_lifetime(chosen)?;
+                    s.user_id().set(7)
+                });
+                let set = set.await;
+                assert!(set.ends_with("; Max-Age=86400"), "{set}");
+                let now = app.clock.now();
+                assert_eq!(expires(&app, &mut visitor).await, now.after(seconds(DAY)));
+                app.sleep(60);
+                let now = app.clock.now();
+                let set = cookie(&longer, &mut visitor, async |s| match writes {
+                    false => s.theme().await.map(drop),
+                    true => s.visits().add(1),
+                });
+                let set = set.await;
+                assert!(set.ends_with(&format!("; Max-Age={then}")), "{set}");
+                let until = expires(&longer, &mut visitor).await;
+                assert_eq!(until, now.after(seconds(then)));
+                // A renewal keeps what was chosen, within what holds where it is made.
+                for (app, lasts) in [(&app, DAY), (&longer, then), (&app, DAY)] {
+                    let renewed = cookie(app, &mut visitor, async |s| s.renew()).await;
+                    assert!(
+                        renewed.ends_with(&format!("; Max-Age={lasts}")),
+                        "{renewed}"
+                    );
+                    let now = app.clock.now();
+                    assert_eq!(expires(app, &mut visitor).await, now.after(seconds(lasts)));
+                }
+                app.sleep(DAY);
+                assert_eq!(user(&app, &mut visitor).await, None, "to the second");
+            }
+        }
+    })
+    .await;
+}
+
+/// Prevents: a session that nothing ever ends, for want of a setting.
+#[tokio::test]
+async fn a_lifetime_without_end_is_refused() {
+    let app = App::new();
+    let session: Shopping = app.begin(&Visitor::new());
+    let refused = session.set_lifetime(Lifetime::longest()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misuse);
+    assert!(refused.to_string().contains("max_lifetime"), "{refused}");
+    let bounded = app.with(|s| s.max_lifetime(Expiry::nist_aal1()));
+    let session: Shopping = bounded.begin(&Visitor::new());
+    session.set_lifetime(Lifetime::longest()).unwrap();
 }
 
 #[tokio::test]

@@ -148,3 +148,39 @@ async fn a_setting_replaces_the_declared_limit() {
     })
     .await;
 }
+
+/// Prevents: a sign-out that is refused for a minute, since the sign-in that has ended the session was a renewal of
+/// another one (L16).
+#[tokio::test]
+async fn what_a_sign_in_elsewhere_has_ended_can_sign_out() {
+    over_every_store(async |store| {
+        let app = App::over(store).with(|s| s.limit(Member::SEAT, Some((1, WhenFull::EndOldest))));
+        for password in [false, true] {
+            let mut phone = seat(&app, 1).await.unwrap();
+            let mut desk = Visitor::new();
+            app.request(&mut desk, async |s: Membership| s.note().set("a guest"))
+                .await
+                .unwrap();
+            let free = app.clone().with(|s| s.limit(Member::SEAT, None));
+            let by = if password { &free } else { &app };
+            let signs_in = by.request(&mut desk, async |s: Membership| {
+                s.renew()?;
+                s.seat().set(1)?;
+                match password {
+                    true => s.end_others(Member::SEAT).await,
+                    false => Ok(()),
+                }
+            });
+            signs_in.await.unwrap();
+            let session: Membership = app.begin(&phone);
+            session.destroy().unwrap();
+            let answer = app.finish(&session, &mut phone).await.unwrap();
+            let removal = answer["set-cookie"].to_str().unwrap();
+            assert!(removal.contains("Max-Age=0"), "{removal}");
+            app.request(&mut desk, async |s: Membership| s.destroy())
+                .await
+                .unwrap();
+        }
+    })
+    .await;
+}

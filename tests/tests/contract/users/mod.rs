@@ -4,6 +4,7 @@ mod ending;
 mod finding;
 mod lifetimes;
 mod limits;
+mod processes;
 mod racing;
 
 use crate::Shop;
