@@ -33,6 +33,16 @@ impl SessionId {
         Self(text)
     }
 
+    /// The id here of a session that had this one at a former site: one-way, so that an id of any form becomes one of
+    /// ours, and every request with the former cookie comes to the same.
+    #[cfg(feature = "node")]
+    pub(crate) fn of_former(text: &[u8]) -> Self {
+        let digest = Digest::of("level-session/former-id/1", text);
+        let mut bytes = [0; ID_BYTES];
+        bytes.copy_from_slice(&digest.as_bytes()[..ID_BYTES]);
+        Self::from_bytes(bytes)
+    }
+
     /// Whether it is a character of base64url.
     pub(crate) fn is_char(byte: u8) -> bool {
         byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'

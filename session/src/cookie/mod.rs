@@ -5,12 +5,16 @@
 //! [`SessionCookie`] is all of it in one.
 
 mod config;
+#[cfg(feature = "node")]
+mod former;
 mod read;
 mod rules;
 mod signer;
 mod write;
 
 pub use config::{CookieConfig, CookieConfigBuilder, SameSite};
+#[cfg(feature = "node")]
+pub use former::FormerCookie;
 #[cfg(any(test, fuzzing))]
 pub(crate) use read::candidates_in;
 pub(crate) use {read::Lines, signer::Verified};
@@ -35,6 +39,8 @@ pub(crate) struct SessionCookie {
     config: CookieConfig,
     attributes: Attributes,
     signer: Signer,
+    #[cfg(feature = "node")]
+    former: Vec<FormerCookie>,
 }
 
 impl SessionCookie {
@@ -45,13 +51,39 @@ impl SessionCookie {
             config,
             attributes,
             signer,
+            #[cfg(feature = "node")]
+            former: Vec::new(),
         }
     }
 
-    /// What a request brings: an id, if one was signed here, behind so many `others`. It is taken from the Cookie header
-    /// and from nowhere else (requirement R08).
+    /// Another configuration of it.
+    pub(crate) fn configure(&mut self, keyring: &Keyring, config: CookieConfig) {
+        self.signer = Signer::new(keyring, &config);
+        self.attributes = Attributes::of(&config);
+        self.config = config;
+    }
+
+    /// Accepts the cookies of a former site as well.
+    #[cfg(feature = "node")]
+    pub(crate) fn accept(&mut self, former: FormerCookie) {
+        self.former.push(former);
+    }
+
+    /// The ids of former sites in a request.
+    #[cfg(feature = "node")]
+    fn former<'a>(&'a self, request: &'a Lines) -> impl Iterator<Item = SessionId> + 'a {
+        self.former.iter().flat_map(|former| former.ids(request))
+    }
+
+    #[cfg(not(feature = "node"))]
+    fn former(&self, _: &Lines) -> impl Iterator<Item = SessionId> + use<> {
+        std::iter::empty()
+    }
+
+    /// What a request brings: an id, if one was signed here, or by a former site that is accepted, behind so many `others`.
+    /// It is taken from the Cookie header and from nowhere else (requirement R08).
     pub(crate) fn read(&self, request: &Lines, others: usize) -> Presented {
-        match self.signer.find(request, others) {
+        match self.signer.find(request, self.former(request), others) {
             Some(verified) => Presented::Id(verified),
             None if others == 0 && self.signer.has_pair(request) => Presented::BadSignature,
             None => Presented::Nothing,
@@ -65,7 +97,8 @@ impl SessionCookie {
 
     #[cfg(any(test, fuzzing))]
     pub(crate) fn find(&self, request: &HeaderMap) -> Option<Verified> {
-        self.signer.find(&Lines::of(request)?, 0)
+        let request = Lines::of(request)?;
+        self.signer.find(&request, self.former(&request), 0)
     }
 
     /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used. Whether the

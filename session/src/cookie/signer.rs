@@ -28,7 +28,7 @@ pub(super) const SIGNED_CHARS: usize = ID_CHARS + 1 + TAG_CHARS;
 /// Against both there is the `__Host-` prefix: nobody else can plant a cookie of such a name.
 const MAX_CANDIDATES: usize = 200;
 /// As [`MAX_CANDIDATES`] for each cookie of a Keygrip pair: every id is verified with every signature.
-const MAX_HALVES: usize = 16;
+pub(super) const MAX_HALVES: usize = 16;
 
 /// How many ids with a good signature count in one request. Where a cookie was given another path, domain or partition, a
 /// browser sends the former one as well, and its session may have ended (requirement R13). Each may cost a look into
@@ -97,36 +97,35 @@ impl Signer {
 
     /// An id in a request: that of a cookie of our name which was signed here, for this cookie, with a key of the
     /// keyring. The cookies count in the order in which they were sent, and of Keygrip's pairs each id with the signatures
-    /// in their order; `others` ids that come before are passed over. Anything else is no error but a visitor whom we do
-    /// not know (requirement R09).
-    pub(super) fn find(&self, request: &Lines, others: usize) -> Option<Verified> {
+    /// in their order, `former` ones behind them; `others` ids that come before are passed over. Anything else is no error
+    /// but a visitor whom we do not know (requirement R09).
+    pub(super) fn find(
+        &self,
+        request: &Lines,
+        former: impl Iterator<Item = SessionId>,
+        others: usize,
+    ) -> Option<Verified> {
+        let former = former.map(|id| Verified { id, key_age: 1 });
         let ours = candidates(request, &self.name);
         match &self.signature_name {
-            None => self.nth(ours.filter_map(Claim::parse).take(MAX_CANDIDATES), others),
+            None => {
+                let claims = ours.filter_map(Claim::parse).take(MAX_CANDIDATES);
+                nth(self.verified(claims).chain(former), others)
+            }
             Some(name) => {
                 let ids = ours.filter_map(id).take(MAX_HALVES);
                 let tags = || candidates(request, name).filter_map(tag).take(MAX_HALVES);
                 let claims = ids.flat_map(|id| tags().map(move |tag| Claim { id, tag }));
-                self.nth(claims, others)
+                nth(self.verified(claims).chain(former), others)
             }
         }
     }
 
-    fn nth<'a>(&self, claims: impl Iterator<Item = Claim<'a>>, others: usize) -> Option<Verified> {
-        let mut found: Vec<Verified> = Vec::new();
-        for verified in claims.filter_map(|claim| self.verify(&claim)) {
-            if found.iter().any(|other| other.id == verified.id) {
-                continue;
-            }
-            if found.len() == others {
-                return Some(verified);
-            }
-            found.push(verified);
-            if found.len() == MAX_IDS {
-                break;
-            }
-        }
-        None
+    fn verified<'a>(
+        &self,
+        claims: impl Iterator<Item = Claim<'a>>,
+    ) -> impl Iterator<Item = Verified> {
+        claims.filter_map(|claim| self.verify(&claim))
     }
 
     /// Whether a request brings a signature, in Keygrip's form, and an id that it could be of.
@@ -142,6 +141,24 @@ impl Signer {
         let id = SessionId::from_verified(*claim.id);
         Some(Verified { id, key_age })
     }
+}
+
+/// The id behind so many others.
+fn nth(ids: impl Iterator<Item = Verified>, others: usize) -> Option<Verified> {
+    let mut found: Vec<Verified> = Vec::new();
+    for verified in ids {
+        if found.iter().any(|other| other.id == verified.id) {
+            continue;
+        }
+        if found.len() == others {
+            return Some(verified);
+        }
+        found.push(verified);
+        if found.len() == MAX_IDS {
+            break;
+        }
+    }
+    None
 }
 
 /// What comes before the id in a signed message.
@@ -170,7 +187,8 @@ impl Verified {
         self.id
     }
 
-    /// Whether an older key signed it: then it is to be sent again, signed by the first (requirement R10).
+    /// Whether an older key signed it, or a former site: then it is to be sent again, signed by the first key
+    /// (requirement R10).
     pub(crate) fn needs_resigning(&self) -> bool {
         self.key_age > 0
     }

@@ -1,7 +1,12 @@
 //! The keys that sign cookies.
 
 mod file;
+#[cfg(feature = "node")]
+mod former;
 mod text;
+
+#[cfg(feature = "node")]
+pub(crate) use former::FormerKeys;
 
 use crate::store::ConfigError;
 use hmac::{Hmac, KeyInit as _, Mac as _};

@@ -1,8 +1,10 @@
 //! The settings, in one place for every framework.
 
 use super::Sessions;
+#[cfg(feature = "node")]
+use crate::cookie::FormerCookie;
 use crate::{
-    cookie::{CookieConfig, SessionCookie},
+    cookie::CookieConfig,
     error::{Error, Result},
     expiry::Expiry,
     id::IdSource,
@@ -65,7 +67,21 @@ impl SessionsBuilder {
     /// # Ok::<(), level_session::ConfigError>(())
     /// ```
     pub fn cookie(mut self, cookie: CookieConfig) -> Self {
-        self.runtime.cookie = SessionCookie::new(&self.runtime.keyring, cookie);
+        let Runtime {
+            cookie: ours,
+            keyring,
+            ..
+        } = &mut self.runtime;
+        ours.configure(keyring, cookie);
+        self
+    }
+
+    /// Accepts the cookies of a former site as well, beside those of other calls of this method: see [`FormerCookie`].
+    /// Ours counts first. Default: none.
+    #[cfg(feature = "node")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "node")))]
+    pub fn former_cookie(mut self, former: FormerCookie) -> Self {
+        self.runtime.cookie.accept(former);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args as _Args, Parser, Subcommand};
 
-/// Lists, shows, finds, ends, verifies, indexes anew and copies the sessions in a store of level-session.
+/// Lists, shows, finds, ends, verifies, indexes anew, copies and imports the sessions in a store of level-session.
 ///
 /// Exit code 0: done; 1: the answer is no (something is damaged, there is no such session); 2: it could not be done.
 #[derive(Parser)]
@@ -86,6 +86,22 @@ pub(crate) enum Command {
         /// The keys that the fields are stored under.
         #[arg(required = true)]
         fields: Vec<String>,
+    },
+    /// Brings the live sessions of a Node site into the store. A session that the store knows is left alone.
+    Import {
+        /// `redis://..` with the records of connect-redis; a file of JSON lines, each a session as
+        /// `{"id": .., "data": {..}, "expires": <milliseconds since 1970>}`; `-` for such lines from standard input; or
+        /// `env:NAME`, to read one of these from the environment.
+        from: String,
+        /// What connect-redis puts in front of a session's id: its setting `prefix`.
+        #[arg(long, default_value = "sess:", value_name = "PREFIX")]
+        redis_prefix: String,
+        /// Removes each record of connect-redis once its session is stored.
+        #[arg(long)]
+        remove: bool,
+        /// A field that is an index. May be given several times.
+        #[arg(long, value_name = "FIELD")]
+        index: Vec<String>,
     },
     /// Copies all sessions to another store: nobody is signed out. For a store that is not in use.
     Copy {

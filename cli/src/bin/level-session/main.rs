@@ -3,6 +3,7 @@
 mod args;
 mod copy;
 mod find;
+mod import;
 mod out;
 mod place;
 mod reindex;
@@ -59,6 +60,22 @@ async fn run(args: Args) -> Result<bool, Failure> {
         ));
     };
     let place = Place::of(store)?;
+    if let Command::Import {
+        from,
+        redis_prefix,
+        remove,
+        index,
+    } = &args.command
+    {
+        let from = import::Source::of(from, redis_prefix, *remove)?;
+        let store = place.open(&args, true).await?;
+        let result = import::import(from, &store, index, &mut out).await;
+        let closed = store.close().await;
+        let done = result?;
+        closed?;
+        out.end()?;
+        return Ok(done);
+    }
     // What is asked is looked at before the store is.
     let asked = Asked::of(&args.command)?;
     let store = place.open(&args, false).await?;
@@ -132,7 +149,7 @@ async fn answer(
         }
         (Command::Verify { index }, _) => verify::verify(store, index, out).await,
         (Command::Reindex { fields }, _) => reindex::reindex(store, fields, out).await,
-        // `Asked::of` reads what the others have; `copy` has two stores.
+        // `Asked::of` reads what the others have; `copy` and `import` have two places.
         _ => Err(Failure::of("this command cannot be carried out")),
     }
 }

@@ -152,6 +152,14 @@ impl Out {
         self.finding(handle, field.as_deref(), &what)
     }
 
+    /// A record that is no session, by its place in what was read.
+    pub(crate) fn refused(&mut self, record: u64, what: &str) -> Result<()> {
+        match self.json {
+            true => self.object(&json!({ "record": record, "finding": what })),
+            false => Ok(writeln!(self.to, "record {record}: {}", clean(what))?),
+        }
+    }
+
     /// What a long command came to.
     pub(crate) fn summary(&mut self, counts: &[(&str, u64)]) -> Result<()> {
         if self.json {

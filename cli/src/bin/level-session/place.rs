@@ -5,7 +5,18 @@ use crate::{
     out::{Failure, Result},
     store::Inspected,
 };
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
+
+/// A place that was named, on the command line or, as `env:NAME`, in the environment.
+pub(crate) fn named(text: &str) -> Result<Cow<'_, str>> {
+    let Some(name) = text.strip_prefix("env:") else {
+        return Ok(text.into());
+    };
+    let named = std::env::var(name);
+    named
+        .map(Cow::from)
+        .map_err(|_| Failure::of(format!("the variable {name} has no store")))
+}
 
 /// A store that was named. Its address may have a password: it has no `Debug`, and no message shows it.
 pub(crate) enum Place {
@@ -16,15 +27,7 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) fn of(text: &str) -> Result<Self> {
-        let named;
-        let text = match text.strip_prefix("env:") {
-            None => text,
-            Some(name) => {
-                named = std::env::var(name)
-                    .map_err(|_| Failure::of(format!("the variable {name} has no store")))?;
-                &named
-            }
-        };
+        let text = &*named(text)?;
         if text.is_empty() {
             return Err(Failure::of("the store has no name"));
         }

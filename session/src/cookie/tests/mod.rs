@@ -1,6 +1,8 @@
 //! The cookie as others see it: browsers, Node, and those who send what they like.
 
 mod configuring;
+#[cfg(feature = "node")]
+mod former;
 mod keygrip;
 mod reading;
 mod signing;

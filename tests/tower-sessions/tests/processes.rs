@@ -1,21 +1,5 @@
-//! The route tests that tower-sessions 0.15 publishes, and two processes, over real servers.
-#![allow(
-    warnings,
-    clippy::all,
-    clippy::disallowed_methods,
-    clippy::redundant_clone,
-    clippy::semicolon_if_nothing_returned,
-    clippy::unwrap_used,
-    reason = "the tests are those of another project"
-)]
-
-// Their code says `tower_sessions`, of whichever version.
-extern crate tower_sessions_0_15 as tower_sessions;
-
-#[macro_use]
-mod common {
-    include!(concat!(env!("OUT_DIR"), "/routes-0.15.rs"));
-}
+//! Two processes over one server are one: what holds within a process holds between them.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 #[path = "../../../stores/redis/tests/common/mod.rs"]
 mod servers;
@@ -26,37 +10,7 @@ use level_session_store::Store;
 use level_session_tower_sessions::BridgeStore;
 use serde_json::json;
 use std::sync::Arc;
-use tower_sessions::{Session, SessionStore};
-
-async fn on_redis() -> BridgeStore {
-    let url = servers::server("redis").unwrap().url();
-    BridgeStore::new(servers::builder().connect(&url).await.unwrap())
-}
-
-async fn on_a_cluster() -> BridgeStore {
-    let url = servers::cluster("redis").unwrap().url();
-    BridgeStore::new(servers::builder().connect(&url).await.unwrap())
-}
-
-/// An application of theirs on a store of ours.
-macro_rules! routes {
-    ($name:ident, $store:ident) => {
-        mod $name {
-            use axum::Router;
-            use tower_sessions::SessionManagerLayer;
-
-            async fn app(max_age: Option<Duration>, domain: Option<String>) -> Router {
-                let layer = SessionManagerLayer::new(crate::$store().await).with_secure(true);
-                crate::common::build_app(layer, max_age, domain)
-            }
-
-            route_tests!(app);
-        }
-    };
-}
-
-routes!(redis, on_redis);
-routes!(cluster, on_a_cluster);
+use tower_sessions_0_15::{Session, SessionStore as _};
 
 fn process(store: impl Store) -> Arc<BridgeStore> {
     let store = BridgeStore::builder(store).with_index("login", "/user");
