@@ -28,7 +28,7 @@ pub use lease::{Lease, Lifetime, Timeouts, Use};
 pub use loaded::{Answer, Cursor, Fields, Found, Loaded, Page, Select, Snapshot, Swept};
 pub use memory::MemoryStore;
 pub use moving::Moving;
-pub use watch::{Watch, WatchList};
+pub use watch::{Watch, WatchList, Watcher};
 pub use wrapper::Wrapper;
 
 use crate::{
@@ -114,7 +114,9 @@ pub trait Store: Send + Sync + 'static {
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept>;
 
     /// Waits for commits in flight, makes everything durable and stops what runs in the background. A store that was
-    /// closed answers every call with an error; closing it again is no error.
+    /// closed answers every call with an error; closing it again is no error. Before it waits, it tells the watchers of
+    /// [`watch_ended`](Self::watch_ended) that it [closes](Watcher::closed): connections that wait for the end of a session
+    /// must not hold up a shutdown.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the last writes cannot be made durable.
@@ -131,7 +133,7 @@ pub trait Store: Send + Sync + 'static {
     /// Calls `watch`, for as long as it exists, with every digest that was ended on purpose, by whatever process:
     /// destroyed (under its current id), renewed to another id, or ended by a [`Limit`]. Soon after the end, and at least
     /// once unless a connection was broken meanwhile (requirement L17). A store that cannot tell of ends made by other
-    /// processes need not: see [`Abilities::tells_ended`].
+    /// processes need not: see [`Abilities::tells_ended`]. Every store tells that it was [closed](Self::close).
     fn watch_ended(&self, watch: Weak<Watch>);
 }
 

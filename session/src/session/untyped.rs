@@ -410,8 +410,9 @@ impl UntypedSession {
     /// within a minute. For a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach), and end the
     /// connection when this returns. A request that renews its own session goes on watching it under its new id.
     ///
-    /// It also returns when the application closes: [`Sessions::end_connections`](crate::Sessions::end_connections). For a
-    /// visitor without a session it waits for nothing else.
+    /// It also returns when the application closes, by [`Sessions::end_connections`](crate::Sessions::end_connections) or
+    /// [`Sessions::close`](crate::Sessions::close), and when the store is closed. For a visitor without a session it waits
+    /// for nothing else.
     ///
     /// ```
     /// # use level_session::{Result, Session};
