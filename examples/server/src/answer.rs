@@ -7,7 +7,7 @@ use hyper::{
     body::Bytes,
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use level_session::{Head, Sessions, UntypedSession};
+use level_session::{Sessions, UntypedSession};
 use serde_json::Value;
 
 type Answer = Response<Full<Bytes>>;
@@ -18,19 +18,15 @@ pub(crate) async fn answer<B>(sessions: &Sessions, request: &Request<B>) -> Answ
         Ok(call) => call,
         Err(refusal) => return refuse(refusal),
     };
-    let mut exchange = sessions.exchange(request.method(), request.headers());
-    let mut response = match act(exchange.session(), call).await {
+    let exchange = sessions.exchange(request.method(), request.headers());
+    let response = match act(exchange.session(), call).await {
         Ok(value) => json(&value),
         // The client learns that it failed, the log learns why.
         Err(error) => error.to_response().map(Full::from),
     };
-    // Everything that was set is stored here, at once.
-    if let Err(failure) = exchange.commit(Head::of(&response)).await {
-        response = failure.into_response().map(Full::from);
-    }
-    // The headers get the cookie.
-    exchange.end(response.headers_mut());
-    response
+    // Everything that was set is stored here, at once, and the headers get the cookie. If it cannot be stored, the answer
+    // says so.
+    exchange.answer(response).await
 }
 
 /// Does what is asked, and gives the value that the field has then: `null` if it has none.
