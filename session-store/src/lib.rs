@@ -59,7 +59,7 @@ pub use store::testing;
 pub use store::{
     Abilities, Clear, Commit, Cursor, Done, ENDED_IS_REMEMBERED, Fields, Flaw, Found, Guard, Lease,
     Lifetime, Limit, Loaded, MemoryStore, Meta, Moving, Op, Outcome, Page, Select, Snapshot, Step,
-    Store, StoreFuture, Swept, Timeouts, Use, Watch, WatchList, WhenFull, Wrapper, Write, copy,
-    local, rules,
+    Store, StoreFuture, Swept, Timeouts, Use, Watch, WatchList, Watcher, WhenFull, Wrapper, Write,
+    copy, local, rules,
 };
 pub use value::{Add, Value, ValueError};

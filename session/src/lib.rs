@@ -114,7 +114,6 @@ mod sessions;
 // Whose sessions are these.
 mod users;
 // Transport.
-#[cfg(any(feature = "actix-web-4", feature = "poem-3"))]
 mod adapters;
 #[cfg(feature = "axum")]
 mod extract;

@@ -86,6 +86,12 @@ use std::{
     process::Command,
 };
 
+/// The names of all promises, in the order of their tests: for the tests of a protocol that keeps some of them in its own
+/// way, and of which others do not apply.
+pub fn promises() -> impl Iterator<Item = &'static str> {
+    checks::ALL.iter().map(|(promise, _)| *promise)
+}
+
 /// The tests of one adapter.
 #[must_use = "nothing is tested before `run`"]
 pub struct Conformance {

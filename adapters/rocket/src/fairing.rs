@@ -1,37 +1,27 @@
 //! The fairing: it begins a request's exchange, and ends it with the response.
 
-use level_session::{Exchange, Head, Keyring, RequestSessions, Sessions, store::Store};
+use http::{HeaderName, HeaderValue, StatusCode};
+use level_session::{Exchange, Keyring, RequestSessions, Sessions, store::Store};
 use rocket::{
     Data, Orbit, Request, Response, Rocket,
     fairing::{Fairing, Info, Kind},
     http::{Header, Status},
-    tokio::{
-        sync::{OwnedSemaphorePermit, Semaphore},
-        time::timeout,
-    },
+    tokio::{sync::watch, time::timeout},
 };
 use std::{
     io::Cursor,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-/// A fairing that gives every request its session, and closes the sessions and their store when Rocket shuts down, as soon
-/// as the requests that are under way have ended, or their `grace` and `mercy` are over.
+/// A fairing that gives every request its session. When Rocket shuts down it waits for the requests in flight, at most for
+/// Rocket's `grace` and `mercy` periods, and closes the sessions and their store.
 #[derive(Debug)]
 pub struct SessionFairing {
     sessions: Sessions,
-    /// Several fairings may be attached.
-    number: usize,
-    /// Each request that is under way has a permit.
-    under_way: Arc<Semaphore>,
+    /// The requests in flight have its receivers.
+    requests: watch::Sender<()>,
 }
-
-/// The most requests that are waited for.
-const MOST: u32 = 1 << 20;
 
 impl SessionFairing {
     /// A fairing with the default settings. For others, make it of `Sessions::builder(..).build()?` with
@@ -50,36 +40,22 @@ impl SessionFairing {
 
 impl From<Sessions> for SessionFairing {
     fn from(sessions: Sessions) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self {
-            sessions,
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            under_way: Arc::new(Semaphore::new(MOST as usize)),
-        }
+        let requests = watch::Sender::default();
+        Self { sessions, requests }
     }
 }
 
-/// What the fairings keep with a request.
+/// What the fairings keep with a request: what its handlers look for, and the exchange that each fairing has begun.
 #[derive(Default)]
-pub(crate) struct Requests(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    present: Option<RequestSessions>,
-    exchanges: Vec<(usize, Exchange, Option<OwnedSemaphorePermit>)>,
+pub(crate) struct Begun {
+    pub(crate) present: Option<RequestSessions>,
+    exchanges: Vec<(watch::Receiver<()>, Exchange)>,
 }
 
-impl Requests {
-    pub(crate) fn of<'r>(request: &'r Request<'_>) -> &'r Self {
-        request.local_cache(Self::default)
-    }
-
-    pub(crate) fn present(&self) -> Option<RequestSessions> {
-        self.lock().present.clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Begun {
+    pub(crate) fn with<R>(request: &Request<'_>, f: impl FnOnce(&mut Self) -> R) -> R {
+        let begun: &Mutex<Self> = request.local_cache(Mutex::default);
+        f(&mut begun.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -94,69 +70,60 @@ impl Fairing for SessionFairing {
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
         let cookies = request.headers().get("cookie");
-        let exchange = self
-            .sessions
-            .exchange_lines(request.method().as_str(), cookies);
-        let mut state = Requests::of(request).lock();
-        let (present, exchange) = exchange.within(state.present.as_ref());
-        state.present = Some(present);
-        let under_way = Arc::clone(&self.under_way).try_acquire_owned().ok();
-        state
-            .exchanges
-            .extend(exchange.map(|exchange| (self.number, exchange, under_way)));
+        let method = request.method().as_str();
+        let exchange = self.sessions.exchange_lines(method, cookies);
+        Begun::with(request, |begun| {
+            let (present, exchange) = exchange.within(begun.present.as_ref());
+            begun.present = Some(present);
+            let exchange = exchange.map(|exchange| (self.requests.subscribe(), exchange));
+            begun.exchanges.extend(exchange);
+        });
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let begun = {
-            let mut state = Requests::of(request).lock();
-            // Who has a handle still will read the session while the body streams. The request is no such one.
-            state.present = None;
-            let ours = state
-                .exchanges
-                .iter()
-                .position(|(number, ..)| *number == self.number);
-            ours.map(|ours| state.exchanges.swap_remove(ours))
-        };
-        let Some((_, mut exchange, _under_way)) = begun else {
+        let begun = Begun::with(request, |begun| {
+            // Handles that outlive the handler belong to the response's body. The request's own handle does not.
+            begun.present = None;
+            let ours = self.requests.subscribe();
+            let mut exchanges = begun.exchanges.iter();
+            let ours = exchanges.position(|(in_flight, _)| in_flight.same_channel(&ours));
+            ours.map(|ours| begun.exchanges.swap_remove(ours))
+        });
+        let Some((_in_flight, exchange)) = begun else {
             return;
         };
-        let commit = {
-            let find = |name: &str| response.headers().get_one(name).map(str::as_bytes);
-            exchange.commit(Head::lookup(response.status().code, &find))
-        };
-        if let Err(failure) = commit.await {
-            let (head, page) = failure.into_response().into_parts();
+        let mut head = http::Response::new(None);
+        let status = StatusCode::from_u16(response.status().code);
+        *head.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for line in response.headers().iter() {
+            let name = HeaderName::try_from(line.name.as_str());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&line.value)) {
+                head.headers_mut().append(name, value);
+            }
+        }
+        let (head, page) = exchange.answer(head).await.into_parts();
+        if let Some(page) = page {
             *response = Response::new();
             response.set_status(Status::new(head.status.as_u16()));
             response.set_sized_body(page.len(), Cursor::new(page));
-            for (name, value) in &head.headers {
-                adjoin(response, name.as_str(), value.as_bytes());
-            }
         }
-        let lines = response.headers().iter();
-        let lines = lines.map(|line| (line.name.as_str().to_owned(), line.value.into_owned()));
-        let lines = exchange.end_lines(lines.collect::<Vec<_>>());
-        for name in Exchange::HEADERS {
+        for name in head.headers.keys() {
             response.remove_header(name.as_str());
         }
-        for (name, value) in &lines {
-            adjoin(response, name.as_str(), value.as_bytes());
+        for (name, value) in &head.headers {
+            // Rocket's headers are text.
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            response.adjoin_header(Header::new(name.as_str().to_owned(), value));
         }
     }
 
     async fn on_shutdown(&self, rocket: &Rocket<Orbit>) {
         self.sessions.end_connections();
-        let shutdown = &rocket.config().shutdown;
-        let patience = Duration::from_secs(u64::from(shutdown.grace) + u64::from(shutdown.mercy));
-        let _all = timeout(patience, self.under_way.acquire_many(MOST)).await;
+        let periods = &rocket.config().shutdown;
+        let patience = Duration::from_secs(u64::from(periods.grace) + u64::from(periods.mercy));
+        let _in_time = timeout(patience, self.requests.closed()).await;
         if let Err(error) = self.sessions.close().await {
             rocket::error!("the sessions could not be closed: {error}");
         }
     }
-}
-
-/// Rocket's headers are text. All of ours are.
-fn adjoin(response: &mut Response<'_>, name: &str, value: &[u8]) {
-    let value = String::from_utf8_lossy(value).into_owned();
-    response.adjoin_header(Header::new(name.to_owned(), value));
 }

@@ -32,7 +32,7 @@ mod fairing;
 
 pub use fairing::SessionFairing;
 
-use fairing::Requests;
+use fairing::Begun;
 use level_session::{RequestSessions, SessionData};
 use rocket::{
     Request,
@@ -40,37 +40,18 @@ use rocket::{
     request::{FromRequest, Outcome},
     response::{self, Responder},
 };
-use std::{fmt, ops::Deref};
 
-/// The result of a handler that uses its session.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+level_session::adapter_types! {
+    /// A [`level_session::Session`], as a request guard. `Option<Session<Shop>>` and `Result<Session<Shop>, Error>` are
+    /// guards as well.
+    ///
+    /// # Errors
+    /// Those of [`RequestSessions::session`], as `500 Internal Server Error`, for the catcher.
+    pub struct Session;
 
-/// A [`level_session::Session`], as a request guard. `Option<Session<Shop>>` and `Result<Session<Shop>, Error>` are guards
-/// as well.
-///
-/// # Errors
-/// Those of [`RequestSessions::session`], as `500 Internal Server Error`, for the catcher.
-pub struct Session<T: SessionData = ()>(level_session::Session<T>);
-
-impl<T: SessionData> Session<T> {
-    /// The session itself, for functions that know nothing of Rocket.
-    #[must_use]
-    pub fn into_inner(self) -> level_session::Session<T> {
-        self.0
-    }
-}
-
-impl<T: SessionData> Deref for Session<T> {
-    type Target = level_session::Session<T>;
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<T: SessionData> fmt::Debug for Session<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+    /// A [`level_session::Error`], as a responder: the catcher of its [status](level_session::Error::status) answers. The log
+    /// says why.
+    pub struct Error;
 }
 
 #[rocket::async_trait]
@@ -81,33 +62,12 @@ where
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let present = Requests::of(request).present();
-        let session = match present {
-            Some(present) => RequestSessions::session(&present),
-            None => Err(level_session::Error::no_middleware()),
-        };
-        match session {
+        let present = Begun::with(request, |begun| begun.present.clone());
+        let present = present.ok_or_else(level_session::Error::no_middleware);
+        match present.and_then(|present| RequestSessions::session(&present)) {
             Ok(session) => Outcome::Success(Self(session)),
             Err(error) => Outcome::Error((status(&error), Error(error))),
         }
-    }
-}
-
-/// A [`level_session::Error`], as a responder: the catcher of its [status](level_session::Error::status) answers. The log
-/// says why.
-#[derive(Debug)]
-pub struct Error(level_session::Error);
-
-impl From<level_session::Error> for Error {
-    fn from(error: level_session::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl Deref for Error {
-    type Target = level_session::Error;
-    fn deref(&self) -> &Self::Target {
-        &self.0
     }
 }
 

@@ -33,10 +33,6 @@ use salvo_core::{
     extract::Metadata,
     http::{ResBody, StatusCode},
 };
-use std::{fmt, ops::Deref};
-
-/// The result of a handler that uses its session.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The middleware: `Router::new().hoop(SessionHoop::from(sessions))`.
 #[derive(Clone, Debug)]
@@ -90,11 +86,16 @@ impl Handler for SessionHoop {
     }
 }
 
-/// A [`level_session::Session`], as an argument of a handler.
-///
-/// # Errors
-/// Those of [`level_session::Session::from_extensions`], as `500 Internal Server Error`.
-pub struct Session<T: SessionData = ()>(level_session::Session<T>);
+level_session::adapter_types! {
+    /// A [`level_session::Session`], as an argument of a handler.
+    ///
+    /// # Errors
+    /// Those of [`level_session::Session::from_extensions`], as `500 Internal Server Error`.
+    pub struct Session;
+
+    /// A [`level_session::Error`], as what a handler returns: see [`level_session::Error::to_response`].
+    pub struct Error;
+}
 
 impl<T: SessionData> Session<T> {
     /// The session of a request.
@@ -104,12 +105,6 @@ impl<T: SessionData> Session<T> {
     pub fn of(request: &Request) -> Result<Self> {
         let session = level_session::Session::from_extensions(request.extensions())?;
         Ok(Self(session))
-    }
-
-    /// The session itself, for functions that know nothing of salvo.
-    #[must_use]
-    pub fn into_inner(self) -> level_session::Session<T> {
-        self.0
     }
 }
 
@@ -128,36 +123,6 @@ where
     )]
     async fn extract(request: &'ex mut Request, _: &'ex mut Depot) -> Result<Self> {
         Self::of(request)
-    }
-}
-
-impl<T: SessionData> Deref for Session<T> {
-    type Target = level_session::Session<T>;
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<T: SessionData> fmt::Debug for Session<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A [`level_session::Error`], as what a handler returns: see [`level_session::Error::to_response`].
-#[derive(Debug)]
-pub struct Error(level_session::Error);
-
-impl From<level_session::Error> for Error {
-    fn from(error: level_session::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl Deref for Error {
-    type Target = level_session::Error;
-    fn deref(&self) -> &Self::Target {
-        &self.0
     }
 }
 

@@ -3,9 +3,18 @@
 //! ```text
 //! cargo run -p frameworks --bin actix-web        then open http://127.0.0.1:3000
 //! ```
+//!
+//! `PORT` replaces 3000 (0 lets the system choose one), `DATA` the directory of the sessions and the key. Every program ends
+//! at Ctrl-C, and on Unix at SIGTERM.
 
 use level_session::{CookieConfig, FjallStore, Keyring, Result, Session, SessionData, Sessions};
-use std::{error::Error, fs, net::SocketAddr};
+use std::{
+    env,
+    error::Error,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 /// What the shop keeps.
 #[derive(Debug, SessionData)]
@@ -21,22 +30,53 @@ pub struct Shop {
     pub notice: Option<String>,
 }
 
-/// Where the shop is served.
-pub const ADDRESS: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 3000);
+/// Where to serve the shop: on this machine alone.
+///
+/// # Errors
+/// If `PORT` is not the number of a port.
+pub fn address() -> Result<SocketAddr, Box<dyn Error>> {
+    let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    Ok((Ipv4Addr::LOCALHOST, port).into())
+}
 
-/// The sessions, in `data/frameworks`.
+/// Prints where the shop is served.
+pub fn announce(address: SocketAddr) {
+    println!("the shop is at http://{address}");
+}
+
+/// The sessions, in the directory of `DATA`.
 ///
 /// # Errors
 /// If they cannot be opened.
 pub fn sessions() -> Result<Sessions, Box<dyn Error>> {
-    fs::create_dir_all("data/frameworks")?;
-    let store = FjallStore::open("data/frameworks/sessions")?;
-    let keyring = Keyring::from_file_or_generate("data/frameworks/session.key")?;
+    let data = env::var_os("DATA").map_or_else(|| PathBuf::from("data/frameworks"), PathBuf::from);
+    fs::create_dir_all(&data)?;
+    let store = FjallStore::open(data.join("sessions"))?;
+    let keyring = Keyring::from_file_or_generate(data.join("session.key"))?;
     Ok(Sessions::builder(store, keyring)
         .cookie(CookieConfig::for_development())
         .data::<Shop>()
         .build()?)
+}
+
+/// Waits until the process is asked to end.
+///
+/// # Panics
+/// If signals cannot be received.
+pub async fn end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).expect("signals can be received");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c()
+        .await
+        .expect("signals can be received");
 }
 
 /// The page.

@@ -7,7 +7,7 @@ use hyper::{
     body::Bytes,
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use level_session::{Head, Sessions, UntypedSession};
+use level_session::{Sessions, UntypedSession};
 use serde_json::Value;
 
 type Answer = Response<Full<Bytes>>;
@@ -18,19 +18,15 @@ pub(crate) async fn answer<B>(sessions: &Sessions, request: &Request<B>) -> Answ
         Ok(call) => call,
         Err(refusal) => return refuse(refusal),
     };
-    let mut exchange = sessions.exchange(request.method(), request.headers());
-    let mut response = match act(exchange.session(), call).await {
+    let exchange = sessions.exchange(request.method(), request.headers());
+    let response = match act(exchange.session(), call).await {
         Ok(value) => json(&value),
         // The response says that the request failed; only the log says why.
         Err(error) => error.to_response().map(Full::from),
     };
-    // Stores all changes of this request in one commit.
-    if let Err(failure) = exchange.commit(Head::of(&response)).await {
-        response = failure.into_response().map(Full::from);
-    }
-    // Adds the `Set-Cookie` header.
-    exchange.end(response.headers_mut());
-    response
+    // Stores all changes of this request in one commit and adds the `Set-Cookie` header. If the commit fails, the response is
+    // replaced by an error.
+    exchange.answer(response).await
 }
 
 /// Carries out the call and returns the field's value afterwards: `null` if it has none.

@@ -308,6 +308,7 @@ impl Store for MemoryStore {
 
     fn close(&self) -> StoreFuture<'_, ()> {
         self.closed.store(true, Ordering::Release);
+        self.ended.tell_closed();
         for shard in &self.shards {
             lock(shard).clear();
         }

@@ -28,7 +28,7 @@ pub use lease::{Lease, Lifetime, Timeouts, Use};
 pub use loaded::{Answer, Cursor, Fields, Flaw, Found, Loaded, Page, Select, Snapshot, Swept};
 pub use memory::MemoryStore;
 pub use moving::Moving;
-pub use watch::{Watch, WatchList};
+pub use watch::{Watch, WatchList, Watcher};
 pub use wrapper::Wrapper;
 
 use crate::{
@@ -113,7 +113,9 @@ pub trait Store: Send + Sync + 'static {
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept>;
 
     /// Waits for commits in flight, makes everything durable and stops background work. A closed store answers every call with
-    /// an error; closing it again is not an error.
+    /// an error; closing it again is not an error. Before it waits, it notifies the watchers of
+    /// [`watch_ended`](Self::watch_ended) that it [closes](Watcher::closed), so that connections that wait for the end of a
+    /// session do not delay a shutdown.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the last writes cannot be made durable.
@@ -129,7 +131,7 @@ pub trait Store: Send + Sync + 'static {
     /// Calls `watch`, for as long as it exists, with every digest that any process ended on purpose: destroyed (under its
     /// current id), renewed to another id, or ended by a [`Limit`]. It does so soon after the end, and at least once unless a
     /// connection was broken meanwhile (requirement L17). A store that cannot report ends made by other processes need not: see
-    /// [`Abilities::tells_ended`].
+    /// [`Abilities::tells_ended`]. Every store reports that it is [closed](Self::close).
     fn watch_ended(&self, watch: Weak<Watch>);
 }
 

@@ -1,4 +1,4 @@
-//! Callbacks for sessions that have expired or ended.
+//! Callbacks for sessions that have expired or ended, and for the end of the store.
 
 use crate::digest::Digest;
 use std::{
@@ -6,9 +6,24 @@ use std::{
     sync::{Mutex, PoisonError, Weak},
 };
 
-/// Is called with the digest of a session: see [`Store::watch_expired`](crate::Store::watch_expired) and
-/// [`Store::watch_ended`](crate::Store::watch_ended).
-pub type Watch = dyn Fn(Digest) + Send + Sync;
+/// Is told of sessions: see [`Store::watch_expired`](crate::Store::watch_expired) and
+/// [`Store::watch_ended`](crate::Store::watch_ended). A closure that takes a [`Digest`] is a watcher of sessions alone.
+pub trait Watcher: Send + Sync {
+    /// A session has expired or ended.
+    fn session(&self, id: Digest);
+
+    /// The store closes: it tells of no more ends.
+    fn closed(&self) {}
+}
+
+impl<F: Fn(Digest) + Send + Sync> Watcher for F {
+    fn session(&self, id: Digest) {
+        self(id);
+    }
+}
+
+/// A [`Watcher`], as a store holds it.
+pub type Watch = dyn Watcher;
 
 /// The callbacks that were registered with a store, for as long as they exist.
 #[derive(Default)]
@@ -23,15 +38,24 @@ impl WatchList {
         watches.push(watch);
     }
 
-    /// Calls all of them. Nothing is locked meanwhile: they may use the store.
+    /// Tells all of them of a session. Nothing is locked meanwhile: they may use the store.
     pub fn tell(&self, id: Digest) {
+        self.each(|watch| watch.session(id));
+    }
+
+    /// Tells all of them that the store closes. Nothing is locked meanwhile.
+    pub fn tell_closed(&self) {
+        self.each(|watch| watch.closed());
+    }
+
+    fn each(&self, tell: impl Fn(&Watch)) {
         let watches = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for watch in watches.iter().filter_map(Weak::upgrade) {
-            watch(id);
+            tell(&*watch);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Frameworks whose traits must be implemented in this crate, since [`Session`](crate::Session) and
-//! [`Error`](crate::Error) are its types. The others are crates of their own.
+//! [`Error`](crate::Error) are its types. The others are crates of their own, with the types of
+//! [`adapter_types`](crate::adapter_types).
 //!
 //! What to do is decided in [`exchange`](crate::exchange); an adapter only carries it out.
 
@@ -7,6 +8,7 @@
 mod actix_web;
 #[cfg(feature = "poem-3")]
 mod poem;
+mod types;
 
 #[cfg(feature = "actix-web-4")]
 pub use self::actix_web::ActixWebService;

@@ -23,7 +23,7 @@ use crate::{
     sessions::{self, Sessions},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
+    HeaderMap, HeaderName, HeaderValue, Method, Response,
     header::{CACHE_CONTROL, SET_COOKIE, VARY},
 };
 use std::fmt;
@@ -36,24 +36,22 @@ use std::fmt;
 ///    response to send instead.
 /// 4. [`end`](Self::end) closes the session's handles and adds to the response what the client must know.
 ///
+/// [`answer`](Self::answer) is the last two steps in one, for a response of the crate `http`.
+///
 /// Dropped without a word, since the client went away or the handler panicked, nothing is stored and the handles are
 /// closed.
 ///
 /// ```
 /// use http::{Request, Response};
-/// use level_session::{Head, Sessions};
+/// use level_session::Sessions;
 ///
 /// async fn answer(sessions: &Sessions, request: Request<String>) -> Response<Vec<u8>> {
-///     let mut exchange = sessions.exchange(request.method(), request.headers());
-///     let mut response = match exchange.session().set("greeted", true) {
+///     let exchange = sessions.exchange(request.method(), request.headers());
+///     let response = match exchange.session().set("greeted", true) {
 ///         Ok(()) => Response::new(b"hello".to_vec()),
 ///         Err(error) => error.to_response().map(|text| text.as_bytes().to_vec()),
 ///     };
-///     if let Err(failure) = exchange.commit(Head::of(&response)).await {
-///         response = failure.into_response();
-///     }
-///     exchange.end(response.headers_mut());
-///     response
+///     exchange.answer(response).await
 /// }
 ///
 /// # use level_session::{Keyring, MemoryStore};
@@ -169,6 +167,45 @@ impl Exchange {
                 None => Ok(()),
             }
         }
+    }
+
+    /// [`commit`](Self::commit) and [`end`](Self::end) in one step: gives this response, or the one to send instead where
+    /// nothing could be stored, with the headers that the client must get.
+    ///
+    /// A framework with response types of its own can pass the status and the headers, with a body of the type
+    /// `Option<Vec<u8>>`: `None` for the framework's body. What comes back has `Some` if the framework's response is to be
+    /// replaced.
+    ///
+    /// ```
+    /// use http::Response;
+    /// # use level_session::{Keyring, MemoryStore, Sessions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> level_session::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new(), Keyring::generate()?);
+    /// let exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// exchange.session().set("greeted", true)?;
+    /// let answer = exchange.answer(Response::new(None::<Vec<u8>>)).await;
+    /// assert_eq!(answer.status(), 200);
+    /// assert!(answer.body().is_none()); // the framework's body stays
+    /// assert!(answer.headers().contains_key("set-cookie"));
+    ///
+    /// let exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// exchange.session().set("greeted", true)?;
+    /// sessions.close().await?; // so that nothing can be stored
+    /// let answer = exchange.answer(Response::new(None::<Vec<u8>>)).await;
+    /// assert_eq!(answer.status(), 500);
+    /// assert!(answer.body().is_some());
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "it is the response to send"]
+    pub async fn answer<B: From<Vec<u8>>>(mut self, mut response: Response<B>) -> Response<B> {
+        let commit = self.commit(Head::of(&response));
+        if let Err(failure) = commit.await {
+            response = failure.into_response().map(B::from);
+        }
+        self.end(response.headers_mut());
+        response
     }
 
     /// Ends the request: closes the handles, and adds to the response what the client must know: `Set-Cookie`,

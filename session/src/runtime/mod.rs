@@ -23,7 +23,7 @@ use crate::{
     keyring::Keyring,
     seldom::Seldom,
     store::{
-        Clock, Digest, FieldName, Store, Timestamp, Watch, WhenFull,
+        Clock, Digest, FieldName, Store, Timestamp, Watch, Watcher, WhenFull,
         schema::{FieldDef, Schema},
     },
 };
@@ -85,24 +85,45 @@ struct Shared {
     turns: [Mutex<()>; TURNS],
     /// When sessions were ended here, and units of work began.
     times: Times,
-    /// Wakes tasks that wait for the end of a session: several channels, so that an end does not wake all of them.
-    ends: Arc<[watch::Sender<()>; TURNS]>,
-    closing: AtomicBool,
     /// Called by the store when a session was ended, also by another process, for as long as it is held here.
-    _ended: Arc<Watch>,
+    ends: Arc<Ends>,
     /// Uses that could not be noted: where the store takes nothing, one with every request.
     unnoted: Seldom,
 }
 
+/// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
+struct Ends {
+    wakes: [watch::Sender<()>; TURNS],
+    closing: AtomicBool,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self {
+            wakes: std::array::from_fn(|_| watch::Sender::new(())),
+            closing: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Watcher for Ends {
+    fn session(&self, id: Digest) {
+        self.wakes[place(id)].send_replace(());
+    }
+
+    fn closed(&self) {
+        self.closing.store(true, Ordering::Release);
+        for ends in &self.wakes {
+            ends.send_replace(());
+        }
+    }
+}
+
 impl Runtime {
     pub(crate) fn new(store: Arc<dyn Store>, keyring: Keyring) -> Self {
-        let ends: Arc<[watch::Sender<()>; TURNS]> =
-            Arc::new(std::array::from_fn(|_| watch::Sender::new(())));
-        let ended: Arc<Watch> = {
-            let ends = ends.clone();
-            Arc::new(move |id| ends[place(id)].send_replace(()))
-        };
-        store.watch_ended(Arc::downgrade(&ended));
+        let ends = Arc::new(Ends::default());
+        let watch: Arc<Watch> = Arc::clone(&ends) as _;
+        store.watch_ended(Arc::downgrade(&watch));
         Self {
             store,
             cookie: SessionCookie::new(&keyring, CookieConfig::default()),
@@ -125,8 +146,6 @@ impl Runtime {
                 turns: std::array::from_fn(|_| Mutex::const_new(())),
                 times: Times::default(),
                 ends,
-                closing: AtomicBool::new(false),
-                _ended: ended,
                 unnoted: Seldom::default(),
             }),
         }
@@ -188,7 +207,7 @@ impl Runtime {
         match event {
             Event::Created { .. } => {}
             Event::Renewed { from: id, .. } | Event::Ended { session: id, .. } => {
-                for (at, ends) in self.shared.ends.iter().enumerate() {
+                for (at, ends) in self.shared.ends.wakes.iter().enumerate() {
                     if by_former_id || at == place(id.digest()) {
                         ends.send_replace(());
                     }
@@ -200,25 +219,22 @@ impl Runtime {
 
     /// The application is about to end: whoever waits for the end of a session need not wait any longer.
     pub(crate) fn close(&self) {
-        self.shared.closing.store(true, Ordering::Release);
-        for ends in &*self.shared.ends {
-            ends.send_replace(());
-        }
+        self.shared.ends.closed();
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.shared.closing.load(Ordering::Acquire)
+        self.shared.ends.closing.load(Ordering::Acquire)
     }
 
     /// Waits until the application is about to end.
     pub(crate) async fn closes(&self) {
-        let mut wakes = self.shared.ends[0].subscribe();
+        let mut wakes = self.shared.ends.wakes[0].subscribe();
         while !self.is_closing() && wakes.changed().await.is_ok() {}
     }
 
     /// Changes when this session may have ended, or another, and when the application is about to end.
     pub(crate) fn ends(&self, id: Digest) -> watch::Receiver<()> {
-        self.shared.ends[place(id)].subscribe()
+        self.shared.ends.wakes[place(id)].subscribe()
     }
 
     /// Registers the fields of a struct, unless another struct claims one of its keys.

@@ -185,7 +185,7 @@ impl Observer {
     pub(crate) fn watch(&mut self, store: &dyn Store, clock: &Clock) {
         if self.is_set() && self.expired.is_none() {
             let (observer, clock) = (self.clone(), clock.clone());
-            let expired: Arc<Watch> = Arc::new(move |id| {
+            let expired: Arc<Watch> = Arc::new(move |id: Digest| {
                 observer.tell(Event::ended(id, EndReason::Expired, clock.now()));
             });
             store.watch_expired(Arc::downgrade(&expired));

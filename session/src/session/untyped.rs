@@ -656,8 +656,9 @@ impl UntypedSession {
     /// and close the connection when this returns. A request that renews its own session goes on watching it under the new
     /// id.
     ///
-    /// It also returns when the application shuts down: see
-    /// [`Sessions::end_connections`](crate::Sessions::end_connections). For a visitor without a session it returns only then.
+    /// It also returns when the application shuts down, by [`Sessions::end_connections`](crate::Sessions::end_connections) or
+    /// [`Sessions::close`](crate::Sessions::close), and when the store is closed. For a visitor without a session it returns
+    /// only then.
     ///
     /// ```
     /// # use level_session::{Result, Session};

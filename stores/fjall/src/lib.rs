@@ -385,6 +385,7 @@ impl Handle {
     /// Ends the threads, the committer when it has answered all that waits, and lets go of the database. A second
     /// call waits for the first.
     fn close(&self) -> Result<()> {
+        self.shared.ended().tell_closed();
         let _one = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
         self.committer.stop();
         self.shared.recovery().stop();

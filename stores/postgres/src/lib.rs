@@ -235,6 +235,7 @@ impl Shared {
     }
 
     async fn close(&self) -> Result<()> {
+        self.ended.tell_closed();
         let mut closed = self.server.closed.write().await;
         if *closed {
             return Ok(());

@@ -503,7 +503,7 @@ async fn after_a_restart_of_the_server_nothing_of_ours_is_restarted() {
     let told: Arc<Mutex<Vec<Digest>>> = Arc::default();
     let watch: Arc<Watch> = Arc::new({
         let told = Arc::clone(&told);
-        move |id| told.lock().unwrap().push(id)
+        move |id: Digest| told.lock().unwrap().push(id)
     });
     store.watch_ended(Arc::downgrade(&watch));
     let mut heard = false;

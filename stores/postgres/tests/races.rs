@@ -339,7 +339,7 @@ async fn each_expired_session_is_told_by_one_of_the_nodes() {
     let told: Arc<Mutex<BTreeMap<Digest, usize>>> = Arc::default();
     let watch: Arc<Watch> = Arc::new({
         let told = Arc::clone(&told);
-        move |id| *told.lock().unwrap().entry(id).or_default() += 1
+        move |id: Digest| *told.lock().unwrap().entry(id).or_default() += 1
     });
     let mut tasks = JoinSet::new();
     for store in &stores {

@@ -60,6 +60,7 @@ impl Shared {
 
     /// Waits for the calls that are under way, and lets no other one in.
     pub(crate) async fn close(&self) -> Result<()> {
+        self.ended.tell_closed();
         if let Ok(all) = self.gate.acquire_many(CALLS).await {
             self.gate.close();
             drop(all);

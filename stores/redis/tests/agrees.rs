@@ -6,7 +6,7 @@ mod common;
 use common::{builder, server, work::*};
 use level_session_redis::{RedisStore, Safety};
 use level_session_store::{
-    Add, Bytes, ErrorKind, FieldName, Outcome, Store, Timestamp, Watch, Write,
+    Add, Bytes, Digest, ErrorKind, FieldName, Outcome, Store, Timestamp, Watch, Write,
     conformance::model,
     value::{CounterRange, Value},
 };
@@ -176,7 +176,7 @@ async fn ends_of_another_process_are_told_also_after_a_restart() {
     let there = settings.connect(&server.url()).await.unwrap();
     let told = Arc::new((Mutex::new(Vec::new()), Notify::new()));
     let note = Arc::clone(&told);
-    let watch: Arc<Watch> = Arc::new(move |id| {
+    let watch: Arc<Watch> = Arc::new(move |id: Digest| {
         note.0.lock().unwrap().push(id);
         note.1.notify_one();
     });

@@ -494,7 +494,7 @@ async fn who_is_told_of_an_end_does_not_read_the_session_as_it_was() {
     let cached = cached.unwrap();
     let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
     let reading = cached.clone();
-    let watch: Arc<Watch> = Arc::new(move |id| {
+    let watch: Arc<Watch> = Arc::new(move |id: Digest| {
         // In the call itself, on the connection's own task: the cache's connection may not have been heard since.
         let read = std::pin::pin!(reading.load(id, Select::Nothing, now()));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());

@@ -8,8 +8,12 @@ use tonic::{
 
 /// The name of the service.
 pub const NAME: &str = "conformance.Visits";
-/// Its one method: does what the text says.
+/// A method that does what the text says.
 pub const ACT: &str = "/conformance.Visits/Act";
+/// A method that adds to two sessions.
+pub const TWO: &str = "/conformance.Visits/Two";
+/// A method whose messages are made after the response's head has left.
+pub const LATE: &str = "/conformance.Visits/Late";
 
 /// UTF-8.
 #[derive(Clone, Copy, Debug, Default)]

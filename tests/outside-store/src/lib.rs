@@ -359,6 +359,7 @@ impl Store for MapStore {
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
+        self.ended.tell_closed();
         self.state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

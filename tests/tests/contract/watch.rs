@@ -168,6 +168,30 @@ async fn a_connection_learns_of_an_end_by_the_former_id() {
     .await;
 }
 
+/// Prevents: a graceful shutdown that an open connection holds up, since the application closed the store and not its
+/// `Sessions`.
+#[tokio::test]
+async fn a_long_lived_connection_learns_that_the_store_closes() {
+    over_every_store(async |store| {
+        let app = App::over(store);
+        let mut connections = Vec::new();
+        for mut visitor in [sign_in(&app).await, Visitor::new()] {
+            let session: Shopping = app.begin(&visitor);
+            let connection = session.detach().unwrap();
+            app.finish(&session, &mut visitor).await.unwrap();
+            let waiting = tokio::spawn(async move { connection.ended().await });
+            app.until_waits(&waiting).await; // the visitor without a session never asks the store
+            connections.push(waiting);
+        }
+        app.sessions.store().close().await.unwrap();
+        for waiting in connections {
+            let ended = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+            ended.expect("it learns of the end").unwrap().unwrap();
+        }
+    })
+    .await;
+}
+
 /// Prevents: a form that another site has submitted (R12).
 #[tokio::test]
 async fn a_csrf_token_is_bound_to_its_session_and_changed_by_a_renewal() {

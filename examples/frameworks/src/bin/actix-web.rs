@@ -4,7 +4,7 @@ use actix_web::{
     App, HttpServer, Result, get, post,
     web::{Html, Redirect},
 };
-use frameworks::{ADDRESS, Shop};
+use frameworks::Shop;
 use level_session::Session;
 
 #[actix_web::main]
@@ -19,7 +19,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .service(add)
             .service(sign_out)
     };
-    HttpServer::new(app).bind(ADDRESS)?.run().await?;
+    let server = HttpServer::new(app).bind(frameworks::address()?)?;
+    server.addrs().into_iter().for_each(frameworks::announce);
+    server.run().await?;
     Ok(sessions.close().await?)
 }
 

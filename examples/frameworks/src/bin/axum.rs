@@ -5,7 +5,7 @@ use axum::{
     response::{Html, Redirect},
     routing::{get, post},
 };
-use frameworks::{ADDRESS, Shop};
+use frameworks::Shop;
 use level_session::{Result, Session, SessionLayer};
 
 #[tokio::main]
@@ -17,10 +17,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/add", post(add))
         .route("/sign-out", post(sign_out))
         .layer(SessionLayer::from(sessions.clone()));
-    let listener = tokio::net::TcpListener::bind(ADDRESS).await?;
-    let end = async || tokio::signal::ctrl_c().await.unwrap_or_default();
+    let listener = tokio::net::TcpListener::bind(frameworks::address()?).await?;
+    frameworks::announce(listener.local_addr()?);
     axum::serve(listener, app)
-        .with_graceful_shutdown(end())
+        .with_graceful_shutdown(frameworks::end())
         .await?;
     Ok(sessions.close().await?)
 }

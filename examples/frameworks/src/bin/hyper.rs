@@ -1,6 +1,6 @@
 //! The shop over hyper alone: the tower layer around one function.
 
-use frameworks::{ADDRESS, Shop};
+use frameworks::Shop;
 use http::{
     Method, Request, Response, StatusCode,
     header::{CONTENT_TYPE, LOCATION},
@@ -20,11 +20,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sessions = frameworks::sessions()?;
     let layer = SessionLayer::from(sessions.clone());
     let service = TowerToHyperService::new(layer.layer(service_fn(answer)));
-    let listener = tokio::net::TcpListener::bind(ADDRESS).await?;
+    let listener = tokio::net::TcpListener::bind(frameworks::address()?).await?;
+    frameworks::announce(listener.local_addr()?);
+    let mut end = std::pin::pin!(frameworks::end());
     loop {
         let (stream, _) = tokio::select! {
             accepted = listener.accept() => accepted?,
-            _ = tokio::signal::ctrl_c() => break,
+            () = &mut end => break,
         };
         let server = http1::Builder::new();
         tokio::spawn(server.serve_connection(TokioIo::new(stream), service.clone()));

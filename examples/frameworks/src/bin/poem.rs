@@ -1,10 +1,10 @@
 //! The shop over poem.
 
-use frameworks::{ADDRESS, Shop};
+use frameworks::Shop;
 use level_session::Session;
 use poem::{
     EndpointExt as _, Result, Route, Server, get, handler,
-    listener::TcpListener,
+    listener::{Acceptor as _, Listener as _, TcpListener},
     post,
     web::{Html, Redirect},
 };
@@ -18,9 +18,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .at("/add", post(add))
         .at("/sign-out", post(sign_out))
         .with(sessions.clone());
-    let end = async || tokio::signal::ctrl_c().await.unwrap_or_default();
-    Server::new(TcpListener::bind(ADDRESS))
-        .run_with_graceful_shutdown(app, end(), None)
+    let acceptor = TcpListener::bind(frameworks::address()?)
+        .into_acceptor()
+        .await?;
+    for address in acceptor.local_addr() {
+        frameworks::announce(*address.as_socket_addr().expect("TCP"));
+    }
+    Server::new_with_acceptor(acceptor)
+        .run_with_graceful_shutdown(app, frameworks::end(), None)
         .await?;
     Ok(sessions.close().await?)
 }

@@ -1,6 +1,6 @@
 //! The shop over Rocket. The fairing closes the sessions when Rocket shuts down.
 
-use frameworks::{ADDRESS, Shop};
+use frameworks::Shop;
 use level_session_rocket::{Result, Session, SessionFairing};
 use rocket::{
     Config, get, post,
@@ -10,10 +10,11 @@ use rocket::{
 
 #[rocket::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let sessions = frameworks::sessions().map_err(|error| error.to_string())?;
+    let sessions = frameworks::sessions()?;
+    let address = frameworks::address()?;
     let config = Config {
-        address: ADDRESS.ip(),
-        port: ADDRESS.port(),
+        address: address.ip(),
+        port: address.port(),
         ..Config::default()
     };
     rocket::custom(config)

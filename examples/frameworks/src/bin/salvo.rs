@@ -1,6 +1,6 @@
 //! The shop over salvo.
 
-use frameworks::{ADDRESS, Shop};
+use frameworks::Shop;
 use level_session_salvo::{Result, Session, SessionHoop};
 use salvo_core::{
     Router, Server,
@@ -18,10 +18,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .push(Router::with_path("sign-in").post(sign_in))
         .push(Router::with_path("add").post(add))
         .push(Router::with_path("sign-out").post(sign_out));
-    let server = Server::new(TcpListener::new(ADDRESS).bind().await);
+    let acceptor = TcpListener::new(frameworks::address()?).bind().await;
+    frameworks::announce(acceptor.local_addr()?);
+    let server = Server::new(acceptor);
     let handle = server.handle();
     tokio::spawn(async move {
-        let _ = tokio::signal::ctrl_c().await;
+        frameworks::end().await;
         handle.stop_graceful(None);
     });
     server.try_serve(app).await?;

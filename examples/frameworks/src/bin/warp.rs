@@ -1,6 +1,6 @@
 //! The shop over warp: the tower layer around its service.
 
-use frameworks::{ADDRESS, Shop};
+use frameworks::Shop;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
@@ -22,11 +22,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let layer = SessionLayer::from(sessions.clone()).any_body();
     let service = TowerToHyperService::new(layer.layer(warp::service(app)));
 
-    let listener = tokio::net::TcpListener::bind(ADDRESS).await?;
+    let listener = tokio::net::TcpListener::bind(frameworks::address()?).await?;
+    frameworks::announce(listener.local_addr()?);
+    let mut end = std::pin::pin!(frameworks::end());
     loop {
         let (stream, _) = tokio::select! {
             accepted = listener.accept() => accepted?,
-            _ = tokio::signal::ctrl_c() => break,
+            () = &mut end => break,
         };
         let service = service.clone();
         tokio::spawn(async move {

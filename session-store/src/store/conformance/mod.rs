@@ -242,6 +242,7 @@ macro_rules! __for_each_promise {
             closing_waits_for_commits_in_flight
             expired_sessions_are_told_once
             ended_sessions_are_told
+            closing_is_told
             sessions_can_be_copied_to_another_store
             copied_sessions_are_found
             one_of_many_creates_wins

@@ -1,10 +1,13 @@
 //! What a store tells of sessions that expire or end.
 
 use super::kit::*;
-use crate::{Clock, Digest, Step, Watch, WhenFull};
+use crate::{Clock, Digest, Step, Watch, Watcher, WhenFull};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -22,7 +25,7 @@ struct Told {
 impl Told {
     fn watch(self: &Arc<Self>) -> Arc<Watch> {
         let told = Arc::clone(self);
-        Arc::new(move |id| {
+        Arc::new(move |id: Digest| {
             let mut ids = told.ids.lock().unwrap_or_else(PoisonError::into_inner);
             *ids.entry(id).or_default() += 1;
             told.more.notify_one();
@@ -159,4 +162,46 @@ pub async fn ended_sessions_are_told(store: Subject) {
             assert_eq!(told.times(*id), 0, "what lives has not ended");
         }
     }
+}
+
+/// Prevents connections that wait for the end of a session from holding up a shutdown: the watchers of
+/// [`Store::watch_ended`](crate::Store::watch_ended) are told that the store closes, by the time that it is closed. What
+/// watches for sessions alone is not told of any.
+pub async fn closing_is_told(store: Subject) {
+    #[derive(Default)]
+    struct Counts {
+        sessions: AtomicUsize,
+        closed: AtomicUsize,
+    }
+    impl Watcher for Counts {
+        fn session(&self, _: Digest) {
+            self.sessions.fetch_add(1, Ordering::SeqCst);
+        }
+        fn closed(&self) {
+            self.closed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    let case = Case::new(store);
+    let counts = Arc::new(Counts::default());
+    let watch: Arc<Watch> = Arc::clone(&counts) as _;
+    case.store.watch_ended(Arc::downgrade(&watch));
+    let told = Arc::new(Told::default());
+    let sessions_alone = told.watch();
+    case.store.watch_ended(Arc::downgrade(&sessions_alone));
+    let id = case.session(&[]).await;
+    assert_eq!(
+        counts.closed.load(Ordering::SeqCst),
+        0,
+        "an open store does not tell that it closes"
+    );
+    case.store.close().await.expect("a store can be closed");
+    assert_ne!(
+        counts.closed.load(Ordering::SeqCst),
+        0,
+        "a store that was closed has told so"
+    );
+    let sessions = counts.sessions.load(Ordering::SeqCst);
+    assert_eq!(sessions, 0, "no session has ended");
+    assert_eq!(told.times(id), 0, "no session has ended");
 }

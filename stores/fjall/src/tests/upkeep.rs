@@ -2,7 +2,7 @@
 //! and a number that two sessions share.
 
 use super::{super::record::Record, *};
-use level_session_store::{Clock, StoreFuture, Watch};
+use level_session_store::{Clock, Digest, StoreFuture, Watch};
 use std::sync::Arc;
 
 #[test]
@@ -56,7 +56,7 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
     // From here on nobody but the sweeper uses the store. It is told what it has removed.
     let removed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&removed);
-    let watch: Arc<Watch> = Arc::new(move |_| {
+    let watch: Arc<Watch> = Arc::new(move |_: Digest| {
         count.fetch_add(1, Ordering::SeqCst);
     });
     store.watch_expired(Arc::downgrade(&watch));

@@ -1,8 +1,10 @@
-//! A gRPC service over tonic: the tower layer around the server, and the session among a request's extensions.
+//! The conformance's application as a gRPC service over tonic: the tower layer around the server, and the session among a
+//! request's extensions.
 
+use futures_util::{Stream, StreamExt as _};
 use level_session::{Error, ErrorKind, Session, SessionLayer};
-use level_session_adapter_conformance::app::{self, Fixture, Visit};
-use level_session_adapter_tests::grpc::{NAME, Text};
+use level_session_adapter_conformance::app::{self, Fixture, Reply, Visit};
+use level_session_adapter_tests::grpc::{ACT, LATE, NAME, TWO, Text};
 use std::{
     convert::Infallible,
     task::{Context, Poll},
@@ -11,6 +13,7 @@ use tonic::{
     Request, Response, Status,
     body::Body,
     codegen::{BoxFuture, Service, http},
+    metadata::MetadataValue,
     server::{Grpc, NamedService},
     transport::Server,
 };
@@ -20,6 +23,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fixture = Fixture::from_env()?;
     let sessions = SessionLayer::from(fixture.sessions.clone());
     Server::builder()
+        .layer(SessionLayer::from(fixture.other.clone()).any_body())
+        .layer(sessions.clone().any_body())
         .layer(sessions.any_body())
         .add_service(Visits)
         .serve_with_shutdown(fixture.address, app::terminated())
@@ -27,11 +32,42 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(fixture.close().await?)
 }
 
+fn visit<T>(request: &Request<T>) -> Result<Session<Visit>, Status> {
+    Session::from_extensions(request.extensions()).map_err(status)
+}
+
 async fn act(request: Request<String>) -> Result<Response<String>, Status> {
-    let session = Session::<Visit>::from_extensions(request.extensions()).map_err(status)?;
-    let reply = app::act(session, request.get_ref()).await.map_err(status)?;
+    let reply = app::act(visit(&request)?, request.get_ref()).await;
+    respond(reply)
+}
+
+async fn two(request: Request<String>) -> Result<Response<String>, Status> {
+    let other = Session::from_extensions(request.extensions()).map_err(status)?;
+    respond(app::two(visit(&request)?, other).await)
+}
+
+async fn late(
+    request: Request<String>,
+) -> Result<Response<impl Stream<Item = Result<String, Status>>>, Status> {
+    let messages = app::late(visit(&request)?).map(|bytes| {
+        let text = bytes.map(String::from_utf8);
+        let text = text.map_err(|error| Status::internal(error.to_string()))?;
+        text.map_err(|error| Status::internal(error.to_string()))
+    });
+    Ok(Response::new(messages))
+}
+
+fn respond(reply: level_session::Result<Reply>) -> Result<Response<String>, Status> {
+    let reply = reply.map_err(status)?;
     match reply.status {
-        200 => Ok(Response::new(reply.body)),
+        200 => {
+            let mut response = Response::new(reply.body);
+            for (name, value) in reply.headers {
+                let metadata = response.metadata_mut();
+                metadata.append(name, MetadataValue::from_static(value));
+            }
+            Ok(response)
+        }
         404 => Err(Status::not_found("there is none")),
         _ => Err(Status::internal("it failed")),
     }
@@ -64,8 +100,16 @@ impl Service<http::Request<Body>> for Visits {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(async move {
-            let act = tower::service_fn(act);
-            Ok(Grpc::new(Text).unary(act, request).await)
+            let mut grpc = Grpc::new(Text);
+            Ok(match request.uri().path() {
+                ACT => grpc.unary(tower::service_fn(act), request).await,
+                TWO => grpc.unary(tower::service_fn(two), request).await,
+                LATE => {
+                    let late = tower::service_fn(late);
+                    grpc.server_streaming(late, request).await
+                }
+                _ => Status::unimplemented("there is no such method").into_http(),
+            })
         })
     }
 }
