@@ -555,7 +555,9 @@ if reindex and not grown then
   horizon_ttl = until_gone(h)
 end
 
--- From here on it is written.
+-- From here on it is written. A full server refuses what needs memory unless the script has written before: where others
+-- are to be ended, a field that no session has is removed first.
+if H[20] == '1' then call('HDEL', key_after, '') end
 local function expire(k, ms)
   if ms == 'p' then
     call('PERSIST', k)

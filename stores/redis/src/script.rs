@@ -281,6 +281,7 @@ impl<'c> Request<'c> {
         for count in [guards, writes, self.limits.len(), first_index] {
             tell(&count);
         }
+        tell(&u8::from(commit.ends_others));
         out.arg(head);
         let base = keys.base(self.home);
         match self.plain(talk) {
@@ -375,6 +376,7 @@ impl Request<'_> {
         let plain = talk.current.is_none()
             && talk.exact.is_none()
             && !talk.dry
+            && !commit.ends_others
             && self.limits.is_empty()
             && self.hashes.iter().all(Option::is_none)
             && commit.writes.iter().all(of_fields);
