@@ -176,7 +176,10 @@ async fn end_the_rest(
             }
         }
         let is_of_no_one = matches!(commit.step, Step::Create { .. });
-        let commit = commit.with_limits(&limits).with_others_ended_at(ending.at);
+        let commit = commit
+            .with_limits(&limits)
+            .with_others_ended_at(ending.at)
+            .with_ends_others(true);
         match runtime.store.commit(commit).await? {
             Outcome::Done(done) => {
                 drop(ending);

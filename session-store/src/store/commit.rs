@@ -34,6 +34,9 @@ pub struct Commit<'a> {
     /// How many fields the session may have once the commit is applied, reserved fields included. A commit that does not raise
     /// the number is never refused: a session that has too many fields can still be changed and reduced.
     pub max_fields: Option<usize>,
+    /// Whether it is made to end the sessions that its limits end. A store that is out of room, and lets
+    /// [`Step::Destroy`] pass all the same, lets such a commit pass as well. A hint: it changes nothing else.
+    pub ends_others: bool,
 }
 
 impl<'a> Commit<'a> {
@@ -51,6 +54,7 @@ impl<'a> Commit<'a> {
             writes: &[],
             limits: &[],
             max_fields: None,
+            ends_others: false,
         }
     }
 
@@ -100,6 +104,13 @@ impl<'a> Commit<'a> {
     #[must_use]
     pub const fn with_max_fields(mut self, most: Option<usize>) -> Self {
         self.max_fields = most;
+        self
+    }
+
+    /// The same, made to end others or not: see [`ends_others`](Self::ends_others).
+    #[must_use]
+    pub const fn with_ends_others(mut self, ends: bool) -> Self {
+        self.ends_others = ends;
         self
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     ended,
     keys::Keys,
     link::{Dial, Link},
+    outage::Outages,
     script::Hashes,
     servers::Servers,
     shared::{Replication, Shared, Turns},
@@ -65,7 +66,7 @@ pub struct RedisStoreBuilder {
     safety: Safety,
     tell_ended: bool,
     cache: Option<(usize, Duration)>,
-    #[cfg(feature = "tls-rustls")]
+    #[cfg(feature = "tls")]
     root_certificates: Option<Vec<u8>>,
 }
 
@@ -82,7 +83,7 @@ impl Default for RedisStoreBuilder {
             safety: Safety::default(),
             tell_ended: false,
             cache: None,
-            #[cfg(feature = "tls-rustls")]
+            #[cfg(feature = "tls")]
             root_certificates: None,
         }
     }
@@ -200,15 +201,15 @@ impl RedisStoreBuilder {
     }
 
     /// The certificates that the server's may be signed by, in PEM format, in place of the system's: for `rediss://`.
-    #[cfg(feature = "tls-rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tls-rustls")))]
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates = Some(pem.into());
         self
     }
 
     /// Connects to a server, or to a Cluster by one of its nodes: `redis://[user:password@]host[:port][/database]`, or
-    /// `rediss://` for TLS (feature `tls-rustls`).
+    /// `rediss://` for TLS (feature `redis-tls` of level-session, `tls` of this crate).
     ///
     /// # Errors
     /// [`ErrorKind::Config`](level_session_store::ErrorKind::Config) for a setting that cannot be used, also one that
@@ -261,14 +262,15 @@ impl RedisStoreBuilder {
 
     fn links(&self, urls: &[&str], counters: &Arc<Counters>) -> Result<Vec<(Arc<Link>, Dial)>> {
         self.check()?;
+        let outages = Arc::default();
         let links = urls.iter().map(|url| {
-            let dial = self.dial(url, Arc::clone(counters))?;
+            let dial = self.dial(url, Arc::clone(counters), &outages)?;
             Ok((Link::new(dial.clone())?, dial))
         });
         links.collect()
     }
 
-    fn dial(&self, url: &str, counters: Arc<Counters>) -> Result<Dial> {
+    fn dial(&self, url: &str, counters: Arc<Counters>, outages: &Arc<Outages>) -> Result<Dial> {
         // The client's own words may quote the URL, and with it the password.
         let refused = |problem: &'static str| -> Error {
             ConfigError::new("the URL of the Redis server", problem).into()
@@ -276,8 +278,12 @@ impl RedisStoreBuilder {
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         match scheme {
             "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => {}
-            "rediss" | "valkeys" if cfg!(feature = "tls-rustls") => {}
-            "rediss" | "valkeys" => return Err(refused("TLS needs the feature `tls-rustls`")),
+            "rediss" | "valkeys" if cfg!(feature = "tls") => {}
+            "rediss" | "valkeys" => {
+                return Err(refused(
+                    "TLS needs the feature `redis-tls` of level-session (`tls` of level-session-redis)",
+                ));
+            }
             _ => return Err(refused("it must begin with `redis://` or `rediss://`")),
         }
         let info = url.into_connection_info().map_err(|_| {
@@ -293,7 +299,7 @@ impl RedisStoreBuilder {
                 info.set_redis_settings(redis)
             }
         };
-        #[cfg(feature = "tls-rustls")]
+        #[cfg(feature = "tls")]
         let info = self.with_certificates(info)?;
         let dial = Dial {
             info,
@@ -301,12 +307,13 @@ impl RedisStoreBuilder {
             connect_timeout: self.connect_timeout,
             response_timeout: self.response_timeout,
             counters,
+            outages: Arc::clone(outages),
             tracks: None,
         };
         Ok(dial.tuned())
     }
 
-    #[cfg(feature = "tls-rustls")]
+    #[cfg(feature = "tls")]
     fn with_certificates(&self, info: redis::ConnectionInfo) -> Result<redis::ConnectionInfo> {
         let is_tls = matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. });
         let Some(pem) = self.root_certificates.as_ref().filter(|_| is_tls) else {

@@ -24,7 +24,7 @@ pub(crate) struct Server {
 async fn call(link: &Link, command: &redis::Cmd) -> Result<Value> {
     link.call(command).await.map_err(|fault| match fault {
         Fault::Unreachable(error) => error,
-        Fault::Refused(error) => fault::refused(DOING, &error),
+        Fault::Refused(error) => fault::refused(DOING, link.place(), &error),
         Fault::Lost(error) => fault::lost(DOING, link.place(), &error, false),
     })
 }
@@ -120,10 +120,18 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
                     // At another node; or a full server, which is no reason not to open.
                     let elsewhere = matches!(fault::not_run(&error), Some(fault::NotRun::Moved(_)));
                     if !elsewhere && error.code() != Some("OOM") {
-                        return Err(fault::refused("note the layout of its keys", &error));
+                        return Err(fault::refused(
+                            "note the layout of its keys",
+                            link.place(),
+                            &error,
+                        ));
                     }
                     ok &= !elsewhere;
-                    last = Some(fault::refused("note the layout of its keys", &error));
+                    last = Some(fault::refused(
+                        "note the layout of its keys",
+                        link.place(),
+                        &error,
+                    ));
                 }
                 Err(Fault::Unreachable(error)) => return Err(error),
                 Err(Fault::Lost(error)) => {

@@ -192,7 +192,7 @@ local due, flags, deploy_idle, deploy_absolute = H[9], H[10], H[11], H[12]
 local slack, max_fields, dry = tonumber(H[13]), tonumber(H[14]), H[15] == '1'
 local limits, first_index = tonumber(H[18]), tonumber(H[19])
 local max_idle, max_absolute = H[20], H[21]
-local others_ended_at, others_ttl = H[22], H[23]
+local others_ended_at, others_ttl, ends_others = H[22], H[23], H[24] == '1'
 guards, writes = tonumber(H[16]), tonumber(H[17])
 local base, post, pre, channel, mark = A[3], '', '', '', ''
 if kind == '' then
@@ -566,7 +566,9 @@ if reindex and not grown then
   horizon_ttl = until_gone(h)
 end
 
--- From here on it is written.
+-- From here on it is written. A full server refuses what needs memory unless the script has written before: where others
+-- are to be ended, a field that no session has is removed first.
+if ends_others then call('HDEL', key_after, '') end
 local function expire(k, ms)
   if ms == 'p' then
     call('PERSIST', k)

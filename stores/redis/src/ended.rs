@@ -80,6 +80,7 @@ async fn subscribe(
     let config = redis::AsyncConnectionConfig::new()
         .set_connection_timeout(Some(dial.connect_timeout))
         .set_response_timeout(Some(dial.response_timeout))
+        .set_dns_resolver(crate::fault::Resolver)
         .set_push_sender(told);
     let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)

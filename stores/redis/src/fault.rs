@@ -4,7 +4,8 @@
 //! did not run it, it did not; where the answer is lost, nobody knows.
 
 use level_session_store::{Error, ErrorKind};
-use redis::{RedisError, ServerErrorKind};
+use redis::{RedisError, RedisFuture, ServerErrorKind, io::AsyncDNSResolver};
+use std::{io, net::SocketAddr, sync::Arc};
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -53,40 +54,41 @@ pub(crate) fn not_run(error: &RedisError) -> Option<NotRun> {
     })
 }
 
-/// Answers of the server's that are no errors of ours, with what to do. Nothing of the command was done.
-pub(crate) fn refused(doing: &str, error: &RedisError) -> Error {
+/// An error of the server's that is none of ours, with what to do. Nothing of the command was done.
+pub(crate) fn refused(doing: &str, place: &str, error: &RedisError) -> Error {
     let code = error.code().unwrap_or("ERR");
     let detail = error.detail().unwrap_or_default();
-    let hint = match code {
+    let why = match code {
         "OOM" => {
-            "its memory is full, so it takes no writes; sign-outs still work. Raise `maxmemory` or remove what is not needed"
+            "has reached its `maxmemory` and refuses writes, sign-outs excepted: raise `maxmemory`, or remove other data from it"
         }
-        "NOAUTH" | "WRONGPASS" => "the user name or the password is wrong, or one is needed",
+        "NOAUTH" | "WRONGPASS" => "refused the user name or the password, or asks for one",
         "NOPERM" => {
-            "its access list does not let this user do that: allow the commands that the documentation names, on keys with the store's prefix"
+            "does not let this user do that, by its access list: allow the commands that the documentation names, on keys with the store's prefix"
         }
-        "READONLY" => "it is a replica, which takes no writes: give the address of the master",
-        "LOADING" => "it is still reading its data",
+        "READONLY" => "is a replica, which takes no writes: give the address of the master",
+        "LOADING" => "is still loading its data",
         "WRONGTYPE" => {
-            "a key under the store's prefix is of another type: another program uses the prefix, so choose one of its own"
+            "has a key of another type under the store's prefix: another program uses the prefix, so choose one of its own"
         }
-        "MISCONF" => "it cannot save its data and takes no writes: look at its log",
-        "NOREPLICAS" => "too few replicas are connected to it",
-        "CLUSTERDOWN" => "a part of the cluster is down",
-        "MASTERDOWN" => "its master is down",
-        "BUSY" => "another script keeps it busy",
-        "CROSSSLOT" => "it is a cluster node, but was not opened as one",
-        "MOVED" | "ASK" => "the slot is at another node",
-        "TRYAGAIN" => "the slot is on its way to another node",
-        _ if detail.contains("Script killed") => "the script was killed by an operator",
-        _ => "",
-    };
-    let message = match hint {
-        "" => format!("cannot {doing}: the server refused it ({code})"),
-        hint => format!("cannot {doing}: {hint} ({code})"),
+        "MISCONF" => "cannot save its data and refuses writes: look at its log",
+        "NOREPLICAS" => {
+            "has fewer replicas than its `min-replicas-to-write` asks for, and refuses writes"
+        }
+        "CLUSTERDOWN" => "belongs to a cluster of which a part is down",
+        "MASTERDOWN" => "is a replica whose master is down",
+        "BUSY" => "is kept busy by another script",
+        "CROSSSLOT" => "is a cluster node, but was not opened as one",
+        "MOVED" | "ASK" => "does not have the slot: another node has it",
+        "TRYAGAIN" => "is moving the slot to another node",
+        _ if detail.contains("Script killed") => "ran the script until an operator killed it",
+        _ => "refused it",
     };
     // The server's own words may quote what was sent.
-    Error::new(ErrorKind::Store, message)
+    Error::new(
+        ErrorKind::Store,
+        format!("cannot {doing}: the Redis server at {place} {why} ({code})"),
+    )
 }
 
 /// The answer is lost: `writes` says whether something may be stored.
@@ -100,11 +102,22 @@ pub(crate) fn lost(doing: &str, place: &str, error: &RedisError, writes: bool) -
 }
 
 /// There was no connection: the error of the attempt.
-pub(crate) fn unreachable(place: &str, error: &RedisError) -> Error {
+pub(crate) fn unreachable(place: &str, database: i64, error: &RedisError) -> Error {
     use redis::ErrorKind as Kind;
     let code = error.code().unwrap_or_default();
     let detail = error.detail().unwrap_or_default().to_lowercase();
+    let no_database;
     let why = match error.kind() {
+        // Whatever the server says of another command, it takes 0.
+        _ if database != 0 && detail.contains("db index is out of range") => {
+            no_database =
+                format!("it has no database {database}: see `databases` in its configuration");
+            &no_database
+        }
+        _ if database != 0 && detail.contains("select is not allowed in cluster mode") => {
+            no_database = format!("it has no database {database}: a Redis Cluster has 0 alone");
+            &no_database
+        }
         Kind::AuthenticationFailed => "it refused the user name or the password",
         _ if matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM") || detail.contains("password") => {
             "it refused the user name or the password"
@@ -116,6 +129,7 @@ pub(crate) fn unreachable(place: &str, error: &RedisError) -> Error {
         Kind::Server(ServerErrorKind::BusyLoading) => "it is still reading its data",
         Kind::Parse => "what answers there is no Redis server",
         _ if error.is_timeout() => "it does not answer",
+        _ if is_unknown_host(error) => "there is no host of that name",
         _ if error.is_connection_refusal() => "nothing listens there",
         Kind::Io => "the connection broke, or could not be made",
         _ => "it refused the connection",
@@ -132,13 +146,58 @@ struct Short(String);
 
 impl Short {
     fn of(error: &RedisError) -> Self {
-        let source = std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<std::io::Error>())
-            .map(|cause| cause.kind().to_string());
-        Self(source.unwrap_or_else(|| match error.code() {
-            Some(code) => code.to_owned(),
-            None => error.category().to_owned(),
-        }))
+        Self(match (io(error), error.code()) {
+            // Ours: see `Resolver`.
+            (Some(cause), _) if is_unknown_host(error) => cause.to_string(),
+            (Some(cause), _) => cause.kind().to_string(),
+            (None, Some(code)) => code.to_owned(),
+            (None, None) => error.category().to_owned(),
+        })
+    }
+}
+
+/// The system's error within one of the client's, which keeps it in an `Arc`.
+fn io(error: &RedisError) -> Option<&io::Error> {
+    let source = std::error::Error::source(error)?;
+    let shared = source.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    shared.downcast_ref()
+}
+
+fn is_unknown_host(error: &RedisError) -> bool {
+    let cause = io(error).and_then(io::Error::get_ref);
+    cause.is_some_and(<dyn std::error::Error + Send + Sync>::is::<UnknownHost>)
+}
+
+/// Finds hosts as the client does, and marks the error where there is none.
+pub(crate) struct Resolver;
+
+#[derive(Debug)]
+struct UnknownHost(String);
+
+impl std::fmt::Display for UnknownHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UnknownHost {}
+
+impl AsyncDNSResolver for Resolver {
+    fn resolve<'a, 'b: 'a>(
+        &'a self,
+        host: &'b str,
+        port: u16,
+    ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
+        Box::pin(async move {
+            let unknown = |why: String| RedisError::from(io::Error::other(UnknownHost(why)));
+            let found = tokio::net::lookup_host((host, port)).await;
+            let found: Vec<_> = found.map_err(|error| unknown(error.to_string()))?.collect();
+            if found.is_empty() {
+                return Err(unknown("it has no address".to_owned()));
+            }
+            let found: Box<dyn Iterator<Item = SocketAddr> + Send> = Box::new(found.into_iter());
+            Ok(found)
+        })
     }
 }
 

@@ -38,9 +38,12 @@
 //! appendonly yes                # else a restart loses sessions, or brings back ended ones
 //! min-replicas-to-write 1       # with replicas: a master that was cut off takes no writes
 //! ```
-//! The first two are looked at when the store connects: see [`Safety`]. A server whose memory is full refuses commits whole;
-//! reads, sign-outs and renewals that write nothing else go on. Ending the other sessions of a user in the commit of a
-//! request fails then, and `Sessions::end_all` ends all of them but answers with an error.
+//! The first two are looked at when the store connects: see [`Safety`]. A server that has reached its `maxmemory` refuses
+//! commits whole. Reads, sign-outs and renewals go on, and so do those that end all sessions of a user, or all but one
+//! ([`Commit::ends_others`](level_session_store::Commit::ends_others)): they store what else is in the same commit.
+//!
+//! While a server is away, or refuses commands, each request tries again. The log says so once, again after 1, 2, 4 minutes
+//! and so on up to an hour, and once when it is back.
 //!
 //! ## What a failover or a restored backup can undo
 //! | event | sessions and changes | sign-outs and renewals |
@@ -52,7 +55,7 @@
 //! | a replica takes the master's place | what it had not received is lost | an end that it had not received is undone: that session lives again, until it is ended once more or expires |
 //! | the same, with [`replicated`](RedisStoreBuilder::replicated) | as above ([`replicated_always`](RedisStoreBuilder::replicated_always): what was answered is at so many replicas) | what was answered is at so many replicas; another replica may still win the election |
 //! | a backup is restored | all since then are lost | **all ends since then are undone**: change the keys of the cookie's signature, or empty the store |
-//! | keys are evicted (`maxmemory-policy` other than `noeviction`) | sessions vanish | the mark of an end may vanish: a request in flight then makes a new session instead of an error. An index entry may vanish: its session lives on, and is neither listed nor ended with all sessions of its user |
+//! | keys are evicted (`maxmemory-policy` other than `noeviction`, which connecting warns of or refuses: [`Safety`]) | sessions vanish | the mark of an end may vanish: a request in flight then makes a new session instead of an error. An index entry may vanish: its session lives on, and is neither listed nor ended with all sessions of its user |
 //! | the server is emptied (`FLUSHALL`) | all are lost | everybody is signed out; a request in flight that only writes makes a new session |
 //!
 //! # A Cluster
@@ -77,7 +80,7 @@
 //! # In the code
 //! `commit.lua` decides and writes; `script` speaks its language, `record` reads what it stores, `keys` names it. `commit`
 //! and `listing` are the conversations, `cache` keeps what was read; `servers` knows which server a command goes to and when it is sent again, `link` is
-//! one connection, `fault` the errors. `builder` and `check` connect, `ended` listens to other processes.
+//! one connection, `outage` what the log says of a server that is away, `fault` the errors. `builder` and `check` connect, `ended` listens to other processes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -92,6 +95,7 @@ mod flaws;
 mod keys;
 mod link;
 mod listing;
+mod outage;
 mod record;
 mod script;
 mod servers;

@@ -3,7 +3,8 @@
 use crate::{
     cache::{Kept, Proof},
     counts::Counters,
-    fault::{self, Fault},
+    fault::{self, Fault, Resolver},
+    outage::{Cause, Outage, Outages},
 };
 use level_session_store::{Error, ErrorKind};
 use redis::{
@@ -19,6 +20,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// How servers are reached: all of one store alike.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub(crate) struct Dial {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) outages: Arc<Outages>,
     /// What is to hear of changes to what its connections read.
     pub(crate) tracks: Option<Arc<Kept>>,
 }
@@ -42,6 +45,7 @@ pub(crate) struct Link {
     connecting: tokio::sync::Mutex<Option<String>>,
     attempts: AtomicU64,
     was_connected: AtomicBool,
+    outage: Arc<Outage>,
 }
 
 #[derive(Clone)]
@@ -99,6 +103,10 @@ impl Dial {
         }
     }
 
+    fn unreachable(&self, place: &str, error: &redis::RedisError) -> Error {
+        fault::unreachable(place, self.info.redis_settings().db(), error)
+    }
+
     /// Where that is, without anything that is secret.
     pub(crate) fn place(&self) -> String {
         self.info.addr().to_string()
@@ -109,7 +117,8 @@ impl Link {
     pub(crate) fn new(dial: Dial) -> Result<Arc<Self>, Error> {
         let place = dial.place();
         let client =
-            Client::open(dial.info.clone()).map_err(|error| fault::unreachable(&place, &error))?;
+            Client::open(dial.info.clone()).map_err(|error| dial.unreachable(&place, &error))?;
+        let outage = dial.outages.of(&place);
         Ok(Arc::new(Self {
             dial,
             client,
@@ -118,6 +127,7 @@ impl Link {
             connecting: tokio::sync::Mutex::default(),
             attempts: AtomicU64::new(0),
             was_connected: AtomicBool::new(false),
+            outage,
         }))
     }
 
@@ -159,7 +169,7 @@ impl Link {
             Ok(_) => Ok(()),
             Err(Fault::Unreachable(error)) => Err(error),
             Err(Fault::Refused(error) | Fault::Lost(error)) => {
-                Err(fault::unreachable(&self.place, &error))
+                Err(self.dial.unreachable(&self.place, &error))
             }
         }
     }
@@ -184,6 +194,36 @@ impl Link {
         }
     }
 
+    fn is_away(&self, error: &Error) {
+        if let Some(times) = self.outage.failed(Cause::Unreachable, Instant::now()) {
+            tracing::warn!(
+                server = %self.place,
+                times,
+                %error,
+                "a session store's server is away: each request tries to connect again"
+            );
+        }
+    }
+
+    /// It takes no commands now.
+    pub(crate) fn refuses(&self, error: &Error) {
+        if let Some(times) = self.outage.failed(Cause::Refuses, Instant::now()) {
+            tracing::warn!(
+                server = %self.place,
+                times,
+                %error,
+                "a session store's server refuses commands: each request tries again"
+            );
+        }
+    }
+
+    /// It has taken a write.
+    pub(crate) fn serves(&self) {
+        if self.outage.is_over(Cause::Refuses) {
+            tracing::info!(server = %self.place, "a session store's server takes commands again");
+        }
+    }
+
     fn end(&self, proof: &Arc<Proof>) {
         proof.end();
         if let Some(kept) = &self.dial.tracks {
@@ -197,6 +237,7 @@ impl Link {
         }
         // Also after a timeout: what answers late may never answer.
         self.end(&connected.proof);
+        self.is_away(&fault::lost("go on", &self.place, &error, false));
         Fault::Lost(error)
     }
 
@@ -236,11 +277,14 @@ impl Link {
                 *self.lock() = Some(connected.clone());
                 if self.was_connected.swap(true, Ordering::AcqRel) {
                     self.dial.counters.reconnected();
+                }
+                if self.outage.is_over(Cause::Unreachable) {
                     tracing::info!(server = %self.place, "connected again to a session store's server");
                 }
                 Ok(connected)
             }
             Err(error) => {
+                self.is_away(&error);
                 *last = Some(error.to_string());
                 self.attempts.fetch_add(1, Ordering::AcqRel);
                 Err(Fault::Unreachable(error))
@@ -255,6 +299,7 @@ impl Link {
             .set_connection_timeout(Some(self.dial.connect_timeout))
             .set_response_timeout(Some(self.dial.response_timeout))
             .set_pipeline_buffer_size(1_024)
+            .set_dns_resolver(Resolver)
             .set_push_sender(move |push: PushInfo| {
                 match (push.kind, &tracks) {
                     (PushKind::Disconnection, tracks) => {
@@ -272,7 +317,7 @@ impl Link {
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await;
-        let mut connection = made.map_err(|error| fault::unreachable(&self.place, &error))?;
+        let mut connection = made.map_err(|error| self.dial.unreachable(&self.place, &error))?;
         // A server that does not let us do so is used without.
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg(&self.dial.client_name);
@@ -283,13 +328,14 @@ impl Link {
             let refused = |error: &redis::RedisError| {
                 fault::refused(
                     "be told of changes by the server, which the cache needs",
+                    &self.place,
                     error,
                 )
             };
             match connection.send_packed_command(&track).await {
                 Ok(Value::ServerError(error)) => return Err(refused(&error.into())),
                 Ok(_) => {}
-                Err(error) => return Err(fault::unreachable(&self.place, &error)),
+                Err(error) => return Err(self.dial.unreachable(&self.place, &error)),
             }
         }
         Ok(Connected { connection, proof })

@@ -251,7 +251,11 @@ impl Shared {
             Ok(answer) => answer,
             Err(fault::Fault::Unreachable(error)) => return Err(error),
             Err(fault::Fault::Refused(error)) => {
-                return Err(fault::refused("list sessions", &error));
+                return Err(fault::refused(
+                    "list sessions",
+                    masters[server].place(),
+                    &error,
+                ));
             }
             Err(fault::Fault::Lost(error)) => {
                 return Err(fault::lost(

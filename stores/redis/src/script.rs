@@ -289,6 +289,7 @@ impl<'c> Request<'c> {
         tell(&step.max_absolute);
         tell(&Moment(commit.others_ended_at));
         tell(&mark_ttl(commit.others_ended_at));
+        tell(&u8::from(commit.ends_others));
         out.arg(head);
         let base = keys.base(self.home);
         match self.plain(talk) {
@@ -383,6 +384,7 @@ impl Request<'_> {
         let plain = talk.current.is_none()
             && talk.exact.is_none()
             && !talk.dry
+            && !commit.ends_others
             && self.limits.is_empty()
             && self.hashes.iter().all(Option::is_none)
             && commit.writes.iter().all(of_fields);

@@ -94,22 +94,30 @@ impl Servers {
         let mut lost_once = false;
         loop {
             let late = Instant::now() >= give_up;
+            let mut answered = None;
             let fault = match self.link(home).await {
                 Err(error) => Fault::Unreachable(error),
                 Ok(at_home) => {
-                    let answer = match asked.take() {
-                        Some(link) => ask(&link, make(true)).await,
+                    let asks = asked.take();
+                    let answer = match &asks {
+                        Some(link) => ask(link, make(true)).await,
                         None => at_home.call(&make(whole)).await,
                     };
+                    let link = answered.insert(asks.unwrap_or(at_home));
                     match answer {
-                        Ok(value) => return Ok(value),
+                        Ok(value) => {
+                            if writes {
+                                link.serves();
+                            }
+                            return Ok(value);
+                        }
                         Err(Fault::Lost(error)) => {
-                            self.lost(home, &at_home);
+                            self.lost(home, link);
                             if writes || lost_once || late {
                                 if writes {
                                     self.counters().uncertain();
                                 }
-                                return Err(fault::lost(doing, at_home.place(), &error, writes));
+                                return Err(fault::lost(doing, link.place(), &error, writes));
                             }
                             lost_once = true;
                             continue;
@@ -128,9 +136,10 @@ impl Servers {
                 }
                 Fault::Lost(error) => return Err(fault::lost(doing, "the server", &error, writes)),
                 Fault::Refused(error) => {
+                    let place = answered.as_ref().map_or("", |link| link.place());
                     let again = match fault::not_run(&error) {
-                        None => return Err(fault::refused(doing, &error)),
-                        Some(_) if late => return Err(fault::refused(doing, &error)),
+                        None => return Err(fault::refused(doing, place, &error)),
+                        Some(_) if late => return Err(fault::refused(doing, place, &error)),
                         Some(again) => again,
                     };
                     self.counters().tried_again();
@@ -141,6 +150,9 @@ impl Servers {
                         NotRun::Ask(node) => asked = Some(self.node(&node)?),
                         NotRun::Later => pause.wait().await,
                         NotRun::Elsewhere => {
+                            if let Some(link) = &answered {
+                                link.refuses(&fault::refused(doing, link.place(), &error));
+                            }
                             self.elsewhere(home).await;
                             pause.wait().await;
                         }
@@ -301,7 +313,11 @@ impl Servers {
                 }
                 Err(Fault::Unreachable(error)) => last = Some(error),
                 Err(Fault::Refused(error)) => {
-                    last = Some(fault::refused("ask a sentinel for the master", &error));
+                    last = Some(fault::refused(
+                        "ask a sentinel for the master",
+                        sentinel.place(),
+                        &error,
+                    ));
                 }
                 Err(Fault::Lost(error)) => {
                     last = Some(fault::lost(
@@ -422,7 +438,11 @@ impl Servers {
                 }
                 Err(Fault::Unreachable(error)) => last = Some(error),
                 Err(Fault::Refused(error)) => {
-                    last = Some(fault::refused("ask for the cluster's slots", &error));
+                    last = Some(fault::refused(
+                        "ask for the cluster's slots",
+                        link.place(),
+                        &error,
+                    ));
                 }
                 Err(Fault::Lost(error)) => {
                     last = Some(fault::lost(

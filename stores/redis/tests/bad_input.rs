@@ -7,7 +7,9 @@ mod common;
 use common::{builder, work::*};
 use level_session_redis::{RedisStore, Safety};
 use level_session_servers::redis::{Cluster, Server, program};
-use level_session_store::{Digest, Error, ErrorKind, Loaded, Outcome, Select, Store};
+use level_session_store::{
+    Commit, Digest, Error, ErrorKind, Limit, Loaded, Outcome, Select, Store, WhenFull,
+};
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
@@ -96,6 +98,32 @@ async fn no_server_is_an_error_that_says_so() {
         &refused(&impostor(old)).await,
         "Redis 6.2 or newer is needed",
     );
+    // `.invalid` is reserved for names that do not exist (RFC 2606).
+    let error = refused("redis://:hunter2@redis.invalid:6379").await;
+    says(
+        &error,
+        "at redis.invalid:6379: there is no host of that name",
+    );
+    assert_eq!(error.kind(), ErrorKind::Store);
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named() {
+    let Some(path) = redis() else { return };
+    let server = Server::start(&path, &[]).unwrap();
+    says(
+        &refused(&format!("{}/99", server.url())).await,
+        "it has no database 99: see `databases`",
+    );
+    builder()
+        .connect(&format!("{}/15", server.url()))
+        .await
+        .unwrap();
+    let cluster = Cluster::start(&path, &[]).unwrap();
+    says(
+        &refused(&format!("{}/1", cluster.url())).await,
+        "it has no database 1: a Redis Cluster has 0 alone",
+    );
 }
 
 #[tokio::test]
@@ -132,10 +160,13 @@ async fn a_setting_that_cannot_be_used_is_refused_without_a_server() {
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
-#[cfg(not(feature = "tls-rustls"))]
+#[cfg(not(feature = "tls"))]
 #[tokio::test]
 async fn tls_without_its_feature_is_refused() {
-    says(&refused("rediss://127.0.0.1").await, "feature `tls-rustls`");
+    says(
+        &refused("rediss://127.0.0.1").await,
+        "feature `redis-tls` of level-session (`tls` of level-session-redis)",
+    );
 }
 
 #[tokio::test]
@@ -311,7 +342,14 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
     ] {
         let error = store.commit(commit).await.unwrap_err();
         assert!(!error.may_be_stored(), "nothing of it is stored");
-        says(&error, "its memory is full");
+        let place = format!(
+            "the Redis server at 127.0.0.1:{} has reached",
+            server.port()
+        );
+        says(
+            &error,
+            &format!("{place} its `maxmemory` and refuses writes"),
+        );
     }
     assert_eq!(
         fields(&store, id("a")).await,
@@ -320,6 +358,9 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
     );
     done(store.commit(renew(id("b"), id("b2"))).await.unwrap());
     assert_eq!(fields(&store, id("b2")).await.len(), 2, "a renewal works");
+    let renewal = renew(id("b2"), id("b3"));
+    done(store.commit(renewal.with_writes(&more)).await.unwrap());
+    assert_eq!(count(&store, id("b3"), "n").await, 2, "with what it stores");
     done(store.commit(destroy(id("c"))).await.unwrap());
     let loaded = store.load(id("c"), Select::All, now()).await.unwrap();
     assert_eq!(loaded, Loaded::Ended(now()), "so does a sign-out");
@@ -332,6 +373,74 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
             .await
             .unwrap(),
     );
+}
+
+/// Ending all others is a sign-out too: by a session that stays, and by one that is made for it and ended next.
+#[tokio::test]
+async fn a_full_server_still_ends_the_others() {
+    let Some(path) = redis() else { return };
+    let server = Server::start(&path, &[]).unwrap();
+    ends_the_others(&builder().connect(&server.url()).await.unwrap(), &[&server]).await;
+    let cluster = Cluster::start(&path, &[]).unwrap();
+    let nodes: Vec<_> = cluster.nodes().iter().collect();
+    ends_the_others(&builder().connect(&cluster.url()).await.unwrap(), &nodes).await;
+}
+
+async fn ends_the_others(store: &RedisStore, servers: &[&Server]) {
+    let user = [set("user", b"7").with_index(Some(b"7".into()))];
+    for name in ["a", "b", "c"] {
+        done(
+            store
+                .commit(create(id(name)).with_writes(&user))
+                .await
+                .unwrap(),
+        );
+    }
+    let full = |most: &str| {
+        for server in servers {
+            server.say(&["CONFIG", "SET", "maxmemory", most]).unwrap();
+        }
+    };
+    full("1");
+    let limits = [Limit::new(
+        "user".to_owned().into(),
+        b"7".into(),
+        1,
+        WhenFull::EndOldest,
+    )];
+    // The same as a sign-in within a limit is refused, and nobody ends.
+    for commit in [keep(id("b")), create(id("new"))] {
+        let error = store
+            .commit(commit.with_writes(&user).with_limits(&limits))
+            .await
+            .unwrap_err();
+        says(&error, "has reached its `maxmemory`");
+        assert!(!error.may_be_stored(), "{error:?}");
+    }
+    let listed = async || {
+        let found = store.find("user", b"7", None, 10, now()).await.unwrap();
+        let mut ids: Vec<_> = found.items.iter().map(|found| found.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(listed().await.len(), 3);
+    let ends = |commit: Commit<'static>| commit.with_ends_others(true);
+    for (commit, are_left) in [
+        (ends(keep(id("b"))), vec![id("b")]),
+        // None is left to end: that is no reason to refuse.
+        (ends(keep(id("b"))), vec![id("b")]),
+        (ends(create(id("nobody"))), vec![id("nobody")]),
+    ] {
+        let commit = commit.with_writes(&user).with_limits(&limits);
+        done(store.commit(commit).await.unwrap());
+        assert_eq!(listed().await, are_left);
+    }
+    done(store.commit(destroy(id("nobody"))).await.unwrap());
+    for name in ["a", "b", "c", "nobody"] {
+        let loaded = store.load(id(name), Select::Nothing, now()).await.unwrap();
+        assert_eq!(loaded, Loaded::Ended(now()), "{name}");
+    }
+    full("0");
 }
 
 /// Another program's script keeps the server busy: an error each, until it is killed.
@@ -355,7 +464,7 @@ async fn a_busy_server_refuses_and_works_again_once_its_script_is_killed() {
         }
     };
     assert!(!error.may_be_stored());
-    says(&error, "another script keeps it busy");
+    says(&error, "is kept busy by another script");
     server.say(&["SCRIPT", "KILL"]).unwrap();
     let killed = busy.join().unwrap().unwrap();
     assert!(killed.starts_with('-'), "{killed}");

@@ -1,5 +1,5 @@
 //! TLS: a server whose certificate a known authority signed is used, another one is refused.
-#![cfg(feature = "tls-rustls")]
+#![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;

@@ -56,6 +56,7 @@ impl Plan {
             .with_clear(self.clear())
             .with_guards(&self.guards)
             .with_writes(&self.writes)
+            .with_ends_others(!self.wants.end_others().is_empty())
     }
 
     pub(super) fn clear(&self) -> Clear {
