@@ -206,7 +206,7 @@ impl FjallStore {
     /// deadlines of 100,000 records at a time, for each of which all deadlines are gone through once.
     ///
     /// ```
-    /// # use level_session_store::{Result, Timestamp};
+    /// # use level_session_store::Result;
     /// # async fn verify(store: &level_session_fjall::FjallStore) -> Result<()> {
     /// let mut after = None;
     /// loop {
