@@ -103,7 +103,10 @@ async fn what_cannot_be_done_says_why_and_ends_with_2() {
     let store = text(&path);
     // What was pasted may be a cookie.
     let said = over(store, &["end", SECRET]).ends(2);
-    assert!(said.err.contains("64 hexadecimal digits"), "{said:?}");
+    assert!(
+        said.err.contains("64 lowercase hexadecimal digits"),
+        "{said:?}"
+    );
     let nobody = "0".repeat(64);
     assert_eq!(
         over(store, &["end", &nobody]).ends(1).out,
