@@ -320,7 +320,7 @@ async fn verify_finds_a_session_that_is_missing_from_its_index_whatever_the_type
     });
     let said = over(text(&path), &["verify"]).ends(1);
     let found = format!(
-        "{}  user_id: has no entry in the index: `reindex` makes it",
+        "{}  user_id: has no entry in the index: `reindex` creates it",
         all[0]
     );
     assert_eq!(said.lines(), [&*found, "verified: 3, findings: 1"]);

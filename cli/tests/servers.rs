@@ -147,7 +147,7 @@ async fn redis_is_told_what_is_not_indexed(server: &Server, application: &Sessio
     let said = server.say(&["EVAL", script, "0", &handle.to_string()]);
     assert_eq!(said.unwrap().trim(), "1");
     let said = over(&server.url(), &["verify"]).ends(1);
-    let found = format!("{handle}  user_id: has no entry in the index: `reindex` makes it");
+    let found = format!("{handle}  user_id: has no entry in the index: `reindex` creates it");
     assert_eq!(said.lines(), [&*found, "verified: 1, findings: 1"]);
     over(&server.url(), &["reindex", "user_id"]).ok();
     over(&server.url(), &["verify"]).ok();

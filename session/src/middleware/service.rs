@@ -1,4 +1,4 @@
-//! The service: a session in, headers out.
+//! The service: attaches a session to the request, and adds headers to the response.
 
 use super::{
     ResponseFuture,
@@ -50,7 +50,7 @@ where
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
         let exchange = self.sessions.exchange(request.method(), request.headers());
         let exchange = exchange.enter(request.extensions_mut());
-        // After that, since the inner service may panic when it is called.
+        // Attached only now, since the inner service may panic when it is called.
         ResponseFuture::new(self.inner.call(request), exchange)
     }
 }

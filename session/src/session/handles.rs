@@ -18,7 +18,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// What all handles share.
+/// The part that all handles share.
 struct Handle<'a, T: 'static> {
     unit: &'a UnitOfWork,
     key: Key<T>,
@@ -62,7 +62,7 @@ impl<'a, T> Handle<'a, T> {
         decode(key.typed_def(), bytes.as_ref(), unit.now())
     }
 
-    /// `change` gets the current value and leaves the new one.
+    /// `change` gets the current value and modifies it.
     async fn update<R: Send + 'static>(
         self,
         mut change: impl FnMut(&mut Option<T>) -> Result<R> + Send + 'static,
@@ -118,7 +118,7 @@ fn no_default<T>(def: &Def<T>) -> Error {
     Error::new(ErrorKind::Missing, problem).on(def.erased.key())
 }
 
-// The structs are outside of it: what the macro is called with is in the compiler's message for a wrong `set`.
+// The structs are outside the macro: its arguments would appear in the compiler's message for a wrong `set`.
 macro_rules! handle {
     ($name:ident -> $output:ty, |$handle:ident, $value:ident| $finish:expr) => {
         impl<'a, T> $name<'a, T> {
@@ -371,7 +371,7 @@ impl<T: Send> Field<'_, T> {
         mut change: impl FnMut(&mut T) -> R + Send + 'static,
     ) -> Result<Updated<R>> {
         let def = self.0.key.typed_def();
-        // The derive makes a `Field` only of what has a default.
+        // The derive generates a `Field` only for fields with a default.
         let default = def.default.ok_or_else(|| no_default(def))?;
         self.0
             .update(move |value| Ok(change(value.get_or_insert_with(default))))
@@ -779,7 +779,7 @@ impl<'a, T> FlashList<'a, T> {
     {
         let Flash { session, key, .. } = self.0;
         let fail = move |cause: value::ValueError| cause.on_field(key.name());
-        // As bytes, since it is needed once for each run and need not be `Clone`.
+        // As bytes, since each run needs it and it need not be `Clone`.
         let mut bytes = Buffer::new();
         let written =
             (key.typed_def().encode)(&vec![T::set_from(message)], &mut bytes).map_err(fail);
