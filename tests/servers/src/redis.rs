@@ -25,8 +25,8 @@ const STEPS: u32 = 3_000;
 
 /// The server programs on this machine: names and paths.
 ///
-/// These are the system's `redis-server`, and the programs that `tests/run` installs in `target/tools`; `tests/run` prints which
-/// ones are missing.
+/// These are the system's `redis-server`, and the programs that `tests/run` installs in `target/tools`; `tests/run` prints
+/// which ones are missing.
 #[must_use]
 pub fn programs() -> Vec<(&'static str, PathBuf)> {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
@@ -391,8 +391,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Moves the keys of a slot, but not the slot itself: its owner redirects each command to the other node. Returns `false` if
-    /// that node already owns the slot.
+    /// Moves the keys of a slot, but not the slot itself: its owner redirects each command to the other node. Returns `false`
+    /// if that node already owns the slot.
     ///
     /// # Errors
     /// The errors of [`migrate`](Self::migrate).
@@ -580,8 +580,8 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// From now on, cuts the connection after every `every`th command with this name has run, before its reply is forwarded. Zero
-    /// means never.
+    /// From now on, cuts the connection after every `every`th command with this name has run, before its reply is forwarded.
+    /// Zero means never.
     pub fn cut(&self, command: &str, every: u64) {
         let name = command.as_bytes().to_vec();
         *self

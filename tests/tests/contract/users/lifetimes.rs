@@ -82,8 +82,8 @@ async fn a_chosen_lifetime_holds_through_renewals() {
     .await;
 }
 
-/// Prevents: a short session that expires despite being used, because uses are stored at the granularity of the deployment's long
-/// timeout (L15).
+/// Prevents: a short session that expires despite being used, because uses are stored at the granularity of the deployment's
+/// long timeout (L15).
 #[tokio::test]
 async fn a_short_lifetime_is_extended_by_use() {
     over_every_store(async |store| {
