@@ -1,7 +1,8 @@
 //! Migrates sites from Node: real express-session with connect-redis, and real level-session for Node, create sessions and
 //! cookies, `level-session import` imports the sessions, and the visitors keep them.
 //!
-//! The first two tests need `node` and `npm`, and the npm registry once. Without the two commands they print a message and pass.
+//! The first two tests need `node` and `npm`, and the npm registry once. Without the two commands they print a message and
+//! pass.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;

@@ -24,14 +24,15 @@
 //! ```
 //!
 //! # How records are stored
-//! Each key of a record is stored as a separate field. tower-sessions passes whole records, so a loaded record contains a hash of
-//! each loaded field, under the key `level-session:loaded`. A save compares the hashes and writes only the keys that have changed.
+//! Each key of a record is stored as a separate field. tower-sessions passes whole records, so a loaded record contains a
+//! hash of each loaded field, under the key `level-session:loaded`. A save compares the hashes and writes only the keys that
+//! have changed.
 //!
 //! - If two requests change *the same* key, the last one wins, as in tower-sessions. A request that saves several times writes
 //!   all changes since the session was loaded each time.
 //! - After `Session::clear`, a save removes every key, including keys that other requests have added in the meantime.
-//! - After `cycle_id`, the save at the end of the request continues the same session under a new id, with all changes that other
-//!   requests stored before. The request may take up to a minute between the two.
+//! - After `cycle_id`, the save at the end of the request continues the same session under a new id, with all changes that
+//!   other requests stored before. The request may take up to a minute between the two.
 //! - The id of a loaded `Record` is an alias: deleting by it cycles the id. Code that calls the store directly must identify
 //!   sessions by the id with which they were loaded.
 //! - tower-sessions' `Expiry` determines when the session expires; it is stored to the nanosecond.

@@ -6,8 +6,8 @@
 //!
 //! `PORT` sets the port (0 lets the system choose one), and `DATA` the directory of the sessions and the key.
 //!
-//! axum-login stores the signed-in user, axum-messages the messages, and typed fields the rest, all in one session. Each request
-//! stores all its changes in one step, or none.
+//! axum-login stores the signed-in user, axum-messages the messages, and typed fields the rest, all in one session. Each
+//! request stores all its changes in one step, or none.
 
 mod members;
 mod pages;

@@ -110,14 +110,15 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store). If [`Error::may_be_stored`] is `true`, the session may have ended; calling
-    /// `end` again is safe.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store). If [`Error::may_be_stored`] is `true`, the session may have ended;
+    /// calling `end` again is safe.
     pub async fn end(&self, session: &SessionHandle) -> Result<bool> {
         let reason = EndReason::Application;
         ending::end(self.runtime(), session.digest(), None, reason).await
     }
 
-    /// Ends all sessions of a user and returns how many: for example, after a password was stolen, or when an account is closed.
+    /// Ends all sessions of a user and returns how many: for example, after a password was stolen, or when an account is
+    /// closed.
     ///
     /// The call is complete: every session that had the value when the call began has ended when it returns, even if it was
     /// renewed in the meantime. A session that signed in during the call has either ended as well, or was stored after the
@@ -129,8 +130,9 @@ impl Sessions {
     /// can be repeated.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store); [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a field that is not declared `#[session(index)]`;
-    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) for a value that cannot be encoded; [`ErrorKind::Contended`](crate::ErrorKind::Contended).
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store); [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a field that is not
+    /// declared `#[session(index)]`; [`ErrorKind::Encode`](crate::ErrorKind::Encode) for a value that cannot be encoded;
+    /// [`ErrorKind::Contended`](crate::ErrorKind::Contended).
     pub async fn end_all<T, Q>(&self, key: Key<T>, value: &Q) -> Result<u64>
     where
         T: Borrow<Q>,

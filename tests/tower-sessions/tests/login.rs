@@ -40,8 +40,8 @@ async fn an_idle_visitor_gets_no_cookie() {
     }
 }
 
-/// Prevents: session fixation through a layer that does not know ours, a deployment that signs a member out, and a sign-out that
-/// does not end the session.
+/// Prevents: session fixation through a layer that does not know ours, a deployment that signs a member out, and a sign-out
+/// that does not end the session.
 #[tokio::test]
 async fn a_member_signs_in_stays_through_a_restart_and_signs_out() {
     let data = tempfile::tempdir().unwrap();

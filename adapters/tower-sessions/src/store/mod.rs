@@ -1,11 +1,12 @@
 //! Implements the operations of tower-sessions' store with a store of ours, independent of the core's version.
 //!
 //! `Session::cycle_id` consists of two calls: it deletes the record, and the save at the end of the request creates it under
-//! another id. To a store, the first call looks like a sign-out, and there is no session between the two. Therefore, the record of
-//! a loaded session has a separate id, the alias, which tower-sessions passes only to its store: `flush` and `delete` pass the
-//! session's id, `cycle_id` passes the alias. A delete by the alias renews the session to a digest that no id has, where it is
-//! parked, and `create` renews it from there. Each step is atomic, includes the changes that other requests stored before, and
-//! has no effect on a session that has ended. If the handler fails, the parked session is never used, and expires.
+//! another id. To a store, the first call looks like a sign-out, and there is no session between the two. Therefore, the
+//! record of a loaded session has a separate id, the alias, which tower-sessions passes only to its store: `flush` and
+//! `delete` pass the session's id, `cycle_id` passes the alias. A delete by the alias renews the session to a digest that no
+//! id has, where it is parked, and `create` renews it from there. Each step is atomic, includes the changes that other
+//! requests stored before, and has no effect on a session that has ended. If the handler fails, the parked session is never
+//! used, and expires.
 
 mod builder;
 
@@ -47,8 +48,8 @@ struct Inner {
     store: Arc<dyn Store>,
     clock: Clock,
     indexes: Vec<Index>,
-    /// The key that converts between ids and aliases. It is secret so that no client can compute the alias of a session and send
-    /// it as a cookie.
+    /// The key that converts between ids and aliases. It is secret so that no client can compute the alias of a session and
+    /// send it as a cookie.
     secret: i128,
     /// Hashes the fields of loaded records.
     hashing: RandomState,
@@ -391,9 +392,9 @@ fn lifetime(expiry: OffsetDateTime, now: Timestamp) -> Timeouts {
     Timeouts::new(record::millis(expiry).since(now))
 }
 
-/// The idle timeout for the store. A store applies timeouts to the last use as well, and would reject a commit to a session that
-/// they have ended. So if tower-sessions shortens a session's life, the store keeps the session slightly longer, and the field
-/// with the expiry decides.
+/// The idle timeout for the store. A store applies timeouts to the last use as well, and would reject a commit to a session
+/// that they have ended. So if tower-sessions shortens a session's life, the store keeps the session slightly longer, and the
+/// field with the expiry decides.
 fn idle(expiry: OffsetDateTime, seen: Timestamp, now: Timestamp) -> Duration {
     let longer_than_idle = now.since(seen) + Duration::from_millis(1);
     record::millis(expiry).since(now).max(longer_than_idle)

@@ -64,8 +64,8 @@ pub(crate) async fn reindex(store: &Inspected, fields: &[String], out: &mut Out)
 type Entry = (FieldName, Bytes);
 type One = std::result::Result<Vec<Entry>, (Option<String>, String)>;
 
-/// Rewrites the values of a session unchanged, with their index entries. If `anew`, first rewrites them without entries. Returns
-/// the entries, or the field that cannot be read and why.
+/// Rewrites the values of a session unchanged, with their index entries. If `anew`, first rewrites them without entries.
+/// Returns the entries, or the field that cannot be read and why.
 async fn one(store: &Inspected, id: Digest, fields: &[String], anew: bool) -> Result<One> {
     for _ in 0..TRIES {
         let read = match store.read(id, true).await {
