@@ -142,7 +142,7 @@ pub enum Step {
         /// The new id: one that is not known to the store ([`Outcome::Exists`]), with the same [home](crate::Store::home) as the old
         /// one.
         to: Digest,
-        /// Its deadlines: they start anew.
+        /// Its deadlines, which are restarted.
         lease: Lease,
         /// Until when the old id still works, if at all.
         former_works_until: Option<Timestamp>,

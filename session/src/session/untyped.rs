@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 
 /// The session without a declared type: its life cycle, and its fields by key.
 ///
-/// Every typed session dereferences to it, and both are the same session: [`get`](Self::get) reads what a typed accessor
+/// Every typed session dereferences to it, and both are the same session: [`get`](Self::get) reads the value that a typed accessor
 /// wrote. A declared field accepts only a value of its type, whichever way it is set.
 ///
 /// Clones share the session and the unit of work.
@@ -587,7 +587,7 @@ impl UntypedSession {
     /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
     /// # let session = sessions.begin(&http::HeaderMap::new());
     /// session.set("order", 17)?;
-    /// session.commit().await?; // stored, whatever becomes of the request
+    /// session.commit().await?; // stored, even if the request fails later
     /// assert!(session.is_live().await?);
     /// # Ok(()) }
     /// ```
@@ -652,7 +652,7 @@ impl UntypedSession {
     /// Returns when the session has ended. It returns at once if the session expires, or is destroyed or renewed through this
     /// process, or through any process if the store reports that ([`Abilities::tells_ended`](crate::store::Abilities));
     /// otherwise within a minute. Use it for a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach),
-    /// and close the connection when this returns. A request that renews its own session goes on watching it under the new
+    /// and close the connection when this returns. A request that renews its own session keeps watching it under the new
     /// id.
     ///
     /// It also returns when the application shuts down, by [`Sessions::end_connections`](crate::Sessions::end_connections) or

@@ -1,7 +1,7 @@
 //! Completes an interrupted creation of a database.
 //!
 //! fjall writes the file that marks a database last of all. A process that is killed before leaves a directory that fjall
-//! neither opens, since that file is missing or too short, nor creates anew, since its journal exists. Only that one file is
+//! neither opens, since that file is missing or too short, nor creates again, since its journal exists. Only that one file is
 //! missing: with it fjall opens the existing parts, and creates the others. So nothing is ever removed. If the directory
 //! contains anything that an interrupted creation cannot leave, nothing is written either.
 

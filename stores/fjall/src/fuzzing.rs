@@ -13,7 +13,7 @@ pub fn records(data: &[u8]) {
         Ok(record) => {
             let bytes = record.encode();
             assert!(bytes.len() <= data.len(), "the shortest spelling");
-            let again = Record::decode(&bytes).expect("what was encoded can be decoded");
+            let again = Record::decode(&bytes).expect("an encoded record can be decoded");
             assert_eq!(again.encode(), bytes);
             assert_eq!(again.deadline(), record.deadline());
         }

@@ -135,7 +135,7 @@ impl PostgresStoreBuilder {
     }
 
     /// Whether the store connects through PgBouncer, or another pooler, in transaction mode: no state is kept on a connection
-    /// then, and statements are not prepared. Each is planned anew, which takes two to five times as long. PgBouncer 1.21 and
+    /// then, and statements are not prepared. Each is planned again, which takes two to five times as long. PgBouncer 1.21 and
     /// later prepares statements by itself (`max_prepared_statements`) and does not need this setting, except that it rejects
     /// the settings of a connection. Default: no.
     pub fn pgbouncer(mut self, pgbouncer: bool) -> Self {

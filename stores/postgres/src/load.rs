@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 
 const READ: Doing = Doing::Reading("read a session");
 
-/// What is stored under a digest.
+/// The record of a digest.
 pub(crate) enum Record {
     Live(Life, Stored),
     Mark { at: Timestamp, to: Option<Digest> },

@@ -40,7 +40,7 @@ pub(crate) async fn server(link: &Link) -> Result<Server> {
         )
         .into());
     }
-    // Valkey tells the version of Redis that it is compatible with: 7.2.
+    // Valkey reports the version of Redis that it is compatible with: 7.2.
     let mut numbers = of("version")
         .split('.')
         .map(|part| part.parse::<u32>().unwrap_or(0));

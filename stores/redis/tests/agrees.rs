@@ -191,7 +191,7 @@ async fn ends_of_another_process_are_told_also_after_a_restart() {
             }
         })
         .await
-        .expect("an end is told");
+        .expect("an end is reported");
     };
     heard(id("a")).await;
     server.stop();

@@ -358,7 +358,7 @@ fn begins(read: &mut (impl Future<Output = level_session_store::Result<Loaded>> 
     std::pin::Pin::new(read).poll(&mut cx).is_ready()
 }
 
-/// An answer that was long on its way proves what held when it was asked for, and not when it came.
+/// A delayed response proves the state at the time of its request, not of its arrival.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proof_is_as_old_as_its_question() {
     let Some(path) = program("redis") else {

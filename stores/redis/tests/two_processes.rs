@@ -171,12 +171,12 @@ async fn dead(store: &RedisStore, id: Digest) {
     let late = store.commit(keep(id).with_writes(&[add_one("n")])).await;
     assert!(
         !late.is_ok_and(|outcome| outcome.is_done()),
-        "a commit on what has ended"
+        "a commit on an ended session"
     );
     let loaded = store.load(id, Select::All, now()).await;
     assert!(
         !matches!(loaded, Ok(Loaded::Live(_))),
-        "what has ended lives: {loaded:?}"
+        "an ended session is live: {loaded:?}"
     );
 }
 
@@ -279,7 +279,7 @@ async fn check(store: &RedisStore, told: &BTreeMap<String, (u64, u64)>) {
         assert!(!(there && taken == 1), "a code is there after it was taken");
         assert!(
             taken == 1 || uncertain > 0 || there,
-            "a code is gone and nobody has it"
+            "a code was removed and no request got it"
         );
     }
     for chain in 0..CHAINS {

@@ -66,7 +66,7 @@ pub async fn an_addition_adds_to_what_is_stored(store: Subject) {
         assert_eq!(
             case.fields(id, case.start).await["n"],
             *expected,
-            "an addition adds to what is stored"
+            "an addition adds to the stored value"
         );
     }
     done(
@@ -277,7 +277,7 @@ pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
         assert_eq!(
             case.fields(clear.id, case.start).await["n"],
             *number(101),
-            "a clear comes before what was seen"
+            "a clear takes precedence over the hint"
         );
     }
     let id = case.session(&[set("n", number(200))]).await;

@@ -36,7 +36,7 @@ pub async fn a_clock_that_is_behind_shortens_nothing(store: Subject) {
     assert_eq!(
         (seen.seen, seen.idle_deadline),
         (lease.seen, lease.seen.after(2 * LIFE)),
-        "timeouts count from the last use, by whatever clock it was"
+        "timeouts count from the last use, by any clock"
     );
 }
 
@@ -60,12 +60,15 @@ pub async fn an_end_by_a_clock_that_is_ahead_is_an_end(store: Subject) {
             case.assert_ended(id, case.at(SKEW), now, promise).await;
             for step in [Step::keep(None), used(), Step::Destroy, case.renew(new)] {
                 let commit = case.commit_at(seconds, id, step);
-                gone(case.apply(commit).await, "a commit on what has ended");
+                gone(case.apply(commit).await, "a commit on an ended session");
             }
             let create = case.commit_at(seconds, id, case.create());
-            exists(case.apply(create).await, "a create on what has ended");
+            exists(
+                case.apply(create).await,
+                "a create under the id of an ended session",
+            );
             let found = case.found("a", &entry, now).await;
-            assert!(!found.contains(&id), "what has ended is not found");
+            assert!(!found.contains(&id), "an ended session is not found");
         }
         case.sweep(case.start).await;
         let promise = "a sweep by a clock that is behind leaves the mark";
@@ -144,7 +147,7 @@ pub async fn what_was_swept_by_one_clock_is_gone_for_all(store: Subject) {
         }
         crate::Loaded::Missing | crate::Loaded::Ended(_) => {
             let keep = case.commit(id, Step::keep(None));
-            gone(case.apply(keep).await, "a commit on what was removed");
+            gone(case.apply(keep).await, "a commit on a removed session");
         }
     }
     case.assert_dead(id, case.at(SKEW), "by the clock that is ahead it is dead")

@@ -73,7 +73,7 @@ pub async fn a_create_on_what_has_expired_is_refused_or_begins_anew(store: Subje
                 .await;
         }
         outcome => {
-            done(outcome, "a create on what has expired");
+            done(outcome, "a create under the id of an expired session");
             assert_eq!(
                 case.fields(id, now).await,
                 map([("c", "3")]),

@@ -155,7 +155,7 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
         assert_eq!(
             case.fields(id, case.start).await,
             map([("b", "x"), ("d", "4")]),
-            "what a clearing commit sets is all that is left"
+            "only the fields set by a clearing commit are left"
         );
         assert!(
             case.found("c", &entry, case.start).await.is_empty(),
@@ -173,7 +173,7 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
         assert_eq!(
             case.fields(create.id, case.start).await,
             map([("e", "5")]),
-            "a create that clears has what it sets"
+            "a create that clears has the fields it sets"
         );
         let new = case.renewed(id);
         case.write(id, &[set("a", "1")]).await;

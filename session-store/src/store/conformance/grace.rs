@@ -1,4 +1,4 @@
-//! The grace period of a former id: a renewal in the middle of a burst of requests signs nobody out (requirement L07).
+//! The grace period of a former id: a renewal in the middle of a burst of requests signs no user out (requirement L07).
 
 use super::kit::*;
 use crate::{Digest, Loaded, Outcome, Select, Step};
@@ -51,7 +51,7 @@ pub async fn a_former_id_works_until_its_grace_ends(store: Subject) {
     assert_eq!(
         done.meta,
         Some(meta),
-        "a commit by a former id tells its times"
+        "a commit by a former id returns the times"
     );
     assert!(
         meta.former_id_works && meta.lease == case.lease(29),

@@ -181,7 +181,7 @@ impl Case {
             .into_iter()
             .map(|(name, bytes)| (name.to_string(), bytes.to_vec()))
             .collect();
-        assert_eq!(map.len(), count, "`Select::All` gives every field once");
+        assert_eq!(map.len(), count, "`Select::All` returns every field once");
         map
     }
 
@@ -336,7 +336,7 @@ pub(super) fn random(len: usize) -> Vec<u8> {
 }
 
 fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system gives random bytes");
+    getrandom::fill(bytes).expect("the operating system's random generator works");
 }
 
 pub(super) fn name(name: &str) -> FieldName {

@@ -321,7 +321,7 @@ pub async fn the_end_of_a_session_is_remembered(store: Subject) {
         }
         exists(
             case.apply(case.commit(id, case.create())).await,
-            "a remembered id cannot be created anew",
+            "a remembered id cannot be created again",
         );
     }
 }

@@ -154,7 +154,7 @@ pub async fn a_session_within_a_limit_is_never_refused(store: Subject) {
         assert_eq!(
             done.await.ended,
             ended,
-            "it ends what is too many, if it may"
+            "the surplus sessions are ended, if the limit ends sessions"
         );
     }
 }
@@ -181,10 +181,10 @@ pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
         let promise = "a sign-in beyond a limit";
         assert_eq!(case.done(commit, promise).await.ended, [over], "{promise}");
         let now = case.at(70);
-        case.assert_ended(over, others, now, "what the limit ends")
+        case.assert_ended(over, others, now, "the sessions ended by the limit")
             .await;
         if second != 30 {
-            case.assert_ended(old, own, now, "what the step renews")
+            case.assert_ended(old, own, now, "the session renewed by the step")
                 .await;
         }
         over = is;
@@ -254,11 +254,11 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
         .await;
     gone(
         case.apply(case.commit_at(100, ten, used())).await,
-        "a commit on what a limit has ended",
+        "a commit on a session that a limit has ended",
     );
     exists(
         case.apply(case.commit_at(100, ten, case.create())).await,
-        "a create on what a limit has ended",
+        "a create under the id of a session that a limit has ended",
     );
     let mut expected = vec![twenty, renewed, id];
     expected.sort_unstable();
@@ -286,7 +286,7 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     assert_eq!(user.found(&case).await, [id], "one of one is left");
 }
 
-/// Prevents a store from ending the first sessions of its index: the order is that of the sign-ins, not of the digests or of
+/// Prevents a store from ending the first sessions of its index: sessions end in the order of their sign-ins, not of their digests or of
 /// their storage.
 pub async fn a_limit_ends_in_the_order_of_the_sign_ins(store: Subject) {
     let case = Case::new(store);

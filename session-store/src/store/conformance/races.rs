@@ -275,7 +275,7 @@ pub async fn a_renewal_among_writers_loses_nothing(store: Subject) {
         let fields: Vec<_> = case.fields(new, case.start).await.into_keys().collect();
         assert_eq!(
             fields, stored,
-            "the renewed session has what was stored before, and nothing else"
+            "the renewed session has the fields stored before, and no others"
         );
     }
 }

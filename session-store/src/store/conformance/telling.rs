@@ -85,7 +85,8 @@ pub async fn expired_sessions_are_told_once(store: Subject) {
     told.wait_for(&expired, "sessions that have expired").await;
     for id in expired {
         assert_eq!(told.times(id), 1, "an expired session is reported once");
-        case.assert_dead(id, now, "what is told is dead").await;
+        case.assert_dead(id, now, "a reported session is dead")
+            .await;
         let create = case.commit(id, case.create());
         assert!(
             case.apply(create).await.is_done(),

@@ -280,7 +280,7 @@ pub async fn a_lifetime_of_its_own_is_kept(store: Subject) {
         assert_eq!(
             use_at(&case, seconds + 1, id, deployment).await,
             expected,
-            "the lifetime is that of the last renewal"
+            "the last renewal sets the lifetime"
         );
     }
 }

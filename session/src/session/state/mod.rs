@@ -111,7 +111,7 @@ impl State {
         self.flown
     }
 
-    /// The commit in flight, if its number is this one, or whatever its number for `None`.
+    /// The commit in flight, if it has this number; for `None`, with any number.
     pub(crate) fn flight(&mut self, number: Option<u64>) -> Option<&mut Flight> {
         let is_it = number.is_none_or(|number| number == self.flown);
         self.flight.as_mut().filter(|_| is_it)

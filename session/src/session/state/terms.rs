@@ -133,7 +133,7 @@ pub(crate) enum Intent {
     Destroy,
 }
 
-/// What is pending besides the changes of fields.
+/// The pending requests besides changes of fields.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     pub(super) intent: Intent,
@@ -174,7 +174,7 @@ impl Wants {
         self.rare.as_ref().map_or(&[], |rare| &rare.end_others)
     }
 
-    /// The content of a commit that was not stored is pending again, beneath what is pending since.
+    /// The content of a commit that was not stored is pending again, beneath later requests.
     pub(super) fn fall_back(&mut self, under: Self) {
         self.intent = self.intent.max(under.intent);
         if self.clear != Clear::Everything && under.clear != Clear::Nothing {

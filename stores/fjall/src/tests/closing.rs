@@ -31,7 +31,7 @@ fn closing_waits_for_what_is_at_work() {
     let (closed, closes) = mpsc::channel();
     let closing = thread::spawn(move || closed.send(now(store.close()).is_ok()));
     let early = closes.recv_timeout(Duration::from_millis(50));
-    assert!(early.is_err(), "it has waited for nobody");
+    assert!(early.is_err(), "closing did not wait for the call");
     go_on.send(()).unwrap();
     assert!(closes.recv().unwrap(), "then it closes");
     at_work.join().unwrap().unwrap();

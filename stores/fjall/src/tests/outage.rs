@@ -189,7 +189,7 @@ fn what_does_not_hold_is_tried_less_and_less_often() {
         .unwrap();
     let began = SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let mut writes = 0_u32;
-    eventually("it was opened anew three times", || {
+    eventually("it was reopened three times", || {
         for _ in 0..100 {
             now(store.commit(commit(id(1), CREATE, &[]))).unwrap_err();
             writes += 1;

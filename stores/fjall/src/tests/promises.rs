@@ -168,7 +168,7 @@ fn a_round_of_the_sweeper_goes_on_as_long_as_there_is_more() {
     let left = || now(store.page(None, 10_000, at(0))).unwrap().items.len();
     let clock = Clock::manual(at(1_000));
     shared::sweep_round(&store.0.shared, &clock, || true);
-    assert!(left() > 0, "it stops when it is told to");
+    assert!(left() > 0, "the round stops on request");
     shared::sweep_round(&store.0.shared, &clock, || false);
     assert_eq!(left(), 0);
 }

@@ -99,7 +99,7 @@ fn what_is_filed_where_a_sweep_has_been_is_swept_by_the_next_one() {
     sweep(5_000, 9);
     sweep(3_600_000 + 5_000, 9);
     let left = store.inside(|disk| disk.meta.len().unwrap());
-    assert_eq!(left, 2, "what is damaged, and the numbers' mark");
+    assert_eq!(left, 2, "the damaged record, and the mark of used numbers");
     assert_eq!(
         store.inside(|disk| disk.due.len().unwrap()),
         1,

@@ -1,5 +1,5 @@
 //! Commits: each attempt is one conditional statement. If it did not apply, the reason is looked up afterwards, and the next
-//! attempt uses what the lookup found.
+//! attempt uses the result.
 
 mod explain;
 mod statement;
