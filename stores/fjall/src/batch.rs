@@ -67,8 +67,8 @@ impl<'d> Batch<'d> {
             self.first = Some(entry);
             return;
         }
-        // fjall's own default depends on how the database was opened, and may leave a batch in a buffer that is lost with
-        // the process. The default of our keyspaces does not.
+        // fjall's own default depends on how the database was opened, and may leave a batch in a buffer that is lost
+        // with the process. The default of our keyspaces does not.
         let batch = self
             .batch
             .get_or_insert_with(|| self.db.batch().durability(Some(PersistMode::Buffer)));

@@ -224,8 +224,8 @@ impl FjallStoreBuilder {
     /// ```
     ///
     /// # Errors
-    /// Those of [`FjallStore::open`]; [`ErrorKind::Config`] for an invalid setting: the message names the setting and its
-    /// range.
+    /// Those of [`FjallStore::open`]; [`ErrorKind::Config`] for an invalid setting: the message names the setting and
+    /// its range.
     pub fn open(self, path: impl AsRef<Path>) -> Result<FjallStore> {
         self.open_within(path, Duration::ZERO)
     }
@@ -282,8 +282,8 @@ impl FjallStoreBuilder {
     /// ```
     ///
     /// # Errors
-    /// Those of [`FjallStore::new`]; [`ErrorKind::Config`] for an invalid setting: the message names the setting and its
-    /// range.
+    /// Those of [`FjallStore::new`]; [`ErrorKind::Config`] for an invalid setting: the message names the setting and
+    /// its range.
     pub fn build(self, database: fjall::Database) -> Result<FjallStore> {
         self.check()?;
         let engine = Engine::open(
@@ -374,8 +374,8 @@ fn open_complete(path: &Path, cache_size: u64) -> Result<fjall::Result<fjall::Da
     catch_unwind(AssertUnwindSafe(|| database.open())).map_err(|_| fault::unreadable(path))
 }
 
-/// Creates the directory for the owner alone, and its parents with default permissions. An existing one is kept, and logged if
-/// other users can read it: fjall's files have the modes that the process's umask leaves.
+/// Creates the directory for the owner alone, and its parents with default permissions. An existing one is kept, and
+/// logged if other users can read it: fjall's files have the modes that the process's umask leaves.
 fn make_directory(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),

@@ -1,8 +1,8 @@
 //! Recently used sessions, cached in memory under the lock that every change of them takes: so they are never stale.
 //!
-//! A session is stored in the hash table itself, and a use of it is recorded there: a hit touches no other entry's cache line,
-//! since each cache miss of the processor delays the request. Large sessions are stored in a pool that all stripes share: they
-//! compete with each other and evict no small ones.
+//! A session is stored in the hash table itself, and a use of it is recorded there: a hit touches no other entry's
+//! cache line, since each cache miss of the processor delays the request. Large sessions are stored in a pool that all
+//! stripes share: they compete with each other and evict no small ones.
 
 use super::record::Session;
 use level_session_store::{Digest, local::ByDigest};
@@ -21,8 +21,8 @@ use std::{
 const AVERAGE: usize = 4 * 1024;
 /// A session larger than this many bytes is large.
 const LARGEST: usize = 64 * 1024;
-/// The part of the memory of all small sessions that large ones may use in addition, and the bytes that they may use in any
-/// case.
+/// The part of the memory of all small sessions that large ones may use in addition, and the bytes that they may use in
+/// any case.
 const LARGE_PART: usize = 4;
 const LARGE_ATLEAST: usize = 1024 * 1024;
 /// A single session may use at most this part of the memory for large ones.
@@ -39,8 +39,8 @@ pub(super) struct Cache {
 /// The large sessions of all stripes. Its lock is taken under a stripe's lock, for a few steps.
 pub(super) struct Large {
     pool: Mutex<Pool>,
-    /// The number of entries: if there are none, the lock is not taken. An entry is inserted and found under the lock of the
-    /// same stripe.
+    /// The number of entries: if there are none, the lock is not taken. An entry is inserted and found under the lock
+    /// of the same stripe.
     entries: AtomicUsize,
 }
 
@@ -85,8 +85,8 @@ impl Cache {
         }
     }
 
-    /// Takes out a session for a change. It is not in the cache until it is [`put`](Self::put) back: so a failure on the way
-    /// evicts it. Its placeholder is kept until it would be evicted.
+    /// Takes out a session for a change. It is not in the cache until it is [`put`](Self::put) back: so a failure on
+    /// the way evicts it. Its placeholder is kept until it would be evicted.
     pub(super) fn take(&mut self, id: &Digest) -> Option<Session> {
         match self.small.take(id) {
             Some(session) => Some(session),
@@ -94,8 +94,8 @@ impl Cache {
         }
     }
 
-    /// Puts back a session that is stored in exactly this form and was [taken](Self::take) before, if it was cached: unless
-    /// only a part of it was read, it is too large, or the cache is disabled.
+    /// Puts back a session that is stored in exactly this form and was [taken](Self::take) before, if it was cached:
+    /// unless only a part of it was read, it is too large, or the cache is disabled.
     pub(super) fn put(&mut self, id: Digest, session: Session) {
         if session.is_part() || self.small.capacity == 0 {
             return;
@@ -108,8 +108,8 @@ impl Cache {
         }
     }
 
-    /// Whether a session that is not cached should be read whole, if that takes as long as this many partial reads: once it
-    /// was read in part as often. So neither a single read nor many are expensive.
+    /// Whether a session that is not cached should be read whole, if that takes as long as this many partial reads:
+    /// once it was read in part as often. So neither a single read nor many are expensive.
     pub(super) fn is_worth_it(&mut self, id: Digest, looks: usize) -> bool {
         if self.small.capacity == 0 {
             return false;
@@ -376,8 +376,8 @@ mod tests {
         assert_eq!(cache.small.bytes, 0);
     }
 
-    /// A session above 64 KiB used to be read from the disk, whole, at each access; and if all of the cache were open to large
-    /// sessions, a few would evict hundreds of others.
+    /// A session above 64 KiB used to be read from the disk, whole, at each access; and if all of the cache were open
+    /// to large sessions, a few would evict hundreds of others.
     #[test]
     fn large_ones_are_kept_and_compete_with_each_other() {
         let shared = Arc::new(Large::new(100));
@@ -411,8 +411,8 @@ mod tests {
         );
     }
 
-    /// Reading a session of thousands of fields whole for the sake of one would cost as much as hundreds of partial reads;
-    /// never doing so would cost as much at the thousandth.
+    /// Reading a session of thousands of fields whole for the sake of one would cost as much as hundreds of partial
+    /// reads; never doing so would cost as much at the thousandth.
     #[test]
     fn a_session_is_read_whole_once_it_was_looked_at_often_enough() {
         let mut cache = cache(10);

@@ -1,5 +1,5 @@
-//! Commits on a separate thread: under `Sync`, where all waiting commits share one fsync; otherwise those that would have to
-//! wait on the calling thread.
+//! Commits on a separate thread: under `Sync`, where all waiting commits share one fsync; otherwise those that would
+//! have to wait on the calling thread.
 
 use super::{gate::Patience, shared::Shared};
 use level_session_store::{
@@ -20,8 +20,8 @@ const MOST: usize = 1024;
 
 /// A thread that applies commits, and makes them durable under [`Durability::Sync`](crate::Durability::Sync).
 ///
-/// Under `Sync` it also applies them, rather than only waiting for the fsync: fjall holds the lock that every write takes while
-/// it syncs, and a task that writes meanwhile would block its runtime thread for as long.
+/// Under `Sync` it also applies them, rather than only waiting for the fsync: fjall holds the lock that every write
+/// takes while it syncs, and a task that writes meanwhile would block its runtime thread for as long.
 pub(super) struct Committer {
     shared: Arc<Shared>,
     queue: Mutex<Option<Sender<Job>>>,

@@ -1,9 +1,9 @@
 //! Completes an interrupted creation of a database.
 //!
-//! fjall writes the file that marks a database last of all. A process that is killed before leaves a directory that fjall
-//! neither opens, since that file is missing or too short, nor creates again, since its journal exists. Only that one file is
-//! missing: with it fjall opens the existing parts, and creates the others. So nothing is ever removed. If the directory
-//! contains anything that an interrupted creation cannot leave, nothing is written either.
+//! fjall writes the file that marks a database last of all. A process that is killed before leaves a directory that
+//! fjall neither opens, since that file is missing or too short, nor creates again, since its journal exists. Only that
+//! one file is missing: with it fjall opens the existing parts, and creates the others. So nothing is ever removed. If
+//! the directory contains anything that an interrupted creation cannot leave, nothing is written either.
 
 use super::{fault, folder};
 use level_session_store::{Error, ErrorKind, Result};
@@ -17,8 +17,8 @@ use std::{
 pub(super) const MARK: [u8; 4] = *b"FJL\x03";
 const MARKER: &str = "version";
 
-/// Completes the creation of a database at this path if one was begun. Holds the database's lock meanwhile, like a process
-/// that creates one.
+/// Completes the creation of a database at this path if one was begun. Holds the database's lock meanwhile, like a
+/// process that creates one.
 pub(super) fn complete(root: &Path) -> Result<()> {
     if !is_begun(root)? {
         return Ok(());

@@ -24,8 +24,8 @@ use std::{
     time::Duration,
 };
 
-/// Entries of `due` and `index` are written once and removed once. A small write buffer makes them reach compaction soon, so
-/// that stepping over removed entries is cheap.
+/// Entries of `due` and `index` are written once and removed once. A small write buffer makes them reach compaction
+/// soon, so that stepping over removed entries is cheap.
 const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
 
 /// The number of our keyspaces.
@@ -59,7 +59,8 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// `write_buffer` applies to keyspaces that are created now: fjall keeps the value that a keyspace was created with.
+    /// `write_buffer` applies to keyspaces that are created now: fjall keeps the value that a keyspace was created
+    /// with.
     pub(super) fn open(
         db: Database,
         prefix: &str,
@@ -95,8 +96,8 @@ impl Disk {
         bytes.map(|bytes| self.decode(id, &bytes)).transpose()
     }
 
-    /// Like [`record`](Self::record), but a session with many fields has only the fields with these names, unless reading it
-    /// whole, which takes as long as this many partial reads, is worth it.
+    /// Like [`record`](Self::record), but a session with many fields has only the fields with these names, unless
+    /// reading it whole, which takes as long as this many partial reads, is worth it.
     pub(super) fn part<'n>(
         &self,
         id: Digest,
@@ -217,8 +218,8 @@ impl Disk {
         Ok(is_flushed.then(|| journal::superfluous(root)).flatten())
     }
 
-    /// Adds the changed fields to the batch and the session; returns whether the record lists different fields than before, or
-    /// different index entries. No key occurs twice in a batch, since all of it has one sequence number.
+    /// Adds the changed fields to the batch and the session; returns whether the record lists different fields than
+    /// before, or different index entries. No key occurs twice in a batch, since all of it has one sequence number.
     pub(super) fn stage_fields<'d>(
         &'d self,
         batch: &mut Batch<'d>,
@@ -260,8 +261,8 @@ impl Disk {
         changed
     }
 
-    /// Adds the difference between the former index entries, which led to `from`, and the new ones, which lead to `to`, to the
-    /// batch; returns whether there was one.
+    /// Adds the difference between the former index entries, which led to `from`, and the new ones, which lead to `to`,
+    /// to the batch; returns whether there was one.
     pub(super) fn stage_index<'d>(
         &'d self,
         batch: &mut Batch<'d>,

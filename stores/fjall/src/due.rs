@@ -1,7 +1,7 @@
 //! Up to where `due` has no more entries: where the sweeper continues.
 //!
-//! The database keeps a tombstone of every removed entry for a while. A sweeper that started at the beginning each time would
-//! step over the tombstones of all its former rounds.
+//! The database keeps a tombstone of every removed entry for a while. A sweeper that started at the beginning each time
+//! would step over the tombstones of all its former rounds.
 
 use level_session_store::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,8 +38,8 @@ impl Due {
         }
     }
 
-    /// Records that all entries before `until` that the scan found were removed. If entries were added meanwhile that it may
-    /// have missed, they remain to be found, and the next scan begins where this one did.
+    /// Records that all entries before `until` that the scan found were removed. If entries were added meanwhile that
+    /// it may have missed, they remain to be found, and the next scan begins where this one did.
     pub(super) fn end(&self, look: &Look, until: Timestamp) {
         let mut state = self.lock();
         if state.late == look.late {
@@ -47,8 +47,8 @@ impl Due {
         }
     }
 
-    /// Must be called when an entry was added, or may have been, after it can be found: so a scan that missed it is noticed
-    /// here.
+    /// Must be called when an entry was added, or may have been, after it can be found: so a scan that missed it is
+    /// noticed here.
     pub(super) fn filed(&self, deadline: Timestamp) {
         let mut state = self.lock();
         if deadline <= state.looked_until {

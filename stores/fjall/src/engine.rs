@@ -23,8 +23,8 @@ const STRIPES: usize = 128;
 
 /// The database, and its state in memory.
 ///
-/// A session is changed in three steps under its stripe's lock: read, decide, write one batch. fjall admits one process, so the
-/// lock is enough to make them atomic. No user code runs meanwhile, and nothing is awaited.
+/// A session is changed in three steps under its stripe's lock: read, decide, write one batch. fjall admits one
+/// process, so the lock is enough to make them atomic. No user code runs meanwhile, and nothing is awaited.
 ///
 /// Locks are taken in this order: stripes by ascending index, then the large sessions of the cache, then the numbers.
 pub(super) struct Engine {
@@ -101,7 +101,8 @@ impl Engine {
             Some(Record::Moved { to, at, .. }) => (to, at),
         };
         drop(stripes);
-        // The record of a former id does not change until it is swept: the session's own record determines whether it works.
+        // The record of a former id does not change until it is swept: the session's own record determines whether it
+        // works.
         let mut stripes = self.stripe(to);
         match self.fetch_selected(&mut stripes, to, select)? {
             Some(Record::Live(session)) if session.life.works_by(id, now) => self

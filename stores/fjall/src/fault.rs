@@ -12,8 +12,8 @@ use std::{
 /// The keyspaces in this process for which a store is open.
 static CLAIMED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
 
-/// The location of a store, and its exclusive claim on it: two stores would not know of each other's locks. fjall excludes
-/// other processes; this claim excludes a second store over one `Database`.
+/// The location of a store, and its exclusive claim on it: two stores would not know of each other's locks. fjall
+/// excludes other processes; this claim excludes a second store over one `Database`.
 pub(super) struct Place {
     keyspace: PathBuf,
     database: PathBuf,

@@ -1,7 +1,7 @@
 //! Checks the directory of a database before fjall opens it (requirement F14).
 //!
-//! fjall takes every entry of some directories for its own: at a name that it cannot parse it fails without a hint, or panics
-//! while it holds a lock, which ends the process. File servers, desktops and people leave such entries.
+//! fjall takes every entry of some directories for its own: at a name that it cannot parse it fails without a hint, or
+//! panics while it holds a lock, which ends the process. File servers, desktops and people leave such entries.
 
 use super::{fault, recovery::TRIAL_NAME};
 use level_session_store::{Error, ErrorKind, Result};
@@ -19,8 +19,8 @@ const TABLES: [&str; 2] = ["tables", "blobs"];
 /// In the directory of each keyspace, once it is created.
 const MANIFEST: &str = "current";
 
-/// Returns an error for a directory with an entry that fjall could not handle, or would remove as its own. Harmless foreign
-/// entries are logged.
+/// Returns an error for a directory with an entry that fjall could not handle, or would remove as its own. Harmless
+/// foreign entries are logged.
 pub(super) fn check(root: &Path) -> Result<()> {
     look_through(root, tell)
 }
@@ -164,8 +164,8 @@ fn within(root: &Path, entry: &DirEntry) -> String {
     format!("{:?}", path.strip_prefix(root).unwrap_or(&path))
 }
 
-/// Reads the same files as fjall when it opens the database: the journals, the manifests, and the ends of the tables with
-/// their metadata. fjall reads the blocks of tables on demand.
+/// Reads the same files as fjall when it opens the database: the journals, the manifests, and the ends of the tables
+/// with their metadata. fjall reads the blocks of tables on demand.
 pub(super) fn read_through(root: &Path) -> Result<()> {
     look_through(root, |_, _| {})?;
     let read = |path: &Path, all: bool| match read_end(path, all) {

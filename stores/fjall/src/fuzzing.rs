@@ -4,8 +4,8 @@ use super::record::{Record, Session};
 use level_session_store::{Bytes, FieldName, Lease, Timestamp, rules::Life};
 use std::sync::Arc;
 
-/// Arbitrary bytes as a record of the `meta` keyspace: decoding fails, or the record is encoded as it was decoded. Then the
-/// same bytes as the fields of a session, changed one by one: decoding returns what was encoded.
+/// Arbitrary bytes as a record of the `meta` keyspace: decoding fails, or the record is encoded as it was decoded. Then
+/// the same bytes as the fields of a session, changed one by one: decoding returns what was encoded.
 #[doc(hidden)]
 pub fn records(data: &[u8]) {
     match Record::decode(data) {

@@ -1,9 +1,9 @@
 //! Decides which writes run inline: those that need not wait.
 //!
 //! A write takes microseconds, and runs on the calling thread. But fjall holds its locks while it syncs and rotates its
-//! journal, and while it registers new tables: some milliseconds, at times a hundred. A runtime thread that waited for them
-//! would delay all other tasks on it. So one write at a time runs inline, and none while the store or fjall does something that
-//! takes long: all others are sent to the commit thread, and are awaited.
+//! journal, and while it registers new tables: some milliseconds, at times a hundred. A runtime thread that waited for
+//! them would delay all other tasks on it. So one write at a time runs inline, and none while the store or fjall does
+//! something that takes long: all others are sent to the commit thread, and are awaited.
 
 use std::{
     hint,
@@ -14,8 +14,8 @@ use std::{
     thread::{self, Thread},
 };
 
-/// How often a thread checks whether a lock is free before it hands its work to another thread: about as long as a commit
-/// takes.
+/// How often a thread checks whether a lock is free before it hands its work to another thread: about as long as a
+/// commit takes.
 const LOOKS: u32 = 200;
 
 /// After how many written bytes the store's upkeep checks whether there is something to do.
@@ -64,7 +64,8 @@ impl Gate {
         self.at_work.load(Ordering::Acquire) > 0
     }
 
-    /// From now on, until this is dropped, commits are sent to the commit thread; inline ones admitted before have finished.
+    /// From now on, until this is dropped, commits are sent to the commit thread; inline ones admitted before have
+    /// finished.
     pub(super) fn work(&self) -> Work<'_> {
         let _none = self.enter();
         self.at_work.fetch_add(1, Ordering::AcqRel);

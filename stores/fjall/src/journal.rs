@@ -1,9 +1,9 @@
 //! Empties the journal at a clean close, so that the next start has nothing to replay.
 //!
-//! fjall reads its whole journal when it opens a database, including entries that are in tables by then, and begins a new one
-//! only at 64 MB. When a store is closed and all its data is in tables, every entry of the journal is redundant: this does with
-//! the current journal what fjall does with a former one. Only its length is changed, and only while the database's lock is
-//! held and no other process has opened the database in between.
+//! fjall reads its whole journal when it opens a database, including entries that are in tables by then, and begins a
+//! new one only at 64 MB. When a store is closed and all its data is in tables, every entry of the journal is
+//! redundant: this does with the current journal what fjall does with a former one. Only its length is changed, and
+//! only while the database's lock is held and no other process has opened the database in between.
 //! the database's lock is held and no other process has opened the database in between.
 
 use super::{creation, folder};
@@ -13,8 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The journal size from which a close empties it: a shorter one is read within milliseconds, and a table for each of many
-/// restarts would have to be compacted.
+/// The journal size from which a close empties it: a shorter one is read within milliseconds, and a table for each of
+/// many restarts would have to be compacted.
 const WORTH_IT: u64 = 1024 * 1024;
 
 /// A journal all of whose entries are also in tables.
@@ -42,8 +42,8 @@ pub(super) fn superfluous(root: &Path) -> Option<Superfluous> {
 }
 
 impl Superfluous {
-    /// Empties it, once the database was released. If another process has opened it meanwhile, it is kept: opening a database
-    /// truncates preallocated space, or adds to the journal, so that its length has changed.
+    /// Empties it, once the database was released. If another process has opened it meanwhile, it is kept: opening a
+    /// database truncates preallocated space, or adds to the journal, so that its length has changed.
     pub(super) fn empty(self, root: &Path) -> io::Result<()> {
         let Ok(_lock) = creation::lock(root) else {
             return Ok(()); // another process has the database open

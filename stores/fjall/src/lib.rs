@@ -1,11 +1,12 @@
 //! The durable store: sessions in an embedded [fjall](https://docs.rs/fjall) database.
 //!
-//! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` the times at which to examine a session
-//! again, `index` the index entries. From the outside in: [`FjallStore`] decides on which thread a call runs, `shared` admits
-//! it while the store is open, `gate` predicts which calls would have to wait, `committer` executes commits that do, `engine`
-//! executes calls under the session's lock, `disk` holds the keyspaces, `record` and `keys` know the bytes, `due` knows how far
-//! the sweeper has come. Around fjall's files: `folder` checks them before they are opened, `creation` completes an
-//! interrupted creation, `recovery` reopens the database after a failed write, `journal` empties the journal at a clean close.
+//! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` the times at which to examine a
+//! session again, `index` the index entries. From the outside in: [`FjallStore`] decides on which thread a call runs,
+//! `shared` admits it while the store is open, `gate` predicts which calls would have to wait, `committer` executes
+//! commits that do, `engine` executes calls under the session's lock, `disk` holds the keyspaces, `record` and `keys`
+//! know the bytes, `due` knows how far the sweeper has come. Around fjall's files: `folder` checks them before they are
+//! opened, `creation` completes an interrupted creation, `recovery` reopens the database after a failed write,
+//! `journal` empties the journal at a clean close.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -120,8 +121,8 @@ impl FjallStore {
     }
 
     /// Like [`open`](Self::open), but waits up to `patience` for another process that has the database open: in a rolling
-    /// update the new process starts while the old one still handles its last requests. It blocks the thread and tries twenty
-    /// times a second.
+    /// update the new process starts while the old one still handles its last requests. It blocks the thread and tries
+    /// twenty times a second.
     ///
     /// ```
     /// # fn main() -> level_session_store::Result<()> {
@@ -196,14 +197,15 @@ impl FjallStore {
         FjallStoreBuilder::default()
     }
 
-    /// Looks for records, index entries and deadlines that contradict each other, for an inspector: returns a page of the flaws
-    /// among about `limit` of them. A page may be empty although more follow.
+    /// Looks for records, index entries and deadlines that contradict each other, for an inspector: returns a page of
+    /// the flaws among about `limit` of them. A page may be empty although more follow.
     ///
-    /// It finds sessions that are missing from the index although their record has an entry, index entries of missing sessions
-    /// or of sessions that do not have the entry, and sessions, or marks of ended ones, without a deadline for the sweeper. A
-    /// deadline without a session is not a flaw: a session that ends leaves its deadline behind until it has passed. A damaged
-    /// record or value is reported by [`load`](Store::load). Memory use is bounded: by `limit`, and some megabytes for the
-    /// deadlines of 100,000 records at a time, for each of which all deadlines are scanned once.
+    /// It finds sessions that are missing from the index although their record has an entry, index entries of missing
+    /// sessions or of sessions that do not have the entry, and sessions, or marks of ended ones, without a deadline for
+    /// the sweeper. A deadline without a session is not a flaw: a session that ends leaves its deadline behind until it
+    /// has passed. A damaged record or value is reported by [`load`](Store::load). Memory use is bounded: by `limit`,
+    /// and some megabytes for the deadlines of 100,000 records at a time, for each of which all deadlines are scanned
+    /// once.
     ///
     /// ```
     /// # use level_session_store::{Result, Timestamp};
@@ -382,8 +384,8 @@ impl Handle {
         }))
     }
 
-    /// Stops the threads, the committer after it has completed all queued commits, and releases the database. A second call
-    /// waits for the first.
+    /// Stops the threads, the committer after it has completed all queued commits, and releases the database. A second
+    /// call waits for the first.
     fn close(&self) -> Result<()> {
         self.shared.ended().tell_closed();
         let _one = self.closing.lock().unwrap_or_else(PoisonError::into_inner);

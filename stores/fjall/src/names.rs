@@ -1,7 +1,7 @@
 //! Interned names of fields from records: each is in memory once, however many sessions have it.
 //!
-//! An application has few names, and each of its sessions most of them. A separate copy for each session would be allocated at
-//! every read of a record, and would be a cache miss at every look at a field.
+//! An application has few names, and each of its sessions most of them. A separate copy for each session would be
+//! allocated at every read of a record, and would be a cache miss at every look at a field.
 
 use level_session_store::FieldName;
 use std::{

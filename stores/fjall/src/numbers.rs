@@ -21,8 +21,8 @@ struct Reserved {
     reserved: u64,
 }
 
-/// A number, and the lock if it is the first of a block: the others of that block wait until the batch that reserves the block
-/// is stored.
+/// A number, and the lock if it is the first of a block: the others of that block wait until the batch that reserves
+/// the block is stored.
 pub(super) struct Taken<'n> {
     number: u64,
     reserves: Option<(MutexGuard<'n, Reserved>, u64)>,
@@ -59,8 +59,8 @@ impl Numbers {
         })))
     }
 
-    /// Takes a number, and adds the reservation of its block to the batch if it is the first of one. Call [`Taken::stored`]
-    /// when the batch is stored; otherwise the next one reserves the block again.
+    /// Takes a number, and adds the reservation of its block to the batch if it is the first of one. Call
+    /// [`Taken::stored`] when the batch is stored; otherwise the next one reserves the block again.
     pub(super) fn take<'d>(&self, meta: &'d Keyspace, batch: &mut Batch<'d>) -> Taken<'_> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = state.next;

@@ -11,9 +11,9 @@
 //! The first byte is the version of this format. Numbers and times are big-endian `u64`, durations milliseconds in one,
 //! digests 32 bytes, lengths LEB128. `told` is present if it differs from `seen`.
 //!
-//! Fields are sorted by name. If there are more than [`FEW`], `places` has the position of every 32nd except the first: the
-//! offset in bytes from the start of the first, each a big-endian `u32`, as is their count. So a field is found without
-//! reading the others.
+//! Fields are sorted by name. If there are more than [`FEW`], `places` has the position of every 32nd except the first:
+//! the offset in bytes from the start of the first, each a big-endian `u32`, as is their count. So a field is found
+//! without reading the others.
 
 mod input;
 
@@ -64,12 +64,12 @@ pub(super) enum Record {
 /// A session, with its values that are in memory.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) struct Session {
-    /// The first part of its data keys: never used for another session, so that data left behind by a crash or a bug cannot
-    /// belong to another session.
+    /// The first part of its data keys: never used for another session, so that data left behind by a crash or a bug
+    /// cannot belong to another session.
     pub(super) number: u64,
     pub(super) life: Life,
-    /// The record lists their names and index entries. Their values are not part of the record: a value is present here if it
-    /// was read or written while the session is in memory.
+    /// The record lists their names and index entries. Their values are not part of the record: a value is present here
+    /// if it was read or written while the session is in memory.
     pub(super) fields: Table,
     /// For a session of which only the requested fields were read: all of them, as the record lists them.
     rest: Option<Rest>,
@@ -175,8 +175,8 @@ impl Session {
         fields.filter_map(entry).collect()
     }
 
-    /// The number of fields that a commit would leave, if it exceeds the maximum. The fields that were read include all that the
-    /// commit changes, or all fields if it clears them.
+    /// The number of fields that a commit would leave, if it exceeds the maximum. The fields that were read include all
+    /// that the commit changes, or all fields if it clears them.
     pub(super) fn too_many(&self, commit: &Commit<'_>) -> Option<usize> {
         commit.max_fields?;
         let len = match &self.rest {

@@ -1,16 +1,16 @@
 //! Recovers from a disk that was full, or failed for a while, without a restart (requirement F09).
 //!
-//! After a failed write fjall accepts no more: the on-disk state is uncertain. Opening the database makes it certain again (a
-//! commit that was half written is truncated), so the store releases the database and reopens it, as soon as the disk accepts
-//! writes. This requires that the store opened the database itself.
+//! After a failed write fjall accepts no more: the on-disk state is uncertain. Opening the database makes it certain
+//! again (a commit that was half written is truncated), so the store releases the database and reopens it, as soon as
+//! the disk accepts writes. This requires that the store opened the database itself.
 //!
-//! Nothing that was acknowledged is lost by it. The one commit that met the fault returned an error, and may be stored all the
-//! same, whole: data in fjall's buffer then is written when the database is released.
+//! Nothing that was acknowledged is lost by it. The one commit that met the fault returned an error, and may be stored
+//! all the same, whole: data in fjall's buffer then is written when the database is released.
 //!
-//! A separate thread does this, so that no call waits for it. Reads continue meanwhile on the failed database: it is released
-//! only if nothing that can be checked beforehand prevents opening it again. A read that fails returns an error and has no
-//! other consequence. Writes are refused until the database is open. If it fails again soon after, the next attempt is made
-//! later.
+//! A separate thread does this, so that no call waits for it. Reads continue meanwhile on the failed database: it is
+//! released only if nothing that can be checked beforehand prevents opening it again. A read that fails returns an
+//! error and has no other consequence. Writes are refused until the database is open. If it fails again soon after, the
+//! next attempt is made later.
 
 use super::{engine::Engine, fault, folder, shared::Shared};
 use level_session_store::{Error, ErrorKind, Result};
@@ -31,8 +31,8 @@ type Open = dyn Fn(&Path) -> Result<Engine> + Send + Sync;
 /// How much the disk must accept before the database is reopened: more than a commit.
 static TRIAL: [u8; 64 * 1024] = [b' '; 64 * 1024];
 pub(super) const TRIAL_NAME: &str = "session-store-trial";
-/// How many files must be available before the database is reopened: fjall needs some for itself, and more if there are many
-/// tables; releasing the database returns those.
+/// How many files must be available before the database is reopened: fjall needs some for itself, and more if there are
+/// many tables; releasing the database returns those.
 const FILES: usize = 32;
 
 /// The delay after a failed attempt; doubled after each further one.
@@ -133,8 +133,9 @@ impl Recovery {
         Error::new(ErrorKind::Store, message)
     }
 
-    /// Checks for problems that would prevent reopening the database, as far as they can be detected while it is open: whether
-    /// the disk accepts writes, whether there are file descriptors, and whether the files that opening reads are readable.
+    /// Checks for problems that would prevent reopening the database, as far as they can be detected while it is open:
+    /// whether the disk accepts writes, whether there are file descriptors, and whether the files that opening reads
+    /// are readable.
     pub(super) fn rehearse(&self) -> Result<()> {
         #[cfg(test)]
         self.attempts.fetch_add(1, Ordering::SeqCst);
@@ -172,7 +173,8 @@ impl Recovery {
         self.wake.notify_all();
     }
 
-    /// Waits until there is something to do, at most for this long. Returns whether there is; `None` when the store is closed.
+    /// Waits until there is something to do, at most for this long. Returns whether there is; `None` when the store is
+    /// closed.
     fn is_due_within(&self, time: Duration) -> Option<bool> {
         let stopped = self.lock();
         let (stopped, _) = self

@@ -26,8 +26,8 @@ const SWEEP_AT_ONCE: usize = 256;
 /// How often to check whether tables are being written.
 const FLUSH_STEP: Duration = Duration::from_millis(1);
 
-/// The state that the store and its threads share. A thread that uses the engine holds the lock of its stripe for reading, so
-/// that closing, which takes all of them for writing, waits for calls in flight.
+/// The state that the store and its threads share. A thread that uses the engine holds the lock of its stripe for
+/// reading, so that closing, which takes all of them for writing, waits for calls in flight.
 pub(super) struct Shared {
     engine: Striped<RwLock<Lifecycle>>,
     expired: WatchList,
@@ -106,8 +106,8 @@ impl Shared {
         })
     }
 
-    /// Releases a database that accepts no more writes, and reopens it. No call waits for it: until it is open, calls are
-    /// rejected. Checks that can be made beforehand are made while reads continue.
+    /// Releases a database that accepts no more writes, and reopens it. No call waits for it: until it is open, calls
+    /// are rejected. Checks that can be made beforehand are made while reads continue.
     pub(super) fn reopen(&self) -> Result<()> {
         self.recovery.rehearse()?;
         let Some(former) = self.replace(&Lifecycle::Lost) else {
@@ -324,8 +324,8 @@ impl Workers {
     }
 }
 
-/// One keyspace after the other: fjall syncs its journal before it writes a table, and no write can run during that sync. The
-/// file system would write another keyspace's new table along with it.
+/// One keyspace after the other: fjall syncs its journal before it writes a table, and no write can run during that
+/// sync. The file system would write another keyspace's new table along with it.
 fn flush(shared: &Shared, stop: &Stop) -> Result<()> {
     let _work = shared.gate.work();
     for keyspace in 0..KEYSPACES {

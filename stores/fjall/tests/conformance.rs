@@ -1,5 +1,5 @@
-//! The embedded store keeps every promise of the store contract: with a cache, without, with a cache of one session, and under
-//! each durability; and it agrees with the model, also across restarts.
+//! The embedded store keeps every promise of the store contract: with a cache, without, with a cache of one session,
+//! and under each durability; and it agrees with the model, also across restarts.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};

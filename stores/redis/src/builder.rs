@@ -21,8 +21,8 @@ use std::{
     time::Duration,
 };
 
-/// How to react to a server that may lose sessions by itself: one that evicts keys when its memory is full, or does not write
-/// an append-only file.
+/// How to react to a server that may lose sessions by itself: one that evicts keys when its memory is full, or does not
+/// write an append-only file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Safety {
@@ -96,16 +96,17 @@ const CLUSTER_HOMES: u16 = 64;
 const MOST_HOMES: u16 = 1_024;
 
 impl RedisStoreBuilder {
-    /// The prefix of all keys: 1 to 100 letters, digits, or any of `-._/`. Stores with different prefixes are independent.
-    /// Default: `session`.
+    /// The prefix of all keys: 1 to 100 letters, digits, or any of `-._/`. Stores with different prefixes are
+    /// independent. Default: `session`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long a response may take. After this time a read is retried once, and a commit returns an error that says that it
-    /// [may be stored](Error::may_be_stored). A command that did not run is sent again for up to four times as long. Default:
-    /// 500 ms: so a request fails after 2 s if the server is unreachable, and after some 3 s if it hangs.
+    /// How long a response may take. After this time a read is retried once, and a commit returns an error that says
+    /// that it [may be stored](Error::may_be_stored). A command that did not run is sent again for up to four times as
+    /// long. Default: 500 ms: so a request fails after 2 s if the server is unreachable, and after some 3 s if it
+    /// hangs.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
@@ -117,9 +118,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The number of homes at which the sessions are kept, each of which is one slot of a Cluster: 1 to 1,024. It cannot be
-    /// changed while there are sessions. Default: 1 on a single server, 64 on a Cluster. A single server that is to become a
-    /// Cluster later needs 64 from the beginning.
+    /// The number of homes at which the sessions are kept, each of which is one slot of a Cluster: 1 to 1,024. It
+    /// cannot be changed while there are sessions. Default: 1 on a single server, 64 on a Cluster. A single server that
+    /// is to become a Cluster later needs 64 from the beginning.
     pub fn homes(mut self, homes: u16) -> Self {
         self.homes = Some(homes);
         self
@@ -137,9 +138,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Makes ends and renewals wait until this many replicas have them; if that takes longer than the timeout, they return an
-    /// error that says that they may be stored. This reduces what a failover can undo, but does not prevent it. It uses a
-    /// separate connection, since waiting blocks it. Default: none.
+    /// Makes ends and renewals wait until this many replicas have them; if that takes longer than the timeout, they
+    /// return an error that says that they may be stored. This reduces what a failover can undo, but does not prevent
+    /// it. It uses a separate connection, since waiting blocks it. Default: none.
     pub fn replicated(mut self, replicas: u32, timeout: Duration) -> Self {
         self.replication = Some(Replication {
             replicas,
@@ -165,25 +166,26 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Whether processes notify each other of ends, so that an open connection notices a sign-out by another process at once
-    /// instead of within a minute. This takes one more connection for each process, and a message for each end. All processes
-    /// need the same setting. Default: no.
+    /// Whether processes notify each other of ends, so that an open connection notices a sign-out by another process at
+    /// once instead of within a minute. This takes one more connection for each process, and a message for each end.
+    /// All processes need the same setting. Default: no.
     pub fn tell_ended(mut self, tell: bool) -> Self {
         self.tell_ended = tell;
         self
     }
 
-    /// Caches up to this many sessions in this process's memory. A session is read from the cache only if the servers have
-    /// proven that it was current at most `max_stale` before the read began. They send invalidations for every change, over one
-    /// more connection to each of them. Default: no cache.
+    /// Caches up to this many sessions in this process's memory. A session is read from the cache only if the servers
+    /// have proven that it was current at most `max_stale` before the read began. They send invalidations for every
+    /// change, over one more connection to each of them. Default: no cache.
     ///
-    /// The trade-off: a session that another process has changed, renewed or ended may be read here in its former state, for up
-    /// to `max_stale`. It is never written in that state: the server decides every commit. Changes committed by this store
-    /// itself are visible at once. With a `max_stale` of zero each read requests a proof, which is less data than a session.
+    /// The trade-off: a session that another process has changed, renewed or ended may be read here in its former
+    /// state, for up to `max_stale`. It is never written in that state: the server decides every commit. Changes
+    /// committed by this store itself are visible at once. With a `max_stale` of zero each read requests a proof, which
+    /// is less data than a session.
     ///
-    /// A cached session takes at most 4 KiB on average; a session larger than 64 KiB is not cached. A session that is not cached
-    /// is read whole, unless it is that large. On a Cluster each node sends its own invalidations. The server must allow
-    /// `CLIENT TRACKING` to the connection's user.
+    /// A cached session takes at most 4 KiB on average; a session larger than 64 KiB is not cached. A session that is
+    /// not cached is read whole, unless it is that large. On a Cluster each node sends its own invalidations. The
+    /// server must allow `CLIENT TRACKING` to the connection's user.
     ///
     /// ```no_run
     /// # async fn connect() -> level_session_store::Result<()> {
@@ -213,9 +215,9 @@ impl RedisStoreBuilder {
     /// `rediss://` for TLS (feature `redis-tls` of level-session, `tls` of this crate).
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](level_session_store::ErrorKind::Config) for an invalid setting, or one that contradicts the data
-    /// stored under the prefix; [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the server cannot be reached,
-    /// rejects the password, is too old, or is a replica.
+    /// [`ErrorKind::Config`](level_session_store::ErrorKind::Config) for an invalid setting, or one that contradicts
+    /// the data stored under the prefix; [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the server
+    /// cannot be reached, rejects the password, is too old, or is a replica.
     pub async fn connect(self, url: &str) -> Result<RedisStore> {
         self.connect_any(&[url]).await
     }
@@ -243,8 +245,8 @@ impl RedisStoreBuilder {
         }))
     }
 
-    /// Connects to the master with this name, as reported by the sentinels at these URLs. User, password, database and TLS are
-    /// those of the first URL, for sentinels and servers alike.
+    /// Connects to the master with this name, as reported by the sentinels at these URLs. User, password, database and
+    /// TLS are those of the first URL, for sentinels and servers alike.
     ///
     /// # Errors
     /// Those of [`connect`](Self::connect).

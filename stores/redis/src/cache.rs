@@ -1,11 +1,11 @@
 //! Sessions that were read before, in this process's memory, for as long as the servers prove that they are unchanged.
 //!
-//! Reads that fill the cache use connections of their own, one for each server, which receive an invalidation when a key
-//! changes that they read (`CLIENT TRACKING` in its default mode: the broadcasting mode notifies every process of every
-//! write). Invalidations and responses on one connection arrive in the order in which the server sent them: so a response
-//! proves that the invalidations of all changes before the request was sent have arrived. Such a response is a session's read
-//! itself, or a read of a key when the last proof is too old. It is a read of a key since a node that has lost its slots
-//! rejects it, but would respond to a `PING`.
+//! Reads that fill the cache use connections of their own, one for each server, which receive an invalidation when a
+//! key changes that they read (`CLIENT TRACKING` in its default mode: the broadcasting mode notifies every process of
+//! every write). Invalidations and responses on one connection arrive in the order in which the server sent them: so a
+//! response proves that the invalidations of all changes before the request was sent have arrived. Such a response is a
+//! session's read itself, or a read of a key when the last proof is too old. It is a read of a key since a node that
+//! has lost its slots rejects it, but would respond to a `PING`.
 //!
 //! A place in the cache is taken before a read is sent, and an invalidation in between empties it: a response that was
 //! overtaken is not cached.
@@ -125,7 +125,8 @@ impl Proof {
         self.alive.store(false, Ordering::Release);
     }
 
-    /// A request that was sent at `sent` got a response. Call this only after the invalidations before the response were applied.
+    /// A request that was sent at `sent` got a response. Call this only after the invalidations before the response
+    /// were applied.
     fn proven(&self, sent: u64) {
         self.sent.fetch_max(sent, Ordering::AcqRel);
     }

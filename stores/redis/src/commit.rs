@@ -172,8 +172,8 @@ impl Shared {
         Ok(None)
     }
 
-    /// Limits if sessions are at several homes: commits that have a limit in common take turns, by a lock in the store. A
-    /// commit whose turn takes longer than the lock lasts may exceed a limit by one; the next commit corrects that.
+    /// Limits if sessions are at several homes: commits that have a limit in common take turns, by a lock in the store.
+    /// A commit whose turn takes longer than the lock lasts may exceed a limit by one; the next commit corrects that.
     async fn within_limits(&self, commit: &Commit<'_>) -> Result<Outcome> {
         let mut hashes: Vec<_> = commit
             .limits
@@ -262,8 +262,8 @@ impl Shared {
 
     async fn take_turn(&self, hash: &[u8; 16], token: &[u8; 16]) -> Result<()> {
         const LASTS: Duration = Duration::from_secs(5);
-        // `SET .. NX PX`, in a form that a full server accepts too, since the script has written before: whether there is room
-        // for the commit is decided by the commit.
+        // `SET .. NX PX`, in a form that a full server accepts too, since the script has written before: whether there
+        // is room for the commit is decided by the commit.
         const TEXT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then return false end \
             redis.call('HDEL', KEYS[1], '') return redis.call('SET', KEYS[1], ARGV[1], 'PX', 5000)";
         let (home, key) = self.keys.turn(hash);
@@ -274,7 +274,8 @@ impl Shared {
                 lock.arg(TEXT).arg(1).arg(&key[..]).arg(&token[..]);
                 lock
             };
-            // If the response was lost, the lock may be taken: it expires by itself, and nothing of the commit is stored.
+            // If the response was lost, the lock may be taken: it expires by itself, and nothing of the commit is
+            // stored.
             let taken = self.servers.call(DOING, home, true, &make).await;
             match taken.map_err(|error| error.uncertain_if(false))? {
                 Value::Nil => {}

@@ -9,8 +9,8 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Listens for as long as the store exists, and reopens a broken connection. Returns once it listens for the first time, or
-/// cannot.
+/// Listens for as long as the store exists, and reopens a broken connection. Returns once it listens for the first
+/// time, or cannot.
 pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()> {
     let (listens, listening) = oneshot::channel();
     let weak = Arc::downgrade(shared);
@@ -95,7 +95,8 @@ fn tell(ended: &WatchList, cache: Option<&Cache>, data: &[Value]) {
         && let Ok(digest) = <[u8; 32]>::try_from(&digest[..])
     {
         let id = Digest::from_bytes(digest);
-        // A watcher may read the session, and this message may arrive before the server's invalidation reaches the cache.
+        // A watcher may read the session, and this message may arrive before the server's invalidation reaches the
+        // cache.
         if let Some(cache) = cache {
             cache.kept.forget(id);
         }

@@ -21,8 +21,8 @@ struct Seen {
 }
 
 impl Shared {
-    /// The flaws of a page of sessions. A finding counts only if the session is unchanged afterwards, since other processes may
-    /// be changing it.
+    /// The flaws of a page of sessions. A finding counts only if the session is unchanged afterwards, since other
+    /// processes may be changing it.
     pub(crate) async fn flaws(
         &self,
         after: Option<&Cursor>,

@@ -15,23 +15,23 @@
 //! # Costs
 //! A load is one command, a commit one script: one round trip each, for any number of fields. These take more:
 //! - a use or a write by a former id, during its grace period: two;
-//! - a renewal that keeps an index entry without setting it again, and once in an idle period the use of a session that has
-//!   an index entry: two;
+//! - a renewal that keeps an index entry without setting it again, and once in an idle period the use of a session that
+//!   has an index entry: two;
 //! - an addition whose numbers exceed 2^52: two;
 //! - a commit within a [`Limit`](level_session_store::Limit): two or three on a single server, some ten on a Cluster;
 //! - a look-up by an index entry: two, to all nodes at the same time.
 //!
 //! With a [cache](RedisStoreBuilder::cache) in the process's memory, off by default, a read of a session that was read before
-//! takes none. The server sends invalidations for every change, and the store checks regularly that it has received them: so a
-//! session that another process has ended or changed can be *read* in its former state for `max_stale`, and no longer,
-//! whatever happens to connections and servers. It is never *written* in that state: the server decides every commit. Changes
-//! committed by this store are visible to it at once.
+//! takes none. The server sends invalidations for every change, and the store checks regularly that it has received
+//! them: so a session that another process has ended or changed can be *read* in its former state for `max_stale`, and
+//! no longer, whatever happens to connections and servers. It is never *written* in that state: the server decides
+//! every commit. Changes committed by this store are visible to it at once.
 //!
 //! # Never twice
-//! A commit is sent again only if the server reports that it did not run it: the script is unknown there, the slot has moved
-//! or is migrating, the cluster is down, the server is a replica or is still loading its data. If a response is lost, the
-//! error says that the commit [may be stored](level_session_store::Error::may_be_stored), whole, and it is not sent again.
-//! A read whose response is lost is retried once.
+//! A commit is sent again only if the server reports that it did not run it: the script is unknown there, the slot has
+//! moved or is migrating, the cluster is down, the server is a replica or is still loading its data. If a response is
+//! lost, the error says that the commit [may be stored](level_session_store::Error::may_be_stored), whole, and it is
+//! not sent again. A read whose response is lost is retried once.
 //!
 //! # The server
 //! ```text
@@ -39,12 +39,13 @@
 //! appendonly yes                # else a restart loses sessions, or brings back ended ones
 //! min-replicas-to-write 1       # with replicas: a master that was cut off takes no writes
 //! ```
-//! The first two are checked when the store connects: see [`Safety`]. A server that has reached its `maxmemory` rejects whole
-//! commits. Reads, sign-outs and renewals still work, and so do commits that end all sessions of a user, or all but one
-//! ([`Commit::ends_others`](level_session_store::Commit::ends_others)), including the other changes in the same commit.
+//! The first two are checked when the store connects: see [`Safety`]. A server that has reached its `maxmemory` rejects
+//! whole commits. Reads, sign-outs and renewals still work, and so do commits that end all sessions of a user, or all
+//! but one ([`Commit::ends_others`](level_session_store::Commit::ends_others)), including the other changes in the same
+//! commit.
 //!
-//! While a server is unreachable, or rejects commands, each request retries. This is logged once, again after 1, 2, 4 minutes
-//! and so on up to an hour, and once when the server is back.
+//! While a server is unreachable, or rejects commands, each request retries. This is logged once, again after 1, 2, 4
+//! minutes and so on up to an hour, and once when the server is back.
 //!
 //! ## What a failover or a restored backup can undo
 //! | event | sessions and changes | sign-outs and renewals |
@@ -60,11 +61,12 @@
 //! | the server is emptied (`FLUSHALL`) | all are lost | every user is signed out; a request in flight that only writes creates a new session |
 //!
 //! # A Cluster
-//! Sessions are kept at 64 homes, each of which is one slot, spread evenly: so a commit, even a renewal, is one script on one
-//! node. This reveals 6 of the 192 bits of a new id to anyone who knows the old one. Slots may migrate while the store is in
-//! use. Limits are [not exact](level_session_store::Abilities::exact_limits) on a Cluster: sign-ins of one user take turns by a
-//! lock that lasts 5 s, and a commit that is delayed for longer may exceed a limit, until the next sign-in corrects it. A
-//! listing of all sessions (for [`copy`](level_session_store::copy)) may miss those whose slot migrates meanwhile.
+//! Sessions are kept at 64 homes, each of which is one slot, spread evenly: so a commit, even a renewal, is one script
+//! on one node. This reveals 6 of the 192 bits of a new id to anyone who knows the old one. Slots may migrate while the
+//! store is in use. Limits are [not exact](level_session_store::Abilities::exact_limits) on a Cluster: sign-ins of one
+//! user take turns by a lock that lasts 5 s, and a commit that is delayed for longer may exceed a limit, until the next
+//! sign-in corrects it. A listing of all sessions (for [`copy`](level_session_store::copy)) may miss those whose slot
+//! migrates meanwhile.
 //!
 //! # The server's user
 //! ```text
@@ -75,14 +77,15 @@
 //! ```
 //!
 //! # What is absent
-//! Values are not encrypted: anyone who can read the server's memory can read them. The keys are digests, from which no cookie
-//! can be made.
+//! Values are not encrypted: anyone who can read the server's memory can read them. The keys are digests, from which no
+//! cookie can be made.
 //!
 //! # In the code
 //! `commit.lua` decides and writes; `script` encodes its arguments, `record` parses its records, `keys` names the keys.
-//! `commit` and `listing` are the exchanges with the server, `cache` keeps sessions that were read; `servers` knows which
-//! server a command is sent to and when it is sent again, `link` is one connection, `outage` decides what is logged about a
-//! server that is unreachable, `fault` has the errors. `builder` and `check` connect, `ended` listens to other processes.
+//! `commit` and `listing` are the exchanges with the server, `cache` keeps sessions that were read; `servers` knows
+//! which server a command is sent to and when it is sent again, `link` is one connection, `outage` decides what is
+//! logged about a server that is unreachable, `fault` has the errors. `builder` and `check` connect, `ended` listens to
+//! other processes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -156,14 +159,14 @@ impl RedisStore {
         counts
     }
 
-    /// Looks for data on the servers that contradicts a session, for an inspector: returns a page of the flaws among about
-    /// `limit` sessions that are live at `now`. A page may be empty although more follow. It may be called at any time:
-    /// sessions that change meanwhile are not reported.
+    /// Looks for data on the servers that contradicts a session, for an inspector: returns a page of the flaws among
+    /// about `limit` sessions that are live at `now`. A page may be empty although more follow. It may be called at any
+    /// time: sessions that change meanwhile are not reported.
     ///
-    /// It finds sessions that are missing from the index although their record has an entry, and sessions that have a deadline
-    /// and whose key has no time to live. An index entry without a session is not a flaw here: ended and expired sessions leave
-    /// entries, which are removed in the background or with their horizon, and look-ups skip them. There is no list of
-    /// deadlines: the servers remove keys by their time to live.
+    /// It finds sessions that are missing from the index although their record has an entry, and sessions that have a
+    /// deadline and whose key has no time to live. An index entry without a session is not a flaw here: ended and
+    /// expired sessions leave entries, which are removed in the background or with their horizon, and look-ups skip
+    /// them. There is no list of deadlines: the servers remove keys by their time to live.
     /// list of deadlines: the servers remove keys by their time to live.
     ///
     /// Those of [`page`](Store::page).

@@ -79,7 +79,8 @@ impl Servers {
         &self.dial.counters
     }
 
-    /// Sends a command to the home's server. It is sent again only if it did not run; a read also if its response was lost.
+    /// Sends a command to the home's server. It is sent again only if it did not run; a read also if its response was
+    /// lost.
     pub(crate) async fn call(
         &self,
         doing: &str,
@@ -162,8 +163,8 @@ impl Servers {
         }
     }
 
-    /// Sends a read to the home's server, once: returns the response, and its connection. `None` if there is none, or commits
-    /// are sent to another server by now (`leading`); then the next read is sent there.
+    /// Sends a read to the home's server, once: returns the response, and its connection. `None` if there is none, or
+    /// commits are sent to another server by now (`leading`); then the next read is sent there.
     pub(crate) async fn once(
         &self,
         leading: &Self,

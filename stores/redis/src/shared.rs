@@ -160,7 +160,8 @@ impl Turns {
         Self((0..64).map(|_| Arc::default()).collect())
     }
 
-    /// After a second of waiting, a retry continues without a turn, so that a commit that is no longer polled blocks no other.
+    /// After a second of waiting, a retry continues without a turn, so that a commit that is no longer polled blocks no
+    /// other.
     pub(crate) async fn of(&self, id: Digest) -> Option<OwnedMutexGuard<()>> {
         let turn = Arc::clone(&self.0[usize::from(id.as_bytes()[31]) % self.0.len()]);
         tokio::time::timeout(Duration::from_secs(1), turn.lock_owned())

@@ -1,5 +1,5 @@
-//! Servers that are unreachable, misconfigured, full, busy or damaged: a clear error each, at the earliest moment, nothing
-//! lost, and no restart of the application afterwards (requirements F09, F15, F16).
+//! Servers that are unreachable, misconfigured, full, busy or damaged: a clear error each, at the earliest moment,
+//! nothing lost, and no restart of the application afterwards (requirements F09, F15, F16).
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -686,7 +686,8 @@ async fn a_cluster_with_a_slot_missing_is_an_error_and_works_again_once_it_is_wh
     assert_eq!(count(&store, at_home_0, "n").await, 1);
 }
 
-/// A server that goes away and comes back: errors meanwhile, none of which stored anything, and no restart of the application.
+/// A server that goes away and comes back: errors meanwhile, none of which stored anything, and no restart of the
+/// application.
 #[tokio::test]
 async fn a_server_that_comes_back_is_used_again() {
     let Some(path) = redis() else { return };

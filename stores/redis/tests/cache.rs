@@ -1,5 +1,5 @@
-//! The cache in the application's process: sessions read from it are at most as stale as configured, whatever happens to
-//! servers, connections and commits.
+//! The cache in the application's process: sessions read from it are at most as stale as configured, whatever happens
+//! to servers, connections and commits.
 //!
 //! This prevents a session that another process has ended or changed from being read in its former state for longer.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]

@@ -1,5 +1,5 @@
-//! The Redis store keeps every promise of the store contract: on each server that this machine has, with one handle and with
-//! two, on a single server and on a Cluster.
+//! The Redis store keeps every promise of the store contract: on each server that this machine has, with one handle and
+//! with two, on a single server and on a Cluster.
 //!
 //! `tests/run` lists the missing servers.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]

@@ -1,7 +1,7 @@
 //! A real election: the master is killed, three sentinels notice, and promote its replica.
 //!
-//! This prevents a store from having to be reopened after a failover, a change from being stored twice because it was sent to
-//! both servers, and an acknowledged sign-out from being undone (F11, F15).
+//! This prevents a store from having to be reopened after a failover, a change from being stored twice because it was
+//! sent to both servers, and an acknowledged sign-out from being undone (F11, F15).
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;

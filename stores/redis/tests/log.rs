@@ -1,5 +1,5 @@
-//! Prevents an unreachable server from filling the log with a line for each attempt (F09). A separate binary, since it captures
-//! the process's log.
+//! Prevents an unreachable server from filling the log with a line for each attempt (F09). A separate binary, since it
+//! captures the process's log.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;

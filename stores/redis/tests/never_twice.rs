@@ -1,7 +1,8 @@
 //! A commit is applied once or not at all, even if its response is lost (requirement F11).
 //!
-//! This prevents a client from sending a command again because it got no response, although the command had run. Each commit
-//! here adds one to a counter and sets a field of its own: if it is applied twice, the counter is ahead of the fields.
+//! This prevents a client from sending a command again because it got no response, although the command had run. Each
+//! commit here adds one to a counter and sets a field of its own: if it is applied twice, the counter is ahead of the
+//! fields.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;

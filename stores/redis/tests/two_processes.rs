@@ -1,8 +1,8 @@
 //! Two processes, 64 tasks each, on one store: acknowledged changes are stored, while responses are lost, the server is
 //! killed, or slots migrate.
 //!
-//! This prevents an addition or an update from being lost or applied twice, a code from being returned to two requests, an id
-//! from surviving two renewals, and a session from being live after its end.
+//! This prevents an addition or an update from being lost or applied twice, a code from being returned to two requests,
+//! an id from surviving two renewals, and a session from being live after its end.
 //!
 //! The processes run this program with only the test [`worker`].
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]

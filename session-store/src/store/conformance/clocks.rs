@@ -1,5 +1,5 @@
-//! Several clocks: the machines that share a store may differ by seconds, or by minutes if one is set wrong. This costs at
-//! most a refused request (requirement F12).
+//! Several clocks: the machines that share a store may differ by seconds, or by minutes if one is set wrong. This costs
+//! at most a refused request (requirement F12).
 
 use super::kit::*;
 use crate::{ENDED_IS_REMEMBERED, Step};
@@ -40,8 +40,8 @@ pub async fn a_clock_that_is_behind_shortens_nothing(store: Subject) {
     );
 }
 
-/// Prevents a machine whose clock is behind from reviving a session that another machine has ended: an end in its future has
-/// already happened.
+/// Prevents a machine whose clock is behind from reviving a session that another machine has ended: an end in its
+/// future has already happened.
 pub async fn an_end_by_a_clock_that_is_ahead_is_an_end(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");
@@ -98,8 +98,8 @@ pub async fn an_end_by_a_clock_that_is_behind_is_an_end(store: Subject) {
     }
 }
 
-/// Prevents a grace period from beginning or ending twice: it ends by the caller's clock, and once a use has ended it, for
-/// every clock.
+/// Prevents a grace period from beginning or ending twice: it ends by the caller's clock, and once a use has ended it,
+/// for every clock.
 pub async fn a_grace_that_was_ended_has_ended_for_every_clock(store: Subject) {
     let case = Case::new(store);
     let old = case.session(&[]).await;

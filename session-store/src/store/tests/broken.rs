@@ -11,8 +11,8 @@ use std::{
 };
 use tokio::task::yield_now;
 
-/// A store whose every call yields before and after its work, that returns all fields where some are requested, and that has
-/// several homes: none of this breaks a promise.
+/// A store whose every call yields before and after its work, that returns all fields where some are requested, and
+/// that has several homes: none of this breaks a promise.
 pub(super) struct Remote(MemoryStore);
 
 impl Remote {

@@ -18,8 +18,8 @@ const DEADLINES: u8 = 2;
 type Part<T> = (Vec<T>, Option<Slice>);
 
 impl Engine {
-    /// A page of the flaws among about `limit` records or index entries. A finding is checked again under the session's lock,
-    /// since other threads may change the session.
+    /// A page of the flaws among about `limit` records or index entries. A finding is checked again under the session's
+    /// lock, since other threads may change the session.
     pub(crate) fn flaws(&self, after: Option<&Cursor>, limit: usize) -> Result<Page<Flaw>> {
         let limit = limit.max(1);
         let (what, from) = match after.map(|after| after.as_bytes().split_first()) {
@@ -118,8 +118,8 @@ impl Engine {
         Ok((flaws, last))
     }
 
-    /// Sessions and marks that the sweeper never examines, or too late. The reverse, a deadline without a record, is no flaw: a
-    /// session that ends leaves its first deadline behind, until it has passed.
+    /// Sessions and marks that the sweeper never examines, or too late. The reverse, a deadline without a record, is no
+    /// flaw: a session that ends leaves its first deadline behind, until it has passed.
     fn undue(&self, from: &[u8], limit: usize) -> Result<Part<Flaw>> {
         const NEVER_SWEPT: &str =
             "has no deadline, so it stays on disk once it has expired: `end` removes it";

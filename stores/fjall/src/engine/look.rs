@@ -9,8 +9,8 @@ use level_session_store::{Cursor, Digest, Found, Meta, Page, Result, Timestamp, 
 use std::{ops::Bound, sync::atomic::Ordering};
 
 impl Engine {
-    /// A page of the sessions with an index entry. The scan and the check of each session happen at two moments: a session
-    /// that was renewed in between is listed under its new id, if that comes later, or not at all.
+    /// A page of the sessions with an index entry. The scan and the check of each session happen at two moments: a
+    /// session that was renewed in between is listed under its new id, if that comes later, or not at all.
     pub(crate) fn find(
         &self,
         field: &str,
@@ -127,8 +127,8 @@ impl Engine {
             }
             Some(_) => Ok(None),
             None => {
-                // Swept in between, or an orphan: missing either way. If the disk accepts no writes, the entry stays, and the
-                // look-up succeeds all the same.
+                // Swept in between, or an orphan: missing either way. If the disk accepts no writes, the entry stays,
+                // and the look-up succeeds all the same.
                 let mut batch = self.disk.batch();
                 batch.remove(&self.disk.index, keys::index(field, entry, id));
                 if !self.disk.has_failed.load(Ordering::Acquire) {

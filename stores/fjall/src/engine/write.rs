@@ -16,8 +16,8 @@ type Judged<T> = Result<std::result::Result<T, Outcome>>;
 type Ending = Vec<(Digest, Session)>;
 
 impl Engine {
-    /// Applies a commit, which then survives the end of the process, but not yet a power cut. Also returns the current id of
-    /// its session.
+    /// Applies a commit, which then survives the end of the process, but not yet a power cut. Also returns the current
+    /// id of its session.
     ///
     /// Returns `None`, and has changed nothing, if it may take long and the caller cannot wait.
     pub(crate) fn write(
@@ -27,8 +27,8 @@ impl Engine {
     ) -> Result<Option<(Outcome, Digest)>> {
         let stripes = match commit.step {
             _ if patience == Patience::Leaves && self.disk.is_compacting() => None,
-            // A limit examines the sessions with one entry, which may be in any stripe: such a commit is rare (a sign-in), and
-            // locks all stripes.
+            // A limit examines the sessions with one entry, which may be in any stripe: such a commit is rare (a
+            // sign-in), and locks all stripes.
             _ if !commit.limits.is_empty() => self.all(patience),
             Step::Renew { to, .. } => self.pair(commit.id, to, patience),
             _ => gate::lock(&self.stripes[place(commit.id)], patience).map(Locked::One),
@@ -253,7 +253,8 @@ impl Engine {
         if let Some(Record::Moved { to, .. }) = record
             && !matches!(commit.step, Step::Renew { .. })
         {
-            // The record of a former id does not change until it is swept: the session's own record determines whether it works.
+            // The record of a former id does not change until it is swept: the session's own record determines whether
+            // it works.
             id = to;
             self.lock_instead(stripes, id);
             record = self.fetch_for(stripes, id, commit)?;
@@ -295,7 +296,8 @@ impl Engine {
         Ok((id, Err(refused)))
     }
 
-    /// The sessions that have to end for a commit to satisfy its limits, taken out of the cache; or the limit that refuses it.
+    /// The sessions that have to end for a commit to satisfy its limits, taken out of the cache; or the limit that
+    /// refuses it.
     fn over_limits(
         &self,
         stripes: &mut Locked<'_>,

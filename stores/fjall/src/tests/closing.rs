@@ -1,5 +1,5 @@
-//! These tests prevent a commit that runs on a database which another process has opened meanwhile, and a commit that was
-//! queued and then forgotten (F10).
+//! These tests prevent a commit that runs on a database which another process has opened meanwhile, and a commit that
+//! was queued and then forgotten (F10).
 
 use super::*;
 use crate::Durability;
@@ -183,8 +183,8 @@ fn a_fork_of_the_process_is_refused_and_may_still_read() {
     }
 }
 
-/// In a rolling update the new process must not give up at once while the old one is still working, nor wait if the error is not
-/// a lock.
+/// In a rolling update the new process must not give up at once while the old one is still working, nor wait if the
+/// error is not a lock.
 #[test]
 fn opening_waits_for_a_lock_and_for_nothing_else() {
     let (dir, path) = place();

@@ -1,5 +1,5 @@
-//! These tests prevent unreadable bytes from being taken for a missing session, so that a new one overwrites the visitor's data
-//! (requirements F05, S11).
+//! These tests prevent unreadable bytes from being taken for a missing session, so that a new one overwrites the
+//! visitor's data (requirements F05, S11).
 
 use super::*;
 use level_session_store::{Error, ErrorKind, Swept};

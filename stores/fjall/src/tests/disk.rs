@@ -1,5 +1,5 @@
-//! These tests prevent the loss of sessions by a restart, a crash or another store; files that other users can read; and an
-//! error that does not name the file.
+//! These tests prevent the loss of sessions by a restart, a crash or another store; files that other users can read;
+//! and an error that does not name the file.
 
 use super::*;
 use crate::Durability;

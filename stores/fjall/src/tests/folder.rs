@@ -1,6 +1,6 @@
-//! These tests prevent a foreign file in the database's directory from ending the process or causing a useless message (F14); an
-//! interrupted creation from keeping the store from ever opening (F07); and the removal of a file that is not a
-//! leftover.
+//! These tests prevent a foreign file in the database's directory from ending the process or causing a useless message
+//! (F14); an interrupted creation from keeping the store from ever opening (F07); and the removal of a file that is not
+//! a leftover.
 
 use super::{super::creation, *};
 use level_session_store::ErrorKind;

@@ -1,5 +1,5 @@
-//! These tests prevent reads from failing because the disk is full; a store from reopening its database with every call, or
-//! because of an unreadable block; and a store from releasing a database that it cannot reopen (F09).
+//! These tests prevent reads from failing because the disk is full; a store from reopening its database with every
+//! call, or because of an unreadable block; and a store from releasing a database that it cannot reopen (F09).
 
 use super::{
     super::{
@@ -150,8 +150,8 @@ fn what_cannot_be_read_is_the_error_of_that_read_alone() {
         "a failed read is no reason to reopen the database"
     );
 
-    // A failed write is one. But a database that cannot be opened is not released: no byte of this table can be read, since it
-    // is a link to itself.
+    // A failed write is one. But a database that cannot be opened is not released: no byte of this table can be read,
+    // since it is a link to itself.
     fs::rename(&table, &aside).unwrap();
     std::os::unix::fs::symlink(&table, &table).unwrap();
     store.fail_writes(Some(full_disk));

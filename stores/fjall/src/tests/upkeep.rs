@@ -1,5 +1,5 @@
-//! These tests prevent dead sessions from filling the disk, a sweeper from stopping at the first error or never, and two
-//! sessions from sharing a number.
+//! These tests prevent dead sessions from filling the disk, a sweeper from stopping at the first error or never, and
+//! two sessions from sharing a number.
 
 use super::{super::record::Record, *};
 use level_session_store::{Clock, Digest, StoreFuture, Watch};
@@ -69,8 +69,8 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
     eventually("the rounds go on", || removed.load(Ordering::SeqCst) == 3);
 }
 
-/// A sweep does not scan again what an earlier one has passed; but an entry may still be added there, by a clock that is behind
-/// or a commit in between.
+/// A sweep does not scan again what an earlier one has passed; but an entry may still be added there, by a clock that
+/// is behind or a commit in between.
 #[test]
 fn what_is_filed_where_a_sweep_has_been_is_swept_by_the_next_one() {
     let (_dir, path) = place();
