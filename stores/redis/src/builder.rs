@@ -329,7 +329,7 @@ impl RedisStoreBuilder {
         let client = redis::Client::build_with_tls(info, certificates).map_err(|_| {
             ConfigError::new(
                 "the root certificates",
-                "they are no certificates in PEM format",
+                "they are not certificates in PEM format",
             )
         })?;
         Ok(client.get_connection_info().clone())
@@ -360,17 +360,14 @@ impl RedisStoreBuilder {
             ));
         }
         if self.response_timeout.is_zero() || self.connect_timeout.is_zero() {
-            return Err(ConfigError::new(
-                "a timeout",
-                "it must be longer than nothing",
-            ));
+            return Err(ConfigError::new("a timeout", "it must be longer than zero"));
         }
         if let Some(how) = self.replication
             && (how.replicas == 0 || how.timeout.is_zero())
         {
             return Err(ConfigError::new(
                 "the replication",
-                "it must be one replica at least, and a timeout longer than nothing",
+                "it needs at least one replica, and a timeout longer than zero",
             ));
         }
         Ok(())

@@ -38,7 +38,7 @@ pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()>
                         _ => {}
                     }
                 }
-                tracing::debug!("the connection that tells of ended sessions broke");
+                tracing::debug!("the connection that listens for ended sessions broke");
             }
             drop(listens.take());
             tokio::time::sleep(pause).await;
