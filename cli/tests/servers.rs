@@ -181,7 +181,7 @@ async fn sessions_in_postgres_are_inspected_while_they_are_used_and_copied_from_
             "UPDATE level_session.session SET due = due + 3600000000 WHERE digest = '\\x{session}'"
         ));
     };
-    let found = "is looked at by the sweep after its deadline";
+    let found = "is examined by the sweep after its deadline";
     inspect(&url, &application, damage, forget, keeps, found).await;
     let (handle, _) = sign_in(&application, 9).await;
     sql(&format!(

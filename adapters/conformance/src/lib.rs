@@ -1,7 +1,7 @@
 //! Every promise of level-session to the users of a web framework, as tests with a real server in a real process.
 //!
-//! An adapter is complete when a small program that serves the [application](app) with it passes. The program needs a handler
-//! for each of these routes, for every method:
+//! An adapter is complete when a small program that serves the [application](app) with it passes. The program needs a
+//! handler for each of these routes, for every method:
 //!
 //! | route | handler | middleware |
 //! |---|---|---|
@@ -12,8 +12,8 @@
 //! | `/outside/{action}` | [`app::act`] | nothing |
 //! | `/optional` | [`app::optional`] | nothing |
 //!
-//! It serves HTTP/1.1 at [`Fixture::address`](app::Fixture::address), passes errors of handlers to its framework as a user
-//! would (with `?`), shuts down at SIGTERM, and then closes the sessions. With axum:
+//! It serves HTTP/1.1 at [`Fixture::address`](app::Fixture::address), passes errors of handlers to its framework as a
+//! user would (with `?`), shuts down at SIGTERM, and then closes the sessions. With axum:
 //!
 //! ```no_run
 //! use axum::{Router, body::Body, extract::Path, http::StatusCode, response::{IntoResponse, Response}, routing::any};
@@ -86,8 +86,8 @@ use std::{
     process::Command,
 };
 
-/// The names of all promises, in the order of their tests: for the tests of a protocol that keeps some of them differently,
-/// and to which others do not apply.
+/// The names of all promises, in the order of their tests: for the tests of a protocol that keeps some of them
+/// differently, and to which others do not apply.
 pub fn promises() -> impl Iterator<Item = &'static str> {
     checks::ALL.iter().map(|(promise, _)| *promise)
 }
@@ -115,15 +115,16 @@ impl Conformance {
         }
     }
 
-    /// The framework completes a request even if the client has disconnected, and the request's changes are stored. By default,
-    /// the handler must be cancelled, and nothing stored.
+    /// The framework completes a request even if the client has disconnected, and the request's changes are stored. By
+    /// default, the handler must be cancelled, and nothing stored.
     pub fn serves_clients_that_are_gone(mut self) -> Self {
         self.traits.serves_the_gone = true;
         self
     }
 
-    /// The framework's middleware wraps every route, so that `/outside` and `/optional` do not exist; `/two` and `/nested` are
-    /// wrapped like the others: by the sessions, the sessions once more, and the other sessions around them.
+    /// The framework's middleware wraps every route, so that `/outside` and `/optional` do not exist; `/two` and
+    /// `/nested` are wrapped like the others: by the sessions, the sessions once more, and the other sessions around
+    /// them.
     pub fn is_around_every_route(mut self) -> Self {
         self.traits.is_everywhere = true;
         self

@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-/// A fairing that gives every request its session. When Rocket shuts down, it waits for the requests in flight, at most for
-/// Rocket's `grace` and `mercy` periods, and closes the sessions and their store.
+/// A fairing that gives every request its session. When Rocket shuts down, it waits for the requests in flight, at most
+/// for Rocket's `grace` and `mercy` periods, and closes the sessions and their store.
 #[derive(Debug)]
 pub struct SessionFairing {
     sessions: Sessions,
@@ -45,7 +45,8 @@ impl From<Sessions> for SessionFairing {
     }
 }
 
-/// The request-local state of the fairings: the sessions that handlers look up, and the exchange that each fairing has begun.
+/// The request-local state of the fairings: the sessions that handlers look up, and the exchange that each fairing has
+/// begun.
 #[derive(Default)]
 pub(crate) struct Begun {
     pub(crate) present: Option<RequestSessions>,

@@ -25,9 +25,9 @@
 //! }
 //! ```
 //!
-//! It stores changes, replaces responses and logs like level-session's `SessionLayer`, with two differences. Rocket completes
-//! a request even if the client has disconnected, and the request's changes are stored. And a panic becomes a 500 response of
-//! the catcher.
+//! It stores changes, replaces responses and logs like level-session's `SessionLayer`, with two differences. Rocket
+//! completes a request even if the client has disconnected, and the request's changes are stored. And a panic becomes a
+//! 500 response of the catcher.
 
 mod fairing;
 

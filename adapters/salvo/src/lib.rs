@@ -68,7 +68,8 @@ impl Handler for SessionHoop {
         let Some(mut exchange) = exchange else {
             return;
         };
-        // A handle that still exists will read the session while the body streams. The request's own handle does not count.
+        // A handle that still exists will read the session while the body streams. The request's own handle does not
+        // count.
         request.extensions_mut().remove::<RequestSessions>();
         let status = match &response.body {
             ResBody::Error(error) => error.code,

@@ -4,8 +4,8 @@
 //! cargo run -p frameworks --bin actix-web        then open http://127.0.0.1:3000
 //! ```
 //!
-//! `PORT` replaces 3000 (with 0 the system chooses one), `DATA` the directory of the sessions and the key. Every program shuts
-//! down at Ctrl-C, and on Unix at SIGTERM.
+//! `PORT` replaces 3000 (with 0 the system chooses one), `DATA` the directory of the sessions and the key. Every
+//! program shuts down at Ctrl-C, and on Unix at SIGTERM.
 
 use level_session::{CookieConfig, FjallStore, Keyring, Result, Session, SessionData, Sessions};
 use std::{

@@ -34,8 +34,8 @@ pub struct Commit<'a> {
     /// How many fields the session may have once the commit is applied, reserved fields included. A commit that does not raise
     /// the number is never refused: a session that has too many fields can still be changed and reduced.
     pub max_fields: Option<usize>,
-    /// Whether the commit's purpose is to end sessions through its limits. A store that is out of room, but still applies
-    /// [`Step::Destroy`], applies such a commit as well. This is a hint: it has no other effect.
+    /// Whether the commit's purpose is to end sessions through its limits. A store that is out of room, but still
+    /// applies [`Step::Destroy`], applies such a commit as well. This is a hint: it has no other effect.
     pub ends_others: bool,
 }
 
@@ -142,7 +142,7 @@ pub enum Step {
         /// The new id: one that is not known to the store ([`Outcome::Exists`]), with the same [home](crate::Store::home) as the old
         /// one.
         to: Digest,
-        /// Its deadlines: they start anew.
+        /// Its deadlines, which are restarted.
         lease: Lease,
         /// Until when the old id still works, if at all.
         former_works_until: Option<Timestamp>,
@@ -226,8 +226,8 @@ pub struct Write {
     pub field: FieldName,
     /// The operation.
     pub op: Op,
-    /// The new index entry, for [`Op::Set`] of an indexed field: it replaces the field's former entry. Without it, a field
-    /// that is set or removed has no entry. [`Op::Add`] leaves the entry as it is.
+    /// The new index entry, for [`Op::Set`] of an indexed field: it replaces the field's former entry. Without it, a
+    /// field that is set or removed has no entry. [`Op::Add`] leaves the entry as it is.
     pub index: Option<Bytes>,
 }
 
@@ -281,8 +281,8 @@ pub enum Op {
     Add {
         /// The addition.
         add: Add,
-        /// The value that the core has read, if it has read the field: `Some(None)` for an absent field. It is a hint for a
-        /// store that cannot calculate: such a store can add to this value, and compare and set in one step.
+        /// The value that the core has read, if it has read the field: `Some(None)` for an absent field. It is a hint
+        /// for a store that cannot calculate: such a store can add to this value, and compare and set in one step.
         seen: Option<Option<Bytes>>,
     },
 }
@@ -297,8 +297,8 @@ impl Op {
 
 /// How many sessions may have one index entry.
 ///
-/// Of the sessions that are live at [`Commit::now`], at most `most` have the entry once the commit is applied, this session
-/// included. A session that has the entry already is never refused.
+/// Of the sessions that are live at [`Commit::now`], at most `most` have the entry once the commit is applied, this
+/// session included. A session that has the entry already is never refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
@@ -308,8 +308,8 @@ pub struct Limit {
     pub entry: Bytes,
     /// How many sessions may have it: at least 1.
     pub most: usize,
-    /// What happens if more would have it: [`WhenFull::Refuse`] returns [`Outcome::Full`]; [`WhenFull::EndOldest`] ends the
-    /// sessions that signed in first ([`Lease::started`]), in the same step, and marks them as ended at
+    /// What happens if more would have it: [`WhenFull::Refuse`] returns [`Outcome::Full`]; [`WhenFull::EndOldest`] ends
+    /// the sessions that signed in first ([`Lease::started`]), in the same step, and marks them as ended at
     /// [`Commit::others_ended_at`].
     pub when_full: WhenFull,
 }
@@ -337,14 +337,15 @@ pub enum Outcome {
     /// The session is not live: it has passed its deadlines, or the timeouts of the committing deployment
     /// ([`rules::Life::is_live_for`](super::rules::Life::is_live_for)). Nothing is changed.
     Gone,
-    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, possibly as an expired session that was not
-    /// removed yet. Nothing is changed.
+    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, possibly as an expired session that was
+    /// not removed yet. Nothing is changed.
     Exists,
     /// A guard does not hold: the stored values of the guarded fields, in the guards' order. Nothing is changed.
     Conflict(Vec<Option<Bytes>>),
     /// The limit at this index in [`Commit::limits`] is reached. Nothing is changed.
     Full(usize),
-    /// The session would have this many fields: more than [`Commit::max_fields`] and more than it has. Nothing is changed.
+    /// The session would have this many fields: more than [`Commit::max_fields`] and more than it has. Nothing is
+    /// changed.
     TooMany(usize),
 }
 

@@ -45,8 +45,8 @@ impl Timeouts {
         }
     }
 
-    /// The deadlines of a session that signed in at `started` and was used at `now`, by a request whose response renews the
-    /// client's cookie.
+    /// The deadlines of a session that signed in at `started` and was used at `now`, by a request whose response renews
+    /// the client's cookie.
     #[must_use]
     #[inline]
     pub fn lease(self, started: Timestamp, now: Timestamp) -> Lease {
@@ -160,8 +160,8 @@ impl Lease {
         now < self.deadline()
     }
 
-    /// The effective timeouts of the session: the chosen ones, limited by the deployment's maximum, or else those of the
-    /// deployment.
+    /// The effective timeouts of the session: the chosen ones, limited by the deployment's maximum, or else those of
+    /// the deployment.
     #[must_use]
     #[inline]
     pub fn timeouts(&self, deployment: Timeouts, max_lifetime: Option<Timeouts>) -> Timeouts {
@@ -177,9 +177,9 @@ impl Lease {
     /// - or the timeouts have changed since: longer ones take effect at the next use (requirement L15);
     /// - or it is [forced](Use::forced).
     ///
-    /// A use that is reported to the client counts from the last use that was, so that uses without a response do not prevent
-    /// the cookie from being renewed. A use that is not later than the last one is never due, unless the timeouts have
-    /// changed: the clock of another machine may be behind.
+    /// A use that is reported to the client counts from the last use that was, so that uses without a response do not
+    /// prevent the cookie from being renewed. A use that is not later than the last one is never due, unless the
+    /// timeouts have changed: the clock of another machine may be behind.
     #[must_use]
     pub fn after_use(&self, usage: &Use, now: Timestamp) -> Option<Self> {
         let timeouts = self.timeouts(usage.timeouts, usage.max_lifetime);
@@ -303,8 +303,8 @@ mod tests {
         assert_eq!((lease.seen, lease.idle_deadline), (at(500), at(2_500)));
     }
 
-    /// Sessions of a deployment whose idle timeout was one hour would end after an hour although they are used every five
-    /// minutes, since 1 % of the new timeout is longer than five minutes.
+    /// Sessions of a deployment whose idle timeout was one hour would end after an hour although they are used every
+    /// five minutes, since 1 % of the new timeout is longer than five minutes.
     #[test]
     fn timeouts_that_changed_hold_from_the_next_use_on() {
         let lease = usage().timeouts.lease(at(0), at(0));
@@ -343,7 +343,8 @@ mod tests {
         assert_eq!(lease.lifetime, Some(chosen));
     }
 
-    /// "Remember me" could outlive the operator's maximum, or the choice could be lost once a longer lifetime is allowed again.
+    /// "Remember me" could outlive the operator's maximum, or the choice could be lost once a longer lifetime is
+    /// allowed again.
     #[test]
     fn a_chosen_lifetime_is_cut_to_what_the_deployment_allows() {
         let chosen = Lifetime::new(Timeouts::new(5 * IDLE).with_absolute(Some(8 * IDLE)));

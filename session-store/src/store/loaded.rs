@@ -22,8 +22,8 @@ pub enum Select<'a> {
 pub enum Loaded {
     /// Nothing, or a session that has expired.
     Missing,
-    /// The session was ended on purpose at this time (destroyed, or renewed to another id), and the store still remembers it
-    /// ([`ENDED_IS_REMEMBERED`](crate::ENDED_IS_REMEMBERED)).
+    /// The session was ended on purpose at this time (destroyed, or renewed to another id), and the store still
+    /// remembers it ([`ENDED_IS_REMEMBERED`](crate::ENDED_IS_REMEMBERED)).
     Ended(Timestamp),
     /// It is live.
     Live(Snapshot),
@@ -62,8 +62,8 @@ impl Snapshot {
 
 /// The fields of a [`Snapshot`]. Values whose TTL has passed are included: the core checks the TTL.
 ///
-/// A store returns [`named`](Self::named) or [`all`](Self::all) for a [`Select::Names`]: if reading all fields costs no more
-/// than reading some, returning all of them spares the core further loads.
+/// A store returns [`named`](Self::named) or [`all`](Self::all) for a [`Select::Names`]: if reading all fields costs no
+/// more than reading some, returning all of them spares the core further loads.
 #[derive(Clone)]
 pub struct Fields(Answer);
 
@@ -91,8 +91,8 @@ impl Fields {
         Self(Answer::Named(values))
     }
 
-    /// Every stored field, in any order, each once: for [`Select::All`], and for [`Select::Names`] if reading all of them is as
-    /// cheap.
+    /// Every stored field, in any order, each once: for [`Select::All`], and for [`Select::Names`] if reading all of
+    /// them is as cheap.
     #[must_use]
     pub const fn all(fields: Vec<(FieldName, Bytes)>) -> Self {
         Self(Answer::All(fields))
@@ -112,8 +112,8 @@ impl Fields {
         }
     }
 
-    /// The values under these names, in their order, from the result of a [`Select::Names`] of the same names. `None` if these
-    /// fields are not such a result.
+    /// The values under these names, in their order, from the result of a [`Select::Names`] of the same names. `None`
+    /// if these fields are not such a result.
     #[must_use]
     pub fn values(&self, names: &[&str]) -> Option<Vec<Option<Bytes>>> {
         match &self.0 {

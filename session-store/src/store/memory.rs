@@ -25,9 +25,9 @@ const SHARDS: usize = 64;
 
 /// Keeps sessions in memory: for tests and small experiments.
 ///
-/// Sessions are lost when the process exits, are not shared with other processes, and use memory without a limit: expired
-/// sessions are removed only when the application calls [`sweep`](Store::sweep), and [`find`](Store::find) scans every
-/// session.
+/// Sessions are lost when the process exits, are not shared with other processes, and use memory without a limit:
+/// expired sessions are removed only when the application calls [`sweep`](Store::sweep), and [`find`](Store::find)
+/// scans every session.
 ///
 /// ```
 /// use level_session_store::{MemoryStore, Store};
@@ -165,8 +165,8 @@ impl MemoryStore {
             true => Ok((shard, current)),
             false => {
                 drop(shard);
-                // The record of a former id does not change until it is swept: the session's own record determines whether
-                // the id works.
+                // The record of a former id does not change until it is swept: the session's own record determines
+                // whether the id works.
                 Ok((Locked::One(self.shard(current)?), current))
             }
         }
@@ -190,7 +190,8 @@ impl MemoryStore {
         swept
     }
 
-    /// Applies `pick` to the records of a page, in the order of their digests. A cursor is the last digest that was examined.
+    /// Applies `pick` to the records of a page, in the order of their digests. A cursor is the last digest that was
+    /// examined.
     fn list<T>(
         &self,
         after: Option<&Cursor>,
@@ -237,8 +238,8 @@ impl MemoryStore {
         }
     }
 
-    /// Checks under the lock that the store is open: a shard that [`close`](Store::close) emptied must not be mistaken for one
-    /// without sessions.
+    /// Checks under the lock that the store is open: a shard that [`close`](Store::close) emptied must not be mistaken
+    /// for one without sessions.
     fn shard(&self, id: Digest) -> Result<MutexGuard<'_, Shard>> {
         let shard = lock(&self.shards[place(id)]);
         self.check_open().map(|()| shard)
@@ -560,8 +561,8 @@ fn place(id: Digest) -> usize {
     usize::from(id.as_bytes()[0]) * SHARDS / 256
 }
 
-/// No user code runs under the lock, and every change is calculated before it is applied: the data of a poisoned shard is
-/// consistent.
+/// No user code runs under the lock, and every change is calculated before it is applied: the data of a poisoned shard
+/// is consistent.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

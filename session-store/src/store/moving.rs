@@ -146,8 +146,8 @@ impl Moving {
 }
 
 impl Both {
-    /// Moves a session that is in the old store. It stays there until it is in the new store; if it is in both, the new store's
-    /// copy counts, and an end ends both.
+    /// Moves a session that is in the old store. It stays there until it is in the new store; if it is in both, the new
+    /// store's copy counts, and an end ends both.
     async fn bring(&self, id: Digest, now: Timestamp) -> Result<Moved> {
         match self.from.load(id, Select::All, now).await? {
             Loaded::Live(snapshot) if !snapshot.by_former_id => {
@@ -272,8 +272,8 @@ impl Both {
     }
 }
 
-/// The first byte of a cursor: sessions of the old store are listed first, so that a session that is moved meanwhile is listed
-/// twice rather than not at all. The cursor `[OLD]` is the beginning of the new store.
+/// The first byte of a cursor: sessions of the old store are listed first, so that a session that is moved meanwhile is
+/// listed twice rather than not at all. The cursor `[OLD]` is the beginning of the new store.
 const OLD: u8 = 0;
 const NEW: u8 = 1;
 

@@ -16,8 +16,8 @@ pub struct Life {
     pub created: Timestamp,
     /// Its deadlines.
     pub lease: Lease,
-    /// Its previous id, and until when that id works. A former id is ended by clearing this field: the record under the former
-    /// id only says where the session is.
+    /// Its previous id, and until when that id works. A former id is ended by clearing this field: the record under the
+    /// former id only says where the session is.
     pub former: Option<(Digest, Timestamp)>,
 }
 
@@ -37,9 +37,9 @@ impl Life {
         self.is_live(now) && self.former.is_some_and(works)
     }
 
-    /// Whether it is live for a commit: at [`Commit::now`] by its deadlines, and by the timeouts of the committing deployment.
-    /// Shortened timeouts take effect at once (requirement L15); without this check, a commit that is sent before its session
-    /// was loaded could revive a session that has outlived them.
+    /// Whether it is live for a commit: at [`Commit::now`] by its deadlines, and by the timeouts of the committing
+    /// deployment. Shortened timeouts take effect at once (requirement L15); without this check, a commit that is sent
+    /// before its session was loaded could revive a session that has outlived them.
     #[must_use]
     #[inline]
     pub fn is_live_for(&self, commit: &Commit<'_>) -> bool {
@@ -81,8 +81,8 @@ impl Life {
         }
     }
 
-    /// Applies a [`Step::Renew`](crate::Step::Renew) to a session that has the id `from`. Returns until when `from` still
-    /// works, if it does.
+    /// Applies a [`Step::Renew`](crate::Step::Renew) to a session that has the id `from`. Returns until when `from`
+    /// still works, if it does.
     pub fn renew(
         &mut self,
         from: Digest,
@@ -109,8 +109,8 @@ pub enum Verdict {
 
 /// Checks the guards and calculates the additions. `stored` reads a field as it was before the commit.
 ///
-/// For a commit with [limits](Commit::limits), call [`conflict`] first, then [`over`], and [`values`] last, so that the error
-/// of an addition does not take precedence over a limit that refuses.
+/// For a commit with [limits](Commit::limits), call [`conflict`] first, then [`over`], and [`values`] last, so that the
+/// error of an addition does not take precedence over a limit that refuses.
 ///
 /// # Errors
 /// Those of `stored`, and those of [`Add::apply`](crate::Add::apply).
@@ -124,8 +124,8 @@ pub fn judge(
     }
 }
 
-/// The stored value of each guard's field, if one of the guards does not hold. `stored` reads a field as it was before the
-/// commit.
+/// The stored value of each guard's field, if one of the guards does not hold. `stored` reads a field as it was before
+/// the commit.
 ///
 /// # Errors
 /// Those of `stored`.
@@ -143,8 +143,8 @@ pub fn conflict(
     Ok((!holds).then_some(found))
 }
 
-/// The resulting bytes of each write, in the writes' order; `None` for a removed field. `stored` reads a field as it was
-/// before the commit.
+/// The resulting bytes of each write, in the writes' order; `None` for a removed field. `stored` reads a field as it
+/// was before the commit.
 ///
 /// # Errors
 /// Those of `stored`, and those of [`Add::apply`](crate::Add::apply).
@@ -169,8 +169,8 @@ pub fn values(
     commit.writes.iter().map(value).collect()
 }
 
-/// The sessions that have to end so that the commit of the session `current` satisfies a limit: the first to sign in. `None`
-/// if the limit refuses the commit. `with_entry` are the live sessions with the limit's entry, each with its
+/// The sessions that have to end so that the commit of the session `current` satisfies a limit: the first to sign in.
+/// `None` if the limit refuses the commit. `with_entry` are the live sessions with the limit's entry, each with its
 /// [`Lease::started`]; it may include `current`.
 #[must_use]
 pub fn over(
@@ -193,11 +193,11 @@ pub fn over(
     }
 }
 
-/// The number of fields that the commit would leave, if it exceeds [`Commit::max_fields`]. The session has `len` fields, of
-/// which the commit's [`clear`](Commit::clear) leaves `kept`; `has` returns whether it has a field.
+/// The number of fields that the commit would leave, if it exceeds [`Commit::max_fields`]. The session has `len`
+/// fields, of which the commit's [`clear`](Commit::clear) leaves `kept`; `has` returns whether it has a field.
 ///
-/// A store can skip the count unless `max_fields` is set and one of the writes is of a field that is absent: only such a
-/// commit can be refused.
+/// A store can skip the count unless `max_fields` is set and one of the writes is of a field that is absent: only such
+/// a commit can be refused.
 #[must_use]
 pub fn too_many(
     commit: &Commit<'_>,
@@ -222,8 +222,8 @@ pub fn too_many(
     (after > most && after > len).then_some(after)
 }
 
-/// The index entry of a field after the write, if the field is present then; `stored` returns the previous entry. An addition
-/// keeps it.
+/// The index entry of a field after the write, if the field is present then; `stored` returns the previous entry. An
+/// addition keeps it.
 #[must_use]
 pub fn index_after(write: &Write, stored: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {
     match write.op {
@@ -247,7 +247,8 @@ pub fn closed() -> Error {
     )
 }
 
-/// The error of a call with a variant that this version of a store does not know, such as a new step: the contract may grow.
+/// The error of a call with a variant that this version of a store does not know, such as a new step: the contract may
+/// grow.
 #[must_use]
 pub fn unknown(what: &str) -> Error {
     Error::new(

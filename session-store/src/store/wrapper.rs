@@ -10,8 +10,8 @@ use crate::{
 };
 use std::sync::{Arc, Weak};
 
-/// A store that wraps another one: it is a [`Store`], and forwards every method that it does not override. The methods have
-/// their own names, so that a call of the store is never ambiguous.
+/// A store that wraps another one: it is a [`Store`], and forwards every method that it does not override. The methods
+/// have their own names, so that a call of the store is never ambiguous.
 ///
 /// ```
 /// use level_session_store::{Commit, MemoryStore, Outcome, Store, StoreFuture, Wrapper};

@@ -121,7 +121,8 @@ async fn end_failed(exchange: Exchange, error: actix_web::Error) -> actix_web::E
     InternalError::from_response(error, failed.unwrap_or(response)).into()
 }
 
-/// Stores the changes if a response with this head does, and completes the head; or returns the response to send instead.
+/// Stores the changes if a response with this head does, and completes the head; or returns the response to send
+/// instead.
 async fn answer(
     mut exchange: Exchange,
     status: StatusCode,

@@ -33,8 +33,8 @@ use poem::{
 /// # Ok(()) }
 /// ```
 ///
-/// If a handler fails with an error that stores (a 4xx), and the response needs the session's headers, the error is replaced
-/// by an error that wraps its response: outer endpoints cannot downcast it to its type.
+/// If a handler fails with an error that stores (a 4xx), and the response needs the session's headers, the error is
+/// replaced by an error that wraps its response: outer endpoints cannot downcast it to its type.
 ///
 /// A poem server completes a request even if the client has disconnected, and the request's changes are stored.
 impl<E: Endpoint> Middleware<E> for Sessions {

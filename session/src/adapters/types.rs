@@ -3,8 +3,9 @@
 /// Defines `Session<T>`, `Error` and `Result<T>` for a crate that integrates level-session into a web framework.
 ///
 /// Rust lets a crate implement a framework's traits only for its own types. These wrap [`Session`](crate::Session) and
-/// [`Error`](crate::Error) and dereference to them. `Session<T>` has `into_inner`; a [`crate::Error`] converts into an `Error`
-/// with `?`. Within the crate, `Session(session)` and `Error(error)` construct one, and `.0` is the wrapped value.
+/// [`Error`](crate::Error) and dereference to them. `Session<T>` has `into_inner`; a [`crate::Error`] converts into an
+/// `Error` with `?`. Within the crate, `Session(session)` and `Error(error)` construct one, and `.0` is the wrapped
+/// value.
 ///
 /// ```
 /// use level_session::SessionData;

@@ -94,9 +94,9 @@ fn trailers_only(error: &Error, content_type: HeaderValue) -> Response<Vec<u8>> 
 }
 
 impl Error {
-    /// The status of a response to a request that failed with this error: `409 Conflict` if the session ended or changed while
-    /// the request was being handled ([`ErrorKind::Gone`], [`ErrorKind::Contended`]) or its user has as many sessions as
-    /// allowed ([`ErrorKind::Full`]), otherwise `500 Internal Server Error`.
+    /// The status of a response to a request that failed with this error: `409 Conflict` if the session ended or
+    /// changed while the request was being handled ([`ErrorKind::Gone`], [`ErrorKind::Contended`]) or its user has as
+    /// many sessions as allowed ([`ErrorKind::Full`]), otherwise `500 Internal Server Error`.
     ///
     /// ```
     /// use level_session::Error;
@@ -122,8 +122,8 @@ impl Error {
         }
     }
 
-    /// The response of a handler that failed with this error: its [status](Self::status) and a line of text. The response does
-    /// not contain the reason; this call logs it.
+    /// The response of a handler that failed with this error: its [status](Self::status) and a line of text. The
+    /// response does not contain the reason; this call logs it.
     #[must_use]
     pub fn to_response(&self) -> Response<&'static str> {
         match self.kind() {

@@ -1,6 +1,7 @@
 //! A request and its session: headers in, a session, a decision on the response, headers out.
 //!
-//! The middleware for every framework is built on [`Exchange`], so that all of them behave alike. The decisions are made in:
+//! The middleware for every framework is built on [`Exchange`], so that all of them behave alike. The decisions are
+//! made in:
 //!
 //! | decision | where |
 //! |---|---|
@@ -32,14 +33,14 @@ use std::fmt;
 ///
 /// 1. [`Sessions::exchange`] begins it with the request's method and headers. Nothing happens until the session is used.
 /// 2. [`within`](Self::within) returns a value to attach to the request, in which handlers find their session.
-/// 3. [`commit`](Self::commit) stores the changes, if the response is one that stores. If that fails, it returns the response
-///    to send instead.
+/// 3. [`commit`](Self::commit) stores the changes, if the response is one that stores. If that fails, it returns the
+///    response to send instead.
 /// 4. [`end`](Self::end) closes the session's handles and adds headers to the response.
 ///
 /// [`answer`](Self::answer) performs the last two steps at once, for a response of the crate `http`.
 ///
-/// If it is dropped without being ended (the client disconnected, or the handler panicked), nothing is stored and the handles
-/// are closed.
+/// If it is dropped without being ended (the client disconnected, or the handler panicked), nothing is stored and the
+/// handles are closed.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -118,13 +119,13 @@ impl Exchange {
         &self.session
     }
 
-    /// Combines this exchange with the ones of outer middleware, which were attached to the request. Returns the value to
-    /// attach to the request instead, in which handlers find their session; and the exchange, unless outer middleware of the
-    /// same [`Sessions`] has begun the request already and will end it.
+    /// Combines this exchange with the ones of outer middleware, which were attached to the request. Returns the value
+    /// to attach to the request instead, in which handlers find their session; and the exchange, unless outer
+    /// middleware of the same [`Sessions`] has begun the request already and will end it.
     ///
-    /// Sessions of several cookies coexist: [`RequestSessions`] determines which one a handler gets. If outer middleware of
-    /// other `Sessions` has the same cookie name, each would overwrite the other's cookie: a handler that asks for a session
-    /// gets an error that says so.
+    /// Sessions of several cookies coexist: [`RequestSessions`] determines which one a handler gets. If outer
+    /// middleware of other `Sessions` has the same cookie name, each would overwrite the other's cookie: a handler that
+    /// asks for a session gets an error that says so.
     #[must_use]
     pub fn within(self, outer: Option<&RequestSessions>) -> (RequestSessions, Option<Self>) {
         match outer {
@@ -144,11 +145,11 @@ impl Exchange {
         exchange
     }
 
-    /// Stores the request's changes, if its response is one that stores: see [`SessionLayer`](crate::SessionLayer). Call it
-    /// when the handler is done and before the response's head is sent.
+    /// Stores the request's changes, if its response is one that stores: see [`SessionLayer`](crate::SessionLayer).
+    /// Call it when the handler is done and before the response's head is sent.
     ///
-    /// If the session ended while the request was being handled, and the handler got a [`Gone`](crate::ErrorKind::Gone) error,
-    /// the handler's response is kept.
+    /// If the session ended while the request was being handled, and the handler got a [`Gone`](crate::ErrorKind::Gone)
+    /// error, the handler's response is kept.
     ///
     /// # Errors
     /// Nothing is stored, and the client must not see a success: the [`Failure`] has the response to send. The
@@ -169,12 +170,12 @@ impl Exchange {
         }
     }
 
-    /// Performs [`commit`](Self::commit) and [`end`](Self::end): returns this response, or the one to send instead if nothing
-    /// could be stored, with the session's headers added.
+    /// Performs [`commit`](Self::commit) and [`end`](Self::end): returns this response, or the one to send instead if
+    /// nothing could be stored, with the session's headers added.
     ///
     /// A framework with response types of its own can pass the status and the headers, with a body of the type
-    /// `Option<Vec<u8>>`: `None` for the framework's body. The body of the result is `Some` if it replaces the framework's
-    /// response.
+    /// `Option<Vec<u8>>`: `None` for the framework's body. The body of the result is `Some` if it replaces the
+    /// framework's response.
     ///
     /// ```
     /// use http::Response;
@@ -208,8 +209,8 @@ impl Exchange {
         response
     }
 
-    /// Ends the request: closes the handles, and adds the session's headers to the response: `Set-Cookie`, `Cache-Control` and
-    /// `Vary`. Changes that were not stored are dropped.
+    /// Ends the request: closes the handles, and adds the session's headers to the response: `Set-Cookie`,
+    /// `Cache-Control` and `Vary`. Changes that were not stored are dropped.
     ///
     /// Handles that still exist, because the body is streaming, can read stored values but change nothing.
     pub fn end(mut self, response: &mut HeaderMap) {
@@ -217,8 +218,8 @@ impl Exchange {
     }
 
     /// For frameworks with header types of their own: takes the lines of the response's [`HEADERS`](Self::HEADERS) (others
-    /// are ignored), and returns the lines to replace them with. Some are [sensitive](HeaderValue::is_sensitive): they must not
-    /// be logged.
+    /// are ignored), and returns the lines to replace them with. Some are [sensitive](HeaderValue::is_sensitive): they
+    /// must not be logged.
     ///
     /// ```
     /// # use level_session::{Keyring, MemoryStore, Sessions};
@@ -247,8 +248,8 @@ impl Exchange {
         lines
     }
 
-    /// Performs [`commit`](Self::commit) and [`end`](Self::end): ends the request, or returns the commit to complete first, if
-    /// there are changes to store.
+    /// Performs [`commit`](Self::commit) and [`end`](Self::end): ends the request, or returns the commit to complete
+    /// first, if there are changes to store.
     #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn end_or_commit(

@@ -10,9 +10,9 @@ use std::{any::TypeId, fmt, sync::Arc};
 /// The sessions of a request, as middleware attaches them to it: see [`Exchange::within`](crate::Exchange::within).
 ///
 /// Most requests have one, which is used for every struct. A request that passed middleware of several
-/// [`Sessions`](crate::Sessions), with cookies of different names, has several. Then the session of a struct is the one whose
-/// `Sessions` declares it with [`data`](crate::SessionsBuilder::data), and a struct that none or several of them declare is an
-/// error: a value is never stored in a session that was not chosen for it.
+/// [`Sessions`](crate::Sessions), with cookies of different names, has several. Then the session of a struct is the one
+/// whose `Sessions` declares it with [`data`](crate::SessionsBuilder::data), and a struct that none or several of them
+/// declare is an error: a value is never stored in a session that was not chosen for it.
 ///
 /// A route that lacks the middleware of one of them has only the other session, which is used for every struct.
 #[derive(Clone)]
@@ -100,8 +100,8 @@ fn choose<T: SessionData>(sessions: &[UntypedSession]) -> Result<&UntypedSession
 }
 
 impl<T: SessionData> Session<T> {
-    /// Returns the session that middleware attached to a request's extensions: for handlers of tower, hyper, warp and tonic,
-    /// and for your own extractors.
+    /// Returns the session that middleware attached to a request's extensions: for handlers of tower, hyper, warp and
+    /// tonic, and for your own extractors.
     ///
     /// ```
     /// # use level_session::{Result, Session, SessionData};

@@ -19,7 +19,8 @@ pin_project! {
     ///
     /// If it is dropped before it completes (the client disconnected), or the handler panics, nothing is stored.
     pub struct ResponseFuture<F, B, M> {
-        // Dropped as soon as it completes: it may hold the request, and with it handles on the session, which are counted at the end.
+        // Dropped as soon as it completes: it may hold the request, and with it handles on the session, which are
+        // counted at the end.
         #[pin]
         inner: Option<F>,
         commit: Option<Commit>,

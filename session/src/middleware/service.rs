@@ -15,8 +15,8 @@ use tower_service::Service;
 /// A service whose requests have a session, made by [`SessionLayer`](super::SessionLayer).
 ///
 /// Handlers find the session with [`Session::from_extensions`](crate::Session::from_extensions). If a layer of the same
-/// [`Sessions`] is already further out (a router nested in another), its session is used, and it decides what is stored.
-/// Layers of other `Sessions` need other cookie names: see [`RequestSessions`](crate::RequestSessions).
+/// [`Sessions`] already wraps this one (a router nested in another), its session is used, and it decides what is
+/// stored. Layers of other `Sessions` need other cookie names: see [`RequestSessions`](crate::RequestSessions).
 #[derive(Clone, Debug)]
 pub struct SessionService<S, M = SameBody> {
     inner: S,

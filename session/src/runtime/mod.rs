@@ -46,11 +46,11 @@ const MAX_FIELDS: usize = 4_096;
 
 /// The number of turn locks: enough that two sessions seldom share one.
 const TURNS: usize = 64;
-/// How long a commit waits for its turn before it proceeds without it, at the risk of a retry: a commit that holds the turn
-/// and is no longer polled must not block others.
+/// How long a commit waits for its turn before it proceeds without it, at the risk of a retry: a commit that holds the
+/// turn and is no longer polled must not block others.
 const TURN: Duration = Duration::from_secs(1);
-/// How many ids are drawn at most for a renewal until one has the home of the old id. A store has at most 64 homes, so a sound
-/// random generator fails to find the home once in e^64 times.
+/// How many ids are drawn at most for a renewal until one has the home of the old id. A store has at most 64 homes, so
+/// a sound random generator fails to find the home once in e^64 times.
 const DRAWS: usize = 4_096;
 
 #[derive(Clone)]
@@ -201,8 +201,8 @@ impl Runtime {
         .await
     }
 
-    /// Notifies the observer, and the tasks that wait for a session's end. If a session was ended by its former id, they wait
-    /// under its current id, which is not known here: all are woken.
+    /// Notifies the observer, and the tasks that wait for a session's end. If a session was ended by its former id,
+    /// they wait under its current id, which is not known here: all are woken.
     pub(crate) fn tell(&self, event: Event, by_former_id: bool) {
         match event {
             Event::Created { .. } => {}
@@ -232,7 +232,8 @@ impl Runtime {
         while !self.is_closing() && wakes.changed().await.is_ok() {}
     }
 
-    /// Changes when this session may have ended (or another one that shares the channel), and when the application shuts down.
+    /// Changes when this session may have ended (or another one that shares the channel), and when the application
+    /// shuts down.
     pub(crate) fn ends(&self, id: Digest) -> watch::Receiver<()> {
         self.shared.ends.wakes[place(id)].subscribe()
     }

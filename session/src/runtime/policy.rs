@@ -141,7 +141,8 @@ impl Policy {
     /// - A 5xx does not: the request failed on the server's side.
     /// - A 408 does not: a layer in front of the handler has cancelled it and responds in its place, and half of its
     ///   changes must not be stored (requirement F13).
-    /// - A gRPC error does not, although its HTTP status is 200. The gRPC status is in the head if the response has no body.
+    /// - A gRPC error does not, although its HTTP status is 200. The gRPC status is in the head if the response has no
+    ///   body.
     /// - Any other 4xx does: a counter of failed sign-ins, for example.
     ///
     /// The application's own condition applies in addition.

@@ -1,20 +1,20 @@
 //! The times at which units of work begin and sessions end, kept distinct within one tick of the clock.
 //!
-//! Two times determine whether a session was ended before or after a unit of work began. A clock may return the same time for
-//! both, or the end's time may have been read earlier. So an end is no earlier than any beginning before it, and later than
-//! every end before it; and a beginning is later than every end that was stored before it, but not later than an end whose
-//! commit is in flight.
+//! Two times determine whether a session was ended before or after a unit of work began. A clock may return the same
+//! time for both, or the end's time may have been read earlier. So an end is no earlier than any beginning before it,
+//! and later than every end before it; and a beginning is later than every end that was stored before it, but not later
+//! than an end whose commit is in flight.
 //!
 //! Requests begin all the time and sessions are seldom ended, so a beginning takes no lock: it writes its time to its
 //! thread's stripe, and then checks whether an end is in flight. An end first announces itself, and then reads the
 //! stripes. So at least one of the two sees the other.
 //!
-//! The time of an end also encodes its kind: a renewal's is odd, a destroy's even ([`Kind`]). So a store need not know the
-//! difference.
+//! The time of an end also encodes its kind: a renewal's is odd, a destroy's even ([`Kind`]). So a store need not know
+//! the difference.
 //!
-//! Ends stored by other processes have the times of their clocks. An end in the future counts as having happened when this
-//! process first saw it (requirement F12): so it costs a visitor one refused request, and does not lock the visitor out until
-//! that time comes.
+//! Ends stored by other processes have the times of their clocks. An end in the future counts as having happened when
+//! this process first saw it (requirement F12): so it costs a visitor one refused request, and does not lock the
+//! visitor out until that time comes.
 
 use crate::{
     store::local::Striped,
@@ -31,8 +31,8 @@ use std::{
 
 /// How long after a renewal the browser may still send the former cookie although it is about to receive the new one.
 const LATELY: Duration = Duration::from_secs(60);
-/// For how many ends in the future the time at which they were first seen is kept. An end that was dropped from the list costs
-/// the visitor one more refused request.
+/// For how many ends in the future the time at which they were first seen is kept. An end that was dropped from the
+/// list costs the visitor one more refused request.
 const FUTURE: usize = 1_024;
 
 #[derive(Default)]
@@ -95,8 +95,8 @@ impl Times {
         let ended = Timestamp::from_millis(self.ended.load(SeqCst));
         let at = clock.now().max(ended.next());
         let begun = self.begun.mine();
-        // Most begin in a millisecond that is noted already. Reading it is as good as writing it: an end that reads the stripe
-        // after us, in the single total order of these operations, reads at least the value that we have read.
+        // Most begin in a millisecond that is noted already. Reading it is as good as writing it: an end that reads the
+        // stripe after us, in the single total order of these operations, reads at least the value that we have read.
         if begun.load(SeqCst) < at.as_millis() {
             begun.fetch_max(at.as_millis(), SeqCst);
         }
@@ -124,8 +124,8 @@ impl Times {
         if let Some((_, seen)) = future.iter().find(|(known, _)| *known == id) {
             return End { at: *seen, kind };
         }
-        // The ends of this process may lie a little ahead of the clock. An end by another process within the current tick counts
-        // as one in the future: requests that begin within the tick could not be told from earlier ones.
+        // The ends of this process may lie a little ahead of the clock. An end by another process within the current
+        // tick counts as one in the future: requests that begin within the tick could not be told from earlier ones.
         if marked < now || marked <= Timestamp::from_millis(self.ended.load(SeqCst)) {
             return End { at: marked, kind };
         }
@@ -200,8 +200,8 @@ mod tests {
         );
     }
 
-    /// A visitor could be locked out until the time of another machine's clock is reached, and this process's own end, a little
-    /// ahead of the clock, could be mistaken for one of another machine.
+    /// A visitor could be locked out until the time of another machine's clock is reached, and this process's own end,
+    /// a little ahead of the clock, could be mistaken for one of another machine.
     #[test]
     fn an_end_in_the_future_is_one_of_the_moment_when_it_was_first_seen() {
         let (times, clock) = (Times::default(), Clock::manual(at(10)));
@@ -251,8 +251,8 @@ mod tests {
         assert!(times.begin(&Clock::manual(at(5))) > end);
     }
 
-    /// One thread begins units of work and another ends sessions, each knowing what the other had done before: if a beginning
-    /// comes first, the end is no earlier; if the end was stored first, the beginning is later.
+    /// One thread begins units of work and another ends sessions, each knowing what the other had done before: if a
+    /// beginning comes first, the end is no earlier; if the end was stored first, the beginning is later.
     #[test]
     fn threads_agree_on_what_came_first() {
         const ROUNDS: usize = 20_000;

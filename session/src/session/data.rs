@@ -40,8 +40,8 @@ impl View<'_> {
     /// Any other field: the stored value, or its default.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if the stored value is not a `T`; [`ErrorKind::Missing`] if nothing is stored and there is no
-    /// default.
+    /// [`ErrorKind::Decode`] if the stored value is not a `T`; [`ErrorKind::Missing`] if nothing is stored and there is
+    /// no default.
     pub fn required<T>(&self, key: Key<T>) -> Result<T> {
         match (self.optional(key)?, key.typed_def().default) {
             (Some(value), _) => Ok(value),
@@ -108,7 +108,8 @@ impl Diff<'_> {
         Ok(())
     }
 
-    /// Any other field. A field that has its default and is not stored is left unstored. A counter changes by the difference.
+    /// Any other field. A field that has its default and is not stored is left unstored. A counter changes by the
+    /// difference.
     ///
     /// # Errors
     /// Those of [`optional`](Self::optional), and [`ErrorKind::Decode`] if a counter's stored value is not a number.
@@ -170,8 +171,8 @@ impl fmt::Debug for Diff<'_> {
     }
 }
 
-// These two are named types written by hand, since an `async fn` is the most expensive item to compile, and each struct with
-// the derive would have two of them.
+// These two are named types written by hand, since an `async fn` is the most expensive item to compile, and each struct
+// with the derive would have two of them.
 
 /// The future of `session.load()`, which reads a whole struct.
 #[must_use = "nothing is read before it is awaited"]
@@ -200,8 +201,8 @@ pub fn detach<T: SessionData>(session: &UntypedSession) -> Result<Session<T>> {
     session.detach()?.typed()
 }
 
-/// Reads the whole struct: fields that the request has not read yet are read together, at one moment. A flash value is peeked
-/// at, not taken.
+/// Reads the whole struct: fields that the request has not read yet are read together, at one moment. A flash value is
+/// peeked at, not taken.
 ///
 /// # Errors
 /// Those of [`View`], and [`ErrorKind::Store`].
@@ -213,8 +214,8 @@ pub fn load<T: SessionData>(session: &UntypedSession) -> Loading<'_, T> {
     }
 }
 
-/// Writes the fields of a struct that differ from what the request sees; counters by the difference, so that no concurrent
-/// addition is lost. If one of them cannot be encoded, none is written.
+/// Writes the fields of a struct that differ from what the request sees; counters by the difference, so that no
+/// concurrent addition is lost. If one of them cannot be encoded, none is written.
 ///
 /// # Errors
 /// Those of [`Diff`], and those of reading.

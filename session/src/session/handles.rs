@@ -223,7 +223,7 @@ macro_rules! handle {
 /// | `session.cart().await?` | reads the value: a `T`, a copy |
 /// | [`session.cart().set(value)?`](Self::set) | sets the value |
 /// | [`session.cart().update(\|cart\| ..).await?`](Self::update) | changes the value in place; no concurrent update is lost |
-/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and returns the result of the run that was stored |
 /// | [`session.cart().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
 /// | [`session.cart().remove()?`](Self::remove) | removes the value; the field reads as its default again |
 ///
@@ -256,7 +256,7 @@ handle!(Field -> T, |handle, value| value.map_or_else(|| default(handle.key.type
 /// | `session.user_id().await?` | reads the value: an `Option<T>`, a copy |
 /// | [`session.user_id().set(value)?`](Self::set) | sets the value (a `T`, not an `Option<T>`) |
 /// | [`session.user_id().update(\|user\| ..).await?`](Self::update) | updates, inserts or removes the value; no concurrent update is lost |
-/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and returns the result of the run that was stored |
 /// | [`session.user_id().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
 /// | [`session.user_id().remove()?`](Self::remove) | removes the value |
 ///

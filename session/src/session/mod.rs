@@ -34,7 +34,8 @@ pub trait SessionData: Sized + 'static {
     type Fields: Deref<Target = UntypedSession> + 'static;
     /// The declaration of the struct.
     const SCHEMA: &'static Schema;
-    // A constant and not a method: for a method's body the compiler would have to check everything that a session consists of.
+    // A constant and not a method: for a method's body the compiler would have to check everything that a session
+    // consists of.
     #[doc(hidden)]
     const FIELDS: fn(UntypedSession, Of<Self>) -> Self::Fields;
     #[doc(hidden)]
@@ -109,8 +110,8 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// Clones share the session and the unit of work.
 pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
-    // For better compiler messages: whether a struct is `Sized` depends on its last field alone, and if `T` lacks the derive,
-    // a field that names `T` there would add one more error at each use of a session.
+    // For better compiler messages: whether a struct is `Sized` depends on its last field alone, and if `T` lacks the
+    // derive, a field that names `T` there would add one more error at each use of a session.
     _last: (),
 }
 

@@ -1,19 +1,19 @@
 //! Whether two encodings of a value differ only in the order of unordered collections.
 //!
-//! A `HashMap` or `HashSet` iterates in a different order each time that it is created. A struct that was read and is stored
-//! untouched must not count as changed because of that: it would overwrite another request's change.
+//! A `HashMap` or `HashSet` iterates in a different order each time that it is created. A struct that was read and is
+//! stored untouched must not count as changed because of that: it would overwrite another request's change.
 
 use crate::store::{
     schema::Key,
     value::{self, Body, Buffer, Value},
 };
 
-/// How often the stored value is decoded and encoded again. A set of two elements keeps its order by chance every second time;
-/// the chance that it does so every time is one in a million.
+/// How often the stored value is decoded and encoded again. A set of two elements keeps its order by chance every
+/// second time; the chance that it does so every time is one in a million.
 const TRIES: usize = 20;
 
-/// Whether `held` is another encoding of `stored`: the same elements in another order, of a type that does not keep their
-/// order. For a `Vec` another order is another value.
+/// Whether `held` is another encoding of `stored`: the same elements in another order, of a type that does not keep
+/// their order. For a `Vec` another order is another value.
 pub(super) fn is_same_but_for_order<T>(key: Key<T>, stored: &[u8], held: &[u8]) -> bool {
     stored.len() == held.len() && sorted(stored) == sorted(held) && forgets_order(key, stored)
 }

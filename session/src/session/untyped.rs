@@ -18,8 +18,8 @@ use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 
 /// The session without a declared type: its life cycle, and its fields by key.
 ///
-/// Every typed session dereferences to it, and both are the same session: [`get`](Self::get) reads what a typed accessor
-/// wrote. A declared field accepts only a value of its type, whichever way it is set.
+/// Every typed session dereferences to it, and both are the same session: [`get`](Self::get) reads the value that a
+/// typed accessor wrote. A declared field accepts only a value of its type, whichever way it is set.
 ///
 /// Clones share the session and the unit of work.
 ///
@@ -440,9 +440,10 @@ impl UntypedSession {
         self.0.lock().set_lifetime(lifetime)
     }
 
-    /// Ends all other sessions that have this session's value in a field declared `#[session(index)]`: all other sessions of
-    /// the user, after a change of the password. They end in the commit of this request, in the same step; if it fails, none of
-    /// them ends. No concurrent sign-in or renewal escapes it. Does nothing if the field is not set.
+    /// Ends all other sessions that have this session's value in a field declared `#[session(index)]`: all other
+    /// sessions of the user, after a change of the password. They end in the commit of this request, in the same step;
+    /// if it fails, none of them ends. No concurrent sign-in or renewal escapes it. Does nothing if the field is not
+    /// set.
     ///
     /// ```
     /// # use level_session::{Result, Session, SessionData};
@@ -455,8 +456,8 @@ impl UntypedSession {
     /// }
     /// ```
     ///
-    /// The change of the password in another database is not part of the commit, so make it first. If the commit then fails, the
-    /// other sessions live on, and the request returns an error: let the user try again, or call
+    /// The change of the password in another database is not part of the commit, so make it first. If the commit then
+    /// fails, the other sessions live on, and the request returns an error: let the user try again, or call
     /// [`Sessions::end_all`](crate::Sessions::end_all).
     ///
     /// The commit contains all of these sessions: if there may be thousands, call
@@ -587,7 +588,7 @@ impl UntypedSession {
     /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
     /// # let session = sessions.begin(&http::HeaderMap::new());
     /// session.set("order", 17)?;
-    /// session.commit().await?; // stored, whatever becomes of the request
+    /// session.commit().await?; // stored, even if the request fails later
     /// assert!(session.is_live().await?);
     /// # Ok(()) }
     /// ```
@@ -652,8 +653,8 @@ impl UntypedSession {
     /// Returns when the session has ended. It returns at once if the session expires, or is destroyed or renewed through this
     /// process, or through any process if the store reports that ([`Abilities::tells_ended`](crate::store::Abilities));
     /// otherwise within a minute. Use it for a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach),
-    /// and close the connection when this returns. A request that renews its own session goes on watching it under the new
-    /// id.
+    /// and close the connection when this returns. A request that renews its own session keeps watching it under the
+    /// new id.
     ///
     /// It also returns when the application shuts down, by [`Sessions::end_connections`](crate::Sessions::end_connections) or
     /// [`Sessions::close`](crate::Sessions::close), and when the store is closed. For a visitor without a session it returns

@@ -36,7 +36,8 @@ pub enum SynchronousCommit {
     /// Like `On`, and a read from a synchronous standby sees it.
     RemoteApply,
     /// At once. If the server crashes, the commits of the last moments are lost, at most three times the server's
-    /// `wal_writer_delay` (200 ms): sessions that ended within that time may be live again. A commit is never lost in part.
+    /// `wal_writer_delay` (200 ms): sessions that ended within that time may be live again. A commit is never lost in
+    /// part.
     Off,
 }
 
@@ -118,34 +119,34 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// The maximum number of connections, in addition to a listening one if [`tell_ended`](Self::tell_ended) is set. It has
-    /// no effect on the application's own pool. Default: 16.
+    /// The maximum number of connections, in addition to a listening one if [`tell_ended`](Self::tell_ended) is set. It
+    /// has no effect on the application's own pool. Default: 16.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self
     }
 
-    /// How long a call waits for a connection, and a statement may run (`statement_timeout`). A commit that has not returned
-    /// by then [may be stored](Error::may_be_stored), unless the server itself cancelled it. With
-    /// [`pgbouncer`](Self::pgbouncer), and on the application's own pool, the server's own timeout is left as it is. Default:
-    /// 5 seconds.
+    /// How long a call waits for a connection, and a statement may run (`statement_timeout`). A commit that has not
+    /// returned by then [may be stored](Error::may_be_stored), unless the server itself cancelled it. With
+    /// [`pgbouncer`](Self::pgbouncer), and on the application's own pool, the server's own timeout is left as it is.
+    /// Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Whether the store connects through PgBouncer, or another pooler, in transaction mode: no state is kept on a connection
-    /// then, and statements are not prepared. Each is planned anew, which takes two to five times as long. PgBouncer 1.21 and
-    /// later prepares statements by itself (`max_prepared_statements`) and does not need this setting, except that it rejects
-    /// the settings of a connection. Default: no.
+    /// Whether the store connects through PgBouncer, or another pooler, in transaction mode: no state is kept on a
+    /// connection then, and statements are not prepared. Each is planned again, which takes two to five times as long.
+    /// PgBouncer 1.21 and later prepares statements by itself (`max_prepared_statements`) and does not need this
+    /// setting, except that it rejects the settings of a connection. Default: no.
     pub fn pgbouncer(mut self, pgbouncer: bool) -> Self {
         self.pgbouncer = pgbouncer;
         self
     }
 
-    /// Whether sessions and passwords may cross a network unencrypted. If not, connections to other machines use TLS and
-    /// verify the certificate, whatever the address's `sslmode`; if the crate was built without the feature `tls`, such an
-    /// address is an error. If so, TLS is used only where the address has `sslmode=require`. Default: no.
+    /// Whether sessions and passwords may cross a network unencrypted. If not, connections to other machines use TLS
+    /// and verify the certificate, whatever the address's `sslmode`; if the crate was built without the feature `tls`,
+    /// such an address is an error. If so, TLS is used only where the address has `sslmode=require`. Default: no.
     pub fn plain_text(mut self, allowed: bool) -> Self {
         self.protection = match allowed {
             true => Protection::PlainText,
@@ -160,10 +161,10 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Whether processes notify each other of ended sessions, by `NOTIFY`, within some tens of milliseconds. This takes one
-    /// more connection, which listens: behind a pooler in transaction mode it needs a separate address, see
-    /// [`listen_at`](Self::listen_at). Without this setting an end takes effect in every process at its next access, and open
-    /// connections notice it then. Default: no.
+    /// Whether processes notify each other of ended sessions, by `NOTIFY`, within some tens of milliseconds. This takes
+    /// one more connection, which listens: behind a pooler in transaction mode it needs a separate address, see
+    /// [`listen_at`](Self::listen_at). Without this setting an end takes effect in every process at its next access,
+    /// and open connections notice it then. Default: no.
     pub fn tell_ended(mut self, tell: bool) -> Self {
         self.tell_ended = tell;
         self
@@ -176,14 +177,15 @@ impl PostgresStoreBuilder {
     }
 
     /// How often dead sessions are removed in the background; with `None`, the application calls
-    /// [`sweep`](level_session_store::Store::sweep). Any number of processes may sweep. An expired session is dead whether
-    /// or not it was removed. Default: every minute.
+    /// [`sweep`](level_session_store::Store::sweep). Any number of processes may sweep. An expired session is dead
+    /// whether or not it was removed. Default: every minute.
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;
         self
     }
 
-    /// The clock of the background sweep. The server's clock is used instead if it is earlier. Default: the system clock.
+    /// The clock of the background sweep. The server's clock is used instead if it is earlier. Default: the system
+    /// clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -197,14 +199,14 @@ impl PostgresStoreBuilder {
         Ok(Schema::new(&self.schema)?.sql())
     }
 
-    /// Creates the tables, or brings them up to date; does nothing if they are. Any number of processes may call it when they
-    /// start, also at the same time, and also if the role has no right to create anything: it needs the right to create
-    /// tables in the schema only if tables are missing or out of date, and the right to create a schema only if the schema
-    /// does not exist.
+    /// Creates the tables, or brings them up to date; does nothing if they are. Any number of processes may call it
+    /// when they start, also at the same time, and also if the role has no right to create anything: it needs the right
+    /// to create tables in the schema only if tables are missing or out of date, and the right to create a schema only
+    /// if the schema does not exist.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`]: the server cannot be reached or reports an error, or the tables belong to a newer level-session.
-    /// [`ErrorKind::Config`] for an invalid setting.
+    /// [`ErrorKind::Store`]: the server cannot be reached or reports an error, or the tables belong to a newer
+    /// level-session. [`ErrorKind::Config`] for an invalid setting.
     pub async fn migrate(&self) -> Result<()> {
         let schema = Schema::new(&self.schema)?;
         let doing = "make the tables of the session store";
@@ -224,11 +226,12 @@ impl PostgresStoreBuilder {
         }
     }
 
-    /// Connects, and checks the version of the tables. Call it within the tokio runtime that the connections will belong to.
+    /// Connects, and checks the version of the tables. Call it within the tokio runtime that the connections will
+    /// belong to.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`]: the server cannot be reached or reports an error, or the tables do not exist or have another
-    /// version. [`ErrorKind::Config`] for an invalid setting.
+    /// [`ErrorKind::Store`]: the server cannot be reached or reports an error, or the tables do not exist or have
+    /// another version. [`ErrorKind::Config`] for an invalid setting.
     pub async fn open(&self) -> Result<PostgresStore> {
         let schema = Schema::new(&self.schema)?;
         let refuse = |what: &'static str| Err(Error::new(ErrorKind::Config, what));

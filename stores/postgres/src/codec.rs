@@ -1,16 +1,16 @@
 //! The encoding of names, values and times in columns.
 //!
-//! Neither jsonb nor text can hold a NUL, and values are arbitrary bytes. So a value is stored as base64 (which the server's
-//! `decode` reads too), and NULs in a name are escaped. A value larger than [`ASIDE`] bytes is stored in a separate table
-//! under its hash: the row holds `#` and the hash, and guards compare that in place of the bytes.
+//! Neither jsonb nor text can hold a NUL, and values are arbitrary bytes. So a value is stored as base64 (which the
+//! server's `decode` reads too), and NULs in a name are escaped. A value larger than [`ASIDE`] bytes is stored in a
+//! separate table under its hash: the row holds `#` and the hash, and guards compare that in place of the bytes.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use level_session_store::{Bytes, Digest, Lease, Lifetime, Timeouts, Timestamp};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// Values with more bytes are stored in the separate table. Part of the format: a guard compares the stored cell with the
-/// cell it would write.
+/// Values with more bytes are stored in the separate table. Part of the format: a guard compares the stored cell with
+/// the cell it would write.
 pub(crate) const ASIDE: usize = 1024;
 
 /// The hash under which a large value is stored.
@@ -65,7 +65,8 @@ pub(crate) fn entry(bytes: &[u8]) -> String {
 
 const ESCAPE: char = '\u{1}';
 
-/// Encodes a field's name without NULs. The encoding is injective and keeps the beginning of a name unless it is special.
+/// Encodes a field's name without NULs. The encoding is injective and keeps the beginning of a name unless it is
+/// special.
 pub(crate) fn name(name: &str) -> Cow<'_, str> {
     if !name.contains(['\0', ESCAPE]) {
         return name.into();

@@ -1,7 +1,7 @@
 //! Reports ends to other processes: in batches, by `NOTIFY`.
 //!
-//! A `NOTIFY` in each commit would serialize all commits of the database. So the ends are collected for a moment and sent
-//! together, on a background connection, with `synchronous_commit` off: the ends themselves are already stored.
+//! A `NOTIFY` in each commit would serialize all commits of the database. So the ends are collected for a moment and
+//! sent together, on a background connection, with `synchronous_commit` off: the ends themselves are already stored.
 
 use crate::{
     Shared,
@@ -33,8 +33,8 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// Digests per message: the payload of a `NOTIFY` is limited to 8,000 bytes.
 const BATCH: usize = 100;
 
-/// How many ends are queued at most while the server is unreachable. An end that is not reported still takes effect at the
-/// next access.
+/// How many ends are queued at most while the server is unreachable. An end that is not reported still takes effect at
+/// the next access.
 const WAITING: usize = 100_000;
 
 /// The longest delay before a broken connection is reopened.

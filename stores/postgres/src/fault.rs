@@ -81,8 +81,8 @@ fn advice(code: &SqlState) -> Option<&'static str> {
 pub(crate) const NO_TABLES: &str =
     "the schema has no tables of level-session: run `migrate`, or apply `schema.sql`";
 
-/// An error of a statement. `wrote` is whether the statement may have changed something: then the outcome is unknown if the
-/// connection broke.
+/// An error of a statement. `wrote` is whether the statement may have changed something: then the outcome is unknown if
+/// the connection broke.
 pub(crate) fn statement(doing: &str, wrote: bool, cause: &tokio_postgres::Error) -> Error {
     let fault = Fault::of(cause);
     let uncertain = wrote && is_lost(cause);

@@ -1,9 +1,10 @@
 //! The PostgreSQL store: keeps sessions in the application's database, shared by any number of processes.
 //!
 //! One row per session. A load reads it and a commit changes it, with one statement each; values larger than 1 KiB are
-//! stored in a separate table. From the outside in: [`PostgresStore`] is the store; `load`, `commit`, `listing`, `sweep` and
-//! `ends` write the statements; `server` runs them; `row`, `codec` and `param` know the columns; `schema` the tables;
-//! `address` and `tls` the connection to the server; `fault` turns errors into messages that are safe to show.
+//! stored in a separate table. From the outside in: [`PostgresStore`] is the store; `load`, `commit`, `listing`,
+//! `sweep` and `ends` write the statements; `server` runs them; `row`, `codec` and `param` know the columns; `schema`
+//! the tables; `address` and `tls` the connection to the server; `fault` turns errors into messages that are safe to
+//! show.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -42,8 +43,8 @@ use tokio::task::JoinHandle;
 
 /// Keeps sessions in a PostgreSQL database, version 13 or later.
 ///
-/// Clones share one store, and any number of processes may open it. Connections belong to the tokio runtime in which the
-/// store was opened.
+/// Clones share one store, and any number of processes may open it. Connections belong to the tokio runtime in which
+/// the store was opened.
 ///
 /// ```no_run
 /// # async fn main_() -> level_session_store::Result<()> {
@@ -57,12 +58,12 @@ use tokio::task::JoinHandle;
 /// ```
 ///
 /// # Tables
-/// Three tables in the schema `level_session`, or in the schema of your choice: `schema.sql` of this crate defines them,
-/// with comments, and [`schema_sql`](PostgresStoreBuilder::schema_sql) returns its text.
-/// [`migrate`](PostgresStoreBuilder::migrate) creates them; [`open`](PostgresStoreBuilder::open) checks their version and
-/// fails if it is a different one. The application's role needs `USAGE` on the schema, `SELECT` on `version`, and `SELECT`,
-/// `INSERT`, `UPDATE` and `DELETE` on `session` and `value`. A role that can read the tables can read the sessions' fields,
-/// but not the ids: only their SHA-256 is stored.
+/// Three tables in the schema `level_session`, or in the schema of your choice: `schema.sql` of this crate defines
+/// them, with comments, and [`schema_sql`](PostgresStoreBuilder::schema_sql) returns its text.
+/// [`migrate`](PostgresStoreBuilder::migrate) creates them; [`open`](PostgresStoreBuilder::open) checks their version
+/// and fails if it is a different one. The application's role needs `USAGE` on the schema, `SELECT` on `version`, and
+/// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on `session` and `value`. A role that can read the tables can read the
+/// sessions' fields, but not the ids: only their SHA-256 is stored.
 ///
 /// # Guarantees between processes
 /// | promise | |
@@ -74,9 +75,10 @@ use tokio::task::JoinHandle;
 /// | expired sessions | each is removed, and reported, by one process; a session is not reported if that process's connection broke meanwhile |
 ///
 /// # What a crash or a failover can undo
-/// The same commits that PostgreSQL itself can lose: the most recent ones under [`SynchronousCommit::Off`], and, in a failover
-/// to an asynchronous standby, those that it had not received. A session that ended in a lost commit is live again, and a
-/// one-time value that was taken in one can be taken again. With synchronous standbys and `On`, nothing is undone.
+/// The same commits that PostgreSQL itself can lose: the most recent ones under [`SynchronousCommit::Off`], and, in a
+/// failover to an asynchronous standby, those that it had not received. A session that ended in a lost commit is live
+/// again, and a one-time value that was taken in one can be taken again. With synchronous standbys and `On`, nothing is
+/// undone.
 ///
 /// # PgBouncer
 /// In transaction mode, set [`pgbouncer(true)`](PostgresStoreBuilder::pgbouncer). Session mode needs no setting. Any
@@ -121,12 +123,12 @@ impl PostgresStore {
     }
 
     /// Looks for contradictions within the rows of sessions, for an inspector: returns a page of the flaws among about
-    /// `limit` sessions. A page may be empty although more follow. It may be called at any time: each row is read as of one
-    /// moment.
+    /// `limit` sessions. A page may be empty although more follow. It may be called at any time: each row is read as of
+    /// one moment.
     ///
-    /// It finds index entries of fields that the session does not have, and sessions that the sweep would examine only after
-    /// their deadline. Index entries and deadlines are columns of the session's own row, so they cannot exist without the
-    /// session, and a foreign key ties each value in the separate table to its session.
+    /// It finds index entries of fields that the session does not have, and sessions that the sweep would examine only
+    /// after their deadline. Index entries and deadlines are columns of the session's own row, so they cannot exist
+    /// without the session, and a foreign key ties each value in the separate table to its session.
     ///
     /// # Errors
     /// Those of [`page`](Store::page).
@@ -138,8 +140,8 @@ impl PostgresStore {
         StoreFuture::boxed(self.0.server.flaws(after, limit))
     }
 
-    /// Waits for commits in flight, makes everything durable and stops background tasks: [`Store::close`], without the trait
-    /// in scope.
+    /// Waits for commits in flight, makes everything durable and stops background tasks: [`Store::close`], without the
+    /// trait in scope.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the last writes cannot be made durable.

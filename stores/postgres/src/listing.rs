@@ -108,8 +108,8 @@ fn id(row: &Row, column: usize) -> Result<Digest> {
     row::as_digest(row::get(row, column)?)
 }
 
-/// The condition for the start of a page, its length, and how many rows are requested. A cursor is the last digest of the
-/// previous page.
+/// The condition for the start of a page, its length, and how many rows are requested. A cursor is the last digest of
+/// the previous page.
 fn bounds(
     statement: &mut Statement,
     after: Option<&Cursor>,

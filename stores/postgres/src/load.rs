@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 
 const READ: Doing = Doing::Reading("read a session");
 
-/// What is stored under a digest.
+/// The record of a digest.
 pub(crate) enum Record {
     Live(Life, Stored),
     Mark { at: Timestamp, to: Option<Digest> },
@@ -48,8 +48,9 @@ impl Server {
 
     /// The row of a digest. The names of all fields come with the requested ones.
     ///
-    /// The statement reads the table of large values only if the session is known to have some: opening another table and its
-    /// index takes a third of the time of a load. If the row turns out to refer to such values, it is read again with them.
+    /// The statement reads the table of large values only if the session is known to have some: opening another table
+    /// and its index takes a third of the time of a load. If the row turns out to refer to such values, it is read
+    /// again with them.
     pub(crate) async fn record(&self, id: Digest, select: Select<'_>) -> Result<Option<Record>> {
         let known = self.asides.has(id);
         let Some(row) = self.row(id, select, known).await? else {
@@ -104,8 +105,8 @@ impl Server {
     }
 }
 
-/// Which sessions may have large values in the separate table, by a few bits of their digests. It is a guess, and only the
-/// form of a statement depends on it.
+/// Which sessions may have large values in the separate table, by a few bits of their digests. It is a guess, and only
+/// the form of a statement depends on it.
 pub(crate) struct Asides(Vec<AtomicU64>);
 
 impl Asides {

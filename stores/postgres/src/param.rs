@@ -7,8 +7,8 @@ use std::{
 };
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-/// The text of a statement under construction, and the parameters of its placeholders. A text is prepared once per connection,
-/// so it must not contain a session's data.
+/// The text of a statement under construction, and the parameters of its placeholders. A text is prepared once per
+/// connection, so it must not contain a session's data.
 #[derive(Default)]
 pub(crate) struct Statement {
     pub(crate) sql: String,
@@ -42,7 +42,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// A parameter of a statement. The client logs parameters with `Debug`: this implementation shows nothing (requirement S08).
+/// A parameter of a statement. The client logs parameters with `Debug`: this implementation shows nothing (requirement
+/// S08).
 #[derive(Clone)]
 pub(crate) enum Param {
     Digest([u8; 32]),

@@ -162,8 +162,8 @@ impl Stored {
             .transpose()
     }
 
-    /// The result of a load: all fields if that costs nothing extra, unless one of them is damaged. A damaged field does not
-    /// affect the others.
+    /// The result of a load: all fields if that costs nothing extra, unless one of them is damaged. A damaged field
+    /// does not affect the others.
     pub(crate) fn select(self, select: Select<'_>) -> Result<Fields> {
         match select {
             Select::Nothing => Ok(Fields::nothing()),

@@ -52,7 +52,8 @@ impl Schema {
         i64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// Creates the tables, or brings them up to date. If several processes do so at once, one migrates and the others wait.
+    /// Creates the tables, or brings them up to date. If several processes do so at once, one migrates and the others
+    /// wait.
     pub(crate) async fn migrate(&self, client: &Client) -> Result<()> {
         let doing = "make the tables of the session store";
         // A role without the right to create tables can still start if the tables exist.

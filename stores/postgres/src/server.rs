@@ -77,8 +77,8 @@ impl Server {
         }
     }
 
-    /// Runs a statement, in one transaction with the statements `before` it if there are any, and retries it if it collides
-    /// with another one.
+    /// Runs a statement, in one transaction with the statements `before` it if there are any, and retries it if it
+    /// collides with another one.
     ///
     /// A transaction is sent in one piece: dropping the future leaves none open.
     pub(crate) async fn run(
@@ -111,8 +111,8 @@ impl Server {
                 return Ok(Ran::Taken);
             }
             let is_stale = self.forget_plans(&client, &cause);
-            // A read is retried if its connection was lost; any statement is retried if it did not run because it has to be
-            // prepared again.
+            // A read is retried if its connection was lost; any statement is retried if it did not run because it has
+            // to be prepared again.
             let again = is_stale || (!doing.writes() && fault::is_lost(&cause));
             if fault::is_lost(&cause) {
                 drop(Client::take(client));
@@ -170,8 +170,8 @@ fn references(params: &[Param]) -> Vec<&(dyn tokio_postgres::types::ToSql + Sync
     params.iter().map(|param| param as _).collect()
 }
 
-/// All statements and the `COMMIT` are handed to the connection before the first response is awaited. Under READ COMMITTED
-/// each statement sees what was committed before it began, whatever the server's default isolation level.
+/// All statements and the `COMMIT` are handed to the connection before the first response is awaited. Under READ
+/// COMMITTED each statement sees what was committed before it began, whatever the server's default isolation level.
 async fn transaction(
     client: &Client,
     before: &[Statement],

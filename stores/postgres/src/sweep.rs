@@ -16,10 +16,11 @@ const SWEEP: Doing = Doing::Writing("remove expired sessions");
 const ROUND: usize = 1_000;
 
 impl Server {
-    /// Examines up to `limit` rows that may be due; returns the sessions that were removed, and how many rows were examined.
+    /// Examines up to `limit` rows that may be due; returns the sessions that were removed, and how many rows were
+    /// examined.
     ///
-    /// The earlier of the caller's clock and the server's is used: one machine whose clock is far ahead would sign out every
-    /// user. Rows that another transaction has locked are left to the next sweep.
+    /// The earlier of the caller's clock and the server's is used: one machine whose clock is far ahead would sign out
+    /// every user. Rows that another transaction has locked are left to the next sweep.
     pub(crate) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<(Vec<Digest>, usize)> {
         let _open = self.enter().await?;
         if limit == 0 {

@@ -5,8 +5,8 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Verifies the server's certificate and its name, whatever the `sslmode`. If the variable `SSL_CERT_FILE` is set, its file
-/// replaces the system's root certificates.
+/// Verifies the server's certificate and its name, whatever the `sslmode`. If the variable `SSL_CERT_FILE` is set, its
+/// file replaces the system's root certificates.
 pub(crate) fn connector() -> Result<MakeRustlsConnect> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

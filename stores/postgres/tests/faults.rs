@@ -354,7 +354,8 @@ async fn a_connection_that_is_killed_leaves_doubt_and_no_damage() {
         );
         assert_eq!(now.field(&store, digest(1), "b").await, None);
     }
-    // All connections of the pool, while they are idle. A read gets a new one, and the closed ones are noticed meanwhile.
+    // All connections of the pool, while they are idle. A read gets a new one, and the closed ones are noticed
+    // meanwhile.
     let all = format!(
         "select pg_terminate_backend(pid) from pg_stat_activity where query like '%{schema}%' and pid <> pg_backend_pid()"
     );

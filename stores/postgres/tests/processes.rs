@@ -1,4 +1,5 @@
-//! Two processes with 64 tasks each on a few sessions of one server: 0 changes lost, 0 applied twice, 0 sessions revived.
+//! Two processes with 64 tasks each on a few sessions of one server: 0 changes lost, 0 applied twice, 0 sessions
+//! revived.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;

@@ -259,7 +259,7 @@ async fn values_that_lie_aside_come_and_go_with_their_fields() {
 }
 
 /// Machines whose clocks are an hour apart (requirement F12): an ended session stays ended, no use shortens a session's
-/// life, and the sweep of the machine whose clock is ahead signs nobody out.
+/// life, and the sweep of the machine whose clock is ahead signs no user out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn clocks_an_hour_apart() {
     const HOUR: u64 = 3_600;

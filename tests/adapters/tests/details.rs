@@ -88,7 +88,8 @@ mod poem_errors {
         app.get_response(request).await
     }
 
-    /// Prevents the middleware from converting an error into a response, so that the application's error page is not used.
+    /// Prevents the middleware from converting an error into a response, so that the application's error page is not
+    /// used.
     #[tokio::test]
     async fn an_error_stays_one_for_endpoints_further_out() {
         let answer = get("/nowhere").await;

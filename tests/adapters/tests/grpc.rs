@@ -1,5 +1,5 @@
-//! The promises of the conformance suite as far as they apply to gRPC: on a real server in a real process. The status of a call
-//! determines what is stored, and reports a conflict.
+//! The promises of the conformance suite as far as they apply to gRPC: on a real server in a real process. The status
+//! of a call determines what is stored, and reports a conflict.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session_adapter_conformance::promises;
@@ -93,8 +93,8 @@ impl Server {
         }
     }
 
-    /// The address of the server. The port was free a moment before: if another process has taken it meanwhile, another port is
-    /// tried.
+    /// The address of the server. The port was free a moment before: if another process has taken it meanwhile, another
+    /// port is tried.
     async fn address(&mut self) -> SocketAddr {
         for _ in 0..10 {
             if let Some((_, address)) = self.running {

@@ -48,8 +48,8 @@ fn sum(add: Add, stored: Option<&[u8]>, now: Timestamp) -> Bytes {
     add.apply(stored, now).expect("the sum is in range")
 }
 
-/// Prevents a lost or a doubled addition: it starts from its base if nothing is stored, and otherwise adds to the stored value
-/// (requirement F02).
+/// Prevents a lost or a doubled addition: it starts from its base if nothing is stored, and otherwise adds to the
+/// stored value (requirement F02).
 pub async fn an_addition_adds_to_what_is_stored(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[add_to("n", add(1))]).await;
@@ -66,7 +66,7 @@ pub async fn an_addition_adds_to_what_is_stored(store: Subject) {
         assert_eq!(
             case.fields(id, case.start).await["n"],
             *expected,
-            "an addition adds to what is stored"
+            "an addition adds to the stored value"
         );
     }
     done(
@@ -146,8 +146,8 @@ pub async fn an_addition_to_what_has_expired_starts_from_its_base(store: Subject
     }
 }
 
-/// Prevents a counter from wrapping around, and half a commit: an addition that leaves its range is an error, and none of its
-/// commit is applied.
+/// Prevents a counter from wrapping around, and half a commit: an addition that leaves its range is an error, and none
+/// of its commit is applied.
 pub async fn an_addition_out_of_range_changes_nothing(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[add_to("n", add(90)), set("a", "1")]).await;
@@ -244,8 +244,8 @@ pub async fn counters_are_exact_in_all_of_their_range(store: Subject) {
     }
 }
 
-/// Prevents a store from calculating an addition from the value that its caller has read: this value is a hint, and the result
-/// is the same whether it is correct, wrong or stale.
+/// Prevents a store from calculating an addition from the value that its caller has read: this value is a hint, and the
+/// result is the same whether it is correct, wrong or stale.
 pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
     let case = Case::new(store);
     let stored = Some(number(7));
@@ -277,7 +277,7 @@ pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
         assert_eq!(
             case.fields(clear.id, case.start).await["n"],
             *number(101),
-            "a clear comes before what was seen"
+            "a clear takes precedence over the hint"
         );
     }
     let id = case.session(&[set("n", number(200))]).await;
@@ -293,8 +293,8 @@ pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
     }
 }
 
-/// Prevents additions from overwriting each other: those of any number of concurrent commits are all counted, whatever value
-/// each caller has read (requirement F02).
+/// Prevents additions from overwriting each other: those of any number of concurrent commits are all counted, whatever
+/// value each caller has read (requirement F02).
 pub async fn concurrent_additions_lose_nothing(store: Subject) {
     const THREADS: usize = 8;
     const EACH: usize = 20;
@@ -362,8 +362,8 @@ pub async fn concurrent_additions_stop_at_the_end_of_the_range(store: Subject) {
     }
 }
 
-/// Prevents an error from leaking a session's contents or its id to a log (requirement S08): an error of a counter shows
-/// neither.
+/// Prevents an error from leaking a session's contents or its id to a log (requirement S08): an error of a counter
+/// shows neither.
 pub async fn errors_show_no_value_and_no_id(store: Subject) {
     let case = Case::new(store);
     let range = CounterRange {

@@ -15,7 +15,8 @@ fn too_many(outcome: Outcome, fields: usize, promise: &str) {
     assert_eq!(outcome, Outcome::TooMany(fields), "{promise}");
 }
 
-/// Prevents a session from growing for as long as a client sends requests, and a refused commit from being applied in part.
+/// Prevents a session from growing for as long as a client sends requests, and a refused commit from being applied in
+/// part.
 pub async fn more_fields_than_are_allowed_are_refused_whole(store: Subject) {
     let case = Case::new(store);
     // Also for a session that is larger than a store may expect of a small one.

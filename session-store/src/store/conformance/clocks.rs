@@ -1,5 +1,5 @@
-//! Several clocks: the machines that share a store may differ by seconds, or by minutes if one is set wrong. This costs at
-//! most a refused request (requirement F12).
+//! Several clocks: the machines that share a store may differ by seconds, or by minutes if one is set wrong. This costs
+//! at most a refused request (requirement F12).
 
 use super::kit::*;
 use crate::{ENDED_IS_REMEMBERED, Step};
@@ -36,12 +36,12 @@ pub async fn a_clock_that_is_behind_shortens_nothing(store: Subject) {
     assert_eq!(
         (seen.seen, seen.idle_deadline),
         (lease.seen, lease.seen.after(2 * LIFE)),
-        "timeouts count from the last use, by whatever clock it was"
+        "timeouts count from the last use, by any clock"
     );
 }
 
-/// Prevents a machine whose clock is behind from reviving a session that another machine has ended: an end in its future has
-/// already happened.
+/// Prevents a machine whose clock is behind from reviving a session that another machine has ended: an end in its
+/// future has already happened.
 pub async fn an_end_by_a_clock_that_is_ahead_is_an_end(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");
@@ -60,12 +60,15 @@ pub async fn an_end_by_a_clock_that_is_ahead_is_an_end(store: Subject) {
             case.assert_ended(id, case.at(SKEW), now, promise).await;
             for step in [Step::keep(None), used(), Step::Destroy, case.renew(new)] {
                 let commit = case.commit_at(seconds, id, step);
-                gone(case.apply(commit).await, "a commit on what has ended");
+                gone(case.apply(commit).await, "a commit on an ended session");
             }
             let create = case.commit_at(seconds, id, case.create());
-            exists(case.apply(create).await, "a create on what has ended");
+            exists(
+                case.apply(create).await,
+                "a create under the id of an ended session",
+            );
             let found = case.found("a", &entry, now).await;
-            assert!(!found.contains(&id), "what has ended is not found");
+            assert!(!found.contains(&id), "an ended session is not found");
         }
         case.sweep(case.start).await;
         let promise = "a sweep by a clock that is behind leaves the mark";
@@ -95,8 +98,8 @@ pub async fn an_end_by_a_clock_that_is_behind_is_an_end(store: Subject) {
     }
 }
 
-/// Prevents a grace period from beginning or ending twice: it ends by the caller's clock, and once a use has ended it, for
-/// every clock.
+/// Prevents a grace period from beginning or ending twice: it ends by the caller's clock, and once a use has ended it,
+/// for every clock.
 pub async fn a_grace_that_was_ended_has_ended_for_every_clock(store: Subject) {
     let case = Case::new(store);
     let old = case.session(&[]).await;
@@ -144,7 +147,7 @@ pub async fn what_was_swept_by_one_clock_is_gone_for_all(store: Subject) {
         }
         crate::Loaded::Missing | crate::Loaded::Ended(_) => {
             let keep = case.commit(id, Step::keep(None));
-            gone(case.apply(keep).await, "a commit on what was removed");
+            gone(case.apply(keep).await, "a commit on a removed session");
         }
     }
     case.assert_dead(id, case.at(SKEW), "by the clock that is ahead it is dead")

@@ -1,4 +1,4 @@
-//! Copies from one store to another: a change of store signs nobody out.
+//! Copies from one store to another: a change of store signs no user out.
 
 use super::kit::*;
 use crate::{
@@ -42,8 +42,9 @@ fn lease(case: &Case) -> Lease {
     }
 }
 
-/// Prevents a copy of a store from restarting the timeouts of its sessions, or signing them out: copied at a later time, they
-/// keep their ids, times and fields, those of the library included. Sessions that the target knows already are left alone.
+/// Prevents a copy of a store from restarting the timeouts of its sessions, or signing them out: copied at a later
+/// time, they keep their ids, times and fields, including the library's own. Sessions that the target knows already are
+/// left alone.
 pub async fn sessions_can_be_copied_to_another_store(store: Subject) {
     let case = Case::new(store);
     let memory = Case::beginning(Arc::new(MemoryStore::new()), case.start);
@@ -118,8 +119,8 @@ static USERS: [crate::schema::FieldDef; 2] = [
 static NESTED: Schema = schema("Users", &USERS, &[]);
 static OUTER: Schema = schema("Outer", &[], &[&NESTED]);
 
-/// Prevents a copy of a store from losing its users' lists: with the schema that declares it, an indexed field gets its entry
-/// in the target.
+/// Prevents a copy of a store from losing its users' lists: with the schema that declares it, an indexed field gets its
+/// entry in the target.
 pub async fn copied_sessions_are_found(store: Subject) {
     let case = Case::new(store);
     let memory = Case::beginning(Arc::new(MemoryStore::new()), case.start);

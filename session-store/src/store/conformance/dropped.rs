@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// The number of steps after which a commit is dropped, at most.
 const STEPS: usize = 12;
 
-/// Prevents half a commit of a cancelled request (requirement F06): a future that is dropped, after any number of steps, has
-/// applied its commit whole or not at all.
+/// Prevents half a commit of a cancelled request (requirement F06): a future that is dropped, after any number of
+/// steps, has applied its commit whole or not at all.
 pub async fn a_dropped_commit_is_whole_or_not_at_all(store: Subject) {
     let case = Case::new(store);
     let names = ["a", "b", "old"];
@@ -107,9 +107,9 @@ impl Wrapper for LostAnswers {
     }
 }
 
-/// Prevents a commit from being applied twice (requirement F11): if its result is lost and it is repeated all the same, a
-/// create finds the existing session, a guard finds the new value, an end finds an ended session, and a `set` has no further
-/// effect.
+/// Prevents a commit from being applied twice (requirement F11): if its result is lost and it is repeated all the same,
+/// a create finds the existing session, a guard finds the new value, an end finds an ended session, and a `set` has no
+/// further effect.
 pub async fn a_commit_that_is_repeated_is_not_applied_twice(store: Subject) {
     let case = Case::new(store);
     let lossy = LostAnswers(Arc::clone(&case.store));

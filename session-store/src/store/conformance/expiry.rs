@@ -3,8 +3,8 @@
 use super::kit::*;
 use crate::{Commit, Lease, Select, Step, Timestamp};
 
-/// Prevents a session from working at or after its deadline, whether or not a clean-up has run (requirement L04): it is live
-/// strictly before the earlier of its deadlines, for reads and for commits.
+/// Prevents a session from working at or after its deadline, whether or not a clean-up has run (requirement L04): it is
+/// live strictly before the earlier of its deadlines, for reads and for commits.
 pub async fn a_session_lives_strictly_before_its_deadline(store: Subject) {
     let case = Case::new(store);
     let idle = case.lease(0);
@@ -73,7 +73,7 @@ pub async fn a_create_on_what_has_expired_is_refused_or_begins_anew(store: Subje
                 .await;
         }
         outcome => {
-            done(outcome, "a create on what has expired");
+            done(outcome, "a create under the id of an expired session");
             assert_eq!(
                 case.fields(id, now).await,
                 map([("c", "3")]),

@@ -49,8 +49,8 @@ pub async fn a_commit_changes_only_the_fields_it_names(store: Subject) {
     assert_eq!(case.fields(id, case.start).await.len(), 4, "and is there");
 }
 
-/// Prevents a request from reading stale data: a view of a session's fields knows when it no longer shows the stored ones. A
-/// store that returns no views passes.
+/// Prevents a request from reading stale data: a view of a session's fields knows when it no longer shows the stored
+/// ones. A store that returns no views passes.
 pub async fn a_view_knows_when_it_is_of_the_past(store: Subject) {
     let case = Case::new(store);
     let end = case.start.after(LIFE);
@@ -138,8 +138,8 @@ async fn view(case: &Case, id: Digest) -> Option<View> {
     }
 }
 
-/// Prevents data from surviving a sign-in that drops it (requirement L02): a clear removes every field, including fields
-/// written by others, before the writes of the same commit.
+/// Prevents data from surviving a sign-in that drops it (requirement L02): a clear removes every field, including
+/// fields written by others, before the writes of the same commit.
 pub async fn clear_removes_everything_before_the_writes(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -155,7 +155,7 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
         assert_eq!(
             case.fields(id, case.start).await,
             map([("b", "x"), ("d", "4")]),
-            "what a clearing commit sets is all that is left"
+            "only the fields set by a clearing commit are left"
         );
         assert!(
             case.found("c", &entry, case.start).await.is_empty(),
@@ -173,7 +173,7 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
         assert_eq!(
             case.fields(create.id, case.start).await,
             map([("e", "5")]),
-            "a create that clears has what it sets"
+            "a create that clears has the fields it sets"
         );
         let new = case.renewed(id);
         case.write(id, &[set("a", "1")]).await;
@@ -188,8 +188,8 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
     }
 }
 
-/// Prevents an application's `clear` from removing the library's own fields, and a library's field from outliving the session:
-/// only [`Clear::Fields`] keeps a reserved name.
+/// Prevents an application's `clear` from removing the library's own fields, and a library's field from outliving the
+/// session: only [`Clear::Fields`] keeps a reserved name.
 pub async fn reserved_names_survive_a_clear_of_the_fields(store: Subject) {
     const RESERVED: &str = "level-session:device";
     /// Names whose bytes begin like the prefix, or are close to it.
@@ -259,8 +259,8 @@ pub async fn reserved_names_survive_a_clear_of_the_fields(store: Subject) {
     assert!(found.is_empty(), "and is found nowhere");
 }
 
-/// Prevents one field's value from being returned for another: fields are returned in the order of the request, as often as
-/// they are requested.
+/// Prevents one field's value from being returned for another: fields are returned in the order of the request, as
+/// often as they are requested.
 pub async fn fields_come_in_the_order_that_they_are_asked_for(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1"), set("b", "2")]).await;
@@ -285,8 +285,8 @@ pub async fn fields_come_in_the_order_that_they_are_asked_for(store: Subject) {
     );
 }
 
-/// Prevents two names from sharing a key in the store: any string is a distinct name, whether empty, huge, with NUL, or with
-/// characters that a store may use to separate its keys.
+/// Prevents two names from sharing a key in the store: any string is a distinct name, whether empty, huge, with NUL, or
+/// with characters that a store may use to separate its keys.
 pub async fn any_string_names_a_field(store: Subject) {
     let huge = "k".repeat(64 * 1024);
     let huger = format!("{huge}k");
@@ -346,8 +346,8 @@ pub async fn any_string_names_a_field(store: Subject) {
     names_are_apart(&Case::new(store), &names).await;
 }
 
-/// Prevents a store from relying on short or compressible names: these are long, random, and drawn from all of Unicode, NUL
-/// included. Most differ only in their last character.
+/// Prevents a store from relying on short or compressible names: these are long, random, and drawn from all of Unicode,
+/// NUL included. Most differ only in their last character.
 pub async fn random_names_are_apart(store: Subject) {
     let case = Case::new(store);
     let mut names = Vec::new();

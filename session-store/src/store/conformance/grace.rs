@@ -1,4 +1,4 @@
-//! The grace period of a former id: a renewal in the middle of a burst of requests signs nobody out (requirement L07).
+//! The grace period of a former id: a renewal in the middle of a burst of requests signs no user out (requirement L07).
 
 use super::kit::*;
 use crate::{Digest, Loaded, Outcome, Select, Step};
@@ -15,8 +15,8 @@ async fn with_grace(case: &Case, seconds: u64) -> (Digest, Digest) {
     (old, new)
 }
 
-/// Prevents a renewal from signing out the other requests of a burst, and an old id from working for longer than it should: a
-/// former id reads and writes the session, strictly until its grace period ends.
+/// Prevents a renewal from signing out the other requests of a burst, and an old id from working for longer than it
+/// should: a former id reads and writes the session, strictly until its grace period ends.
 pub async fn a_former_id_works_until_its_grace_ends(store: Subject) {
     let case = Case::new(store);
     let (old, new) = with_grace(&case, 30).await;
@@ -51,7 +51,7 @@ pub async fn a_former_id_works_until_its_grace_ends(store: Subject) {
     assert_eq!(
         done.meta,
         Some(meta),
-        "a commit by a former id tells its times"
+        "a commit by a former id returns the times"
     );
     assert!(
         meta.former_id_works && meta.lease == case.lease(29),
@@ -85,8 +85,8 @@ pub async fn a_grace_in_the_past_is_none(store: Subject) {
     );
 }
 
-/// Prevents an old id from working once the client has the new one: the first use by the new id ends the former one, even if
-/// the use is not due; a commit that records no use does not.
+/// Prevents an old id from working once the client has the new one: the first use by the new id ends the former one,
+/// even if the use is not due; a commit that records no use does not.
 pub async fn a_former_id_ends_when_the_new_one_was_used(store: Subject) {
     let case = Case::new(store);
     for (seconds, is_due) in [(1, true), (0, false)] {
@@ -131,8 +131,8 @@ pub async fn a_former_id_ends_when_the_new_one_was_used(store: Subject) {
     }
 }
 
-/// Prevents two ids from renewing one session, and more than one former id from working: a former id cannot renew, and a
-/// second renewal ends the first former id.
+/// Prevents two ids from renewing one session, and more than one former id from working: a former id cannot renew, and
+/// a second renewal ends the first former id.
 pub async fn a_former_id_cannot_renew_and_ends_with_the_next_renewal(store: Subject) {
     let case = Case::new(store);
     let (first, second) = with_grace(&case, 30).await;
@@ -173,8 +173,8 @@ pub async fn a_former_id_cannot_renew_and_ends_with_the_next_renewal(store: Subj
     }
 }
 
-/// Prevents a sign-out by one id from leaving the session to the other: destroying by a former id in its grace period ends the
-/// session, and destroying by the current id ends both.
+/// Prevents a sign-out by one id from leaving the session to the other: destroying by a former id in its grace period
+/// ends the session, and destroying by the current id ends both.
 pub async fn destroy_ends_a_session_under_all_its_ids(store: Subject) {
     let case = Case::new(store);
     for by_former in [true, false] {

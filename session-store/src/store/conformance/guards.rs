@@ -3,8 +3,8 @@
 use super::kit::*;
 use crate::{Bytes, Clear, Guard, Outcome, Step};
 
-/// Prevents a commit from being refused for no reason: it is applied if its guards hold, both for present and for absent
-/// fields.
+/// Prevents a commit from being refused for no reason: it is applied if its guards hold, both for present and for
+/// absent fields.
 pub async fn a_commit_whose_guards_hold_applies(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1"), set("b", "2")]).await;
@@ -24,8 +24,8 @@ pub async fn a_commit_whose_guards_hold_applies(store: Subject) {
     );
 }
 
-/// Prevents half a commit, and an `update` that cannot be retried: if one guard fails, none of the commit is applied, and the
-/// outcome has the stored values, in the guards' order.
+/// Prevents half a commit, and an `update` that cannot be retried: if one guard fails, none of the commit is applied,
+/// and the outcome has the stored values, in the guards' order.
 pub async fn a_failed_guard_changes_nothing_and_tells_what_is_stored(store: Subject) {
     let case = Case::new(store);
     let (entry, new_entry) = (case.entry("entry"), case.entry("new"));
@@ -108,8 +108,8 @@ pub async fn guards_see_what_was_there_before_clear(store: Subject) {
     );
 }
 
-/// Prevents a one-time code from being used twice (requirement F03): a guard may compare a field that the commit does not
-/// write, or one that it does.
+/// Prevents a one-time code from being used twice (requirement F03): a guard may compare a field that the commit does
+/// not write, or one that it does.
 pub async fn a_guard_may_stand_alone(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
@@ -131,8 +131,8 @@ pub async fn a_guard_may_stand_alone(store: Subject) {
     }
 }
 
-/// Prevents the core from retrying an `update` on a session that has ended: a session that is not live is `Gone`, whatever the
-/// guards, and a create of an existing one is `Exists`.
+/// Prevents the core from retrying an `update` on a session that has ended: a session that is not live is `Gone`,
+/// whatever the guards, and a create of an existing one is `Exists`.
 pub async fn a_dead_session_is_gone_whatever_the_guards_say(store: Subject) {
     let case = Case::new(store);
     for (guards, holds) in [

@@ -16,9 +16,9 @@ use std::{
 /// A store that alternates its calls between two handles of the same store, so that each promise is tested between two
 /// processes as well: for [`conformance_tests!`](crate::conformance_tests).
 ///
-/// The order (the Thue-Morse sequence) has every succession of the two handles, and is the same in each test. Closing closes
-/// both. The first handle must report ends, whichever handle made them; the handle that removes expired sessions must report
-/// those.
+/// The order (the Thue-Morse sequence) has every succession of the two handles, and is the same in each test. Closing
+/// closes both. The first handle must report ends, whichever handle made them; the handle that removes expired sessions
+/// must report those.
 pub struct InTurn {
     handles: [Arc<dyn Store>; 2],
     calls: AtomicUsize,

@@ -48,8 +48,8 @@ pub async fn sessions_are_found_by_an_entry(store: Subject) {
     }
 }
 
-/// Prevents a session from being found by a value it no longer has: an entry is replaced and removed with its field, and left
-/// alone when other fields change.
+/// Prevents a session from being found by a value it no longer has: an entry is replaced and removed with its field,
+/// and left alone when other fields change.
 pub async fn an_entry_follows_its_field(store: Subject) {
     let case = Case::new(store);
     let [seven, eight, ten, eleven] = ["7", "8", "10", "11"].map(|text| case.entry(text));
@@ -98,8 +98,8 @@ pub async fn an_entry_follows_its_field(store: Subject) {
     );
 }
 
-/// Prevents the index from losing an indexed counter: an addition leaves the entry of its field as it is, unless a clear
-/// removed it before.
+/// Prevents the index from losing an indexed counter: an addition leaves the entry of its field as it is, unless a
+/// clear removed it before.
 pub async fn an_addition_leaves_the_entry(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -127,8 +127,8 @@ pub async fn an_addition_leaves_the_entry(store: Subject) {
     }
 }
 
-/// Prevents a renewed session from missing in its user's list, or being listed twice: entries lead to the new id after a
-/// renewal, and nowhere after the session has ended.
+/// Prevents a renewed session from missing in its user's list, or being listed twice: entries lead to the new id after
+/// a renewal, and nowhere after the session has ended.
 pub async fn entries_move_with_a_renewal_and_go_with_the_session(store: Subject) {
     let case = Case::new(store);
     let [seven, admin, guest, owner] =
@@ -221,8 +221,8 @@ pub async fn a_session_is_found_as_long_as_it_lives(store: Subject) {
     }
 }
 
-/// Prevents two entries from sharing a key in the store: entries are any bytes and the names of indexed fields any string, long,
-/// random, or with NUL.
+/// Prevents two entries from sharing a key in the store: entries are any bytes and the names of indexed fields any
+/// string, long, random, or with NUL.
 pub async fn entries_are_any_bytes(store: Subject) {
     let case = Case::new(store);
     let long = "k".repeat(70_000);

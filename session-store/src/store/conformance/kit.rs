@@ -181,7 +181,7 @@ impl Case {
             .into_iter()
             .map(|(name, bytes)| (name.to_string(), bytes.to_vec()))
             .collect();
-        assert_eq!(map.len(), count, "`Select::All` gives every field once");
+        assert_eq!(map.len(), count, "`Select::All` returns every field once");
         map
     }
 
@@ -281,8 +281,8 @@ impl Case {
         panic!("a sweep never ends: it returned `more` a hundred thousand times");
     }
 
-    /// Runs the same work on several threads at once, and returns the results. The calling task waits without blocking its
-    /// runtime, which a store may need.
+    /// Runs the same work on several threads at once, and returns the results. The calling task waits without blocking
+    /// its runtime, which a store may need.
     pub(super) async fn race<T, F>(
         &self,
         threads: usize,
@@ -336,7 +336,7 @@ pub(super) fn random(len: usize) -> Vec<u8> {
 }
 
 fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system gives random bytes");
+    getrandom::fill(bytes).expect("the operating system's random generator works");
 }
 
 pub(super) fn name(name: &str) -> FieldName {
@@ -412,7 +412,8 @@ pub(super) fn exists(outcome: Outcome, promise: &str) {
     );
 }
 
-/// Polls a future up to this many times, each time after it was woken, and drops it then; returns its result if it completed.
+/// Polls a future up to this many times, each time after it was woken, and drops it then; returns its result if it
+/// completed.
 pub(super) async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = times;

@@ -36,7 +36,8 @@ pub async fn a_created_session_is_there_with_its_fields_and_times(store: Subject
     );
 }
 
-/// Prevents a copy from restarting a session's timeouts: it keeps its time of creation, which is not the time of the commit.
+/// Prevents a copy from restarting a session's timeouts: it keeps its time of creation, which is not the time of the
+/// commit.
 pub async fn a_session_keeps_the_time_that_it_was_made(store: Subject) {
     let case = Case::new(store);
     let id = fresh();
@@ -105,8 +106,8 @@ pub async fn every_time_of_a_session_is_kept(store: Subject) {
 /// Prevents a session without an end from ending, or from failing its request: a deadline may be the latest possible
 /// moment.
 ///
-/// [`Timestamp::MAX`] is returned unchanged. A store whose times have 63 bits may return any time beyond its maximum for a
-/// later time: no session lives that long.
+/// [`Timestamp::MAX`] is returned unchanged. A store whose times have 63 bits may return any time beyond its maximum
+/// for a later time: no session lives that long.
 pub async fn a_deadline_may_never_come(store: Subject) {
     const LATE: u64 = i64::MAX as u64;
     let case = Case::new(store);
@@ -321,7 +322,7 @@ pub async fn the_end_of_a_session_is_remembered(store: Subject) {
         }
         exists(
             case.apply(case.commit(id, case.create())).await,
-            "a remembered id cannot be created anew",
+            "a remembered id cannot be created again",
         );
     }
 }

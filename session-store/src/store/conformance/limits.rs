@@ -46,8 +46,8 @@ impl SignIn {
     }
 }
 
-/// Prevents a user from having more sessions than the application allows: a commit that would exceed the limit is refused and
-/// changes nothing. Sessions that have ended or expired do not count.
+/// Prevents a user from having more sessions than the application allows: a commit that would exceed the limit is
+/// refused and changes nothing. Sessions that have ended or expired do not count.
 pub async fn a_full_limit_refuses(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 2, WhenFull::Refuse);
@@ -116,8 +116,8 @@ pub async fn a_full_limit_refuses(store: Subject) {
     }
 }
 
-/// Prevents a user who has a session from being refused in it: a session that has the entry already is never refused, and
-/// counts once, also when it is renewed.
+/// Prevents a user who has a session from being refused in it: a session that has the entry already is never refused,
+/// and counts once, also when it is renewed.
 pub async fn a_session_within_a_limit_is_never_refused(store: Subject) {
     let case = Case::new(store);
     for when_full in [WhenFull::Refuse, WhenFull::EndOldest] {
@@ -154,13 +154,14 @@ pub async fn a_session_within_a_limit_is_never_refused(store: Subject) {
         assert_eq!(
             done.await.ended,
             ended,
-            "it ends what is too many, if it may"
+            "the surplus sessions are ended, if the limit ends sessions"
         );
     }
 }
 
-/// Prevents a session that was ended by a sign-in elsewhere from being mistaken for a renewed one: sessions that a limit ends
-/// are marked with the time that the commit gives for them, whatever the step, and the commit's own id with its own time.
+/// Prevents a session that was ended by a sign-in elsewhere from being mistaken for a renewed one: sessions that a
+/// limit ends are marked with the time that the commit gives for them, whatever the step, and the commit's own id with
+/// its own time.
 pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 1, WhenFull::EndOldest);
@@ -181,10 +182,10 @@ pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
         let promise = "a sign-in beyond a limit";
         assert_eq!(case.done(commit, promise).await.ended, [over], "{promise}");
         let now = case.at(70);
-        case.assert_ended(over, others, now, "what the limit ends")
+        case.assert_ended(over, others, now, "the sessions ended by the limit")
             .await;
         if second != 30 {
-            case.assert_ended(old, own, now, "what the step renews")
+            case.assert_ended(old, own, now, "the session renewed by the step")
                 .await;
         }
         over = is;
@@ -200,8 +201,8 @@ pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
     .await;
 }
 
-/// Prevents a sign-in from ending the wrong session: the sessions that signed in first are ended, whenever they were created
-/// or used, in the same step. They are marked as ended, under all their ids.
+/// Prevents a sign-in from ending the wrong session: the sessions that signed in first are ended, whenever they were
+/// created or used, in the same step. They are marked as ended, under all their ids.
 pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 3, WhenFull::EndOldest);
@@ -254,11 +255,11 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
         .await;
     gone(
         case.apply(case.commit_at(100, ten, used())).await,
-        "a commit on what a limit has ended",
+        "a commit on a session that a limit has ended",
     );
     exists(
         case.apply(case.commit_at(100, ten, case.create())).await,
-        "a create on what a limit has ended",
+        "a create under the id of a session that a limit has ended",
     );
     let mut expected = vec![twenty, renewed, id];
     expected.sort_unstable();
@@ -286,8 +287,8 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     assert_eq!(user.found(&case).await, [id], "one of one is left");
 }
 
-/// Prevents a store from ending the first sessions of its index: the order is that of the sign-ins, not of the digests or of
-/// their storage.
+/// Prevents a store from ending the first sessions of its index: sessions end in the order of their sign-ins, not of
+/// their digests or of their storage.
 pub async fn a_limit_ends_in_the_order_of_the_sign_ins(store: Subject) {
     let case = Case::new(store);
     for (ascending, backwards) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -426,8 +427,8 @@ fn one() -> Add {
     }
 }
 
-/// Prevents the core from reacting wrongly to a commit that cannot be applied: if several outcomes are true, the first of
-/// `Gone`, `Exists`, `Conflict`, `Full` and an addition's error is returned.
+/// Prevents the core from reacting wrongly to a commit that cannot be applied: if several outcomes are true, the first
+/// of `Gone`, `Exists`, `Conflict`, `Full` and an addition's error is returned.
 pub async fn the_first_of_several_answers_is_given(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 1, WhenFull::Refuse);
@@ -495,9 +496,9 @@ pub async fn the_first_of_several_answers_is_given(store: Subject) {
     }
 }
 
-/// Prevents concurrent sign-ins from exceeding a limit (requirement L09): creates, renewals and writes at once, and never more
-/// sessions than are allowed. If [limits are not exact](crate::Abilities::exact_limits), they hold once all commits are
-/// done.
+/// Prevents concurrent sign-ins from exceeding a limit (requirement L09): creates, renewals and writes at once, and
+/// never more sessions than are allowed. If [limits are not exact](crate::Abilities::exact_limits), they hold once all
+/// commits are done.
 pub async fn limits_hold_under_races(store: Subject) {
     const THREADS: usize = 8;
     const EACH: usize = 3;

@@ -8,9 +8,9 @@
 //! level_session_store::conformance_tests!(memory, MemoryStore::new());
 //! ```
 //!
-//! creates a module `memory` with one `#[tokio::test]` per promise. The expression is evaluated for each test, in an async
-//! block, and returns a store. For a store that several processes can open, pass a pair of handles as well: each promise is
-//! then also tested between the two handles, in a module `in_turn`:
+//! creates a module `memory` with one `#[tokio::test]` per promise. The expression is evaluated for each test, in an
+//! async block, and returns a store. For a store that several processes can open, pass a pair of handles as well: each
+//! promise is then also tested between the two handles, in a module `in_turn`:
 //!
 //! ```no_run
 //! # use level_session_store::MemoryStore;
@@ -22,20 +22,20 @@
 //! level_session_store::conformance_tests!(networked, open().await, pair: open_twice().await);
 //! ```
 //!
-//! Without the macro, use [`run`], or the async function of each promise, which takes any store (two handles as [`InTurn`]).
-//! If a promise is broken, its function panics with the promise. [`model`] has a test with random commits, whose generator can
-//! be driven by a property-testing library.
+//! Without the macro, use [`run`], or the async function of each promise, which takes any store (two handles as
+//! [`InTurn`]). If a promise is broken, its function panics with the promise. [`model`] has a test with random commits,
+//! whose generator can be driven by a property-testing library.
 //!
 //! # Requirements of the tests
 //! - **A tokio runtime** with its timer enabled.
 //! - **Time.** A test begins at the system's time, so that a store that leaves expiry to its server can pass, and reaches
-//!   the future by passing a later `now`. Its clock does not advance meanwhile: a session that dies at the next second of the
-//!   test's clock must exist for [`SLACK`] of real time. A store whose server removes sessions by itself must keep them for at
-//!   least that much longer than the time to their deadline.
-//! - **Other sessions.** A store may hold any number of other sessions, even half a million: a test finds its own by ids and
-//!   index entries that it has drawn, and only [`pages_list_every_live_session`] reads all. But tests that run at the same
-//!   time need separate stores, for example in namespaces of one server: a test may close its store, and may sweep it at times
-//!   up to a few hours from now.
+//!   the future by passing a later `now`. Its clock does not advance meanwhile: a session that dies at the next second
+//!   of the test's clock must exist for [`SLACK`] of real time. A store whose server removes sessions by itself must
+//!   keep them for at least that much longer than the time to their deadline.
+//! - **Other sessions.** A store may hold any number of other sessions, even half a million: a test finds its own by
+//!   ids and index entries that it has drawn, and only [`pages_list_every_live_session`] reads all. But tests that run
+//!   at the same time need separate stores, for example in namespaces of one server: a test may close its store, and
+//!   may sweep it at times up to a few hours from now.
 
 mod adding;
 mod bounds;
@@ -83,8 +83,8 @@ pub use uses::*;
 use super::Store;
 use std::{sync::Arc, time::Duration};
 
-/// The real time that a test may take while its own clock does not advance. A store whose server removes expired sessions by
-/// itself passes the suite if it keeps them for this much longer than the time to their deadline.
+/// The real time that a test may take while its own clock does not advance. A store whose server removes expired
+/// sessions by itself passes the suite if it keeps them for this much longer than the time to their deadline.
 pub const SLACK: Duration = Duration::from_secs(60);
 
 /// Runs every conformance test, each against a store that `new_store` returns.
@@ -101,7 +101,8 @@ pub async fn run<S: Store, F: Future<Output = S>>(new_store: impl Fn() -> F) {
     crate::__for_each_promise!(all);
 }
 
-/// Creates a module with one `#[tokio::test]` per promise of the store contract. See [`conformance`](crate::conformance).
+/// Creates a module with one `#[tokio::test]` per promise of the store contract. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! conformance_tests {
     ($module:ident, $new_store:expr $(,)?) => {

@@ -1,10 +1,11 @@
 //! Random commits with a stepped clock, compared with a model that is too simple to have the same bugs.
 //!
-//! This finds failures that nobody thought of: a sequence of create, renew, clear, limit, sweep and reopen after which a store
-//! and the contract disagree.
+//! This finds failures that nobody thought of: a sequence of create, renew, clear, limit, sweep and reopen after which
+//! a store and the contract disagree.
 //!
-//! A sequence is a list of words, each of which encodes an action: any list of words is valid, and so is any part of it. So a
-//! property-testing library can generate sequences as a vector of `u64`, and shrink them; without one, use [`words`].
+//! A sequence is a list of words, each of which encodes an action: any list of words is valid, and so is any part of
+//! it. So a property-testing library can generate sequences as a vector of `u64`, and shrink them; without one, use
+//! [`words`].
 //!
 //! ```
 //! use level_session_store::{MemoryStore, conformance::model};
@@ -39,8 +40,8 @@ pub enum Sweeps {
     /// All that are dead by the caller's clock, and dead sessions are kept until then: for a store that belongs to one
     /// process.
     Exact,
-    /// As many of them as the store chooses, by its server's clock for example; it may also remove expired sessions at any
-    /// other time.
+    /// As many of them as the store chooses, by its server's clock for example; it may also remove expired sessions at
+    /// any other time.
     AsItSeesFit,
 }
 
@@ -51,7 +52,8 @@ pub fn words(seed: u64, count: usize) -> Vec<u64> {
     (0..count).map(|_| dice.next()).collect()
 }
 
-/// Prevents failures that nobody thought of: after any sequence of commits the store and the model of the contract agree.
+/// Prevents failures that nobody thought of: after any sequence of commits the store and the model of the contract
+/// agree.
 ///
 /// For a store that can be reopened, or that sweeps exactly, call [`run`] itself, which tests more.
 pub async fn the_store_agrees_with_the_model(store: Arc<dyn Store>) {
@@ -62,8 +64,8 @@ pub async fn the_store_agrees_with_the_model(store: Arc<dyn Store>) {
     }
 }
 
-/// Applies the same actions to a store and to the model, and compares results and contents after each word. `reopen` may
-/// replace the store by another handle of it.
+/// Applies the same actions to a store and to the model, and compares results and contents after each word. `reopen`
+/// may replace the store by another handle of it.
 ///
 /// The store may hold other sessions; with [`Sweeps::Exact`] they should be few, since all are listed.
 ///

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 /// The page size for listing a whole store, which may hold many other sessions.
 const MANY: usize = 4_096;
 
-/// Prevents a user's session from missing in a list of several pages: `find` lists each of them at least once, within its
-/// limit, while others are created, changed and ended.
+/// Prevents a user's session from missing in a list of several pages: `find` lists each of them at least once, within
+/// its limit, while others are created, changed and ended.
 pub async fn find_lists_every_session_while_others_come_and_go(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");
@@ -65,8 +65,8 @@ async fn lasting_use(case: &Case, ids: &BTreeSet<Digest>) {
         .await;
 }
 
-/// Prevents a copy of a store from leaving sessions behind: page by page, every live session is listed at least once, and no
-/// dead one is listed. The store may hold other sessions.
+/// Prevents a copy of a store from leaving sessions behind: page by page, every live session is listed at least once,
+/// and no dead one is listed. The store may hold other sessions.
 pub async fn pages_list_every_live_session(store: Subject) {
     let case = Case::new(store);
     let mut lasting = BTreeSet::new();
@@ -133,8 +133,8 @@ pub async fn pages_list_every_live_session(store: Subject) {
     }
 }
 
-/// Prevents a listing from starting at an arbitrary position when it is given a cursor that this store did not make: such a
-/// cursor is an error.
+/// Prevents a listing from starting at an arbitrary position when it is given a cursor that this store did not make:
+/// such a cursor is an error.
 pub async fn a_foreign_cursor_is_an_error(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");

@@ -29,8 +29,8 @@ pub async fn one_of_many_creates_wins(store: Subject) {
     }
 }
 
-/// Prevents a session from having two ids, or none: of any number of renewals of one session, one wins, also if they have the
-/// same new id.
+/// Prevents a session from having two ids, or none: of any number of renewals of one session, one wins, also if they
+/// have the same new id.
 pub async fn one_of_many_renewals_wins(store: Subject) {
     let case = Case::new(store);
     for round in 0..20 {
@@ -99,8 +99,8 @@ pub async fn one_of_many_takers_gets_a_field(store: Subject) {
     }
 }
 
-/// Prevents an `update` from being lost (requirement F02): no update is lost if each is retried on the values that a conflict
-/// returns.
+/// Prevents an `update` from being lost (requirement F02): no update is lost if each is retried on the values that a
+/// conflict returns.
 pub async fn guarded_updates_lose_nothing(store: Subject) {
     const EACH: usize = 20;
     let case = Case::new(store);
@@ -196,8 +196,8 @@ pub async fn a_reader_sees_a_commit_whole(store: Subject) {
     all.await;
 }
 
-/// Prevents a request in flight from reviving a session that is destroyed meanwhile: the session is gone with all its fields
-/// (requirement L03).
+/// Prevents a request in flight from reviving a session that is destroyed meanwhile: the session is gone with all its
+/// fields (requirement L03).
 pub async fn a_destroy_among_writers_leaves_nothing_behind(store: Subject) {
     let case = Case::new(store);
     for _ in 0..10 {
@@ -275,7 +275,7 @@ pub async fn a_renewal_among_writers_loses_nothing(store: Subject) {
         let fields: Vec<_> = case.fields(new, case.start).await.into_keys().collect();
         assert_eq!(
             fields, stored,
-            "the renewed session has what was stored before, and nothing else"
+            "the renewed session has the fields stored before, and no others"
         );
     }
 }

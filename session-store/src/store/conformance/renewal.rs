@@ -3,8 +3,8 @@
 use super::kit::*;
 use crate::{Lease, Step};
 
-/// Prevents an id from working on after a change of privilege (requirement L01): a renewal gives the session another id and
-/// keeps its contents, and the old id is dead in the same step.
+/// Prevents an id from working on after a change of privilege (requirement L01): a renewal gives the session another id
+/// and keeps its contents, and the old id is dead in the same step.
 pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -57,8 +57,8 @@ pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
     );
 }
 
-/// Prevents a sign-in from leaving the deadlines where they were (requirement L05): a renewal restarts them, even if the
-/// caller's clock is behind the last use.
+/// Prevents a sign-in from leaving the deadlines where they were (requirement L05): a renewal restarts them, even if
+/// the caller's clock is behind the last use.
 pub async fn renew_always_brings_its_lease(store: Subject) {
     let case = Case::new(store);
     let old = case.session(&[]).await;
@@ -78,8 +78,8 @@ pub async fn renew_always_brings_its_lease(store: Subject) {
     );
 }
 
-/// Prevents a renewal from landing on another session: a renewal to a digest that is known already is refused, and changes
-/// nothing (requirement S07).
+/// Prevents a renewal from landing on another session: a renewal to a digest that is known already is refused, and
+/// changes nothing (requirement S07).
 pub async fn renew_never_overwrites(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
@@ -143,8 +143,8 @@ pub async fn a_renewal_with_a_failed_guard_did_not_happen(store: Subject) {
         .await;
 }
 
-/// Prevents a sharded store from losing a session: the home of a digest never changes, and a session stays at home through any
-/// number of renewals.
+/// Prevents a sharded store from losing a session: the home of a digest never changes, and a session stays at home
+/// through any number of renewals.
 pub async fn a_session_stays_at_home(store: Subject) {
     let case = Case::new(store);
     for _ in 0..8 {

@@ -50,12 +50,12 @@ impl Told {
     }
 }
 
-/// Prevents an application from missing the end of a session, or from counting it twice (requirement L13): each session that
-/// the store removes because it had expired is reported once, after its removal. A store whose server removes them need not
-/// report: see [`Abilities::tells_expired`](crate::Abilities::tells_expired).
+/// Prevents an application from missing the end of a session, or from counting it twice (requirement L13): each session
+/// that the store removes because it had expired is reported once, after its removal. A store whose server removes them
+/// need not report: see [`Abilities::tells_expired`](crate::Abilities::tells_expired).
 ///
-/// These sessions have already expired when they are created, by the clock of every machine, so that a store that sweeps in
-/// the background, or by a clock of its own, removes them as well.
+/// These sessions have already expired when they are created, by the clock of every machine, so that a store that
+/// sweeps in the background, or by a clock of its own, removes them as well.
 pub async fn expired_sessions_are_told_once(store: Subject) {
     if !store.abilities().tells_expired {
         return;
@@ -85,7 +85,8 @@ pub async fn expired_sessions_are_told_once(store: Subject) {
     told.wait_for(&expired, "sessions that have expired").await;
     for id in expired {
         assert_eq!(told.times(id), 1, "an expired session is reported once");
-        case.assert_dead(id, now, "what is told is dead").await;
+        case.assert_dead(id, now, "a reported session is dead")
+            .await;
         let create = case.commit(id, case.create());
         assert!(
             case.apply(create).await.is_done(),
@@ -106,8 +107,8 @@ pub async fn expired_sessions_are_told_once(store: Subject) {
     assert!(ids.is_empty(), "a dropped callback is not called");
 }
 
-/// Prevents an open connection from working on for a session that has ended (requirements L12, L17): every digest that was
-/// ended on purpose is reported soon, also if a limit ended it. A store that cannot report them need not: see
+/// Prevents an open connection from working on for a session that has ended (requirements L12, L17): every digest that
+/// was ended on purpose is reported soon, also if a limit ended it. A store that cannot report them need not: see
 /// [`Abilities::tells_ended`](crate::Abilities::tells_ended).
 pub async fn ended_sessions_are_told(store: Subject) {
     if !store.abilities().tells_ended {
@@ -165,8 +166,8 @@ pub async fn ended_sessions_are_told(store: Subject) {
 }
 
 /// Prevents connections that wait for the end of a session from delaying a shutdown: the watchers of
-/// [`Store::watch_ended`](crate::Store::watch_ended) are notified that the store is closing, before it is closed. A watcher of
-/// sessions alone is not notified of any session.
+/// [`Store::watch_ended`](crate::Store::watch_ended) are notified that the store is closing, before it is closed. A
+/// watcher of sessions alone is not notified of any session.
 pub async fn closing_is_told(store: Subject) {
     #[derive(Default)]
     struct Counts {

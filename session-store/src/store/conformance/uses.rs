@@ -25,8 +25,8 @@ async fn use_at(case: &Case, seconds: u64, id: Digest, usage: Use) -> Lease {
     meta.lease
 }
 
-/// Prevents a write for every read of a session, and a session that expires while it is used: a use is recorded once it is
-/// due, and not before (requirement L04).
+/// Prevents a write for every read of a session, and a session that expires while it is used: a use is recorded once it
+/// is due, and not before (requirement L04).
 pub async fn a_use_is_noted_when_it_is_due(store: Subject) {
     let case = Case::new(store);
     let usage = Use::new(Timeouts::new(LIFE), Duration::from_secs(10));
@@ -77,8 +77,8 @@ pub async fn a_commit_without_a_use_moves_no_deadline(store: Subject) {
     );
 }
 
-/// Prevents changed timeouts from applying only to new sessions: shorter and longer ones are recorded with the next use, due or
-/// not (requirement L15).
+/// Prevents changed timeouts from applying only to new sessions: shorter and longer ones are recorded with the next
+/// use, due or not (requirement L15).
 pub async fn changed_timeouts_are_noted_at_once(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -109,8 +109,8 @@ pub async fn changed_timeouts_are_noted_at_once(store: Subject) {
         .await;
 }
 
-/// Prevents a request that only writes, and so loads nothing before, from reviving a session that has outlived the current
-/// timeouts: shortened timeouts take effect in the step of the commit, for uses and renewals (requirement L15).
+/// Prevents a request that only writes, and so loads nothing before, from reviving a session that has outlived the
+/// current timeouts: shortened timeouts take effect in the step of the commit, for uses and renewals (requirement L15).
 pub async fn shortened_timeouts_hold_in_a_commit(store: Subject) {
     let case = Case::new(store);
     let hour = Timeouts::new(HOUR);
@@ -135,7 +135,8 @@ pub async fn shortened_timeouts_hold_in_a_commit(store: Subject) {
     }
 }
 
-/// Prevents an extended life from ending at its earlier deadline: neither a read nor a sweep at that time ends the session.
+/// Prevents an extended life from ending at its earlier deadline: neither a read nor a sweep at that time ends the
+/// session.
 pub async fn a_deadline_that_was_moved_is_forgotten(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -157,7 +158,8 @@ pub async fn a_deadline_that_was_moved_is_forgotten(store: Subject) {
         .await;
 }
 
-/// Prevents the cookie of a "touched" session from being older than its deadline: a forced use is recorded before it is due.
+/// Prevents the cookie of a "touched" session from being older than its deadline: a forced use is recorded before it is
+/// due.
 pub async fn a_forced_use_is_noted(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -174,8 +176,8 @@ pub async fn a_forced_use_is_noted(store: Subject) {
     );
 }
 
-/// Prevents a request that was overtaken from moving a session's deadlines back: a use that is not later than the last one
-/// changes nothing, forced or not, while the rest of its commit is applied.
+/// Prevents a request that was overtaken from moving a session's deadlines back: a use that is not later than the last
+/// one changes nothing, forced or not, while the rest of its commit is applied.
 pub async fn a_use_of_the_past_changes_nothing(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -200,8 +202,8 @@ pub async fn a_use_of_the_past_changes_nothing(store: Subject) {
     }
 }
 
-/// Prevents a WebSocket that keeps its session active from keeping the cookie old: a use that is not reported to the client is
-/// recorded as seen alone, and the next use that can be reported is due as if the first had not happened.
+/// Prevents a WebSocket that keeps its session active from keeping the cookie old: a use that is not reported to the
+/// client is recorded as seen alone, and the next use that can be reported is due as if the first had not happened.
 pub async fn a_use_that_is_not_told_is_seen_alone(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -240,8 +242,8 @@ pub async fn a_use_that_is_not_told_is_seen_alone(store: Subject) {
     );
 }
 
-/// Prevents "remember me" from being forgotten (requirement L15): a chosen lifetime is kept, and replaces the deployment's
-/// timeouts, through uses and renewals.
+/// Prevents "remember me" from being forgotten (requirement L15): a chosen lifetime is kept, and replaces the
+/// deployment's timeouts, through uses and renewals.
 pub async fn a_lifetime_of_its_own_is_kept(store: Subject) {
     let case = Case::new(store);
     let own = Timeouts::new(2 * HOUR).with_absolute(Some(LIFE));
@@ -280,14 +282,14 @@ pub async fn a_lifetime_of_its_own_is_kept(store: Subject) {
         assert_eq!(
             use_at(&case, seconds + 1, id, deployment).await,
             expected,
-            "the lifetime is that of the last renewal"
+            "the last renewal sets the lifetime"
         );
     }
 }
 
-/// Prevents "remember me" from outliving the operator's maximum (requirement L15): the committing deployment's longest lifetime
-/// limits the chosen one, at once if it is shorter and from the next use on if it is longer, and the choice itself is
-/// kept.
+/// Prevents "remember me" from outliving the operator's maximum (requirement L15): the committing deployment's longest
+/// lifetime limits the chosen one, at once if it is shorter and from the next use on if it is longer, and the choice
+/// itself is kept.
 pub async fn a_lifetime_of_its_own_is_within_the_deployment_s(store: Subject) {
     let case = Case::new(store);
     let own = Timeouts::new(2 * HOUR).with_absolute(Some(10 * HOUR));
@@ -325,7 +327,8 @@ pub async fn a_lifetime_of_its_own_is_within_the_deployment_s(store: Subject) {
         .await;
 }
 
-/// Prevents the core from loading the times of a session that it has just stored: every commit returns the resulting times.
+/// Prevents the core from loading the times of a session that it has just stored: every commit returns the resulting
+/// times.
 pub async fn a_commit_tells_the_times_of_the_session(store: Subject) {
     let case = Case::new(store);
     let (id, lease) = (fresh(), case.lease(3));

@@ -2,7 +2,8 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// For maps whose keys are digests. An attacker cannot choose a digest: it is the SHA-256 of an id drawn or signed here.
+/// For maps whose keys are digests. An attacker cannot choose a digest: it is the SHA-256 of an id drawn or signed
+/// here.
 pub type ByDigest = BuildHasherDefault<DigestHasher>;
 
 /// Uses eight bytes of a digest as the hash: others than those that choose a shard or stripe.

@@ -1,8 +1,8 @@
 //! The fields of a session in the memory of a process, and views of them.
 //!
-//! A request that has read one field will often read more. A store that has all of them in memory returns a view of them, at
-//! the cost of a reference count, and is not called again. A view knows whether it is current: if it is stale, later reads
-//! go to the store as if there had been no view, so a field is always read as of the moment of the read.
+//! A request that has read one field will often read more. A store that has all of them in memory returns a view of
+//! them, at the cost of a reference count, and is not called again. A view knows whether it is current: if it is stale,
+//! later reads go to the store as if there had been no view, so a field is always read as of the moment of the read.
 
 use crate::{bytes::Bytes, name::FieldName};
 use smallvec::SmallVec;
@@ -29,18 +29,18 @@ pub struct Field {
     value: OnceLock<Bytes>,
 }
 
-/// The fields of one session, by name. It has one owner, which changes it under the session's lock. Every change makes the
-/// views of it stale, and so does dropping it.
+/// The fields of one session, by name. It has one owner, which changes it under the session's lock. Every change makes
+/// the views of it stale, and so does dropping it.
 ///
-/// Finding a field is logarithmic in their number. A change while a view exists copies one chunk of the fields and a pointer
-/// to each of the others.
+/// Finding a field is logarithmic in their number. A change while a view exists copies one chunk of the fields and a
+/// pointer to each of the others.
 #[derive(Default)]
 pub struct Table(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// Sorted by name, if there are no more than [`CHUNK`]. The fields of most sessions are stored inline: each separate
-    /// allocation could be a cache miss for a request.
+    /// Sorted by name, if there are no more than [`CHUNK`]. The fields of most sessions are stored inline: each
+    /// separate allocation could be a cache miss for a request.
     few: SmallVec<[Field; FEW]>,
     /// Sorted by name, if there are more. No chunk is empty, and none is changed while a view shares it.
     many: Vec<Arc<Vec<Field>>>,
@@ -457,8 +457,8 @@ impl View {
         self.find(name).map(|(_, bytes)| bytes.cloned())
     }
 
-    /// Like [`get`](Self::get), with the field's position, or an unused position if the field is absent. The first 64 positions
-    /// are those of the first [`names`](Self::names); no other field has one of them.
+    /// Like [`get`](Self::get), with the field's position, or an unused position if the field is absent. The first 64
+    /// positions are those of the first [`names`](Self::names); no other field has one of them.
     #[inline]
     pub fn find(&self, name: &str) -> Option<(usize, Option<&Bytes>)> {
         match self.0.find(name) {
@@ -610,8 +610,8 @@ mod tests {
         );
     }
 
-    /// A position, a count or a byte lost when a chunk is split, merged or copied would be a field that is not found, or a
-    /// cache that grows beyond its budget.
+    /// A position, a count or a byte lost when a chunk is split, merged or copied would be a field that is not found,
+    /// or a cache that grows beyond its budget.
     #[test]
     fn fields_by_the_hundred_are_those_of_a_map() {
         let mut table = Table::default();

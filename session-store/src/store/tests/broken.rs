@@ -11,8 +11,8 @@ use std::{
 };
 use tokio::task::yield_now;
 
-/// A store whose every call yields before and after its work, that returns all fields where some are requested, and that has
-/// several homes: none of this breaks a promise.
+/// A store whose every call yields before and after its work, that returns all fields where some are requested, and
+/// that has several homes: none of this breaks a promise.
 pub(super) struct Remote(MemoryStore);
 
 impl Remote {
@@ -130,7 +130,7 @@ async fn one_that_creates_in_halves() {
     conformance::a_dropped_step_is_whole_or_not_at_all(store).await;
 }
 
-/// Calculates an addition on what the caller has seen.
+/// Calculates an addition from the value that the caller has read.
 struct TrustsSeen(MemoryStore);
 
 impl Wrapper for TrustsSeen {

@@ -193,8 +193,8 @@ async fn what_ended_is_not_brought_back_by_what_is_left_in_the_old_store() {
 static USERS: [FieldDef; 1] = [Def::<u64>::new("n", "u64").index().erased];
 static SCHEMA: Schema = schema("Users", &USERS, &[]);
 
-/// A list of a user's sessions without those that have not been used since the move began would be useless for ending them,
-/// and a limit that does not count them would not be a limit.
+/// A list of a user's sessions without those that have not been used since the move began would be useless for ending
+/// them, and a limit that does not count them would not be a limit.
 #[tokio::test]
 async fn sessions_that_have_not_moved_yet_are_found_and_counted() {
     let Stores { old, both, .. } = stores();

@@ -1,7 +1,7 @@
 //! A commit in flight.
 //!
-//! It belongs to the unit of work and not to the task that began it: any task that waits for its completion polls it, and it
-//! continues if the task that began it is dropped, or no longer polled.
+//! It belongs to the unit of work and not to the task that began it: any task that waits for its completion polls it,
+//! and it continues if the task that began it is dropped, or no longer polled.
 
 use super::plan::Plan;
 use crate::{
@@ -78,8 +78,8 @@ impl Flight {
         waiting.clone()
     }
 
-    /// It was polled and is still pending: tasks wait from now on. Tasks that joined meanwhile must be woken, since the polling
-    /// task may be the only one whose waker was registered.
+    /// It was polled and is still pending: tasks wait from now on. Tasks that joined meanwhile must be woken, since the
+    /// polling task may be the only one whose waker was registered.
     pub(crate) fn goes_on(&mut self, execution: Execution) -> Option<Arc<Waiting>> {
         self.execution = Some(execution);
         let waiting = self.waiting.get_or_insert_default();
@@ -87,8 +87,8 @@ impl Flight {
     }
 }
 
-/// The tasks that wait for a commit. All of them are woken when it can make progress, since it is not known which of them are
-/// still polled.
+/// The tasks that wait for a commit. All of them are woken when it can make progress, since it is not known which of
+/// them are still polled.
 #[derive(Default)]
 pub(crate) struct Waiting {
     wakers: Mutex<Vec<Waker>>,

@@ -1,5 +1,5 @@
-//! The knowledge and the pending changes of a unit of work: no I/O, no waiting, no user code. All of it runs under one short
-//! lock.
+//! The knowledge and the pending changes of a unit of work: no I/O, no waiting, no user code. All of it runs under one
+//! short lock.
 
 mod flight;
 mod plan;
@@ -88,7 +88,8 @@ impl State {
         Ok(self)
     }
 
-    /// The entry point of every other use: reading is possible after the request has ended, while its response body streams.
+    /// The entry point of every other use: reading is possible after the request has ended, while its response body
+    /// streams.
     pub(crate) fn begin_read(&mut self) -> Result<&mut Self> {
         match self.phase {
             Phase::Closed => Ok(self),
@@ -111,7 +112,7 @@ impl State {
         self.flown
     }
 
-    /// The commit in flight, if its number is this one, or whatever its number for `None`.
+    /// The commit in flight, if it has this number; for `None`, with any number.
     pub(crate) fn flight(&mut self, number: Option<u64>) -> Option<&mut Flight> {
         let is_it = number.is_none_or(|number| number == self.flown);
         self.flight.as_mut().filter(|_| is_it)
@@ -255,8 +256,8 @@ impl State {
         self.note(names, fields, rules.lifetimes().deadline(&meta.lease))
     }
 
-    /// The session is not live. If it ended during the request, that is an error; if its cookie was dead already, the next
-    /// cookie counts.
+    /// The session is not live. If it ended during the request, that is an error; if its cookie was dead already, the
+    /// next cookie counts.
     fn lives_not(&mut self, loaded: &Loaded, rules: Rules<'_>) -> Result<()> {
         let Owner::Presented(named) = &self.who else {
             return self.is_gone();
@@ -281,8 +282,8 @@ impl State {
         Err(Error::gone())
     }
 
-    /// The session has ended, possibly by a renewal: the cookie that the request came with is not sent again, since it could
-    /// replace the new one.
+    /// The session has ended, possibly by a renewal: the cookie that the request came with is not sent again, since it
+    /// could replace the new one.
     fn drop_refreshed_cookie(&mut self) {
         if let (CookieAction::Set(..), Arrival::AsItIs) = (&self.cookie, &self.came) {
             self.cookie = CookieAction::Leave;
@@ -342,8 +343,8 @@ impl State {
             && matches!(self.see(field, now)?, Seen::Known(bytes) if bytes.as_ref() == seen))
     }
 
-    /// Records a step of an `update`, which was run on the value `seen`. Returns the step if the request sees a different value
-    /// by now.
+    /// Records a step of an `update`, which was run on the value `seen`. Returns the step if the request sees a
+    /// different value by now.
     pub(crate) fn update(
         &mut self,
         field: &FieldName,
@@ -417,8 +418,8 @@ impl State {
         Ok(())
     }
 
-    /// The id that the session will have at the end of the request, for a token that is bound to it. A session that is to be
-    /// created or renewed gets its id now; a session that does not exist yet is requested.
+    /// The id that the session will have at the end of the request, for a token that is bound to it. A session that is
+    /// to be created or renewed gets its id now; a session that does not exist yet is requested.
     pub(crate) fn next_id(&mut self, rules: Rules<'_>) -> Result<SessionId> {
         self.begin_read()?;
         if let (Owner::Known(known), Intent::Keep) = (&self.who, self.wants.intent) {
@@ -443,8 +444,8 @@ impl State {
 
     // ---- the end
 
-    /// Ends the unit of work: pending changes are dropped. Stored values can still be read if the unit is `shared` with another
-    /// handle. Returns the cookie action for the response, and whether the session was used in any way.
+    /// Ends the unit of work: pending changes are dropped. Stored values can still be read if the unit is `shared` with
+    /// another handle. Returns the cookie action for the response, and whether the session was used in any way.
     pub(crate) fn close(&mut self, shared: bool) -> (CookieAction, bool) {
         if shared && self.phase != Phase::Gone {
             self.forget_wants();

@@ -15,8 +15,8 @@ use crate::{
     value,
 };
 
-/// A commit that is ready for the store, with the pending changes that it includes. It is large and is moved often, so it is
-/// boxed.
+/// A commit that is ready for the store, with the pending changes that it includes. It is large and is moved often, so
+/// it is boxed.
 pub(crate) struct Plan {
     pub(crate) id: Digest,
     /// The id of a session that is created or renewed.
@@ -279,8 +279,8 @@ impl Plan {
 }
 
 impl State {
-    /// Whether a commit at the end of the request would do anything, even if it only returned an error. If the session has
-    /// ended, a handler that used it got the error and has responded: nothing is left to store.
+    /// Whether a commit at the end of the request would do anything, even if it only returned an error. If the session
+    /// has ended, a handler that used it got the error and has responded: nothing is left to store.
     pub(crate) fn wants_commit(&self, rules: Rules<'_>) -> bool {
         if self.phase != Phase::Open {
             return false;
@@ -441,8 +441,9 @@ impl State {
         writes_anything: bool,
         rules: Rules<'_>,
     ) -> Result<Option<Box<Plan>>> {
-        // The session to destroy has ended already, which is a success: the cookie is removed. The exception is a session that
-        // was renewed a moment ago: it is live, and a removal could hit the new cookie, which the browser may have by now.
+        // The session to destroy has ended already, which is a success: the cookie is removed. The exception is a
+        // session that was renewed a moment ago: it is live, and a removal could hit the new cookie, which the browser
+        // may have by now.
         let was_gone = self.wants.intent == Intent::Destroy && self.jar.brought_an_id();
         if was_gone && self.jar.renewed_lately {
             return self.is_gone();
@@ -479,8 +480,8 @@ impl State {
         }
     }
 
-    /// Begins to take a field with this visible value: a pending value is taken immediately; a stored one must be claimed, in a
-    /// separate commit.
+    /// Begins to take a field with this visible value: a pending value is taken immediately; a stored one must be
+    /// claimed, in a separate commit.
     pub(crate) fn begin_take(
         &mut self,
         field: &FieldName,

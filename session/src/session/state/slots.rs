@@ -6,8 +6,8 @@ use crate::{
     store::{Bytes, FieldName, Op, Timestamp, Write, local},
 };
 
-/// A map from names to slots, sorted by name, beside the fields read from a view. A request uses a few fields: the slots are
-/// stored in one allocation, and fields that are only read from a view need none.
+/// A map from names to slots, sorted by name, beside the fields read from a view. A request uses a few fields: the
+/// slots are stored in one allocation, and fields that are only read from a view need none.
 #[derive(Default)]
 pub(super) struct Slots {
     slots: Vec<(FieldName, Slot)>,
@@ -27,8 +27,8 @@ struct View {
     table: local::View,
     /// The session is live until then.
     until: Timestamp,
-    /// Which fields were read, by their position: their values are kept even if the view becomes stale. A field at a higher
-    /// position has a slot.
+    /// Which fields were read, by their position: their values are kept even if the view becomes stale. A field at a
+    /// higher position has a slot.
     read: u64,
 }
 
@@ -106,8 +106,8 @@ impl Slots {
         shown
     }
 
-    /// Stores a view, and reads the requested fields from it: they are the values that were stored when it was returned, even
-    /// if it is stale by now. Returns a field that the view does not contain.
+    /// Stores a view, and reads the requested fields from it: they are the values that were stored when it was
+    /// returned, even if it is stale by now. Returns a field that the view does not contain.
     pub(super) fn show<'n>(
         &mut self,
         table: local::View,
@@ -245,7 +245,8 @@ fn place(slots: &[(FieldName, Slot)], name: &str) -> Result<usize, usize> {
     slots.binary_search_by(|(other, _)| str::cmp(other, name))
 }
 
-/// Records a value read from a view at this position: in the field's slot, if it has one or its position has no bit in `read`.
+/// Records a value read from a view at this position: in the field's slot, if it has one or its position has no bit in
+/// `read`.
 fn note(
     slots: &mut Vec<(FieldName, Slot)>,
     read: &mut u64,

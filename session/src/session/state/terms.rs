@@ -56,13 +56,13 @@ pub(crate) struct Known {
     pub(crate) meta: Meta,
     /// It was found by the id that it had before its renewal.
     pub(crate) by_former_id: bool,
-    /// Its id was drawn by this request, or by the one that it was detached from, so no client has sent it yet: until then the
-    /// former id works.
+    /// Its id was drawn by this request, or by the one that it was detached from, so no client has sent it yet: until
+    /// then the former id works.
     pub(crate) named_here: Option<Timestamp>,
 }
 
-/// The request's cookies. They are parsed one after another, and the next one only if the previous ones have no live session:
-/// a cookie whose session is gone does not hide another one of the same name (requirement R13).
+/// The request's cookies. They are parsed one after another, and the next one only if the previous ones have no live
+/// session: a cookie whose session is gone does not hide another one of the same name (requirement R13).
 #[derive(Clone, Default)]
 pub(crate) struct Jar {
     lines: Option<Lines>,
@@ -133,7 +133,7 @@ pub(crate) enum Intent {
     Destroy,
 }
 
-/// What is pending besides the changes of fields.
+/// The pending requests besides changes of fields.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     pub(super) intent: Intent,
@@ -174,7 +174,7 @@ impl Wants {
         self.rare.as_ref().map_or(&[], |rare| &rare.end_others)
     }
 
-    /// The content of a commit that was not stored is pending again, beneath what is pending since.
+    /// The content of a commit that was not stored is pending again, beneath later requests.
     pub(super) fn fall_back(&mut self, under: Self) {
         self.intent = self.intent.max(under.intent);
         if self.clear != Clear::Everything && under.clear != Clear::Nothing {
@@ -253,8 +253,8 @@ pub(crate) enum LookAt {
     Wait,
 }
 
-/// A load of a session, and the number of commits that the unit had begun: if another one has begun when the result arrives,
-/// it is unknown whether the result includes it.
+/// A load of a session, and the number of commits that the unit had begun: if another one has begun when the result
+/// arrives, it is unknown whether the result includes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
     pub(crate) id: Digest,

@@ -27,8 +27,8 @@ impl UnitOfWork {
         }
     }
 
-    /// Takes a field: of all concurrent takers one gets it. `check` checks the value before it is claimed, so that a value that
-    /// cannot be decoded is not lost.
+    /// Takes a field: of all concurrent takers one gets it. `check` checks the value before it is claimed, so that a
+    /// value that cannot be decoded is not lost.
     pub(crate) async fn take(
         &self,
         field: &FieldName,

@@ -14,8 +14,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// How often a commit is retried because another request changed a field that it updates. With a turn per session, one retry
-/// is typical; only other processes can cause more.
+/// How often a commit is retried because another request changed a field that it updates. With a turn per session, one
+/// retry is typical; only other processes can cause more.
 const TRIES: usize = 64;
 
 /// A commit, as a future. If it is dropped, the next use of the session completes the commit.
@@ -143,8 +143,8 @@ fn carry_out(
     })
 }
 
-/// Ends the sessions of the visitor's other cookies, and removes those that it has ended from the list. This comes first: if
-/// it fails, the whole commit can be retried.
+/// Ends the sessions of the visitor's other cookies, and removes those that it has ended from the list. This comes
+/// first: if it fails, the whole commit can be retried.
 async fn end_others(others: &mut Vec<Digest>, rules: Rules<'_>) -> Result<()> {
     for other in std::mem::take(others) {
         let ending = rules.runtime.end(rules.now, Kind::Destroyed);

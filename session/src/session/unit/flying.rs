@@ -36,7 +36,8 @@ impl UnitOfWork {
         Poll::Ready(())
     }
 
-    /// Like [`poll_landed`](Self::poll_landed), as a future. It holds no lock, so it blocks no other task if it is not polled.
+    /// Like [`poll_landed`](Self::poll_landed), as a future. It holds no lock, so it blocks no other task if it is not
+    /// polled.
     pub(crate) async fn landed(&self) {
         poll_fn(|cx| self.poll_landed(cx)).await;
     }
@@ -53,8 +54,8 @@ impl UnitOfWork {
         })
     }
 
-    /// Polls the commit in flight, or the one that was begun from this seat if it still is in flight. Returns its outcome to
-    /// the task that has the seat, and `None` if there is no such commit.
+    /// Polls the commit in flight, or the one that was begun from this seat if it still is in flight. Returns its
+    /// outcome to the task that has the seat, and `None` if there is no such commit.
     fn poll_flight(
         &self,
         cx: &mut Context<'_>,
@@ -86,8 +87,8 @@ impl UnitOfWork {
         }
     }
 
-    /// The first poll needs no allocation for waiting tasks: most stores return at once. No lock is held meanwhile, since code
-    /// of the store and closures of updates run.
+    /// The first poll needs no allocation for waiting tasks: most stores return at once. No lock is held meanwhile,
+    /// since code of the store and closures of updates run.
     fn poll_execution(
         &self,
         cx: &mut Context<'_>,

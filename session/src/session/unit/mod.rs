@@ -1,7 +1,7 @@
 //! A unit of work: the state of a request's session, and its communication with the store.
 //!
-//! The state is behind a short lock that is never held across an await, nor while user code (`Deserialize`, closures) runs.
-//! There is one commit at a time.
+//! The state is behind a short lock that is never held across an await, nor while user code (`Deserialize`, closures)
+//! runs. There is one commit at a time.
 
 mod changing;
 mod committing;
@@ -135,8 +135,8 @@ impl UnitOfWork {
         Ok(id.is_some_and(|id| csrf::matches(&self.runtime.keyring, &id, token)))
     }
 
-    /// Ends the unit; `shared` is whether other handles on it exist. Returns the cookie action for the response, and whether
-    /// the session was used at all.
+    /// Ends the unit; `shared` is whether other handles on it exist. Returns the cookie action for the response, and
+    /// whether the session was used at all.
     pub(crate) fn close(&self, shared: bool) -> (CookieAction, bool) {
         Self::end(self.used(), shared)
     }

@@ -30,8 +30,8 @@ impl UnitOfWork {
         state.look(field, now)
     }
 
-    /// Loads these fields, possibly none, and records the result. The first load of a session includes the library's own
-    /// fields.
+    /// Loads these fields, possibly none, and records the result. The first load of a session includes the library's
+    /// own fields.
     async fn ask(&self, fields: &[FieldName], asked: Question) -> Result<()> {
         let along: &[FieldName] = match asked.first {
             true => &self.runtime.along,
@@ -122,9 +122,9 @@ impl UnitOfWork {
         }
     }
 
-    /// Waits until the session has ended, or the application shuts down. Ends by this process, or by a process that can report
-    /// them, are noticed at once, others by polling the store. A renewal by this unit is not an end, and a visitor without a
-    /// session has none that could end.
+    /// Waits until the session has ended, or the application shuts down. Ends by this process, or by a process that can
+    /// report them, are noticed at once, others by polling the store. A renewal by this unit is not an end, and a
+    /// visitor without a session has none that could end.
     pub(crate) async fn ended(&self) -> Result<()> {
         // If there are several cookies, this chooses the one whose session is live.
         match self.identify().await {

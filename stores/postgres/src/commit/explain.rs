@@ -17,7 +17,7 @@ const LOOK: Doing = Doing::Reading("determine why a commit does not apply");
 
 pub(crate) enum Explained {
     Refused(Outcome),
-    /// There is no reason any more, or the commit adds to a counter that has been removed.
+    /// There is no reason now, or the commit adds to a counter that has been removed.
     MayApply(Known),
 }
 

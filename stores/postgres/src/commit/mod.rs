@@ -1,5 +1,5 @@
-//! Commits: each attempt is one conditional statement. If it did not apply, the reason is looked up afterwards, and the next
-//! attempt uses what the lookup found.
+//! Commits: each attempt is one conditional statement. If it did not apply, the reason is looked up afterwards, and the
+//! next attempt uses the result.
 
 mod explain;
 mod statement;
@@ -120,8 +120,8 @@ impl Server {
         ))
     }
 
-    /// Removes the values of a session that no field refers to. The row is locked first, so the values removed are those that
-    /// its latest version does not refer to.
+    /// Removes the values of a session that no field refers to. The row is locked first, so the values removed are
+    /// those that its latest version does not refer to.
     async fn tidy(&self, id: Digest) -> Result<()> {
         let mut tidy = crate::param::Statement::default();
         let schema = &self.schema;

@@ -414,7 +414,8 @@ impl Writer<'_> {
         self.update(&set, &conditions)
     }
 
-    /// `Life::is_live_for`: adds the conditions of the deployment's timeouts, and returns those that apply to the session.
+    /// `Life::is_live_for`: adds the conditions of the deployment's timeouts, and returns those that apply to the
+    /// session.
     fn timeouts(
         &mut self,
         timeouts: Timeouts,
@@ -617,8 +618,8 @@ fn cleared(document: &str, clear: Clear) -> String {
     }
 }
 
-/// The locks under which a commit with limits counts: one for each entry, across all processes; and one for each session
-/// that it may end, so that none is renewed between the count and the end.
+/// The locks under which a commit with limits counts: one for each entry, across all processes; and one for each
+/// session that it may end, so that none is renewed between the count and the end.
 fn locks(server: &Server, commit: &Commit<'_>) -> Vec<Statement> {
     let mut keys: Vec<i64> = commit
         .limits

@@ -1,5 +1,5 @@
-//! The conformance application as a gRPC service on tonic: the tower layer around the server, and the session in the request's
-//! extensions.
+//! The conformance application as a gRPC service on tonic: the tower layer around the server, and the session in the
+//! request's extensions.
 
 use futures_util::{Stream, StreamExt as _};
 use level_session::{Error, ErrorKind, Session, SessionLayer};
