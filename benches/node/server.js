@@ -1,6 +1,7 @@
 // The ancestors in Node: the handlers of `src/apps`, over Express's sessions and over level-session's.
 //
-// `node server.js express | express-session | node-level-session <directory>` prints its port when it listens.
+// `node server.js express | express-session | node-level-session <directory>` prints its port when it listens;
+// `node server.js express-connect-redis <directory> <port of redis-server>` keeps its sessions there.
 'use strict'
 
 const express = require('express')
@@ -17,6 +18,8 @@ const TEXTS = [
 // As many values as the others have, for the same reason: see `workload.rs`.
 const VALUES = Array.from({ length: 97 }, (_, n) =>
   String(n).padStart(2, '0') + TEXTS[n % TEXTS.length].slice(2))
+
+const LARGE = 'large value '.repeat(5462).slice(0, 64 * 1024)
 
 let next = 0
 function value () {
@@ -39,6 +42,28 @@ const libraries = {
     set: (session, field, text) => { session[field] = text }
   }),
 
+  'express-connect-redis': (directory, port) => {
+    const { RedisStore } = require('connect-redis')
+    const client = require('redis').createClient({ url: `redis://127.0.0.1:${port}` })
+    client.connect()
+    return {
+      middleware: require('express-session')({
+        secret: 'made up', resave: false, saveUninitialized: false, store: new RedisStore({ client })
+      }),
+      get: (session, field) => session[field],
+      set: (session, field, text) => { session[field] = text },
+      // express-session keeps nothing of a session that it gives another id.
+      renew: (req) => new Promise((resolve, reject) => {
+        const { cookie, ...fields } = req.session
+        req.session.regenerate((error) => {
+          if (error) return reject(error)
+          Object.assign(req.session, fields)
+          resolve()
+        })
+      })
+    }
+  },
+
   'node-level-session': (directory) => ({
     middleware: require('level-session')({ location: directory, keys: ['made up'] }),
     get: (session, field) => new Promise((resolve, reject) =>
@@ -51,8 +76,8 @@ const libraries = {
 // express-session warns of its MemoryStore, which is what is measured.
 console.warn = () => {}
 
-const [name, directory] = process.argv.slice(2)
-const { middleware, get, set } = libraries[name](directory)
+const [name, directory, redis] = process.argv.slice(2)
+const { middleware, get, set, renew } = libraries[name](directory, redis)
 const app = express()
 
 if (middleware) {
@@ -72,6 +97,21 @@ if (middleware) {
   })
   app.get('/new', async (req, res) => {
     for (const field of FIELDS) await set(req.session, field, value())
+    res.send('ok')
+  })
+  app.get('/read-write', async (req, res) => {
+    check(await get(req.session, FIELDS[3]))
+    await set(req.session, FIELDS[3], value())
+    res.send('ok')
+  })
+  app.get('/sign-in', async (req, res) => {
+    await renew(req)
+    await set(req.session, FIELDS[0], value())
+    res.send('ok')
+  })
+  app.get('/new-large', async (req, res) => {
+    await set(req.session, FIELDS[3], value())
+    await set(req.session, 'large', LARGE)
     res.send('ok')
   })
   app.get('/show', async (req, res) => {

@@ -8,6 +8,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    rc::Rc,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -16,6 +17,14 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 const WITH_REDIS: &[&str] = &["tower-sessions-redis", "actix", "actix-session-redis"];
 /// Those in Node, and their framework without sessions.
 const IN_NODE: &[&str] = &["express", "express-session", "node-level-session"];
+/// Those that are compared over one redis-server: ours, and what each is compared with.
+const ON_ONE_REDIS: &[&str] = &[
+    "level-session-axum-redis",
+    "tower-sessions-redis",
+    "level-session-actix-redis",
+    "actix-session-redis",
+];
+const EXPRESS_ON_REDIS: &str = "express-connect-redis";
 const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
 
 /// Whether it is a framework without sessions, or with a layer that is none.
@@ -40,6 +49,22 @@ pub fn names() -> (Vec<&'static str>, Vec<String>) {
     (names, missing)
 }
 
+/// What can be measured over one redis-server, and what is missing for the others.
+pub fn names_on_one_redis() -> (Vec<&'static str>, Vec<String>) {
+    let (mut names, mut missing) = (Vec::new(), Vec::new());
+    match redis_is_there() {
+        Ok(()) if cfg!(feature = "redis-store") => names.extend(ON_ONE_REDIS),
+        Ok(()) => missing.push("built without the feature `redis-store`.".to_owned()),
+        Err(why) => missing.push(format!("nothing is measured: {why}.")),
+    }
+    match node_is_there() {
+        Ok(()) if !names.is_empty() => names.push(EXPRESS_ON_REDIS),
+        Ok(()) => {}
+        Err(why) => missing.push(format!("{EXPRESS_ON_REDIS} left out: {why}.")),
+    }
+    (names, missing)
+}
+
 fn redis_is_there() -> std::result::Result<(), String> {
     if !cfg!(feature = "redis") {
         return Err("built without the feature `redis`".to_owned());
@@ -54,7 +79,8 @@ fn node_is_there() -> std::result::Result<(), String> {
     }
     run("node", ["--version"])?;
     if Path::new(NODE)
-        .join("node_modules/.package-lock.json")
+        // The one that was added last.
+        .join("node_modules/connect-redis/package.json")
         .exists()
     {
         return Ok(());
@@ -78,7 +104,7 @@ fn run<const N: usize>(program: &str, args: [&str; N]) -> std::result::Result<()
 pub struct Server {
     child: Child,
     pub port: u16,
-    redis: Option<Redis>,
+    redis: Option<Rc<Redis>>,
     _dir: tempfile::TempDir,
 }
 
@@ -88,16 +114,25 @@ impl Server {
     /// # Errors
     /// If it does not.
     pub fn start(name: &str) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
         let redis = is_over_redis(name).then(Redis::start).transpose()?;
+        Self::over(name, redis.map(Rc::new))
+    }
+
+    /// Starts it over this redis-server, which others may use as well.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn over(name: &str, redis: Option<Rc<Redis>>) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
         let mut command;
-        if IN_NODE.contains(&name) {
+        if IN_NODE.contains(&name) || name == EXPRESS_ON_REDIS {
             command = Command::new("node");
             command
                 .env("NODE_ENV", "production")
                 .arg(Path::new(NODE).join("server.js"))
                 .arg(name)
-                .arg(dir.path().join("db"));
+                .arg(dir.path().join("db"))
+                .args(redis.as_ref().map(|redis| redis.port.to_string()));
         } else {
             command = Command::new(env::current_exe()?);
             command.args(["serve", name]);

@@ -21,6 +21,12 @@ pub enum Workload {
     WriteOne,
     /// Comes without a cookie, and sets all eight.
     New,
+    /// Reads one field, and sets it to another value.
+    ReadWrite,
+    /// Gives the session another id, with all that it holds, and sets one field.
+    SignIn,
+    /// Reads one field of a session that has a value of 64 KiB besides.
+    BesideLarge,
 }
 
 impl Workload {
@@ -32,14 +38,36 @@ impl Workload {
         Self::New,
     ];
 
+    /// What is asked of the servers over Redis.
+    pub const OVER_REDIS: [Self; 8] = [
+        Self::Ignored,
+        Self::ReadOne,
+        Self::ReadEight,
+        Self::WriteOne,
+        Self::ReadWrite,
+        Self::New,
+        Self::SignIn,
+        Self::BesideLarge,
+    ];
+
+    /// Where the session is made that it needs.
+    pub const fn prepared_by(self) -> &'static str {
+        match self {
+            Self::BesideLarge => NEW_LARGE,
+            _ => Self::New.path(),
+        }
+    }
+
     /// Where the handler is.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Ignored => "/ignored",
-            Self::ReadOne => "/read-one",
+            Self::ReadOne | Self::BesideLarge => "/read-one",
             Self::ReadEight => "/read-eight",
             Self::WriteOne => "/write-one",
             Self::New => "/new",
+            Self::ReadWrite => "/read-write",
+            Self::SignIn => "/sign-in",
         }
     }
 
@@ -51,6 +79,9 @@ impl Workload {
             Self::ReadEight => "read-eight",
             Self::WriteOne => "write-one",
             Self::New => "new",
+            Self::ReadWrite => "read-write",
+            Self::SignIn => "sign-in",
+            Self::BesideLarge => "beside-64-KiB",
         }
     }
 
@@ -74,6 +105,22 @@ const WRITTEN: usize = 3;
 
 /// Bytes of a field.
 pub const FIELD_BYTES: usize = 40;
+
+/// Where a session is made of one field of 40 bytes and one of [`LARGE_BYTES`].
+pub const NEW_LARGE: &str = "/new-large";
+
+/// The name of the large field.
+pub const LARGE: &str = "large";
+
+/// Its bytes.
+pub const LARGE_BYTES: usize = 64 * 1024;
+
+/// A large value, made once.
+pub fn large() -> &'static str {
+    static LARGE: LazyLock<String> =
+        LazyLock::new(|| "large value ".repeat(LARGE_BYTES / 12 + 1)[..LARGE_BYTES].to_owned());
+    &LARGE
+}
 
 /// Where all eight fields are shown, one a line: proof that a request has read and written what it says.
 pub const SHOW: &str = "/show";

@@ -1,7 +1,7 @@
 //! actix-web, alone and with actix-session over Redis: one map of JSON texts a session, loaded by every request that has
 //! a cookie, and saved whole. Cookies are encrypted, as by default.
 
-use crate::workload::{FIELDS, SHOW, Workload, value};
+use crate::workload::{FIELDS, LARGE, NEW_LARGE, SHOW, Workload, large, value};
 use actix_session::{Session, SessionMiddleware, storage::RedisSessionStore};
 use actix_web::{
     App, HttpServer,
@@ -46,7 +46,10 @@ fn sessions(config: &mut ServiceConfig) {
         .route(Workload::ReadEight.path(), web::get().to(read_eight))
         .route(Workload::WriteOne.path(), web::get().to(write_one))
         .route(Workload::New.path(), web::get().to(new))
-        .route(SHOW, web::get().to(show));
+        .route(SHOW, web::get().to(show))
+        .route(Workload::ReadWrite.path(), web::get().to(read_write))
+        .route(Workload::SignIn.path(), web::get().to(sign_in))
+        .route(NEW_LARGE, web::get().to(new_large));
 }
 
 async fn read_one(session: Session) -> Result<&'static str> {
@@ -81,4 +84,23 @@ async fn show(session: Session) -> Result<String> {
         shown.push(session.get::<String>(field)?.unwrap_or_default());
     }
     Ok(shown.join("\n"))
+}
+
+async fn read_write(session: Session) -> Result<&'static str> {
+    let before = session.get::<String>(FIELDS[3])?;
+    assert!(black_box(before).is_some());
+    session.insert(FIELDS[3], value())?;
+    Ok("ok")
+}
+
+async fn sign_in(session: Session) -> Result<&'static str> {
+    session.renew();
+    session.insert(FIELDS[0], value())?;
+    Ok("ok")
+}
+
+async fn new_large(session: Session) -> Result<&'static str> {
+    session.insert(FIELDS[3], value())?;
+    session.insert(LARGE, large())?;
+    Ok("ok")
 }

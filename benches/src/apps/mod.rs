@@ -6,6 +6,8 @@ mod actix;
 mod axum_session;
 mod bare;
 mod ours;
+#[cfg(all(feature = "redis", feature = "redis-store"))]
+mod ours_redis;
 #[cfg(feature = "peers")]
 mod tower_sessions;
 
@@ -96,6 +98,12 @@ impl App {
     async fn over_redis(port: u16) -> Self {
         let router = tower_sessions::redis(port).await;
         Self::new("tower-sessions-redis", router, None).await
+    }
+
+    #[cfg(all(feature = "redis", feature = "redis-store"))]
+    async fn ours_over_redis(port: u16) -> Self {
+        let router = ours_redis::axum(port).await;
+        Self::new("level-session-axum-redis", router, None).await
     }
 
     async fn new(name: &'static str, router: Router, dir: Option<tempfile::TempDir>) -> Self {
@@ -207,6 +215,12 @@ pub async fn serve(name: &str, listener: TcpListener, redis: Option<u16>) -> io:
         ("actix" | "actix-session-redis", _) => return actix::serve(listener, redis).await,
         #[cfg(feature = "redis")]
         ("tower-sessions-redis", Some(port)) => App::over_redis(port).await,
+        #[cfg(all(feature = "redis", feature = "redis-store"))]
+        ("level-session-axum-redis", Some(port)) => App::ours_over_redis(port).await,
+        #[cfg(all(feature = "redis", feature = "redis-store"))]
+        ("level-session-actix-redis", Some(port)) => {
+            return ours_redis::actix(listener, port).await;
+        }
         _ => App::named(name).await,
     };
     listener.set_nonblocking(true)?;

@@ -35,6 +35,10 @@ pub fn layer(store: impl Store) -> SessionLayer {
 }
 
 pub(super) fn router(store: impl Store) -> Router {
+    routes().layer(layer(store))
+}
+
+pub(super) fn routes() -> Router {
     Router::new()
         .route(Workload::Ignored.path(), get(async || "ok"))
         .route(Workload::ReadOne.path(), get(read_one))
@@ -42,16 +46,15 @@ pub(super) fn router(store: impl Store) -> Router {
         .route(Workload::WriteOne.path(), get(write_one))
         .route(Workload::New.path(), get(new))
         .route(SHOW, get(show))
-        .layer(layer(store))
 }
 
-async fn read_one(session: Session<Eight>) -> Result<&'static str> {
+pub(super) async fn read_one(session: Session<Eight>) -> Result<&'static str> {
     let value = session.f3().await?;
     assert!(black_box(value).is_some());
     Ok("ok")
 }
 
-async fn read_eight(session: Session<Eight>) -> Result<&'static str> {
+pub(super) async fn read_eight(session: Session<Eight>) -> Result<&'static str> {
     let values = [
         session.f0().await?,
         session.f1().await?,
@@ -66,12 +69,12 @@ async fn read_eight(session: Session<Eight>) -> Result<&'static str> {
     Ok("ok")
 }
 
-async fn write_one(session: Session<Eight>) -> Result<&'static str> {
+pub(super) async fn write_one(session: Session<Eight>) -> Result<&'static str> {
     session.f3().set(value().to_owned())?;
     Ok("ok")
 }
 
-async fn new(session: Session<Eight>) -> Result<&'static str> {
+pub(super) async fn new(session: Session<Eight>) -> Result<&'static str> {
     session.f0().set(value().to_owned())?;
     session.f1().set(value().to_owned())?;
     session.f2().set(value().to_owned())?;
@@ -83,7 +86,7 @@ async fn new(session: Session<Eight>) -> Result<&'static str> {
     Ok("ok")
 }
 
-async fn show(session: Session<Eight>) -> Result<String> {
+pub(super) async fn show(session: Session<Eight>) -> Result<String> {
     let values = [
         session.f0().await?,
         session.f1().await?,

@@ -115,7 +115,33 @@ pub(super) async fn redis(port: u16) -> Router {
         server: ServerConfig::new_centralized("127.0.0.1", port),
         ..Config::default()
     };
+    use crate::workload::{LARGE, NEW_LARGE, large};
+    use tower_sessions_14::Session;
+
+    async fn read_write(session: Session) -> Result<&'static str, StatusCode> {
+        let before = session.get::<String>(FIELDS[3]).await.map_err(failed)?;
+        assert!(black_box(before).is_some());
+        session.insert(FIELDS[3], value()).await.map_err(failed)?;
+        Ok("ok")
+    }
+
+    async fn sign_in(session: Session) -> Result<&'static str, StatusCode> {
+        session.cycle_id().await.map_err(failed)?;
+        session.insert(FIELDS[0], value()).await.map_err(failed)?;
+        Ok("ok")
+    }
+
+    async fn new_large(session: Session) -> Result<&'static str, StatusCode> {
+        session.insert(FIELDS[3], value()).await.map_err(failed)?;
+        session.insert(LARGE, large()).await.map_err(failed)?;
+        Ok("ok")
+    }
+
     let pool = Pool::new(config, None, None, None, 1).expect("one connection");
     pool.init().await.expect("redis-server runs");
-    router!(tower_sessions_14).layer(SessionManagerLayer::new(RedisStore::new(pool)))
+    router!(tower_sessions_14)
+        .route(Workload::ReadWrite.path(), get(read_write))
+        .route(Workload::SignIn.path(), get(sign_in))
+        .route(NEW_LARGE, get(new_large))
+        .layer(SessionManagerLayer::new(RedisStore::new(pool)))
 }

@@ -1,6 +1,7 @@
 //! Over HTTP on the loopback: the processor time that a server takes for a request, 64 connections at once.
 //!
-//! `http [requests] [rounds] [servers]..`; 20000, 3 and all by default. Each server is a process of its own
+//! `http [requests] [rounds] [servers]..`; 20000, 3 and all by default. `http redis [requests] [rounds]` is about those that
+//! keep their sessions in Redis, all over the same redis-server; 4000 and 9 by default. Each server is a process of its own
 //! (`http serve <application> [port of redis-server]`), so that its time is not that of the clients; what the kernel does
 //! for its sockets is in it.
 
@@ -16,11 +17,12 @@ use level_session_benches::{
     apps::{self, cookie_of},
     compare::Rounds,
     machine,
+    redis::Redis,
     served::{self, Server},
     table::{Table, micros, times},
-    workload::{SHOW, Workload, prove},
+    workload::{NEW_LARGE, SHOW, Workload, prove},
 };
-use std::{env, error::Error, net::TcpListener};
+use std::{env, error::Error, net::TcpListener, rc::Rc, time::Instant};
 use tokio::{net::TcpStream, task::JoinHandle};
 
 const CONNECTIONS: usize = 64;
@@ -39,6 +41,9 @@ async fn main() -> Result<()> {
         return Ok(apps::serve(app, listener, redis).await?);
     }
     let number = |at: usize| args.get(at).and_then(|n| n.parse().ok());
+    if args.first().is_some_and(|verb| verb == "redis") {
+        return on_one_redis(number(1).unwrap_or(4_000), number(2).unwrap_or(9)).await;
+    }
     let (requests, rounds) = (number(0).unwrap_or(20_000), number(1).unwrap_or(3));
     let (mut names, missing) = served::names();
     if let Some(wanted @ [_, ..]) = args.get(2..) {
@@ -65,19 +70,106 @@ async fn measure(names: &[&'static str], requests: usize, rounds: usize) -> Resu
             }
             for (at, workload) in Workload::ALL.into_iter().enumerate() {
                 let requests = if round == 0 { requests / 10 } else { requests };
-                let before = server.cpu_nanos();
-                load(server.port, workload, requests).await?;
-                let after = server.cpu_nanos();
-                if round == 0 {
-                    continue;
+                let [own, all, _] = one(&server, workload, requests).await?;
+                if round > 0 {
+                    measured[at][0].add(own);
+                    measured[at][1].add(all);
                 }
-                let [own, redis] = [0, 1].map(|at| (after[at] - before[at]) as f64);
-                measured[at][0].add(own / requests as f64);
-                measured[at][1].add((own + redis) / requests as f64);
             }
         }
     }
     report(names, &measured, requests, rounds);
+    Ok(())
+}
+
+/// So many requests: nanoseconds for each, of the server's processor time, with that of its redis-server, and by the wall's
+/// clock.
+async fn one(server: &Server, workload: Workload, requests: usize) -> Result<[f64; 3]> {
+    let clients = prepare(server.port, workload).await?;
+    let (before, start) = (server.cpu_nanos(), Instant::now());
+    let clients: Vec<_> = clients
+        .into_iter()
+        .map(|client| tokio::spawn(go_on(client, workload, requests / CONNECTIONS)))
+        .collect();
+    let mut ended = Vec::new();
+    for client in clients {
+        ended.push(client.await??);
+    }
+    let (after, wall) = (server.cpu_nanos(), start.elapsed());
+    for client in ended {
+        client.close().await?;
+    }
+    let requests = (requests / CONNECTIONS * CONNECTIONS) as f64;
+    let [own, redis] = [0, 1].map(|at| (after[at] - before[at]) as f64);
+    Ok([own, own + redis, wall.as_nanos() as f64].map(|nanos| nanos / requests))
+}
+
+/// The servers that keep their sessions in Redis, all over one redis-server.
+async fn on_one_redis(requests: usize, rounds: usize) -> Result<()> {
+    let (names, missing) = served::names_on_one_redis();
+    for line in missing {
+        println!("{line}\n");
+    }
+    let redis = Rc::new(Redis::start()?);
+    let none = || vec![<[Rounds; 3]>::default(); Workload::OVER_REDIS.len()];
+    let mut measured: Vec<_> = names.iter().map(|_| none()).collect();
+    let mut busiest = 0_f64;
+    for round in 0..=rounds {
+        // In turns: a workload of all servers, and then the next one.
+        let mut servers = Vec::new();
+        for name in &names {
+            let server = Server::over(name, Some(Rc::clone(&redis)))?;
+            check(server.port)
+                .await
+                .map_err(|why| format!("{name}: {why}"))?;
+            servers.push(server);
+        }
+        for (at, workload) in Workload::OVER_REDIS.into_iter().enumerate() {
+            for (server, measured) in servers.iter().zip(&mut measured) {
+                let figures = one(server, workload, requests).await?;
+                if round > 0 {
+                    let rounds = measured[at].iter_mut().zip(figures);
+                    rounds.for_each(|(rounds, nanos)| rounds.add(nanos));
+                }
+            }
+        }
+        busiest = busiest.max(machine::load());
+    }
+    println!(
+        "{}, at most {busiest:.0}; {CONNECTIONS} connections, median of {rounds} rounds of {requests} requests.\n",
+        machine::line()
+    );
+    let ours = |name: &str| names.iter().position(|other| *other == name);
+    let beside = |name: &str| match name {
+        "actix-session-redis" => ours("level-session-actix-redis"),
+        _ => ours("level-session-axum-redis"),
+    };
+    let head = || std::iter::once("").chain(Workload::OVER_REDIS.map(Workload::name));
+    for (title, figure) in [
+        ("of the server's processor time", 0),
+        ("of the processor time of server and redis-server", 1),
+        ("by the wall's clock, with the clients on the same cores", 2),
+    ] {
+        println!(
+            "Microseconds for a request {title}, and how many times those of level-session in the same framework:\n"
+        );
+        let mut table = Table::new(head());
+        for (name, rounds) in names.iter().zip(&measured) {
+            let mut row = vec![(*name).to_owned()];
+            for (at, rounds) in rounds.iter().enumerate() {
+                let nanos = rounds[figure].median();
+                let times = match beside(name) {
+                    Some(ours) if names[ours] != *name => {
+                        format!(" ({})", times(nanos, measured[ours][at][figure].median()))
+                    }
+                    _ => String::new(),
+                };
+                row.push(format!("{}{times}", micros(nanos)));
+            }
+            table.row(row);
+        }
+        println!("{table}");
+    }
     Ok(())
 }
 
@@ -101,24 +193,22 @@ async fn check(port: u16) -> Result<()> {
     other.close().await
 }
 
-async fn load(port: u16, workload: Workload, requests: usize) -> Result<()> {
-    let clients: Vec<_> = (0..CONNECTIONS)
-        .map(|_| tokio::spawn(client(port, workload, requests / CONNECTIONS)))
-        .collect();
-    for client in clients {
-        client.await??;
+/// Connections, each with a session of its own.
+async fn prepare(port: u16, workload: Workload) -> Result<Vec<Client>> {
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut client = Client::connect(port).await?;
+        client.ask(workload.prepared_by()).await?;
+        clients.push(client);
     }
-    Ok(())
+    Ok(clients)
 }
 
-/// One connection, with a session of its own.
-async fn client(port: u16, workload: Workload, requests: usize) -> Result<()> {
-    let mut client = Client::connect(port).await?;
-    client.ask(Workload::New.path()).await?;
+async fn go_on(mut client: Client, workload: Workload, requests: usize) -> Result<Client> {
     for _ in 0..requests {
         client.ask(workload.path()).await?;
     }
-    client.close().await
+    Ok(client)
 }
 
 struct Client {
@@ -139,9 +229,9 @@ impl Client {
         })
     }
 
-    /// One request, with the session's cookie; a new session's cookie is kept.
+    /// One request, with the session's cookie; the cookie of a new or renewed session is kept.
     async fn ask(&mut self, path: &str) -> Result<String> {
-        let is_new = path == Workload::New.path();
+        let is_new = path == Workload::New.path() || path == NEW_LARGE;
         let mut request = Request::get(path)
             .header(header::HOST, "localhost")
             .body(Empty::<Bytes>::new())?;
@@ -153,8 +243,8 @@ impl Client {
         if !response.status().is_success() {
             return Err(format!("{path}: {}", response.status()).into());
         }
-        if is_new {
-            self.cookie = cookie_of(&response);
+        if let Some(cookie) = cookie_of(&response) {
+            self.cookie = Some(cookie);
         }
         let body = response.into_body().collect().await?.to_bytes();
         Ok(String::from_utf8(body.into())?)

@@ -25,10 +25,7 @@ const ENTRY: &[u8] = b"user 7";
 type Runtime = tokio::runtime::Runtime;
 
 fn main() {
-    let rounds = env::args()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(9);
+    let rounds = env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(9);
     println!("{}; best of {rounds} rounds.\n", machine::line());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -85,11 +82,6 @@ fn report(runtime: &Runtime, rounds: usize, port: u16) {
     let url = format!("redis://127.0.0.1:{port}");
     let bench = runtime.block_on(async {
         let settings = RedisStore::builder().safety(Safety::Ignore);
-        let client = redis_client::Client::open(format!("{url}/?protocol=resp3"));
-        let client = client.expect("an address");
-        let info = client.get_connection_info().clone();
-        let tcp = info.tcp_settings().clone().set_nodelay(true);
-        let client = redis_client::Client::open(info.set_tcp_settings(tcp)).expect("an address");
         Bench {
             runtime,
             store: settings
@@ -97,16 +89,198 @@ fn report(runtime: &Runtime, rounds: usize, port: u16) {
                 .connect(&url)
                 .await
                 .expect("a store"),
-            plain: client
-                .get_multiplexed_async_connection()
-                .await
-                .expect("a connection"),
+            plain: plain(&url).await,
             now: Clock::system().now(),
             next: Cell::new(1_000),
         }
     });
     latency(&bench, rounds);
     throughput(&bench, rounds);
+    cache(&bench, rounds, &url);
+    cluster(runtime, rounds);
+}
+
+/// Reads of a store with a cache, beside those of one without.
+fn cache(bench: &Bench<'_>, rounds: usize, url: &str) {
+    const HITS: usize = 20_000;
+    const MISSES: usize = 400;
+    let settings = RedisStore::builder().safety(Safety::Ignore);
+    let cached = bench
+        .runtime
+        .block_on(settings.cache(100_000, Duration::from_secs(1)).connect(url))
+        .expect("a store");
+    let writes = stored::writes(8);
+    let name = &*writes[0].field;
+    let names = [name];
+    let now = bench.now;
+    let id = bench.fresh();
+    bench.create(id, &writes);
+    let unseen: Vec<_> = (0..MISSES * (rounds + 1)).map(|_| bench.fresh()).collect();
+    for id in &unseen {
+        bench.create(*id, &writes);
+    }
+    let seen = async |store: &RedisStore, id| {
+        let loaded = store.load(id, Select::Names(&names), now).await;
+        let Ok(Loaded::Live(snapshot)) = loaded else {
+            panic!("{loaded:?}");
+        };
+        snapshot.fields.values(&names)
+    };
+    let mut race = Race::new();
+    race.add("load one field, no cache", MISSES, |times| {
+        bench.runtime.block_on(async {
+            for _ in 0..times {
+                seen(&bench.store, id).await;
+            }
+        });
+    });
+    race.add(".. hit", HITS, |times| {
+        bench.runtime.block_on(async {
+            for _ in 0..times {
+                seen(&cached, id).await;
+            }
+        });
+    });
+    let mut next = unseen.iter();
+    race.add(".. miss, which reads the whole session", MISSES, |times| {
+        bench.runtime.block_on(async {
+            for id in next.by_ref().take(times) {
+                seen(&cached, *id).await;
+            }
+        });
+    });
+    race.add("commit one field", MISSES, |times| {
+        for n in 0..times {
+            bench.commit(bench.keep(id).with_writes(&[other(&writes[0], n)]));
+        }
+    });
+    race.add(
+        ".. until the cache of another store shows it",
+        MISSES,
+        |times| {
+            bench.runtime.block_on(async {
+                for n in 0..times {
+                    let before = seen(&cached, id).await;
+                    let write = [other(&writes[0], n)];
+                    let commit = bench.keep(id).with_writes(&write);
+                    let outcome = bench.store.commit(commit).await;
+                    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+                    while seen(&cached, id).await == before {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            });
+        },
+    );
+    let before = cached.counts().cached;
+    let results = race.run(rounds);
+    let hits = cached.counts().cached - before;
+    assert!(hits >= (HITS * rounds) as u64, "{hits} reads were hits");
+    let mut table = Table::new(["a cache of another process", "µs", "noise"]);
+    for (name, rounds) in &results {
+        table.row([
+            name.clone(),
+            format!("{:.2}", rounds.best() / 1000.0),
+            format!("{:.0} %", rounds.noise()),
+        ]);
+    }
+    println!("{table}");
+}
+
+/// The same write with other bytes.
+fn other(write: &Write, n: usize) -> Write {
+    let Op::Set(bytes) = &write.op else {
+        unreachable!("every field is set");
+    };
+    let mut bytes = bytes.to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last = b'a' + (n % 2) as u8;
+    }
+    Write::set(write.field.clone(), bytes.into())
+}
+
+/// A look-up on a Cluster of three masters on this machine, beside a `GET` at one of them.
+fn cluster(runtime: &Runtime, rounds: usize) {
+    const TIMES: usize = 100;
+    let started = level_session_servers::redis::program("redis")
+        .map(|path| level_session_servers::redis::Cluster::start(&path, &[]));
+    let cluster = match started {
+        Some(Ok(cluster)) => cluster,
+        Some(Err(error)) => return println!("no Cluster ({error})"),
+        None => return println!("no Cluster: there is no redis-server"),
+    };
+    let bench = runtime.block_on(async {
+        let settings = RedisStore::builder().safety(Safety::Ignore);
+        let settings = settings.response_timeout(Duration::from_secs(5));
+        Bench {
+            runtime,
+            store: settings.connect(&cluster.url()).await.expect("a store"),
+            plain: plain(&cluster.url()).await,
+            now: Clock::system().now(),
+            next: Cell::new(1_000),
+        }
+    });
+    // A key that this node has.
+    let key = (0..).map(|n| format!("plain {n}")).find(|key| {
+        let mut set = cmd("SET");
+        set.arg(key).arg(&stored::bytes()[..]);
+        !matches!(bench.plain(&set), Value::ServerError(_))
+    });
+    let writes = stored::writes(8);
+    let name = &*writes[0].field;
+    for _ in 0..3 {
+        let indexed = [writes[0].clone().with_index(Some(ENTRY.into()))];
+        bench.create(bench.fresh(), &indexed);
+    }
+    let id = bench.fresh();
+    bench.create(id, &writes);
+    let mut get = cmd("GET");
+    get.arg(key);
+    let mut race = Race::new();
+    race.add("`GET` at a node", TIMES, |times| {
+        for _ in 0..times {
+            bench.plain(&get);
+        }
+    });
+    race.add("load one field", TIMES, |times| {
+        for _ in 0..times {
+            bench.load(id, Select::Names(&[name]));
+        }
+    });
+    race.add("commit one field", TIMES, |times| {
+        for _ in 0..times {
+            bench.commit(bench.keep(id).with_writes(&writes[..1]));
+        }
+    });
+    race.add("find, 3 sessions", TIMES, |times| {
+        for _ in 0..times {
+            let found = bench.store.find(name, ENTRY, None, 100, bench.now);
+            let found = runtime.block_on(found).expect("a page");
+            assert_eq!(found.items.len(), 3);
+        }
+    });
+    let results = race.run(rounds);
+    let get = results[0].1.best();
+    let mut table = Table::new(["a Cluster of three, 64 homes", "µs", "noise", "of `GET`"]);
+    for (name, rounds) in &results {
+        table.row([
+            name.clone(),
+            micros(rounds.best()),
+            format!("{:.0} %", rounds.noise()),
+            format!("{:.2}", rounds.best() / get),
+        ]);
+    }
+    println!("{table}");
+}
+
+/// A connection of the same client.
+async fn plain(url: &str) -> MultiplexedConnection {
+    let client = redis_client::Client::open(format!("{url}/?protocol=resp3"));
+    let info = client.expect("an address").get_connection_info().clone();
+    let tcp = info.tcp_settings().clone().set_nodelay(true);
+    let client = redis_client::Client::open(info.set_tcp_settings(tcp)).expect("an address");
+    let connection = client.get_multiplexed_async_connection().await;
+    connection.expect("a connection")
 }
 
 fn latency(bench: &Bench<'_>, rounds: usize) {
@@ -126,7 +300,8 @@ fn latency(bench: &Bench<'_>, rounds: usize) {
         fill.arg(&*write.field).arg(&value[..]);
     }
     bench.plain(&fill);
-    let script = "redis.call('HMGET', KEYS[1], 'h', 'x'); redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
+    let script =
+        "redis.call('HMGET', KEYS[1], 'h', 'x'); redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
     let mut load_script = cmd("SCRIPT");
     load_script.arg("LOAD").arg(script);
     let Value::BulkString(hash) = bench.plain(&load_script) else {
@@ -156,7 +331,12 @@ fn latency(bench: &Bench<'_>, rounds: usize) {
     set.arg("hash").arg("a").arg(&value[..]);
     command("`HSET` of 1", set);
     let mut evalsha = cmd("EVALSHA");
-    evalsha.arg(&hash).arg(1).arg("hash").arg("a").arg(&value[..]);
+    evalsha
+        .arg(&hash)
+        .arg(1)
+        .arg("hash")
+        .arg("a")
+        .arg(&value[..]);
     command("a script of `HMGET` and `HSET`", evalsha);
     let mut set_ex = cmd("SET");
     set_ex.arg("whole").arg(&payload).arg("PX").arg(3_600_000);
@@ -264,8 +444,14 @@ fn latency(bench: &Bench<'_>, rounds: usize) {
     for (name, rounds) in &results {
         let pair = beside.iter().find(|(ours, _)| ours == name);
         let (other, ratio) = match pair {
-            Some((_, other)) => ((*other).to_owned(), format!("{:.2}", rounds.best() / of(other))),
-            None => (String::new(), format!("{:.2} of `GET`", rounds.best() / of("`GET`"))),
+            Some((_, other)) => (
+                (*other).to_owned(),
+                format!("{:.2}", rounds.best() / of(other)),
+            ),
+            None => (
+                String::new(),
+                format!("{:.2} of `GET`", rounds.best() / of("`GET`")),
+            ),
         };
         table.row([
             name.clone(),
