@@ -32,12 +32,29 @@ impl SessionHandle {
     }
 
     /// The session's key in a store.
+    ///
+    /// ```
+    /// # use level_session::SessionHandle;
+    /// let text = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    /// let handle: SessionHandle = text.parse()?;
+    /// assert_eq!(handle.digest().as_bytes()[..2], [0x00, 0x11]);
+    /// assert_eq!(SessionHandle::from(handle.digest()), handle);
+    /// # Ok::<(), level_session::InvalidHandle>(())
+    /// ```
     #[must_use]
     pub const fn digest(self) -> Digest {
         self.0
     }
 
     /// The first 8 digits: enough to follow a session through a log.
+    ///
+    /// ```
+    /// # use level_session::SessionHandle;
+    /// let text = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    /// let handle: SessionHandle = text.parse()?;
+    /// assert_eq!(handle.short(), "00112233");
+    /// # Ok::<(), level_session::InvalidHandle>(())
+    /// ```
     #[must_use]
     pub fn short(self) -> String {
         self.0.short()

@@ -16,6 +16,17 @@ pub enum WhenFull {
 }
 
 /// The declaration of one field, without its type.
+///
+/// ```
+/// # use level_session_store::schema::{Def, FieldDef, Key};
+/// # struct Shop;
+/// # static DEF: Def<u64> = Def::new("user_id", "u64").index();
+/// # impl Shop { const USER_ID: Key<u64> = Key::new(&DEF); }
+/// let def: FieldDef = Shop::USER_ID.def(); // of the field `#[session(index)] user_id: u64`
+/// assert_eq!((def.key(), def.type_name()), ("user_id", "u64"));
+/// assert!(def.is_index() && !def.is_flash() && !def.is_counter());
+/// assert_eq!(def.ttl(), None); // a value lives as long as its session
+/// ```
 #[derive(Clone, Copy)]
 pub struct FieldDef {
     pub(crate) key: &'static str,

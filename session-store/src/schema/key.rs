@@ -7,6 +7,16 @@ use std::{fmt, sync::Arc};
 /// A typed key: a field's name and type as a constant such as `Shop::USER_ID`, for code that has no accessor at hand.
 ///
 /// The derive generates one for each field, with the name of the field in capitals and the visibility of the field.
+///
+/// ```
+/// # use level_session_store::schema::{Def, Key};
+/// # struct Shop;
+/// # static DEF: Def<u64> = Def::new("user_id", "u64").index();
+/// # impl Shop { const USER_ID: Key<u64> = Key::new(&DEF); }
+/// let key: Key<u64> = Shop::USER_ID; // of the field `user_id: u64`
+/// assert_eq!(key.name(), "user_id");
+/// assert!(key.def().is_index()); // it is declared `#[session(index)]`
+/// ```
 pub struct Key<T: 'static> {
     def: &'static Def<T>,
 }

@@ -3,6 +3,20 @@
 use super::FieldDef;
 
 /// The declaration of a struct: its own fields, and the structs it nests.
+///
+/// ```
+/// # use level_session_store::schema::{Def, Schema, schema};
+/// # struct Shop;
+/// # impl Shop {
+/// #     const SCHEMA: Schema = schema("Shop", &[Def::<u64>::new("user_id", "u64").index().erased], &[]);
+/// # }
+/// assert_eq!(Shop::SCHEMA.type_name(), "Shop");
+/// for field in Shop::SCHEMA.fields() {
+///     println!("{}: {}", field.key(), field.type_name());
+/// }
+/// assert!(Shop::SCHEMA.find("user_id").is_some());
+/// assert!(Shop::SCHEMA.find("theme").is_none()); // not declared
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {
     pub(crate) type_name: &'static str,

@@ -43,6 +43,17 @@ macro_rules! adapter_types {
 
         impl<T: $crate::SessionData> Session<T> {
             /// The wrapped session, for functions that do not depend on the framework.
+            ///
+            /// ```
+            /// # level_session::adapter_types! { pub struct Session; pub struct Error; }
+            /// async fn greet(session: level_session::Session) -> level_session::Result<()> {
+            ///     session.set("greeted", true)
+            /// }
+            ///
+            /// async fn handler(session: Session) -> Result<(), Error> {
+            ///     Ok(greet(session.into_inner()).await?)
+            /// }
+            /// ```
             #[must_use]
             pub fn into_inner(self) -> $crate::Session<T> {
                 self.0

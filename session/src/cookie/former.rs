@@ -66,6 +66,15 @@ impl FormerCookie {
     /// The cookie of express-session, `s:<id>.<HMAC-SHA-256>`. Its name is `connect.sid` unless the site has set another;
     /// the secrets are those of its setting `secret`.
     ///
+    /// ```
+    /// use level_session::FormerCookie;
+    ///
+    /// # let secret = "the secret of express-session";
+    /// let former = FormerCookie::express("connect.sid", [secret])?;
+    /// assert!(FormerCookie::express("connect.sid", [""]).is_err()); // an empty secret
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
+    ///
     /// # Errors
     /// If the name is no cookie's, there is no secret, or one is empty.
     pub fn express<K: AsRef<[u8]>>(
@@ -78,6 +87,15 @@ impl FormerCookie {
     /// The pair of cookies of level-session for Node, and of other users of `cookies` and `keygrip`: the id in `name`, the
     /// signature of `name=id` in `name.sig`. The name is `s` unless the site has set another; the keys are those of its
     /// setting `keys`. Keygrip's default, SHA-1, and SHA-256 are accepted. Cookies without a signature are not.
+    ///
+    /// ```
+    /// use level_session::FormerCookie;
+    ///
+    /// # let (new_key, old_key) = ("a key of the site", "an older one");
+    /// let former = FormerCookie::keygrip("s", [new_key, old_key])?;
+    /// assert!(FormerCookie::keygrip("s", [""; 0]).is_err()); // no key
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     ///
     /// # Errors
     /// If the name is no cookie's, there is no key, or one is empty.
@@ -109,6 +127,13 @@ impl FormerCookie {
     /// The key in our store of a session that had this id at the former site, for tools that import sessions. `None` for
     /// an id that no former cookie is accepted with: it has other characters than visible ASCII, or fewer than 22 or more
     /// than 128.
+    ///
+    /// ```
+    /// use level_session::FormerCookie;
+    ///
+    /// assert!(FormerCookie::digest("4wpDnuK8rkLyMG2cHX0tTZzS").is_some());
+    /// assert!(FormerCookie::digest("short").is_none());
+    /// ```
     #[must_use]
     pub fn digest(id: &str) -> Option<Digest> {
         former_id(id.as_bytes()).map(|id| id.digest())

@@ -42,12 +42,38 @@ impl Failure {
     }
 
     /// The reason.
+    ///
+    /// ```
+    /// # use level_session::{ErrorKind, Head};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let mut exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// exchange.session().set("greeted", true)?;
+    /// sessions.close().await?; // so that nothing can be stored
+    /// let commit = exchange.commit(Head::of(&http::Response::new("hello"))).await;
+    /// assert_eq!(commit.unwrap_err().error().kind(), ErrorKind::Store);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error
     }
 
     /// The response to send.
+    ///
+    /// ```
+    /// # use level_session::Head;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let mut exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// exchange.session().set("greeted", true)?;
+    /// sessions.close().await?; // so that nothing can be stored
+    /// let commit = exchange.commit(Head::of(&http::Response::new("hello"))).await;
+    /// let response = commit.unwrap_err().into_response();
+    /// assert_eq!(response.status(), 500);
+    /// assert_eq!(response.headers()["cache-control"], "no-store");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_response(self) -> Response<Vec<u8>> {
         self.response
@@ -122,8 +148,16 @@ impl Error {
         }
     }
 
-    /// The response of a handler that failed with this error: its [status](Self::status) and a line of text. The
-    /// response does not contain the reason; this call logs it.
+    /// The response of a handler that failed with this error: its [status](Self::status) and a line of text. The response does
+    /// not contain the reason; this call logs it.
+    ///
+    /// ```
+    /// use level_session::Error;
+    ///
+    /// let response = Error::no_middleware().to_response();
+    /// assert_eq!(response.status(), 500);
+    /// assert_eq!(*response.body(), "something went wrong\n"); // the log has the reason
+    /// ```
     #[must_use]
     pub fn to_response(&self) -> Response<&'static str> {
         match self.kind() {

@@ -77,6 +77,17 @@ impl Sessions {
     /// are not even parsed.
     ///
     /// A HEAD request leaves flash fields in place, since its response has no body to show them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let request = http::Request::new("");
+    /// let exchange = sessions.exchange(request.method(), request.headers());
+    /// let mut response = http::Response::new("hello");
+    /// exchange.end(response.headers_mut());
+    /// assert!(response.headers().is_empty()); // the session was not used
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     #[inline] // so that it is constructed in place
     pub fn exchange(&self, method: &Method, headers: &HeaderMap) -> Exchange {
@@ -114,6 +125,18 @@ impl Exchange {
     pub const HEADERS: [HeaderName; 3] = [SET_COOKIE, CACHE_CONTROL, VARY];
 
     /// The request's session. [`typed`](UntypedSession::typed) returns a handle with typed fields.
+    ///
+    /// ```
+    /// # use level_session::{Session, SessionData};
+    /// # #[derive(SessionData)] struct Shop { user_id: Option<u64> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// exchange.session().set("user_id", 7_u64)?;
+    /// let session: Session<Shop> = exchange.session().typed()?;
+    /// assert_eq!(session.user_id().await?, Some(7));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn session(&self) -> &UntypedSession {
         &self.session
@@ -123,9 +146,22 @@ impl Exchange {
     /// to attach to the request instead, in which handlers find their session; and the exchange, unless outer
     /// middleware of the same [`Sessions`] has begun the request already and will end it.
     ///
-    /// Sessions of several cookies coexist: [`RequestSessions`] determines which one a handler gets. If outer
-    /// middleware of other `Sessions` has the same cookie name, each would overwrite the other's cookie: a handler that
-    /// asks for a session gets an error that says so.
+    /// Sessions of several cookies coexist: [`RequestSessions`] determines which one a handler gets. If outer middleware of
+    /// other `Sessions` has the same cookie name, each would overwrite the other's cookie: a handler that asks for a session
+    /// gets an error that says so.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let outer = sessions.exchange_lines("GET", [""; 0]);
+    /// let (present, outer) = outer.within(None);
+    /// assert!(outer.is_some());
+    ///
+    /// let inner = sessions.exchange_lines("GET", [""; 0]); // the same middleware once more
+    /// let (present, inner) = inner.within(Some(&present));
+    /// assert!(inner.is_none()); // the outer one ends the request
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn within(self, outer: Option<&RequestSessions>) -> (RequestSessions, Option<Self>) {
         match outer {
@@ -138,6 +174,20 @@ impl Exchange {
     }
 
     /// Like [`within`](Self::within), with the value among the extensions of a request.
+    ///
+    /// ```
+    /// # use level_session::Session;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let mut request = http::Request::new("");
+    /// let exchange = sessions.exchange(request.method(), request.headers());
+    /// let exchange = exchange.enter(request.extensions_mut());
+    /// assert!(exchange.is_some());
+    ///
+    /// let session: Session = Session::from_extensions(request.extensions())?; // in a handler
+    /// session.set("greeted", true)?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn enter(self, extensions: &mut http::Extensions) -> Option<Self> {
         let (present, exchange) = self.within(extensions.get::<RequestSessions>());
@@ -150,6 +200,21 @@ impl Exchange {
     ///
     /// If the session ended while the request was being handled, and the handler got a [`Gone`](crate::ErrorKind::Gone)
     /// error, the handler's response is kept.
+    ///
+    /// ```
+    /// # use level_session::Head;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let mut exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// exchange.session().set("greeted", true)?;
+    /// let mut response = http::Response::new(b"hello".to_vec());
+    /// if let Err(failure) = exchange.commit(Head::of(&response)).await {
+    ///     response = failure.into_response();
+    /// }
+    /// exchange.end(response.headers_mut());
+    /// assert!(response.headers().contains_key("set-cookie"));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// Nothing is stored, and the client must not see a success: the [`Failure`] has the response to send. The
@@ -213,6 +278,19 @@ impl Exchange {
     /// `Cache-Control` and `Vary`. Changes that were not stored are dropped.
     ///
     /// Handles that still exist, because the body is streaming, can read stored values but change nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// let exchange = sessions.exchange_lines("GET", [""; 0]);
+    /// let session = exchange.session().clone();
+    /// session.set("greeted", true)?;
+    /// let mut headers = http::HeaderMap::new();
+    /// exchange.end(&mut headers); // without a commit
+    /// assert!(!headers.contains_key("set-cookie")); // no session was stored
+    /// assert!(session.set("greeted", true).is_err()); // the request is over
+    /// # Ok(()) }
+    /// ```
     pub fn end(mut self, response: &mut HeaderMap) {
         self.end_by_ref(response);
     }

@@ -59,6 +59,22 @@ impl RequestSessions {
 
     /// Returns the session of the struct `T`.
     ///
+    /// ```
+    /// # use level_session::{CookieConfig, Keyring, MemoryStore, Session, SessionData, Sessions};
+    /// # #[derive(SessionData)] struct Shop { user_id: Option<u64> }
+    /// # #[derive(SessionData)] struct Admin { name: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// let shop = Sessions::builder(MemoryStore::new(), Keyring::generate()?).data::<Shop>().build()?;
+    /// let cookie = CookieConfig::builder().name("__Host-admin").build()?;
+    /// let admin = Sessions::builder(MemoryStore::new(), Keyring::generate()?).cookie(cookie).build()?;
+    ///
+    /// let (present, outer) = shop.exchange_lines("GET", [""; 0]).within(None);
+    /// let (present, inner) = admin.exchange_lines("GET", [""; 0]).within(Some(&present));
+    /// let session: Session<Shop> = present.session()?;
+    /// assert!(present.session::<Admin>().is_err()); // declare it with `.data::<Admin>()` on one of them
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Misuse`] if the request has several sessions and `T` is declared by none of them, or by several, or if
     /// two of them have one cookie; [`ErrorKind::Clash`] if another struct claims one of its keys.

@@ -78,6 +78,16 @@ impl SessionsBuilder {
 
     /// Accepts the cookies of a former site as well, beside those of other calls of this method: see [`FormerCookie`].
     /// Ours counts first. Default: none.
+    ///
+    /// ```
+    /// use level_session::{FormerCookie, Keyring, MemoryStore, Sessions};
+    ///
+    /// # let secret = "the secret of express-session";
+    /// let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?)
+    ///     .former_cookie(FormerCookie::express("connect.sid", [secret])?)
+    ///     .build()?;
+    /// # Ok::<(), level_session::ConfigError>(())
+    /// ```
     #[cfg(feature = "node")]
     #[cfg_attr(docsrs, doc(cfg(feature = "node")))]
     pub fn former_cookie(mut self, former: FormerCookie) -> Self {

@@ -64,6 +64,22 @@ impl<'s> Listing<'s> {
     }
 
     /// Also reads this field, for [`Found::get`].
+    ///
+    /// ```
+    /// # use level_session::SessionData;
+    /// # #[derive(SessionData)] struct Shop { #[session(index)] user_id: Option<u64>, device: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # session.user_id().set(7)?;
+    /// # session.device().set("a phone")?;
+    /// # session.commit().await?;
+    /// let mut listing = sessions.find(Shop::USER_ID, &7).with(Shop::DEVICE);
+    /// for found in listing.next_page().await?.unwrap() {
+    ///     assert_eq!(found.get(Shop::DEVICE)?.as_deref(), Some("a phone"));
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn with(mut self, key: impl FieldKey) -> Self {
         if let Reading::Names(names) = &mut self.reading {
             names.push(key.name());
@@ -72,30 +88,102 @@ impl<'s> Listing<'s> {
     }
 
     /// Also reads all fields, for [`Found::get`] and [`Found::fields`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// # session.set("device", "a phone")?;
+    /// # session.commit().await?;
+    /// let mut listing = sessions.all().with_all_fields();
+    /// for found in listing.next_page().await?.unwrap() {
+    ///     assert_eq!(found.fields().len(), 1);
+    ///     assert_eq!(found.get::<String>("theme")?, None); // not stored, and no error
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn with_all_fields(mut self) -> Self {
         self.reading = Reading::All;
         self
     }
 
     /// The maximum number of sessions per page. Default: 50. Zero counts as 1.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # for n in 0..3 { let session = sessions.begin(&http::HeaderMap::new()); session.set("n", n)?; session.commit().await?; }
+    /// let mut listing = sessions.all().page_size(2);
+    /// # let mut seen = 0;
+    /// while let Some(page) = listing.next_page().await? {
+    ///     assert!(page.len() <= 2);
+    ///     # seen += page.len();
+    /// }
+    /// # assert_eq!(seen, 3);
+    /// # Ok(()) }
+    /// ```
     pub fn page_size(mut self, sessions: usize) -> Self {
         self.page = sessions.max(1);
         self
     }
 
     /// Continues after the last page of another listing of the same sessions: see [`cursor`](Self::cursor).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # for n in 0..3 { let session = sessions.begin(&http::HeaderMap::new()); session.set("n", n)?; session.commit().await?; }
+    /// let mut listing = sessions.all().page_size(1);
+    /// listing.next_page().await?;
+    /// let cursor = listing.cursor().cloned();
+    ///
+    /// if let Some(cursor) = cursor { // in another request
+    ///     assert_eq!(sessions.all().after(cursor).count().await?, 2); // of 3 sessions
+    /// }
+    /// # assert!(listing.cursor().is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
     }
 
     /// The position of the next page, for continuing in another request. `None` before the first page and after the last one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # for n in 0..3 { let session = sessions.begin(&http::HeaderMap::new()); session.set("n", n)?; session.commit().await?; }
+    /// let mut listing = sessions.all().page_size(1);
+    /// assert!(listing.cursor().is_none()); // nothing was read
+    /// listing.next_page().await?;
+    /// assert!(listing.cursor().is_some()); // more pages follow
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub const fn cursor(&self) -> Option<&Cursor> {
         self.after.as_ref()
     }
 
     /// Returns the next page, which has at least one session, or `None` after the last page.
+    ///
+    /// ```
+    /// # use level_session::SessionData;
+    /// # #[derive(SessionData)] struct Shop { #[session(index)] user_id: Option<u64>, device: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # session.user_id().set(7)?;
+    /// # session.device().set("a phone")?;
+    /// # session.commit().await?;
+    /// let mut listing = sessions.find(Shop::USER_ID, &7);
+    /// assert_eq!(listing.next_page().await?.unwrap().len(), 1);
+    /// assert!(listing.next_page().await?.is_none());
+    ///
+    /// let mut listing = sessions.find(Shop::DEVICE, "a phone"); // not an index
+    /// assert!(listing.next_page().await.is_err());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Store`]: call again to retry the same page. [`ErrorKind::Misuse`] for a field that is not declared
@@ -118,6 +206,21 @@ impl<'s> Listing<'s> {
     }
 
     /// Counts the remaining sessions by reading all remaining pages.
+    ///
+    /// ```
+    /// # use level_session::SessionData;
+    /// # #[derive(SessionData)] struct Shop { #[session(index)] user_id: Option<u64>, device: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # session.user_id().set(7)?;
+    /// # session.device().set("a phone")?;
+    /// # session.commit().await?;
+    /// assert_eq!(sessions.find(Shop::USER_ID, &7).count().await?, 1);
+    /// assert_eq!(sessions.find(Shop::USER_ID, &8).count().await?, 0);
+    /// assert!(sessions.find(Shop::DEVICE, "a phone").count().await.is_err()); // not an index
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// The errors of [`next_page`](Self::next_page).

@@ -72,18 +72,64 @@ impl Sessions {
 
     /// Like [`find`](Self::find), without the application's types: takes the field's key and any value with the same encoding
     /// as the stored one, such as a [`Value`](crate::Value).
+    ///
+    /// ```
+    /// # use level_session::SessionData;
+    /// # #[derive(SessionData)] struct Shop { #[session(index)] user_id: Option<u64>, device: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # session.user_id().set(7)?;
+    /// # session.device().set("a phone")?;
+    /// # session.commit().await?;
+    /// let mut listing = sessions.find_by("user_id", &7_u64);
+    /// assert_eq!(listing.next_page().await?.unwrap().len(), 1);
+    /// assert_eq!(sessions.find_by("device", "a phone").count().await?, 0); // not an index
+    /// # Ok(()) }
+    /// ```
     #[must_use = "nothing is read before `next_page` is awaited"]
     pub fn find_by<Q: Serialize + ?Sized>(&self, key: impl FieldKey, value: &Q) -> Listing<'_> {
         Listing::of(self, sought_by(key.name(), value))
     }
 
     /// Lists all live sessions, page by page: for operators.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// # session.set("device", "a phone")?;
+    /// # session.commit().await?;
+    /// let mut listing = sessions.all();
+    /// while let Some(page) = listing.next_page().await? {
+    ///     for found in page {
+    ///         println!("{} expires at {:?}", found.handle(), found.expires_at());
+    ///         # assert_eq!(Some(found.handle()), session.handle());
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use = "nothing is read before `next_page` is awaited"]
     pub fn all(&self) -> Listing<'_> {
         Listing::of_all(self)
     }
 
     /// Returns a session with all its fields, if it is live.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// # session.set("device", "a phone")?;
+    /// # session.commit().await?;
+    /// let handle = session.handle().unwrap();
+    /// let found = sessions.show(&handle).await?.unwrap();
+    /// assert_eq!(found.get::<String>("device")?.as_deref(), Some("a phone"));
+    ///
+    /// sessions.end(&handle).await?;
+    /// assert!(sessions.show(&handle).await?.is_none());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store).
@@ -129,6 +175,22 @@ impl Sessions {
     /// Sessions end one by one, each as a whole. If the call fails part-way, the sessions ended so far stay ended, and the call
     /// can be repeated.
     ///
+    /// ```
+    /// # use level_session::SessionData;
+    /// # #[derive(SessionData)] struct Shop { #[session(index)] user_id: Option<u64>, device: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # session.user_id().set(7)?;
+    /// # session.device().set("a phone")?;
+    /// # session.commit().await?;
+    /// // .. change the password first, then:
+    /// assert_eq!(sessions.end_all(Shop::USER_ID, &7).await?, 1);
+    /// assert_eq!(sessions.end_all(Shop::USER_ID, &7).await?, 0); // none is left
+    /// assert!(sessions.end_all(Shop::DEVICE, "a phone").await.is_err()); // not an index
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store); [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a field that is not
     /// declared `#[session(index)]`; [`ErrorKind::Encode`](crate::ErrorKind::Encode) for a value that cannot be encoded;
@@ -145,6 +207,20 @@ impl Sessions {
     /// Like [`end_all`](Self::end_all), without the application's types: see [`find_by`](Self::find_by). A field that is not an
     /// index matches no sessions.
     ///
+    /// ```
+    /// # use level_session::SessionData;
+    /// # #[derive(SessionData)] struct Shop { #[session(index)] user_id: Option<u64>, device: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # session.user_id().set(7)?;
+    /// # session.device().set("a phone")?;
+    /// # session.commit().await?;
+    /// assert_eq!(sessions.end_all_by("device", "a phone").await?, 0); // not an index
+    /// assert_eq!(sessions.end_all_by("user_id", &7_u64).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// The errors of [`end_all`](Self::end_all), except [`ErrorKind::Misuse`](crate::ErrorKind::Misuse).
     pub async fn end_all_by<Q: Serialize + ?Sized>(
@@ -158,6 +234,24 @@ impl Sessions {
 
     /// Like [`end_all`](Self::end_all), but keeps this session, which is identified by its current id. To end the others in the
     /// same commit as the changes of a request, use [`end_others`](crate::UntypedSession::end_others).
+    ///
+    /// ```
+    /// # use level_session::SessionData;
+    /// # #[derive(SessionData)] struct Shop { #[session(index)] user_id: Option<u64>, device: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # session.user_id().set(7)?;
+    /// # session.device().set("a phone")?;
+    /// # session.commit().await?;
+    /// # let other = sessions.begin_typed::<Shop>(&http::HeaderMap::new())?;
+    /// # other.user_id().set(7)?;
+    /// # other.commit().await?;
+    /// let this = session.handle().unwrap();
+    /// assert_eq!(sessions.end_all_but(&this, Shop::USER_ID, &7).await?, 1); // the user's other session
+    /// assert!(session.is_live().await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// The errors of [`end_all`](Self::end_all).
@@ -178,6 +272,17 @@ impl Sessions {
 
     /// Counts the live sessions by paging through all of them: for operators, and for a gauge that is set once a minute.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// assert_eq!(sessions.count().await?, 0);
+    /// session.set("theme", "dark")?;
+    /// session.commit().await?;
+    /// assert_eq!(sessions.count().await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store).
     pub async fn count(&self) -> Result<u64> {
@@ -186,6 +291,21 @@ impl Sessions {
 
     /// Removes expired sessions, and marks of ended sessions that are no longer needed. Returns how many sessions were removed.
     /// Not needed for stores that clean up by themselves.
+    ///
+    /// ```
+    /// # use level_session::{Clock, Expiry, Keyring, MemoryStore, Sessions, Timestamp};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
+    /// # let clock = Clock::manual(Timestamp::from_millis(1_000));
+    /// # let sessions = Sessions::builder(MemoryStore::new(), Keyring::generate()?).clock(clock.clone()).expiry(Expiry::idle(Duration::from_secs(60))).build()?;
+    /// # let session = sessions.begin(&http::HeaderMap::new());
+    /// # session.set("device", "a phone")?;
+    /// # session.commit().await?;
+    /// assert_eq!(sessions.sweep().await?, 0);
+    /// clock.advance(Duration::from_secs(60)); // the idle timeout
+    /// assert_eq!(sessions.sweep().await?, 1);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store). Sessions that were removed before the error stay removed.

@@ -12,6 +12,7 @@ use crate::{
     script::Hashes,
     servers::Servers,
     shared::{Replication, Shared, Turns},
+    sizes::Sizes,
 };
 use level_session_store::{ConfigError, Error, Result, WatchList};
 use redis::IntoConnectionInfo as _;
@@ -437,6 +438,7 @@ impl RedisStoreBuilder {
             waiting,
             cache,
             hashes: Hashes::new(),
+            sizes: Sizes::new(),
             tells: self.tell_ended,
             ended: Arc::new(WatchList::default()),
             turns: Turns::new(),

@@ -5,6 +5,7 @@ use crate::{
     keys::{EntryHash, Keys},
     script::{Hashes, Request},
     servers::{Make, Servers},
+    sizes::Sizes,
 };
 use level_session_store::{
     Digest, Error, ErrorKind, Home, Loaded, Result, Select, Step, Timestamp, WatchList, rules,
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) waiting: Option<(Servers, Replication)>,
     pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) hashes: Hashes,
+    pub(crate) sizes: Sizes,
     /// Whether ends are reported to all processes.
     pub(crate) tells: bool,
     pub(crate) ended: Arc<WatchList>,
