@@ -124,6 +124,30 @@ async fn sessions_in_redis_are_inspected_while_they_are_used() {
         let found = "has no time to live";
         inspect(&server.url(), &application, damage, forget, keeps, found).await;
         redis_is_told_what_is_not_indexed(&server, &application).await;
+        // A record that cannot be read is in no listing.
+        for damage in [
+            "'HSET', key, 'h', 'L'",
+            "'HSET', key, 'h', ''",
+            "'HDEL', key, 'h'",
+        ] {
+            let (session, _) = sign_in(&application, 9).await;
+            let with_its_key = |command: &str| {
+                let script = format!(
+                    "local id = string.gsub(ARGV[1], '..', function(hex) \
+                     return string.char(tonumber(hex, 16)) end) \
+                     for _, key in ipairs(redis.call('KEYS', '*')) do \
+                     if string.sub(key, -32) == id then redis.call({command}) return 'done' end end"
+                );
+                let said = server.say(&["EVAL", &script, "0", &session.to_string()]);
+                assert_eq!(said.unwrap().trim(), "done");
+            };
+            with_its_key(damage);
+            let said = over(&server.url(), &["verify"]).ends(1);
+            let found = format!("{session}  has a record that cannot be read");
+            assert!(said.out.contains(&found), "{damage}: {said:?}");
+            with_its_key("'DEL', key");
+            over(&server.url(), &["verify"]).ok();
+        }
         let url = server.url();
         server.kill();
         // An unavailable server is not reported as damage.

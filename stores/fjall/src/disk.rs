@@ -15,7 +15,6 @@ use level_session_store::{
 };
 use std::{
     collections::HashSet,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -27,6 +26,9 @@ use std::{
 /// Entries of `due` and `index` are written once and removed once. A small write buffer makes them reach compaction
 /// soon, so that stepping over removed entries is cheap.
 const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
+
+/// Our keyspaces, in the order in which they are created.
+const NAMES: [&str; KEYSPACES] = ["meta", "data", "due", "index"];
 
 /// The number of our keyspaces.
 pub(super) const KEYSPACES: usize = 4;
@@ -58,6 +60,30 @@ pub(super) struct Disk {
     pub(super) faults: super::tests::Faults,
 }
 
+/// Which of our keyspaces a database does not have.
+enum Missing {
+    /// None, or all: it is complete, or new.
+    Nothing,
+    /// From this one on: an interrupted creation, or a loss.
+    Last(&'static str),
+    /// This one, although a later one exists.
+    Lost(&'static str),
+}
+
+/// fjall removes a keyspace whose manifest is missing, as the remains of an interrupted creation, and would create it
+/// again, empty.
+fn missing(db: &Database, prefix: &str) -> Missing {
+    let exists = |name: &&str| db.keyspace_exists(&format!("{prefix}.{name}"));
+    let Some(first) = NAMES.iter().position(|name| !exists(name)) else {
+        return Missing::Nothing;
+    };
+    match (first, NAMES[first..].iter().any(|name| exists(name))) {
+        (_, true) => Missing::Lost(NAMES[first]),
+        (0, false) => Missing::Nothing,
+        (_, false) => Missing::Last(NAMES[first]),
+    }
+}
+
 impl Disk {
     /// `write_buffer` applies to keyspaces that are created now: fjall keeps the value that a keyspace was created
     /// with.
@@ -67,18 +93,30 @@ impl Disk {
         write_buffer: u64,
         gate: Arc<Gate>,
     ) -> Result<Self> {
+        let missing = missing(&db, prefix);
         let keyspace = |name: &str, buffer: u64| {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(buffer);
-            db.keyspace(&format!("{prefix}.{name}"), options)
-                .map_err(|cause| fault::error("open a keyspace of", Path::new(prefix), cause))
+            let name = format!("{prefix}.{name}");
+            db.keyspace(&name, options)
+                .map_err(|cause| fault::keyspace(&name, cause))
         };
         let short_lived = write_buffer.min(SHORT_LIVED_BUFFER);
-        let meta = keyspace("meta", write_buffer)?;
+        if let Missing::Lost(name) = missing {
+            return Err(fault::lost(&format!("{prefix}.{name}")));
+        }
+        let meta = keyspace(NAMES[0], write_buffer)?;
         let place = Place::claim(meta.path())?;
+        if let Missing::Last(name) = missing {
+            // An interrupted creation has left no session.
+            let is_empty = meta.is_empty();
+            if !is_empty.map_err(|cause| place.error("read a session from", cause))? {
+                return Err(fault::lost(&format!("{prefix}.{name}")));
+            }
+        }
         Ok(Self {
-            data: keyspace("data", write_buffer)?,
-            due: keyspace("due", short_lived)?,
-            index: keyspace("index", short_lived)?,
+            data: keyspace(NAMES[1], write_buffer)?,
+            due: keyspace(NAMES[2], short_lived)?,
+            index: keyspace(NAMES[3], short_lived)?,
             meta,
             swept: Due::default(),
             db,

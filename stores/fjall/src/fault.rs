@@ -103,18 +103,40 @@ pub(super) fn unreadable(path: &Path) -> Error {
     Error::new(ErrorKind::Store, message)
 }
 
+/// A keyspace could not be opened or created.
+pub(super) fn keyspace(name: &str, cause: fjall::Error) -> Error {
+    let hint = hint(&cause);
+    Error::store(
+        format!("cannot open the keyspace `{name}` of the session store{hint}"),
+        cause,
+    )
+}
+
+/// A keyspace that existed is gone: its files were lost, or restored in part.
+pub(super) fn lost(name: &str) -> Error {
+    let message = format!(
+        "cannot open the session store: its keyspace `{name}` is missing, although the others exist; restore a backup of the whole folder, or move the folder away to start with an empty store"
+    );
+    Error::new(ErrorKind::Store, message)
+}
+
 fn hint(cause: &fjall::Error) -> &'static str {
     match cause {
         fjall::Error::Locked => ": another process, or another store of this process, has it open",
         fjall::Error::Poisoned => {
             ": an earlier write failed (disk full?), so the on-disk state is uncertain and further writes are refused; a store that opened the database itself recovers when the cause is fixed, otherwise open the database again"
         }
-        fjall::Error::InvalidVersion(_) => ": it was written by another version of fjall",
+        fjall::Error::InvalidVersion(_) => {
+            ": it was written by another version of fjall, or its file `version` is damaged; restore a backup of the folder"
+        }
         fjall::Error::KeyspaceDeleted => ": one of its keyspaces was deleted",
         fjall::Error::Io(cause) | fjall::Error::Storage(fjall::LsmError::Io(cause)) => {
             io_hint(cause)
         }
-        _ => "",
+        // What fjall could not decode.
+        _ => {
+            ": its files are damaged; restore a backup of the folder, or move the folder away to start with an empty store"
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) const KEYSPACES: &str = "keyspaces";
 pub(super) const LOCK: &str = "lock";
 /// In the directory of each keyspace; the second exists if an application separates large values.
 const TABLES: [&str; 2] = ["tables", "blobs"];
+/// The keyspace in which fjall keeps the names of the others. It is created first, and never deleted.
+const NAMES: &str = "0";
 /// In the directory of each keyspace, once it is created.
 const MANIFEST: &str = "current";
 
@@ -40,7 +42,9 @@ fn look_through(root: &Path, ignored: impl Fn(&Path, &DirEntry) + Copy) -> Resul
             ignored(root, &entry);
         }
     }
-    for entry in entries(root, &root.join(KEYSPACES))? {
+    let keyspaces = root.join(KEYSPACES);
+    let has_names = keyspaces.join(NAMES).join(MANIFEST).exists();
+    for entry in entries(root, &keyspaces)? {
         if is(&entry, fs::FileType::is_file) {
             ignored(root, &entry); // fjall skips it
             continue;
@@ -50,6 +54,9 @@ fn look_through(root: &Path, ignored: impl Fn(&Path, &DirEntry) + Copy) -> Resul
             &entry,
             is_a_number(&entry.file_name()) && entry.path().is_dir(),
         )?;
+        if !has_names && entry.file_name() != NAMES {
+            return Err(nameless(root));
+        }
         check_keyspace(root, &entry.path(), ignored)?;
     }
     Ok(())
@@ -147,6 +154,15 @@ fn foreign(root: &Path, entry: &DirEntry) -> Error {
          open the store again",
         root.display(),
         within(root, entry)
+    );
+    Error::new(ErrorKind::Store, message)
+}
+
+/// fjall would remove all other keyspaces, since it does not know their names.
+fn nameless(root: &Path) -> Error {
+    let message = format!(
+        "cannot open the session store at {}: `{KEYSPACES}/{NAMES}/{MANIFEST}` is missing, although other keyspaces exist; nothing was changed: restore that file or a backup of the folder, or move the folder away to start with an empty store",
+        root.display()
     );
     Error::new(ErrorKind::Store, message)
 }

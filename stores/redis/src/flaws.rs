@@ -18,6 +18,8 @@ struct Seen {
     entries: Value,
     /// Whether the key has no time to live.
     stays: bool,
+    /// Whether there is such a key.
+    exists: bool,
 }
 
 impl Shared {
@@ -31,7 +33,15 @@ impl Shared {
     ) -> Result<Page<Flaw>> {
         const STAYS: &str =
             "has no time to live, so its key stays once it has expired: `end` gives it one";
-        let page = self.page(after, limit, now).await?;
+        const DAMAGED: &str =
+            "has a record that cannot be read, so each of its requests fails: delete its key";
+        // Also the sessions whose records cannot be read, which no listing has.
+        let page = self.page_of(after, limit, |record| match record {
+            Value::BulkString(h) => Record::parse(h)
+                .is_none_or(|record| matches!(record, Record::Live(life) if life.is_live(now))),
+            _ => true,
+        });
+        let page = page.await?;
         let before = self.see(&page.items).await?;
         let mut suspects = Vec::new();
         for (id, seen) in page.items.iter().zip(&before) {
@@ -62,6 +72,13 @@ impl Shared {
             };
             if seen.stays && ends {
                 flaws.push(Flaw::new(*id, STAYS));
+            }
+            let is_damaged = match &seen.record {
+                Value::BulkString(h) => Record::parse(h).is_none(),
+                _ => seen.exists,
+            };
+            if is_damaged {
+                flaws.push(Flaw::new(*id, DAMAGED));
             }
         }
         if !flaws.is_empty() {
@@ -99,6 +116,7 @@ impl Shared {
                 record,
                 entries,
                 stays: left == Value::Int(-1),
+                exists: left != Value::Int(-2),
             });
         }
         Ok(seen)

@@ -222,12 +222,28 @@ impl Shared {
             .collect()
     }
 
-    /// A cursor is the server's position among all, and that server's own cursor.
+    /// The live sessions.
     pub(crate) async fn page(
         &self,
         after: Option<&Cursor>,
         limit: usize,
         now: Timestamp,
+    ) -> Result<Page<Digest>> {
+        let lives = |record: &Value| match record {
+            Value::BulkString(h) => {
+                matches!(Record::parse(h), Some(Record::Live(life)) if life.is_live(now))
+            }
+            _ => false,
+        };
+        self.page_of(after, limit, lives).await
+    }
+
+    /// The sessions whose records are wanted. A cursor is the server's position among all, and that server's own cursor.
+    pub(crate) async fn page_of(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        wanted: impl Fn(&Value) -> bool,
     ) -> Result<Page<Digest>> {
         let limit = limit.max(1);
         let (server, cursor, of) = match after {
@@ -311,18 +327,13 @@ impl Shared {
                     .await?
             }
         };
-        let lives = |value: &Value| match value {
-            Value::Array(values) => match values.first() {
-                Some(Value::BulkString(h)) => {
-                    matches!(Record::parse(h), Some(Record::Live(life)) if life.is_live(now))
-                }
-                _ => false,
-            },
+        let wanted = |value: &Value| match value {
+            Value::Array(values) => values.first().is_some_and(&wanted),
             _ => false,
         };
         let items = ids.into_iter().zip(&records);
         let items = items
-            .filter(|(_, record)| lives(record))
+            .filter(|(_, record)| wanted(record))
             .map(|(id, _)| id)
             .collect();
         let place = match next {

@@ -95,6 +95,40 @@ fn what_is_not_the_database_s_is_named_and_left_alone() {
     assert_eq!(fields(&store, id(1)), [pair("a", "1")]);
 }
 
+/// Prevents: a partial restore after which every session is removed, without a word, by the second start (F09).
+#[test]
+fn a_lost_manifest_is_refused_at_every_start_and_nothing_else_is_lost() {
+    for number in 0..=4 {
+        let (_dir, path) = with_tables();
+        let manifest = path.join(format!("keyspaces/{number}/current"));
+        let kept = path.join("kept");
+        fs::rename(&manifest, &kept).unwrap();
+        let before = contents(&path.join("keyspaces"));
+        for start in 0..3 {
+            let opened = FjallStore::builder().sweep_every(None).open(&path);
+            let error = opened.expect_err("a keyspace is lost");
+            let message = error.to_string();
+            assert!(message.contains("is missing"), "{number}: {message}");
+            assert!(message.contains("restore"), "{number}: {message}");
+            assert_eq!(error.kind(), ErrorKind::Store, "start {start}");
+        }
+        if number == 0 {
+            assert_eq!(contents(&path.join("keyspaces")), before);
+            fs::rename(&kept, &manifest).unwrap();
+            let store = FjallStore::open(&path).expect("all files are there again");
+            assert_eq!(fields(&store, id(1)), [pair("a", "1")]);
+        } else {
+            // fjall has removed the keyspace before it can be asked which ones it has.
+            let others = |path: &PathBuf| !path.starts_with(manifest.parent().unwrap());
+            let after = contents(&path.join("keyspaces"));
+            for (file, bytes) in before.iter().filter(|(path, _)| others(path)) {
+                let is_table = file.parent().is_some_and(|dir| dir.ends_with("tables"));
+                assert!(!is_table || after.get(file) == Some(bytes), "{file:?}");
+            }
+        }
+    }
+}
+
 /// A store opens its database whatever files the database itself creates while it is used.
 #[test]
 fn what_is_the_database_s_own_is_never_in_the_way() {
