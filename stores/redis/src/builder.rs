@@ -106,8 +106,8 @@ impl RedisStoreBuilder {
 
     /// How long a response may take. After this time a read is retried once, and a commit returns an error that says
     /// that it [may be stored](Error::may_be_stored). A command that did not run is sent again for up to four times as
-    /// long. Default: 500 ms: so a request fails after 2 s if the server is unreachable, and after some 3 s if it
-    /// hangs.
+    /// long. Default: 500 ms. With the default, a request fails after about 2 s if the server refuses connections. If
+    /// the server hangs, a request fails after 3 s, and after up to twice that while many requests wait for it.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self

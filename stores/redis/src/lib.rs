@@ -168,12 +168,12 @@ impl RedisStore {
     ///
     /// It finds sessions that are missing from the index although their record has an entry, and sessions that have a
     /// deadline and whose key has no time to live. An index entry without a session is not a flaw here: ended and
-    /// expired sessions leave entries, which are removed in the background or with their horizon, and look-ups skip
-    /// them. There is no list of deadlines: the servers remove keys by their time to live.
-    /// list of deadlines: the servers remove keys by their time to live.
+    /// expired sessions leave entries, which are removed in the background, or else one idle period after the session
+    /// would have expired, and look-ups skip them. There is no list of deadlines: the servers remove keys by their time
+    /// to live.
     ///
+    /// # Errors
     /// Those of [`page`](Store::page).
-    /// As [`page`](Store::page).
     pub fn flaws<'a>(
         &'a self,
         after: Option<&'a Cursor>,
