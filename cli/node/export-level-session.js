@@ -1,15 +1,16 @@
-// Writes the sessions of level-session for Node as JSON lines, which `level-session import` reads:
+// Exports the sessions of level-session for Node as JSON lines for `level-session import`:
 //
-//     node export-level-session.js <folder of the database> [idPrefix] > sessions.jsonl
+//     node export-level-session.js <directory of the database> [idPrefix] > sessions.jsonl
 //
-// Run it where the site's `level` is installed, while the site does not run: LevelDB lets one process in. Nothing in the
-// database is changed. A value that is no JSON is told, by its key alone, and left out; the exit code is 1 then.
+// Run this script in the directory where the site's `level` is installed, and stop the site first: only one process can open a
+// LevelDB database. The script does not change the database. A value that is not valid JSON is skipped and reported by its
+// key, and the exit code is then 1.
 "use strict";
 
 const level = require(require.resolve("level", { paths: [process.cwd(), __dirname] }));
 
 const SEPARATOR = "\u00ff";
-const TTL = "!ttl!"; // level-ttl: the end of each key, in milliseconds since 1970
+const TTL = "!ttl!"; // level-ttl: the expiry of each key, in milliseconds since 1970
 
 async function* entries(db) {
   if (db.createReadStream) {
@@ -33,7 +34,7 @@ async function main(folder, idPrefix = "session:") {
   let session;
   let id;
   for await (const [key, value] of entries(db)) {
-    // The ends come before the sessions, in the order of the keys.
+    // In key order, all expiry entries come before the sessions.
     if (key.startsWith(TTL + SEPARATOR)) {
       const of = key.slice(TTL.length).split(SEPARATOR)[1];
       ends.set(of, Math.max(ends.get(of) ?? 0, Number(value)));
@@ -49,7 +50,7 @@ async function main(folder, idPrefix = "session:") {
     try {
       session.data[parts[2]] = JSON.parse(value);
     } catch {
-      console.error(`the value of ${JSON.stringify(parts[2])} is no JSON, and is left out`);
+      console.error(`skipped: the value of ${JSON.stringify(parts[2])} is not valid JSON`);
       process.exitCode = 1;
     }
   }

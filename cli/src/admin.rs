@@ -15,29 +15,31 @@ use level_session::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How many sessions a page has, unless it is said otherwise, and at most.
+/// The default and the maximum page size.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1_000;
 
-/// What administrators need of a running application: its sessions to list, show, find, count and end, as JSON.
+const NO_HANDLE: &str = "not a session handle: expected 64 lowercase hexadecimal digits";
+
+/// Lists, shows, finds, counts and ends the sessions of a running application, as JSON, for its administrators.
 ///
-/// **It has no authentication of its own.** Whoever reaches it reads every session and ends any of them. Mount it behind
-/// the application's own check of who is an administrator.
+/// **The router has no authentication.** Every client that can reach it can read and end every session. Mount it behind the
+/// application's own check for administrators.
 ///
-/// | request | answer |
+/// | request | response |
 /// |---|---|
-/// | `GET /sessions?limit=50&after=..` | `{"sessions": [..], "next": ".."}`: a page; `next` goes into `after`, and is `null` after the last |
-/// | `GET /sessions/{handle}` | a session with its fields; 404 if there is none |
-/// | `GET /find?field=user_id&value=7` | a page of those with this value, which is JSON; the field is an index. The value is in the URL, and so in the access log |
+/// | `GET /sessions?limit=50&after=..` | `{"sessions": [..], "next": ".."}`: a page; pass `next` as `after` to get the next page; `null` after the last page |
+/// | `GET /sessions/{handle}` | a session with its fields, or 404 |
+/// | `GET /find?field=user_id&value=7` | a page of the sessions with this value. The value is JSON, and the field must be an index. The value is part of the URL, so it appears in access logs |
 /// | `GET /count` | `{"sessions": 3}` |
-/// | `POST /sessions/{handle}/end` | `{"ended": true}`; `false` if it had ended |
+/// | `POST /sessions/{handle}/end` | `{"ended": true}`; `false` if the session had already ended |
 ///
-/// Fields are shown with name and size, and with their values where `values=true` is asked for. What the library keeps for
-/// itself has no value here.
+/// Fields are shown with name and size, and with their values if the query contains `values=true`. The values of the library's
+/// own fields are never shown.
 ///
-/// A POST that another site made a browser send is refused with 403, by `Sec-Fetch-Site`, or by `Origin` and `Host` where a
-/// browser does not send that. Every response says `Cache-Control: no-store`. Errors are `{"error": ".."}`: 400 for what
-/// cannot be read, 503 for the store.
+/// A POST that another site made a browser send is rejected with 403, based on `Sec-Fetch-Site`, or on `Origin` and `Host` if
+/// the browser does not send that header. Every response has `Cache-Control: no-store`. Errors are `{"error": ".."}`: 400 for
+/// invalid input, 503 for errors of the store.
 ///
 /// ```
 /// use axum::{Router, extract::Request, http::StatusCode, middleware::{self, Next}, response::Response};
@@ -59,7 +61,7 @@ const LARGEST_PAGE: usize = 1_000;
 ///
 /// fn app(sessions: Sessions) -> Router {
 ///     let admin = admin_router(sessions).layer(middleware::from_fn(only_admins));
-///     Router::new().nest("/admin", admin) // and the SessionLayer round all of it
+///     Router::new().nest("/admin", admin) // add the SessionLayer around all of it
 /// }
 /// ```
 pub fn admin_router(sessions: Sessions) -> Router {
@@ -73,14 +75,14 @@ pub fn admin_router(sessions: Sessions) -> Router {
         .with_state(sessions)
 }
 
-/// Refuses what another site has sent, and keeps answers out of caches.
+/// Rejects requests sent by other sites, and keeps responses out of caches.
 async fn guard(request: Request, next: Next) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = match is_read || is_of_this_site(request.headers()) {
         true => next.run(request).await,
         false => refuse(
             StatusCode::FORBIDDEN,
-            "another site has sent this request: it is refused",
+            "request rejected: it was sent by another site",
         ),
     };
     let no_store = HeaderValue::from_static("no-store");
@@ -90,7 +92,7 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// What has neither header comes from no browser.
+/// A request with neither header does not come from a browser.
 fn is_of_this_site(headers: &HeaderMap) -> bool {
     let all = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let mut sites = all("sec-fetch-site").peekable();
@@ -127,10 +129,10 @@ async fn list(State(sessions): State<Sessions>, Query(asked): Query<Asked>) -> R
 
 async fn find(State(sessions): State<Sessions>, Query(asked): Query<Asked>) -> Response {
     let (Some(field), Some(value)) = (&asked.field, &asked.value) else {
-        return bad("`field` and `value` are needed");
+        return bad("`field` and `value` are required");
     };
     let Ok(value) = serde_json::from_str::<Value>(value) else {
-        return bad("`value` is no JSON: a string is in quotes");
+        return bad("`value` is not valid JSON; strings need quotes");
     };
     page(sessions.find_by(field, &value), &asked).await
 }
@@ -140,7 +142,7 @@ async fn page(listing: Listing<'_>, asked: &Asked) -> Response {
     let mut listing = listing.with_all_fields().page_size(limit);
     if let Some(after) = &asked.after {
         let Some(bytes) = unhex(after) else {
-            return bad("`after` is no `next` of a page");
+            return bad("`after` is not the `next` of a page");
         };
         listing = listing.after(Cursor::new(bytes));
     }
@@ -163,18 +165,18 @@ async fn show(
     Query(asked): Query<Asked>,
 ) -> Response {
     let Ok(handle) = handle.parse::<SessionHandle>() else {
-        return bad("this is no handle of a session");
+        return bad(NO_HANDLE);
     };
     match sessions.show(&handle).await {
         Ok(Some(found)) => json(&Picture::of(&found, asked.values)),
-        Ok(None) => refuse(StatusCode::NOT_FOUND, "there is no such session"),
+        Ok(None) => refuse(StatusCode::NOT_FOUND, "no such session"),
         Err(error) => failed(&error),
     }
 }
 
 async fn end(State(sessions): State<Sessions>, Path(handle): Path<String>) -> Response {
     let Ok(handle) = handle.parse::<SessionHandle>() else {
-        return bad("this is no handle of a session");
+        return bad(NO_HANDLE);
     };
     match sessions.end(&handle).await {
         Ok(ended) => json(&serde_json::json!({ "ended": ended })),

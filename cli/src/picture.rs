@@ -1,4 +1,4 @@
-//! What an operator sees of a session.
+//! The view of a session for operators.
 
 use crate::time::rfc3339;
 #[cfg(feature = "router")]
@@ -9,34 +9,34 @@ use level_session::{
 };
 use serde::{Serialize, Serializer};
 
-/// A session as an operator sees it: its handle, its times, and the names and sizes of its fields. Values are in it only
-/// where they were asked for.
+/// The view of a session for operators: its handle, its times, and the names and sizes of its fields. It contains values only
+/// if they were requested.
 #[derive(Serialize)]
 #[non_exhaustive]
 pub struct Picture {
-    /// What names it in public.
+    /// The public handle.
     pub handle: SessionHandle,
-    /// When it was made.
+    /// When the session was created.
     #[serde(serialize_with = "moment")]
     pub created: Timestamp,
-    /// When it signed in: when it was made, or renewed last.
+    /// When the user signed in: when the session was created, or last renewed.
     #[serde(serialize_with = "moment")]
     pub signed_in: Timestamp,
-    /// Its last recorded use.
+    /// The last recorded use.
     #[serde(serialize_with = "moment")]
     pub last_seen: Timestamp,
-    /// When it ends unless it is used before.
+    /// When the session expires if it is not used before.
     #[serde(serialize_with = "moment")]
     pub expires: Timestamp,
-    /// When it ends however busy it is.
+    /// When the session expires regardless of activity.
     #[serde(
         serialize_with = "some_moment",
         skip_serializing_if = "Option::is_none"
     )]
     pub absolute_deadline: Option<Timestamp>,
-    /// Whether a lifetime was chosen for it ("remember me").
+    /// Whether a lifetime was chosen for this session ("remember me").
     pub own_lifetime: bool,
-    /// Its fields by name, where they were read.
+    /// The fields by name, if they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<Field>>,
 }
@@ -45,27 +45,27 @@ pub struct Picture {
 #[derive(Serialize)]
 #[non_exhaustive]
 pub struct Field {
-    /// Its key.
+    /// The key of the field.
     #[serde(serialize_with = "name")]
     pub name: FieldName,
-    /// How many bytes are stored.
+    /// The number of stored bytes.
     pub bytes: usize,
-    /// When its own time to live ends.
+    /// When the field's own time to live ends.
     #[serde(
         serialize_with = "some_moment",
         skip_serializing_if = "Option::is_none"
     )]
     pub expires: Option<Timestamp>,
-    /// Why it cannot be read. Never with a value in it.
+    /// Why the field cannot be read. Never contains the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damaged: Option<String>,
-    /// The value, if it was asked for.
+    /// The value, if it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
 }
 
 impl Picture {
-    /// A session without its fields.
+    /// Creates a view of a session without its fields.
     #[must_use]
     pub fn new(handle: SessionHandle, meta: &Meta) -> Self {
         let lease = &meta.lease;
@@ -81,7 +81,7 @@ impl Picture {
         }
     }
 
-    /// The same, with these fields: their values if `values`, otherwise their names and sizes.
+    /// Adds these fields: with their values if `values` is `true`, otherwise only names and sizes.
     #[must_use]
     pub fn with_fields(
         mut self,
@@ -97,7 +97,7 @@ impl Picture {
         self
     }
 
-    /// A session that was found.
+    /// Creates a view of a session in a listing.
     #[cfg(feature = "router")]
     #[cfg_attr(docsrs, doc(cfg(feature = "router")))]
     #[must_use]
@@ -137,7 +137,7 @@ impl Field {
         match read {
             Ok((expires, value)) => {
                 field.expires = expires;
-                // What the library keeps for itself is for nobody's eyes: a secret of the forms' tokens, for example.
+                // The library's own fields may contain secrets, for example those of CSRF tokens.
                 field.value = (values && !field.name.is_reserved()).then_some(value);
             }
             Err(cause) => field.damaged = Some(cause.to_string()),
@@ -158,7 +158,7 @@ fn name<S: Serializer>(name: &FieldName, serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_str(name)
 }
 
-/// Without values.
+/// Shows no values.
 impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Picture")
@@ -169,7 +169,7 @@ impl std::fmt::Debug for Picture {
     }
 }
 
-/// Without its value.
+/// Does not show the value.
 impl std::fmt::Debug for Field {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Field")

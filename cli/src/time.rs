@@ -1,19 +1,19 @@
-//! Moments as text.
+//! Timestamps as text.
 
 use level_session::Timestamp;
 
-/// A moment as RFC 3339 has it, in UTC and with milliseconds; `None` for "never", which is everything after the year 9999.
+/// Formats a timestamp as RFC 3339, in UTC and with milliseconds. Returns `None` ("never") after the year 9999.
 #[must_use]
 pub fn rfc3339(at: Timestamp) -> Option<String> {
     const DAY: u64 = 86_400_000;
-    /// The year 10000 begins.
+    /// The beginning of the year 10000.
     const END: u64 = 253_402_300_800_000;
     let millis = at.as_millis();
     if millis >= END {
         return None;
     }
     let (days, rest) = (millis / DAY, millis % DAY);
-    // Howard Hinnant's days to civil: years begin in March, so that a leap day is a year's last.
+    // Howard Hinnant's `civil_from_days`: years begin in March, so that a leap day is the last day of its year.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

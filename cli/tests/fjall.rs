@@ -1,4 +1,4 @@
-//! The program over a real folder of the embedded store.
+//! Runs the program on a real directory of the embedded store.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;
@@ -24,7 +24,7 @@ fn place() -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-/// Two sessions of user 7 and one of user 8, in a store that nobody has open.
+/// Two sessions of user 7 and one of user 8, in a closed store.
 async fn three() -> (TempDir, PathBuf, Vec<SessionHandle>) {
     let (dir, path) = place();
     let store = FjallStore::open(&path).unwrap();
@@ -101,9 +101,12 @@ async fn values_are_shown_when_they_are_asked_for() {
 async fn what_cannot_be_done_says_why_and_ends_with_2() {
     let (dir, path, all) = three().await;
     let store = text(&path);
-    // What was pasted may be a cookie.
+    // The argument may be a pasted cookie, so it must not be echoed.
     let said = over(store, &["end", SECRET]).ends(2);
-    assert!(said.err.contains("64 hexadecimal digits"), "{said:?}");
+    assert!(
+        said.err.contains("64 lowercase hexadecimal digits"),
+        "{said:?}"
+    );
     let nobody = "0".repeat(64);
     assert_eq!(
         over(store, &["end", &nobody]).ends(1).out,
@@ -113,7 +116,7 @@ async fn what_cannot_be_done_says_why_and_ends_with_2() {
     assert!(said.err.contains("no such session") && said.out.is_empty());
     for value in ["anna", "{", "7 8", ""] {
         let said = over(store, &["find", "user_id", value]).ends(2);
-        assert!(said.err.contains("no JSON"), "{said:?}");
+        assert!(said.err.contains("not valid JSON"), "{said:?}");
         over(store, &["end-all", "user_id", value]).ends(2);
     }
     over(store, &["unknown"]).ends(2);
@@ -122,7 +125,7 @@ async fn what_cannot_be_done_says_why_and_ends_with_2() {
     let address = format!("mysql://root:{SECRET}@localhost/db");
     over(&address, &["list"]).ends(2);
 
-    // A path that was mistyped is not made.
+    // A mistyped path is not created.
     let other = dir.path().join("session.db");
     let said = over(text(&other), &["list"]).ends(2);
     assert!(said.err.contains("no session store at"), "{said:?}");
@@ -143,7 +146,7 @@ async fn the_store_of_a_running_application_is_refused() {
     assert_eq!(handles(&over(text(&path), &["list"]).ok()), texts(&all));
 }
 
-/// Changes what lies in a keyspace, behind the store's back.
+/// Changes a keyspace while the store is closed.
 fn on_disk(path: &Path, keyspace: &str, change: impl Fn(&fjall::Keyspace)) {
     let database = fjall::Database::builder(path).open().unwrap();
     let options = fjall::KeyspaceCreateOptions::default;
@@ -169,18 +172,18 @@ async fn verify_finds_nothing_where_nothing_is_damaged() {
     assert_eq!(said.out, "verified: 3, findings: 0\n");
 }
 
-/// Prevents: damage that an operator learns of from a visitor.
+/// Prevents: damage that `verify` does not report.
 #[tokio::test]
 async fn verify_finds_a_value_that_was_damaged_and_names_the_session() {
     let (_dir, path, all) = three().await;
     let victim = all[1];
-    // Numbers are given in the order in which sessions are made: the second's, then the field.
+    // Sessions are numbered in order of creation. A key is the number of the session (here the second), then the field.
     on_disk(&path, "data", |data| {
         let key = keys(data).into_iter();
         let mut of_victim = key.filter(|key| key[..8] == 1_u64.to_be_bytes());
         let key = of_victim.find(|key| key.ends_with(b"secret")).unwrap();
         let mut value = data.get(&key).unwrap().unwrap().to_vec();
-        value[2] = 250; // the text is longer than what is there
+        value[2] = 250; // a length beyond the end of the value
         data.insert(key, value).unwrap();
     });
     let said = over(text(&path), &["verify"]).ends(1);
@@ -193,7 +196,7 @@ async fn verify_finds_a_value_that_was_damaged_and_names_the_session() {
     assert_eq!(objects[0]["handle"], victim.to_string());
     assert_eq!(objects[0]["field"], "secret");
     assert_eq!(objects[1]["findings"], 1);
-    // It is shown where it is, and hides nothing else.
+    // `show` reports the damage and still shows the other fields.
     let shown = over(text(&path), &["show", &victim.to_string()]).ok();
     assert!(shown.out.contains("damaged"), "{shown:?}");
 }
@@ -229,11 +232,11 @@ async fn verify_finds_a_record_that_was_damaged_and_goes_on_behind_it() {
     assert!(lines[0].starts_with(&victim.to_string()), "{said:?}");
     assert!(lines[0].contains("damaged"), "{said:?}");
     assert_eq!(lines[1], "verified: 3, findings: 1");
-    // The list has the others, and says that this one cannot be read.
+    // `list` shows the others and reports that this one cannot be read.
     let said = over(text(&path), &["list"]).ends(1);
     assert_eq!(handles(&said), texts(&all));
     over(text(&path), &["show", &victim.to_string()]).ends(2);
-    // What can be read is copied.
+    // Readable sessions are copied.
     let (_other, to) = place();
     let said = run(&["copy", text(&path), text(&to)]).ends(1);
     assert!(
@@ -267,8 +270,7 @@ async fn verify_finds_entries_that_are_missing_and_reindex_makes_them() {
     over(store, &["verify", "--index", "user_id"]).ok();
 }
 
-/// Prevents: entries that lead nowhere, and sessions that no look-up finds, of which an operator never hears since no
-/// session shows them.
+/// Prevents: dangling entries, and sessions that no lookup finds, which remain unnoticed because no session shows them.
 #[tokio::test]
 async fn verify_finds_index_entries_without_their_session() {
     let (_dir, path, all) = three().await;
@@ -276,7 +278,7 @@ async fn verify_finds_index_entries_without_their_session() {
     let nobody = [0xab; 32];
     on_disk(&path, "index", |index| {
         for (at, session) in [(0, &nobody), (1, all[2].digest().as_bytes())] {
-            // As an entry of the first user, who has two sessions.
+            // Under an entry of the first user, who has two sessions.
             let keys = keys(index).into_iter();
             let mut keys = keys.filter(|key| key.ends_with(all[at].digest().as_bytes()));
             let mut key = keys.next().unwrap().to_vec();
@@ -297,7 +299,7 @@ async fn verify_finds_index_entries_without_their_session() {
     let objects = over(store, &["--json", "verify"]).ends(1).objects();
     assert_eq!(objects.last().unwrap()["findings"], 2);
 
-    // A look-up removes the one, as it was told, and the end of a session leaves the other.
+    // A lookup removes the first entry, as the finding says, and ending the session leaves the other.
     over(store, &["find", "user_id", "7"]).ok();
     over(store, &["end", &all[2].to_string()]).ok();
     let said = over(store, &["verify"]).ends(1);
@@ -318,7 +320,7 @@ async fn verify_finds_a_session_that_is_missing_from_its_index_whatever_the_type
     });
     let said = over(text(&path), &["verify"]).ends(1);
     let found = format!(
-        "{}  user_id: has no entry in the index: `reindex` makes it",
+        "{}  user_id: has no entry in the index: `reindex` creates it",
         all[0]
     );
     assert_eq!(said.lines(), [&*found, "verified: 3, findings: 1"]);
@@ -326,7 +328,7 @@ async fn verify_finds_a_session_that_is_missing_from_its_index_whatever_the_type
     over(text(&path), &["verify"]).ok();
 }
 
-/// Prevents: sessions and marks that stay on the disk for ever, since nothing tells the sweeper of them.
+/// Prevents: sessions and marks that stay on disk for ever because the sweeper does not know them.
 #[tokio::test]
 async fn verify_finds_a_session_without_its_deadline() {
     let (_dir, path, all) = three().await;
@@ -338,7 +340,7 @@ async fn verify_finds_a_session_without_its_deadline() {
             let id = &key[8..];
             if id == all[0].digest().as_bytes() || id == all[2].digest().as_bytes() {
                 due.remove(&*key).unwrap();
-                // A deadline after that of the session is none, and one without a session is what an end leaves.
+                // A deadline after the session's own does not count, and an ended session leaves a deadline without a session.
                 let later = [&[0xff; 8][..], id].concat();
                 due.insert(later, []).unwrap();
             }
@@ -351,13 +353,13 @@ async fn verify_finds_a_session_without_its_deadline() {
         assert!(said.out.contains(&found), "{said:?}");
     }
     assert!(said.out.ends_with("verified: 2, findings: 2\n"), "{said:?}");
-    // What the finding says mends it.
+    // The remedy that the finding names works.
     over(store, &["end", &all[0].to_string()]).ok();
     let said = over(store, &["verify"]).ends(1);
     assert!(said.out.ends_with("verified: 1, findings: 1\n"), "{said:?}");
 }
 
-/// An index that was declared after the sessions were made, and one that says what is not so.
+/// Prevents: unnoticed index entries that are missing, because the index was declared later, or wrong.
 #[tokio::test]
 async fn entries_of_an_index_agree_with_the_values() {
     let (_dir, path) = place();
@@ -386,10 +388,11 @@ async fn entries_of_an_index_agree_with_the_values() {
     assert_eq!(said.lines().len(), 4, "{said:?}");
     assert_eq!(findings, BTreeSet::from(["01", "03"]), "{said:?}");
     assert!(
-        said.out.contains("by a value that it does not have"),
+        said.out
+            .contains("is indexed under a value that the session does not have"),
         "{said:?}"
     );
-    over(path, &["verify"]).ok(); // it is not known to be an index
+    over(path, &["verify"]).ok(); // without `--index`, the field is not known to be an index
     let found = over(path, &["find", "user_id", "7"]).ok();
     let second = kit::hex(Digest::from_bytes([2; 32]));
     assert_eq!(
@@ -436,7 +439,7 @@ async fn what_has_expired_is_swept() {
     store.close().await.unwrap();
     let path = text(&path);
     assert_eq!(over(path, &["count"]).ok().out, "0 sessions live\n");
-    let swept = "1 session removed, which had expired\n";
+    let swept = "1 session expired and removed\n";
     assert_eq!(over(path, &["sweep"]).ok().out, swept);
     let swept = over(path, &["--json", "sweep"]).ok().objects();
     assert_eq!(swept, [serde_json::json!({ "swept": 0 })]);
@@ -453,7 +456,7 @@ async fn copied_sessions_are_those_that_they_were() {
     let copy = ["copy", text(&path), text(&to), "--index", "user_id"];
     let said = run(&copy).ok();
     assert_eq!(said.out, "copied: 1, left alone: 0, failed: 0\n");
-    assert_eq!(said.err, "", "no progress where nobody looks");
+    assert_eq!(said.err, "", "no progress without a terminal");
     let said = run(&copy).ok();
     assert_eq!(said.out, "copied: 0, left alone: 1, failed: 0\n");
     over(text(&to), &["verify", "--index", "user_id"]).ok();
@@ -468,7 +471,7 @@ async fn copied_sessions_are_those_that_they_were() {
     assert_eq!(stranger.handle(), None);
 }
 
-/// Pages are many times smaller than what is listed, and who stops to read stops the program.
+/// Lists many pages of sessions. If the reader closes the pipe, the program stops.
 #[tokio::test]
 async fn more_sessions_than_a_page_holds_are_listed_page_by_page() {
     const SESSIONS: usize = 2_000;

@@ -1,7 +1,8 @@
-//! Sites that move here from Node: real express-session with connect-redis, and real level-session for Node, make sessions
-//! and cookies; `level-session import` brings the sessions over; their visitors go on.
+//! Migrates sites from Node: real express-session with connect-redis, and real level-session for Node, create sessions and
+//! cookies, `level-session import` imports the sessions, and the visitors keep them.
 //!
-//! The first two need `node` and `npm`, and the npm registry once; without the two commands they say so and pass.
+//! The first two tests need `node` and `npm`, and the npm registry once. Without the two commands they print a message and
+//! pass.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;
@@ -62,7 +63,7 @@ impl Jar {
     }
 }
 
-/// A Node site, which runs until this is dropped.
+/// A running Node site, which is killed on drop.
 struct Site {
     process: Child,
     input: ChildStdin,
@@ -70,7 +71,7 @@ struct Site {
 }
 
 impl Site {
-    /// `None` if this machine has no Node.
+    /// Returns `None` if Node is not installed.
     fn start(arguments: &[&str]) -> Option<Self> {
         let runs = |command| {
             let version = Command::new(command).arg("--version").output();
@@ -97,7 +98,7 @@ impl Site {
         })
     }
 
-    /// A request, which sets these keys; gives what the session has then.
+    /// Sends a request that sets these keys, and returns the content of the session afterwards.
     fn request(&mut self, visitor: &mut Jar, set: Json) -> Json {
         let question = json!({ "cookie": visitor.header(), "set": set });
         writeln!(self.input, "{question}").unwrap();
@@ -109,7 +110,7 @@ impl Site {
         answer["data"].clone()
     }
 
-    /// A new visitor, with this in the session.
+    /// Creates a new visitor whose session has this content.
     fn visitor(&mut self, set: Json) -> Jar {
         let mut visitor = Jar::default();
         assert_eq!(self.request(&mut visitor, set.clone()), set);
@@ -124,7 +125,7 @@ impl Drop for Site {
     }
 }
 
-/// A folder with the scripts and the packages, installed once for all runs.
+/// A directory with the scripts and packages, installed once for all runs.
 static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-sites");
@@ -150,7 +151,7 @@ static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-/// The site here, over a database of its own.
+/// The new site, with its own database.
 struct Ours {
     folder: TempDir,
     former: FormerCookie,
@@ -170,7 +171,7 @@ impl Ours {
         over(text(&self.database()), &[&["import"], arguments].concat())
     }
 
-    /// Lines of JSON, by standard input.
+    /// Imports lines of JSON from standard input.
     fn import_lines(&self, lines: &[String]) -> Said {
         let mut child = program()
             .args(["--store", text(&self.database()), "import", "-"])
@@ -191,7 +192,7 @@ impl Ours {
         }
     }
 
-    /// The application, which ends with what this gives.
+    /// Starts the application, which runs until the result is closed.
     fn open(&self) -> Open {
         let store = FjallStore::open(self.database()).unwrap();
         let keyring = Keyring::new([[7_u8; 32]]).unwrap();
@@ -218,7 +219,7 @@ impl Open {
         response.contains_key(SET_COOKIE)
     }
 
-    /// What a request of a visitor sees; and whether the visitor got a cookie.
+    /// Sends a request of a visitor. Returns the content of the session and whether the visitor got a cookie.
     async fn sees(&self, visitor: &mut Jar) -> (Json, bool) {
         let session = self.begin(visitor);
         let data = serde_json::to_value(session.get_all().await.unwrap()).unwrap();
@@ -230,7 +231,7 @@ impl Open {
     }
 }
 
-/// What holds of every site: `imports` brings its sessions over, `theirs` is the name of its cookie.
+/// The test for every site. `imports` imports its sessions, and `theirs` is the name of its cookie.
 async fn visitors_go_on(mut site: Site, ours: &Ours, theirs: &str, imports: impl Fn() -> Said) {
     let cart = json!({ "user": 7, "cart": [{ "sku": "tea", "n": 2 }], "rate": 0.5, "note": null });
     let mut anna = site.visitor(cart.clone());
@@ -243,7 +244,7 @@ async fn visitors_go_on(mut site: Site, ours: &Ours, theirs: &str, imports: impl
         "{said:?}"
     );
 
-    // Of a page's requests, all sent with the former cookie, each sees the session and gets the same cookie.
+    // All requests of a page are sent with the former cookie: each sees the session and gets the same cookie.
     let app = ours.open();
     let former = anna.clone();
     let first = app.begin(&former);
@@ -270,7 +271,7 @@ async fn visitors_go_on(mut site: Site, ours: &Ours, theirs: &str, imports: impl
     );
     assert_eq!(app.sees(&mut other.clone()).await.0, json!({ "user": 8 }));
 
-    // An id with the signature of another, or with none, is nobody's.
+    // An id with the signature of another id, or with none, is rejected.
     let value = &former.0[theirs];
     let forged = match value.rsplit_once('.') {
         Some((id, _)) => {
@@ -290,7 +291,7 @@ async fn visitors_go_on(mut site: Site, ours: &Ours, theirs: &str, imports: impl
         );
     }
 
-    // An import that is repeated changes nothing, and brings nothing back.
+    // A repeated import changes nothing and revives no session.
     let session = app.begin(&anna);
     session.set("user", 9).unwrap();
     app.end(&session, &mut anna).await;
@@ -313,7 +314,7 @@ async fn visitors_go_on(mut site: Site, ours: &Ours, theirs: &str, imports: impl
         "signed out"
     );
 
-    // A sign-in renews the id: what the browser still has of the former site is dead then.
+    // A sign-in renews the id, after which the former site's cookie no longer works.
     let session = app.begin(&anna);
     session.renew().unwrap();
     assert!(app.end(&session, &mut anna).await);
@@ -322,7 +323,7 @@ async fn visitors_go_on(mut site: Site, ours: &Ours, theirs: &str, imports: impl
     app.close().await;
 }
 
-/// Prevents: everybody signed out on the day of the move from express-session with connect-redis.
+/// Prevents: all users signed out by the migration from express-session with connect-redis.
 #[tokio::test]
 async fn visitors_of_express_go_on() {
     let redis = Server::start(&server_program("redis").unwrap(), &[]).unwrap();
@@ -341,7 +342,7 @@ async fn visitors_of_express_go_on() {
     assert!(keys.contains('0'), "and are removed: {keys}");
 }
 
-/// As above, from level-session for Node.
+/// The same for level-session for Node.
 #[tokio::test]
 async fn visitors_of_level_session_for_node_go_on() {
     let database = tempfile::tempdir().unwrap();
@@ -367,7 +368,7 @@ async fn visitors_of_level_session_for_node_go_on() {
 }
 
 const ID: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
-/// Of [`ID`], by Node's `cookie-signature`.
+/// The cookie of [`ID`], signed by Node's `cookie-signature`.
 const COOKIE_OF_ID: &str =
     "s%3AAAECAwQFBgcICQoLDA0ODxAREhMUFRYX.N0Id4opwqhaAYcoIYSsRkO1j3rAafXluGboH3Nk7dVc";
 
@@ -377,8 +378,8 @@ fn with_cookie_of_id() -> (Ours, Jar) {
     (Ours::new(former), visitor)
 }
 
-/// Prevents: a session that has expired at the former site and lives again here; a damaged record that takes the others
-/// along; and a finding that shows what is in a session.
+/// Prevents: a session that expired at the former site and is revived here; a damaged record that stops the import; and a
+/// message that shows the content of a session.
 #[tokio::test]
 async fn what_has_expired_or_is_damaged_is_left_out_and_told() {
     let now = Clock::system().now();
@@ -404,10 +405,10 @@ async fn what_has_expired_or_is_damaged_is_left_out_and_told() {
     assert_eq!(
         said.lines(),
         [
-            "record 2: it is no JSON at line 1, column 78",
-            "record 3: its id has not 22 to 128 visible ASCII characters",
-            "record 4: it is not what a session is, at line 1, column 29",
-            "record 5: the key `level-session:x` cannot be stored: a key has 1 to 1024 bytes and does not begin with \
+            "record 2: invalid JSON at line 1, column 78",
+            "record 3: the id must have 22 to 128 visible ASCII characters",
+            "record 4: not a valid session at line 1, column 29",
+            "record 5: cannot store the key `level-session:x`: a key must have 1 to 1024 bytes and must not begin with \
              `level-session:`",
             "imported: 2, left alone: 0, expired: 1, failed: 4",
         ]
@@ -421,7 +422,7 @@ async fn what_has_expired_or_is_damaged_is_left_out_and_told() {
     app.close().await;
 }
 
-/// Prevents: an id that was not imported and gets a session by a cookie that the former site has signed.
+/// Prevents: a session for an id that was not imported, because the former site signed its cookie.
 #[tokio::test]
 async fn an_id_that_was_not_imported_makes_no_session() {
     let (ours, mut visitor) = with_cookie_of_id();
@@ -431,14 +432,14 @@ async fn an_id_that_was_not_imported_makes_no_session() {
     session.set("user", 1).unwrap();
     app.end(&session, &mut visitor).await;
     app.close().await;
-    // Neither by that cookie nor under an id that is derived from it.
+    // The new session is stored neither under that id nor under one derived from it, so the import does not skip the record.
     let line = json!({ "id": ID, "data": { "user": 7 } }).to_string();
     let said = ours.import_lines(&[line]).ok();
     assert!(said.out.starts_with("imported: 1"), "{said:?}");
 }
 
-/// Prevents: a visitor of an index whom no listing finds; a record without an end that ended long ago; and what is under
-/// the prefix and is no session.
+/// Prevents: an indexed session that no listing finds; a record without a time to live that expired long ago; and other data
+/// under the prefix that is taken for a session.
 #[tokio::test]
 async fn records_of_connect_redis_as_they_come() {
     let redis = Server::start(&server_program("redis").unwrap(), &[]).unwrap();
@@ -461,7 +462,7 @@ async fn records_of_connect_redis_as_they_come() {
         record(json!("tomorrow")),
     );
     set(&format!("app1:{}", "e".repeat(32)), record(Json::Null));
-    // A use restarts the time to live, and leaves what the record says.
+    // A use restarts the time to live, but does not update `cookie.expires`.
     let key = format!("app[1]:{}", "f".repeat(32));
     set(&key, record(json!("2020-01-01T00:00:00.000Z")));
     redis.say(&["EXPIRE", &key, "600"]).unwrap();
@@ -477,7 +478,7 @@ async fn records_of_connect_redis_as_they_come() {
         Some(&"imported: 3, left alone: 0, expired: 1, failed: 2"),
         "{said:?}"
     );
-    for what in ["it has no `cookie`", "its `cookie.expires` is no moment"] {
+    for what in ["no key `cookie`", "`cookie.expires` is not a date"] {
         assert!(said.out.contains(what), "{said:?}");
     }
     let found = over(text(&ours.database()), &["find", "user", "7"]).ok();
@@ -487,26 +488,23 @@ async fn records_of_connect_redis_as_they_come() {
     app.close().await;
 }
 
-/// Prevents: a part of the sessions taken for all of them; and a password in an error.
+/// Prevents: an import of only some of the sessions; and a password in an error.
 #[test]
 fn what_cannot_be_imported_says_why() {
     let (ours, _) = with_cookie_of_id();
     let said = ours.import(&["/no/such/file"]).ends(2);
-    assert!(
-        said.err.contains("/no/such/file cannot be opened"),
-        "{said:?}"
-    );
+    assert!(said.err.contains("cannot open /no/such/file"), "{said:?}");
     let said = ours.import(&["-", "--remove"]).ends(2);
     assert!(
         said.err
-            .contains("`--remove` is for records of connect-redis"),
+            .contains("`--remove` is only valid for connect-redis"),
         "{said:?}"
     );
     let said = ours
         .import(&["redis://user:pass-word@127.0.0.1:1/0"])
         .ends(2);
     assert!(
-        said.err.contains("the sessions of Redis cannot be read"),
+        said.err.contains("cannot read the sessions from Redis"),
         "{said:?}"
     );
     assert!(!said.err.contains("pass-word"), "{said:?}");
@@ -514,7 +512,7 @@ fn what_cannot_be_imported_says_why() {
     let cluster = Cluster::start(&server_program("redis").unwrap(), &[]).unwrap();
     let said = ours.import(&[&cluster.nodes()[0].url()]).ends(2);
     assert!(
-        said.err.contains("of a Redis Cluster are not read"),
+        said.err.contains("a Redis Cluster is not supported"),
         "{said:?}"
     );
 }

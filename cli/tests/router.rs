@@ -1,4 +1,4 @@
-//! The router for administrators, over a running store.
+//! The router for administrators, on a running store.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use axum::{
@@ -51,7 +51,7 @@ impl App {
         session.handle().unwrap()
     }
 
-    /// Every answer is JSON, and stays out of caches.
+    /// Every response is JSON and must not be cached.
     async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();

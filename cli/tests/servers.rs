@@ -1,4 +1,4 @@
-//! The program over real servers, while an application has its sessions there.
+//! Runs the program on real servers while an application uses them.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;
@@ -16,8 +16,8 @@ fn handles(out: &str) -> BTreeSet<String> {
     lines.map(|line| line[..64].to_owned()).collect()
 }
 
-/// What holds on every server: `damage` breaks a value of a session, `forget` all index entries. `keeps` makes the store
-/// keep a session too long, `kept` is what is said of that.
+/// The test for every server. `damage` breaks a value of a session, `forget` removes all index entries, `keeps` makes the store
+/// keep a session too long, and `kept` is the finding for that.
 async fn inspect(
     url: &str,
     application: &Sessions,
@@ -44,7 +44,7 @@ async fn inspect(
     let said = over(url, &["verify", "--index", "user_id"]).ok();
     assert_eq!(said.out, "verified: 3, findings: 0\n");
 
-    // What the program ends has ended for the application.
+    // A session that the program ends has ended for the application as well.
     over(url, &["end", &texts[2]]).ok();
     assert!(application.show(&all[2]).await.unwrap().is_none());
     over(url, &["end", &texts[2]]).ends(1);
@@ -64,7 +64,7 @@ async fn inspect(
     let found = format!("{}  {kept}", texts[1]);
     assert!(said.out.starts_with(&found), "{said:?}");
     assert_eq!(said.lines().len(), 2, "{said:?}");
-    // A session that is used is kept as long as it lives, and no longer.
+    // The next use of the session restores its correct expiry.
     let request = requests[1].clone();
     let session = application.begin_typed::<kit::Shop>(&request).unwrap();
     session.touch().unwrap();
@@ -126,13 +126,13 @@ async fn sessions_in_redis_are_inspected_while_they_are_used() {
         redis_is_told_what_is_not_indexed(&server, &application).await;
         let url = server.url();
         server.kill();
-        // No server is no damage.
+        // An unavailable server is not reported as damage.
         let said = over(&url, &["verify"]).ends(2);
         assert_eq!(said.out, "");
     }
 }
 
-/// Without the application's types; and what has ended leaves no finding.
+/// Finds missing entries without the application's types, and reports nothing for ended sessions.
 async fn redis_is_told_what_is_not_indexed(server: &Server, application: &Sessions) {
     let (handle, _) = sign_in(application, 5).await;
     let (ended, _) = sign_in(application, 5).await;
@@ -147,7 +147,7 @@ async fn redis_is_told_what_is_not_indexed(server: &Server, application: &Sessio
     let said = server.say(&["EVAL", script, "0", &handle.to_string()]);
     assert_eq!(said.unwrap().trim(), "1");
     let said = over(&server.url(), &["verify"]).ends(1);
-    let found = format!("{handle}  user_id: has no entry in the index: `reindex` makes it");
+    let found = format!("{handle}  user_id: has no entry in the index: `reindex` creates it");
     assert_eq!(said.lines(), [&*found, "verified: 1, findings: 1"]);
     over(&server.url(), &["reindex", "user_id"]).ok();
     over(&server.url(), &["verify"]).ok();
@@ -181,7 +181,7 @@ async fn sessions_in_postgres_are_inspected_while_they_are_used_and_copied_from_
             "UPDATE level_session.session SET due = due + 3600000000 WHERE digest = '\\x{session}'"
         ));
     };
-    let found = "is looked at by the sweep after its deadline";
+    let found = "is examined by the sweep after its deadline";
     inspect(&url, &application, damage, forget, keeps, found).await;
     let (handle, _) = sign_in(&application, 9).await;
     sql(&format!(
@@ -215,7 +215,7 @@ fn a_password_is_not_shown() {
     ] {
         let said = over(&url, &["list"]).ends(2);
         assert!(!said.err.is_empty());
-        // By a variable, and in the help.
+        // Nor if the URL comes from an environment variable, nor in the help.
         let mut program = kit::program();
         program.env("LEVEL_SESSION_STORE", &url).arg("--help");
         let help = String::from_utf8(program.output().unwrap().stdout).unwrap();

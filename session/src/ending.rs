@@ -1,4 +1,4 @@
-//! How sessions are ended from outside: one, if it is still that of the user in question, and all of a user.
+//! Ends sessions from outside a request: one session, if it still belongs to a given user, or all sessions of a user.
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -11,18 +11,18 @@ use crate::{
 };
 use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
-/// How often something is tried again because a session changed meanwhile.
+/// The maximum number of attempts while other requests change the session.
 const TRIES: usize = 64;
-/// How many sessions are listed, and ended at the same time.
+/// How many sessions are listed per page, and ended concurrently.
 const PAGE: usize = 64;
-/// How long the session lives that [`end_the_rest`] makes, if the process ends in the middle of it.
+/// The lifetime of the temporary session that [`end_the_rest`] creates, in case the process stops before ending it.
 const MOMENT: Duration = Duration::from_secs(60);
 
 /// Sessions with one value of one field.
 #[derive(Clone, Debug)]
 pub(crate) struct Sought {
     pub(crate) field: FieldName,
-    /// The value, as it is stored.
+    /// The value in its stored form.
     stored: Bytes,
     pub(crate) entry: Bytes,
 }
@@ -37,7 +37,7 @@ impl Sought {
         })
     }
 
-    /// Whether a session that holds this is one of them.
+    /// Whether a session with this stored value matches.
     pub(crate) fn is(&self, stored: Option<&Bytes>) -> bool {
         stored.is_some_and(|stored| value::index_entry(stored).is_ok_and(|it| it == self.entry))
     }
@@ -51,8 +51,7 @@ impl Sought {
         )
     }
 
-    /// A guard that holds for as long as a session is one of them, if it is; and whether the session is known by its
-    /// former id.
+    /// If the session matches, returns a guard that holds while it does, and whether `id` is the session's former id.
     async fn guard(&self, runtime: &Runtime, id: Digest) -> Result<Option<(Guard, bool)>> {
         let names = [&*self.field];
         let now = runtime.clock.now();
@@ -69,7 +68,7 @@ impl Sought {
     }
 }
 
-/// Ends a session, if it lives and, where `only` is given, is one of those. Whether it did.
+/// Ends a session if it is live and matches `only`, if given. Returns whether it ended the session.
 pub(crate) async fn end(
     runtime: &Runtime,
     id: Digest,
@@ -103,8 +102,8 @@ pub(crate) async fn end(
     Err(contended())
 }
 
-/// Ends all sessions of a user but one, and says how many. Every session that was one of them when the call began has
-/// ended when it returns, whatever it was renewed to meanwhile; one that is left began later.
+/// Ends all sessions of a user except `but`, and returns how many. Every session that matched when the call began has ended
+/// when the call returns, even if it was renewed in the meantime; a session that remains began later.
 pub(crate) async fn end_all(
     runtime: &Runtime,
     sought: &Sought,
@@ -116,7 +115,7 @@ pub(crate) async fn end_all(
         None => false,
     };
     let mut ended = 0;
-    // It is listed under an id that is not known here: only the last step can leave it out.
+    // The listing contains the session to keep under an id that is unknown here; only the last step can exclude it.
     if !by_former_id {
         let mut after = None;
         loop {
@@ -138,8 +137,8 @@ pub(crate) async fn end_all(
     Ok(ended + end_the_rest(runtime, sought, but, reason).await?)
 }
 
-/// Ends those that a listing has missed since they were renewed under it, in one step: a commit of a session that may be
-/// the only one of its user. Where none is to be left that is a session of no one, which is ended next.
+/// Ends the sessions that the listing missed because they were renewed during it. This is one step: the commit of a session
+/// with a limit of one. If no session is to be kept, the commit creates a temporary session, which is ended next.
 async fn end_the_rest(
     runtime: &Runtime,
     sought: &Sought,
@@ -200,13 +199,13 @@ async fn end_the_rest(
     Err(contended())
 }
 
-/// Refuses a field that no session can be found by.
+/// Rejects a field that is not an index.
 pub(crate) fn must_be_index(def: &FieldDef) -> Result<()> {
     match def.is_index() {
         true => Ok(()),
         false => Err(Error::new(
             ErrorKind::Misuse,
-            "is not declared `#[session(index)]`, so no session is found by it",
+            "is not declared `#[session(index)]`, so sessions cannot be found by it; add the attribute",
         )
         .on(def.key())),
     }
@@ -215,11 +214,11 @@ pub(crate) fn must_be_index(def: &FieldDef) -> Result<()> {
 fn contended() -> Error {
     Error::new(
         ErrorKind::Contended,
-        "other requests changed the session that was to be ended, again and again",
+        "could not end the session: other requests kept changing it; try again",
     )
 }
 
-/// Runs futures at the same time, in this task. All of them are polled whenever one is woken: for a page of them.
+/// Runs futures concurrently in this task. A wake-up polls all pending futures, so use it only for small numbers.
 pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     enum One<F: Future> {
         Running(Pin<Box<F>>),

@@ -29,7 +29,7 @@ impl<S: Sync, T: SessionData> FromRequestParts<S> for Session<T> {
 /// [`SessionLayer`](crate::SessionLayer) around the route. A new visitor still has a session, an empty one.
 ///
 /// # Rejection
-/// That of `Session`, except for the missing layer.
+/// Like that of `Session`, except for the missing layer.
 impl<S: Sync, T: SessionData> OptionalFromRequestParts<S> for Session<T> {
     type Rejection = Error;
 

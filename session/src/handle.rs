@@ -1,18 +1,18 @@
-//! The public handle of a session: what names it in a page, a form or an audit log.
+//! The public handle that identifies a session in a page, a form or an audit log.
 
 use crate::store::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{error::Error as StdError, fmt, str::FromStr};
 
-/// Names a session in public: in the form of a devices page, in an audit log, on an operator's command line.
+/// Identifies a session in public: in the form of a devices page, in an audit log, on an operator's command line.
 ///
-/// It is the key that the store has for the session, SHA-256 of the id with a purpose in front, as 64 hexadecimal
-/// digits. So it leads to the session without a look-up table and without the signing keys, stays the same for as long
-/// as the id does (a renewal gives another one), and is of no use as a cookie: an id of 192 random bits cannot be found
-/// from its hash, and a handle that is presented as a cookie has no signature. Whoever has a handle can do nothing but
-/// ask the application, which decides: see [`UntypedSession::end_other`](crate::UntypedSession::end_other).
+/// A handle is the session's key in the store, the SHA-256 of a purpose prefix and the id, as 64 hexadecimal digits. Finding
+/// its session needs neither a lookup table nor the signing keys. A handle stays the same until a renewal changes the id. It is
+/// useless as a cookie: an id of 192 random bits cannot be computed from its hash, and a handle has no signature. A handle
+/// grants no rights by itself; the application decides what a user may do with it: see
+/// [`UntypedSession::end_other`](crate::UntypedSession::end_other).
 ///
-/// `Display` writes it whole, `Debug` its first 8 digits, which are the [`log_id`](crate::UntypedSession::log_id).
+/// `Display` writes all digits, `Debug` the first 8, which are the [`log_id`](crate::UntypedSession::log_id).
 ///
 /// ```
 /// use level_session::SessionHandle;
@@ -68,7 +68,7 @@ impl fmt::Debug for SessionHandle {
 impl FromStr for SessionHandle {
     type Err = InvalidHandle;
 
-    /// 64 hexadecimal digits, in small letters.
+    /// Parses 64 lowercase hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, InvalidHandle> {
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Ok(byte - b'0'),
@@ -101,13 +101,13 @@ impl<'de> Deserialize<'de> for SessionHandle {
     }
 }
 
-/// A text is no [`SessionHandle`]. The text is not shown.
+/// The error for text that is not a [`SessionHandle`]. It does not contain the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidHandle(());
 
 impl fmt::Display for InvalidHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a session's handle has 64 hexadecimal digits, in small letters")
+        f.write_str("invalid session handle: expected 64 lowercase hexadecimal digits")
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(back, handle());
     }
 
-    /// One session under two texts would be two to whoever compares texts.
+    /// Prevents: two spellings of one handle, which code that compares text would take for two sessions.
     #[test]
     fn nothing_else_is_a_handle() {
         let text = handle().to_string();

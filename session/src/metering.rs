@@ -1,4 +1,4 @@
-//! A store whose calls are measured for the `metrics` crate.
+//! A store wrapper that records latencies with the `metrics` crate.
 
 use crate::store::{
     Commit, Cursor, Digest, Found, Loaded, Outcome, Page, Result, Select, Store, StoreFuture,
@@ -7,13 +7,13 @@ use crate::store::{
 use metrics::histogram;
 use std::{sync::Arc, time::Instant};
 
-/// A store of which every call is measured.
+/// A store whose calls are measured.
 pub(crate) struct Metered(pub(crate) Arc<dyn Store>);
 
 impl Metered {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a latency is of the machine's time, whatever time a test passes in"
+        reason = "a latency is measured in real time, independently of the clock that a test sets"
     )]
     fn measured<'a, T: Send + 'a>(
         call: &'static str,
@@ -90,7 +90,7 @@ mod tests {
         time::Duration,
     };
 
-    /// The counts, by name and labels.
+    /// Counts by name and labels.
     #[derive(Default)]
     struct Counts(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// Sessions that end and are not counted, or counted twice where an observer is set as well.
+    /// Prevents: ended sessions that are not counted, or are counted twice if an observer is also set.
     #[test]
     fn what_begins_and_ends_is_counted_once_beside_an_observer() {
         let counts = Counts::default();

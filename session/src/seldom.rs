@@ -1,4 +1,5 @@
-//! Something that may happen with every request and is logged once, and then at intervals with a count.
+//! Rate-limits log messages of events that may occur with every request: the first is logged, then one per interval with a
+//! count.
 
 use crate::store::Timestamp;
 use std::{
@@ -6,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-/// How long the log says nothing more of it.
+/// The minimum time between two log messages.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
@@ -19,7 +20,7 @@ struct Count {
 }
 
 impl Seldom {
-    /// Counts that it happened. Gives how often it did since the last line, this time included, if a line is due.
+    /// Counts an event. If a log message is due, returns the number of events since the last one, including this event.
     pub(crate) fn happened(&self, now: Timestamp) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.since += 1;
@@ -38,7 +39,7 @@ impl Seldom {
 mod tests {
     use super::*;
 
-    /// Prevents: a log that an outage fills, and one that says nothing of an outage that lasts.
+    /// Prevents: an outage that floods the log, and a long outage that is not logged again.
     #[test]
     fn the_first_is_logged_and_then_one_in_an_interval_with_a_count() {
         let at = |seconds: u64| Timestamp::from_millis(seconds * 1_000);

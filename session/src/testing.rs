@@ -1,4 +1,4 @@
-//! For the tests of applications.
+//! Helpers for tests of applications.
 
 use crate::{
     error::Result,
@@ -7,8 +7,8 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 
-/// Creates a session, fills it with `fill`, and returns the `Cookie` header of its visitor: a signed-in user, for
-/// example. Each call creates a session. Pass the same [`Sessions`] that the application under test uses.
+/// Creates a session, fills it with `fill`, and returns the `Cookie` header for it, for example of a signed-in user. Each call
+/// creates a new session. Pass the same [`Sessions`] that the application under test uses.
 ///
 /// ```
 /// use level_session::{Keyring, MemoryStore, Session, SessionData, Sessions, testing};

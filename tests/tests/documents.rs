@@ -80,7 +80,7 @@ fn every_row_of_the_security_table_is_held_by_tests_that_exist() {
     }
     let expected = [
         ("S", 1..=11),
-        ("L", 1..=17),
+        ("L", 1..=18),
         ("C", 1..=13),
         ("R", 1..=13),
         ("F", 1..=16),

@@ -1,5 +1,5 @@
-//! Finds the tests that tower-sessions publishes with its crate, of each version that is among the dependencies, and
-//! copies them into the build's own folder: nothing of them is in this repository.
+//! Copies the tests that each version of tower-sessions publishes with its crate into the build directory, so that this
+//! repository does not contain them.
 
 use std::{
     env, fs,
@@ -19,7 +19,7 @@ fn main() {
         String::from_utf8_lossy(&metadata.stderr)
     );
     let metadata: serde_json::Value =
-        serde_json::from_slice(&metadata.stdout).expect("cargo answers in JSON");
+        serde_json::from_slice(&metadata.stdout).expect("cargo prints JSON");
     for line in ["0.14", "0.15"] {
         let is_it = |package: &&serde_json::Value| {
             let of_line = |version: &str| version.starts_with(&format!("{line}."));

@@ -1,4 +1,4 @@
-//! The application that is served over every framework.
+//! The application that is served with every framework.
 
 use futures_util::{Stream, StreamExt as _, stream};
 use level_session::{CookieConfig, FjallStore, Keyring, Result, Session, SessionData, Sessions};
@@ -10,13 +10,13 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// What the application keeps.
+/// The session data of the application.
 #[derive(Debug, SessionData)]
 pub struct Visit {
-    /// Only ever added to.
+    /// Changed only by additions.
     #[session(counter)]
     pub count: u64,
-    /// Only ever updated.
+    /// Changed only by updates.
     #[session(default)]
     pub list: Vec<u64>,
     /// Shown once.
@@ -24,10 +24,10 @@ pub struct Visit {
     pub notice: Option<String>,
 }
 
-/// What it keeps in a session of another cookie.
+/// The data of a session with a different cookie.
 #[derive(Debug, SessionData)]
 pub struct Other {
-    /// Only ever added to.
+    /// Changed only by additions.
     #[session(counter, rename = "other-count")]
     pub count: u64,
 }
@@ -37,7 +37,7 @@ pub struct Other {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// Headers, to be appended.
+    /// Headers to append.
     pub headers: Vec<(&'static str, &'static str)>,
     /// The body.
     pub body: String,
@@ -53,22 +53,22 @@ impl Reply {
     }
 }
 
-/// What a program is started with.
+/// The configuration of a server under test.
 #[derive(Debug)]
 pub struct Fixture {
     /// The sessions, with [`Visit`].
     pub sessions: Sessions,
-    /// Those of another cookie, with [`Other`].
+    /// The sessions with a different cookie, with [`Other`].
     pub other: Sessions,
-    /// Where to serve.
+    /// The address to listen on.
     pub address: SocketAddr,
 }
 
 impl Fixture {
-    /// That of the environment, as the tests set it: the port and the folder.
+    /// Reads the configuration from the environment that the tests set: the port and the directory.
     ///
     /// # Errors
-    /// If the program is not started by the tests, or the stores cannot be opened.
+    /// If the tests did not start the program, or the stores cannot be opened.
     pub fn from_env() -> Result<Self, Box<dyn std::error::Error>> {
         let data = PathBuf::from(env::var("DATA")?);
         let port = env::var("PORT")?.parse()?;
@@ -88,7 +88,7 @@ impl Fixture {
         })
     }
 
-    /// Closes the sessions: when the last request was answered.
+    /// Closes the sessions, after the last response.
     ///
     /// # Errors
     /// Those of [`Sessions::close`].
@@ -98,9 +98,9 @@ impl Fixture {
     }
 }
 
-/// Requests that wait at the gate.
+/// The number of requests that wait at the gate.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
-/// How many were dropped before they were let through.
+/// The number of requests that were dropped at the gate.
 static CANCELLED: AtomicUsize = AtomicUsize::new(0);
 static GATE: Semaphore = Semaphore::const_new(0);
 
@@ -111,7 +111,10 @@ struct Waits {
 async fn wait() {
     WAITING.fetch_add(1, Ordering::SeqCst);
     let mut waits = Waits { is_through: false };
-    GATE.acquire().await.expect("it is never closed").forget();
+    GATE.acquire()
+        .await
+        .expect("the gate is never closed")
+        .forget();
     waits.is_through = true;
 }
 
@@ -122,13 +125,13 @@ impl Drop for Waits {
     }
 }
 
-/// Does what a path says: see the source for what there is.
+/// Performs the action named in the path: see the source for the actions.
 ///
 /// # Errors
-/// Those of the session, for the framework to answer.
+/// Those of the session, for the framework to convert into a response.
 ///
 /// # Panics
-/// If it is told to.
+/// If the action is `panic`.
 pub async fn act(session: Session<Visit>, action: &str) -> Result<Reply> {
     let (action, status) = match action.rsplit_once('-') {
         Some((action, status)) => (action, status.parse().unwrap_or(404)),
@@ -147,11 +150,11 @@ pub async fn act(session: Session<Visit>, action: &str) -> Result<Reply> {
         "panic" => {
             add(&session).await?;
             session.renew()?;
-            panic!("a handler panics, as it was told to");
+            panic!("a handler panics on request");
         }
         "error" => {
             add(&session).await?;
-            // It is a list of numbers.
+            // The field holds a list of numbers.
             session.get::<String>("list").await?;
         }
         "notice" => session.notice().set("well done")?,
@@ -184,7 +187,7 @@ async fn add(session: &Session<Visit>) -> Result<()> {
     session.list().update(|list| list.push(7)).await
 }
 
-/// Adds one to each of two sessions.
+/// Adds one to a counter in each of two sessions.
 ///
 /// # Errors
 /// Those of the sessions.
@@ -195,7 +198,7 @@ pub async fn two(visit: Session<Visit>, other: Session<Other>) -> Result<Reply> 
     Ok(Reply::text(format!("{} {}", counts.0, counts.1)))
 }
 
-/// A body that reads and writes the session after the response's head has left.
+/// A body that reads and writes the session after the head of the response was sent.
 pub fn late(session: Session<Visit>) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static {
     let begun = stream::once(async { Ok(b"the head has left\n".to_vec()) });
     let rest = stream::once(async move {
@@ -210,7 +213,7 @@ pub fn late(session: Session<Visit>) -> impl Stream<Item = io::Result<Vec<u8>>> 
     begun.chain(rest).boxed()
 }
 
-/// Whether there is a session.
+/// Whether the request has a session.
 #[must_use]
 pub fn optional(session: Option<Session<Visit>>) -> Reply {
     Reply::text(match session {
@@ -219,10 +222,10 @@ pub fn optional(session: Option<Session<Visit>>) -> Reply {
     })
 }
 
-/// Waits until the process is asked to end: SIGTERM, or Ctrl-C.
+/// Waits for a signal to terminate: SIGTERM, or Ctrl-C.
 ///
 /// # Panics
-/// If signals cannot be received.
+/// If signal handlers cannot be installed.
 pub async fn terminated() {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! What is promised. A server is shared by all checks, with a client of its own for each.
+//! The promises. All checks share a server, and each has its own client.
 
 use crate::{
     Traits,
@@ -47,7 +47,11 @@ fn a_request_that_does_not_use_its_session_gets_no_cookie(server: &mut Server, _
     }
     let answer = server.client().get("/act/read");
     assert_eq!(answer.body, "0 0", "a new visitor");
-    assert_eq!(answer.first("set-cookie"), None, "it only read: {answer:?}");
+    assert_eq!(
+        answer.first("set-cookie"),
+        None,
+        "the request only read: {answer:?}"
+    );
 }
 
 fn what_was_written_is_there_with_the_next_request(server: &mut Server, _: Traits) {
@@ -109,7 +113,7 @@ fn what_ended_stays_ended(server: &mut Server, _: Traits) {
     assert_eq!(thief.text("/act/read"), "0 0");
     let stolen = thief.jar.clone();
     thief.text("/act/add");
-    assert_ne!(thief.jar, stolen, "a session of its own, under a new id");
+    assert_ne!(thief.jar, stolen, "a separate session, with a new id");
     thief.jar = stolen;
     assert_eq!(thief.text("/act/read"), "0 0");
 }
@@ -151,7 +155,7 @@ fn a_panic_stores_nothing(server: &mut Server, _: Traits) {
         assert_eq!(answer.status, 500, "{answer:?}");
         assert_eq!(answer.first("set-cookie"), None, "{answer:?}");
     }
-    assert_eq!(client.text("/act/read"), "1 1", "it serves on");
+    assert_eq!(client.text("/act/read"), "1 1", "the server continues");
 }
 
 fn an_error_is_an_opaque_500_and_stores_nothing(server: &mut Server, _: Traits) {
@@ -166,7 +170,7 @@ fn an_error_is_an_opaque_500_and_stores_nothing(server: &mut Server, _: Traits) 
     assert_eq!(client.text("/act/read"), "1 1");
 }
 
-/// How many requests wait at the gate, and how many were cancelled there.
+/// How many requests are waiting at the gate, and how many were cancelled there.
 fn waiting(client: &mut Client) -> (usize, usize) {
     let text = client.text("/act/waiting");
     let (waiting, cancelled) = text.split_once(' ').expect("two numbers");
@@ -175,7 +179,7 @@ fn waiting(client: &mut Client) -> (usize, usize) {
 }
 
 fn wait_for(client: &mut Client, number: usize) {
-    wait("no request comes to the gate, or leaves it", || {
+    wait("no request arrives at the gate, or leaves it", || {
         waiting(client).0 == number
     });
 }
@@ -191,7 +195,7 @@ fn a_session_that_ended_meanwhile_is_a_409(server: &mut Server, _: Traits) {
     gate.text("/act/release");
     let answer = slow.answer().expect("an answer");
     assert_eq!(answer.status, 409, "{answer:?}");
-    assert_eq!(answer.body, "", "of the handler's answer nothing is left");
+    assert_eq!(answer.body, "", "nothing of the handler's response is sent");
     assert!(answer.lists("cache-control", "no-store"), "{answer:?}");
     assert_eq!(client.text("/act/read"), "0 0");
 }
@@ -223,7 +227,7 @@ fn a_client_that_goes_away(server: &mut Server, traits: Traits) {
     });
     if traits.serves_the_gone {
         gate.text("/act/release");
-        wait("what it changed is not stored", || {
+        wait("its changes are not stored", || {
             client.text("/act/read") == "2 2"
         });
         assert_eq!(waiting(&mut gate), (0, cancelled));
@@ -241,7 +245,10 @@ fn a_body_reads_the_session_and_does_not_write(server: &mut Server, _: Traits) {
     let mut late = client.open("GET", "/late");
     let head = late.head().expect("a head");
     assert_eq!(head.status, 200);
-    assert!(head.lists("vary", "cookie"), "it may be read yet: {head:?}");
+    assert!(
+        head.lists("vary", "cookie"),
+        "the session may still be read: {head:?}"
+    );
     wait_for(&mut gate, 1);
     client.text("/act/add");
     gate.text("/act/release");
@@ -313,5 +320,5 @@ fn sessions_outlive_a_kill(server: &mut Server, _: Traits) {
     client.address = server.address();
     ended.address = client.address;
     assert_eq!(client.text("/act/read"), "1 1");
-    assert_eq!(ended.text("/act/read"), "0 0", "the dead stay dead");
+    assert_eq!(ended.text("/act/read"), "0 0", "ended sessions stay ended");
 }

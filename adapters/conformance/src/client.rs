@@ -1,4 +1,4 @@
-//! A client that speaks as much HTTP/1.1 as the tests need: a connection for each request, and a jar of cookies.
+//! A client with as much HTTP/1.1 as the tests need: a connection per request, and a cookie jar.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-/// How long an answer may take on a machine that is busy.
+/// How long a response may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Client {
     pub(crate) jar: BTreeMap<String, String>,
 }
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -47,17 +47,19 @@ impl Client {
         self.open_with(method, path, self.cookies().as_bytes())
     }
 
-    /// With these header lines.
+    /// Sends a request with these header lines.
     pub(crate) fn open_with(&self, method: &str, path: &str, lines: &[u8]) -> Sent {
         let mut stream = TcpStream::connect(self.address).expect("a server");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         let request = [head.as_bytes(), lines, b"\r\n"].concat();
-        stream.write_all(&request).expect("the server reads");
+        stream
+            .write_all(&request)
+            .expect("the server accepts the request");
         Sent(BufReader::new(stream))
     }
 
-    /// A whole request, or nothing if the server closed the connection without an answer.
+    /// A complete request; `None` if the server closed the connection without a response.
     pub(crate) fn try_get(&mut self, path: &str) -> Option<Answer> {
         let answer = self.open("GET", path).answer()?;
         self.receive(&answer);
@@ -68,14 +70,14 @@ impl Client {
         self.try_get(path).expect("an answer")
     }
 
-    /// What a path answers with 200.
+    /// The body of a 200 response from a path.
     pub(crate) fn text(&mut self, path: &str) -> String {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer.body
     }
 
-    /// Takes the cookies of an answer.
+    /// Stores the cookies of a response in the jar.
     pub(crate) fn receive(&mut self, answer: &Answer) {
         for cookie in answer.all("set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
@@ -89,7 +91,7 @@ impl Client {
 }
 
 impl Sent {
-    /// Waits for the response's head, and gives its status and headers.
+    /// Waits for the response's head, and returns its status and headers.
     pub(crate) fn head(&mut self) -> Option<Answer> {
         let mut line = String::new();
         if self.0.read_line(&mut line).unwrap_or(0) == 0 {
@@ -106,7 +108,7 @@ impl Sent {
         };
         loop {
             line.clear();
-            self.0.read_line(&mut line).expect("a head that is whole");
+            self.0.read_line(&mut line).expect("a complete head");
             let Some((name, value)) = line.trim_end().split_once(':') else {
                 return Some(answer);
             };
@@ -115,17 +117,17 @@ impl Sent {
         }
     }
 
-    /// Waits for all of it.
+    /// Waits for the complete response.
     pub(crate) fn answer(mut self) -> Option<Answer> {
         let mut answer = self.head()?;
         answer.body = self.body(&answer);
         Some(answer)
     }
 
-    /// What comes after the head, to the end.
+    /// The rest of the response after the head.
     pub(crate) fn body(mut self, head: &Answer) -> String {
         let mut raw = Vec::new();
-        self.0.read_to_end(&mut raw).expect("a body that is whole");
+        self.0.read_to_end(&mut raw).expect("a complete body");
         let mut raw = String::from_utf8(raw).expect("text");
         if head.first("transfer-encoding") == Some("chunked") {
             let mut body = String::new();
@@ -150,7 +152,7 @@ impl Answer {
         self.all(name).next()
     }
 
-    /// Whether some line of this header has this element of a list.
+    /// Whether any line of this header has this list element.
     pub(crate) fn lists(&self, name: &str, element: &str) -> bool {
         let mut elements = self.all(name).flat_map(|line| line.split(','));
         elements.any(|one| one.trim().eq_ignore_ascii_case(element))

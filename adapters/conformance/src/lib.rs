@@ -1,9 +1,9 @@
-//! Every promise of level-session to the users of a web framework, as tests over a real server in a real process.
+//! Every promise of level-session to the users of a web framework, as tests with a real server in a real process.
 //!
-//! An adapter is done when a small program that serves the [application](app) over it passes. The program needs a handler
-//! for each of these routes, for every method:
+//! An adapter is complete when a small program that serves the [application](app) with it passes. The program needs a
+//! handler for each of these routes, for every method:
 //!
-//! | route | handler | around it |
+//! | route | handler | middleware |
 //! |---|---|---|
 //! | `/act/{action}` | [`app::act`] with the session and the action | the sessions |
 //! | `/nested/{action}` | the same | the sessions, twice |
@@ -12,8 +12,8 @@
 //! | `/outside/{action}` | [`app::act`] | nothing |
 //! | `/optional` | [`app::optional`] | nothing |
 //!
-//! It serves HTTP/1.1 at [`Fixture::address`](app::Fixture::address), hands errors of handlers to its framework as a
-//! user does (with `?`), ends at SIGTERM, and closes the sessions then. With axum:
+//! It serves HTTP/1.1 at [`Fixture::address`](app::Fixture::address), passes errors of handlers to its framework as a
+//! user would (with `?`), shuts down at SIGTERM, and then closes the sessions. With axum:
 //!
 //! ```no_run
 //! use axum::{Router, body::Body, extract::Path, http::StatusCode, response::{IntoResponse, Response}, routing::any};
@@ -63,7 +63,7 @@
 //! }
 //! ```
 //!
-//! A test of the package that has this program starts it, again and again:
+//! A test of the package that has this program starts it as often as needed:
 //!
 //! ```ignore
 //! use level_session_adapter_conformance::Conformance;
@@ -86,8 +86,8 @@ use std::{
     process::Command,
 };
 
-/// The names of all promises, in the order of their tests: for the tests of a protocol that keeps some of them in its own
-/// way, and of which others do not apply.
+/// The names of all promises, in the order of their tests: for the tests of a protocol that keeps some of them
+/// differently, and to which others do not apply.
 pub fn promises() -> impl Iterator<Item = &'static str> {
     checks::ALL.iter().map(|(promise, _)| *promise)
 }
@@ -99,7 +99,7 @@ pub struct Conformance {
     traits: Traits,
 }
 
-/// What frameworks do differently.
+/// Differences between frameworks.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits {
     serves_the_gone: bool,
@@ -107,7 +107,7 @@ struct Traits {
 }
 
 impl Conformance {
-    /// The tests of the adapter that this program serves with.
+    /// The tests of the adapter that this program uses.
     pub fn new(program: impl Fn() -> Command + 'static) -> Self {
         Self {
             program: Box::new(program),
@@ -115,15 +115,16 @@ impl Conformance {
         }
     }
 
-    /// The framework goes on with a request whose client is gone: what it changes is stored. By default a handler must be
-    /// cancelled, and nothing stored.
+    /// The framework completes a request even if the client has disconnected, and the request's changes are stored. By
+    /// default, the handler must be cancelled, and nothing stored.
     pub fn serves_clients_that_are_gone(mut self) -> Self {
         self.traits.serves_the_gone = true;
         self
     }
 
-    /// The framework's middleware is around every route, so that there is no `/outside` and no `/optional`; `/two` and
-    /// `/nested` are served like the others, with the sessions, once more the sessions, and the others around all of them.
+    /// The framework's middleware wraps every route, so that `/outside` and `/optional` do not exist; `/two` and
+    /// `/nested` are wrapped like the others: by the sessions, the sessions once more, and the other sessions around
+    /// them.
     pub fn is_around_every_route(mut self) -> Self {
         self.traits.is_everywhere = true;
         self
@@ -132,7 +133,7 @@ impl Conformance {
     /// Runs every test.
     ///
     /// # Panics
-    /// If a promise is broken. All of them are tried, and the message names those that are.
+    /// If a promise is broken. All of them are tested, and the message names the broken ones.
     pub fn run(self) {
         let mut server = server::Server::new(self.program);
         let mut broken = Vec::new();
@@ -140,7 +141,7 @@ impl Conformance {
             let kept = catch_unwind(AssertUnwindSafe(|| check(&mut server, self.traits)));
             if kept.is_err() {
                 broken.push(*promise);
-                // Whatever waits in it must not confuse the next.
+                // A request that is still waiting in the server must not disturb the next test.
                 server.kill();
             }
         }

@@ -1,4 +1,4 @@
-//! The program under test: started, asked to end, killed, and started again over the same data.
+//! The program under test: started, terminated, killed, and started again with the same data.
 
 use crate::client::Client;
 use std::{
@@ -10,9 +10,9 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// How long a start or a stop may take on a machine that is busy, in steps.
+/// How long a start or a stop may take on a busy machine, in steps.
 const STEPS: u32 = 6_000;
-/// How often it is looked whether it is over.
+/// The interval between two checks.
 const STEP: Duration = Duration::from_millis(10);
 
 /// The number of starts: another process may take the free port before the program binds it, and the program ends then.
@@ -28,12 +28,12 @@ impl Server {
     pub(crate) fn new(program: Box<dyn Fn() -> Command>) -> Self {
         Self {
             program,
-            data: tempfile::tempdir().expect("a temporary folder"),
+            data: tempfile::tempdir().expect("a temporary directory"),
             running: None,
         }
     }
 
-    /// The address of the running program, which is started if it is not running.
+    /// The address of the server, which is started if it is not running.
     pub(crate) fn address(&mut self) -> SocketAddr {
         let Self { program, data, .. } = self;
         let (_, address) = self.running.get_or_insert_with(|| {
@@ -54,24 +54,24 @@ impl Server {
         Client::new(self.address())
     }
 
-    /// Asks it to end (SIGTERM), and waits until it has.
+    /// Sends SIGTERM, and waits until the program has exited.
     pub(crate) fn stop(&mut self) {
         let Some((mut child, _)) = self.running.take() else {
             return;
         };
-        // The shell has `kill` built in; the program is not on every machine.
+        // The shell has a built-in `kill`; the program may be missing.
         let kill = format!("kill -s TERM {}", child.id());
         let asked = Command::new("sh").args(["-c", &kill]).status();
         assert!(asked.is_ok_and(|status| status.success()), "kill failed");
         let mut ended = None;
-        wait("it does not end when it is asked to", || {
-            ended = child.try_wait().expect("it can be waited for");
+        wait("the program does not exit at SIGTERM", || {
+            ended = child.try_wait().expect("the program can be waited for");
             ended.is_some()
         });
         assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
     }
 
-    /// Ends it at once (SIGKILL).
+    /// Kills the program (SIGKILL).
     pub(crate) fn kill(&mut self) {
         if let Some((mut child, _)) = self.running.take() {
             let _ = child.kill();
@@ -94,11 +94,11 @@ fn start(mut program: Command, data: &Path) -> Result<(Child, SocketAddr), ExitS
     program.env("DATA", data).stdin(Stdio::null());
     let mut child = program.spawn().expect("the program can be started");
     let mut ended = None;
-    wait("it did not come to serve", || {
+    wait("the program does not start serving", || {
         // A connection from an unused port to itself does not count (TCP simultaneous open).
         let serves = TcpStream::connect(address)
             .is_ok_and(|stream| stream.local_addr().is_ok_and(|local| local != address));
-        ended = child.try_wait().expect("it can be waited for");
+        ended = child.try_wait().expect("the program can be waited for");
         serves || ended.is_some()
     });
     match ended {
@@ -107,7 +107,7 @@ fn start(mut program: Command, data: &Path) -> Result<(Child, SocketAddr), ExitS
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(crate) fn wait(or: &str, mut is: impl FnMut() -> bool) {
     for _ in 0..STEPS {
         if is() {

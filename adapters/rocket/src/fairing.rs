@@ -1,4 +1,4 @@
-//! The fairing: it begins a request's exchange, and ends it with the response.
+//! The fairing: begins a request's exchange, and ends it with the response.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use level_session::{Exchange, Keyring, RequestSessions, Sessions, store::Store};
@@ -14,24 +14,24 @@ use std::{
     time::Duration,
 };
 
-/// A fairing that gives every request its session. When Rocket shuts down it waits for the requests in flight, at most for
-/// Rocket's `grace` and `mercy` periods, and closes the sessions and their store.
+/// A fairing that gives every request its session. When Rocket shuts down, it waits for the requests in flight, at most
+/// for Rocket's `grace` and `mercy` periods, and closes the sessions and their store.
 #[derive(Debug)]
 pub struct SessionFairing {
     sessions: Sessions,
-    /// The requests in flight have its receivers.
+    /// Each request in flight holds a receiver.
     requests: watch::Sender<()>,
 }
 
 impl SessionFairing {
-    /// A fairing with the default settings. For others, make it of `Sessions::builder(..).build()?` with
+    /// Creates a fairing with the default settings. For other settings, convert `Sessions::builder(..).build()?` with
     /// [`SessionFairing::from`].
     #[must_use]
     pub fn new(store: impl Store, keyring: Keyring) -> Self {
         Sessions::new(store, keyring).into()
     }
 
-    /// The sessions behind the fairing.
+    /// The sessions of the fairing.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
@@ -45,7 +45,8 @@ impl From<Sessions> for SessionFairing {
     }
 }
 
-/// What the fairings keep with a request: what its handlers look for, and the exchange that each fairing has begun.
+/// The request-local state of the fairings: the sessions that handlers look up, and the exchange that each fairing has
+/// begun.
 #[derive(Default)]
 pub(crate) struct Begun {
     pub(crate) present: Option<RequestSessions>,
@@ -82,7 +83,7 @@ impl Fairing for SessionFairing {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let begun = Begun::with(request, |begun| {
-            // Handles that outlive the handler belong to the response's body. The request's own handle does not.
+            // Handles that outlive the handler belong to the response's body. The request's own handle does not count.
             begun.present = None;
             let ours = self.requests.subscribe();
             let mut exchanges = begun.exchanges.iter();
@@ -111,7 +112,7 @@ impl Fairing for SessionFairing {
             response.remove_header(name.as_str());
         }
         for (name, value) in &head.headers {
-            // Rocket's headers are text.
+            // Rocket's headers are strings.
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             response.adjoin_header(Header::new(name.as_str().to_owned(), value));
         }
@@ -123,7 +124,7 @@ impl Fairing for SessionFairing {
         let patience = Duration::from_secs(u64::from(periods.grace) + u64::from(periods.mercy));
         let _in_time = timeout(patience, self.requests.closed()).await;
         if let Err(error) = self.sessions.close().await {
-            rocket::error!("the sessions could not be closed: {error}");
+            rocket::error!("cannot close the sessions: {error}");
         }
     }
 }

@@ -25,8 +25,9 @@
 //! }
 //! ```
 //!
-//! It stores, answers and logs as level-session's `SessionLayer` does, with two differences. Rocket goes on with a request
-//! whose client is gone, and what the request changes is stored. And a panic is a 500 of the catcher's.
+//! It stores changes, replaces responses and logs like level-session's `SessionLayer`, with two differences. Rocket
+//! completes a request even if the client has disconnected, and the request's changes are stored. And a panic becomes a
+//! 500 response of the catcher.
 
 mod fairing;
 
@@ -49,8 +50,8 @@ level_session::adapter_types! {
     /// Those of [`RequestSessions::session`], as `500 Internal Server Error`, for the catcher.
     pub struct Session;
 
-    /// A [`level_session::Error`], as a responder: the catcher of its [status](level_session::Error::status) answers. The log
-    /// says why.
+    /// A [`level_session::Error`], as a responder: the catcher of its [status](level_session::Error::status) builds the
+    /// response. The reason is logged.
     pub struct Error;
 }
 
@@ -77,7 +78,7 @@ impl<'r, 'o: 'r> Responder<'r, 'o> for Error {
     }
 }
 
-/// The status of an error, which is logged.
+/// The status of an error; logs the error.
 fn status(error: &level_session::Error) -> Status {
     Status::new(error.to_response().status().as_u16())
 }

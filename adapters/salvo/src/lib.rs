@@ -25,7 +25,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It stores, answers and logs as level-session's `SessionLayer` does.
+//! It stores changes, replaces responses and logs like level-session's `SessionLayer`.
 
 use level_session::{Head, Keyring, RequestSessions, SessionData, Sessions, store::Store};
 use salvo_core::{
@@ -39,7 +39,7 @@ use salvo_core::{
 pub struct SessionHoop(Sessions);
 
 impl SessionHoop {
-    /// A hoop with the default settings. For others, make it of `Sessions::builder(..).build()?` with
+    /// Creates a hoop with the default settings. For other settings, convert `Sessions::builder(..).build()?` with
     /// [`SessionHoop::from`].
     #[must_use]
     pub fn new(store: impl Store, keyring: Keyring) -> Self {
@@ -68,7 +68,8 @@ impl Handler for SessionHoop {
         let Some(mut exchange) = exchange else {
             return;
         };
-        // Who has a handle still will read the session while the body streams. The request is no such one.
+        // A handle that still exists will read the session while the body streams. The request's own handle does not
+        // count.
         request.extensions_mut().remove::<RequestSessions>();
         let status = match &response.body {
             ResBody::Error(error) => error.code,
@@ -93,12 +94,12 @@ level_session::adapter_types! {
     /// Those of [`level_session::Session::from_extensions`], as `500 Internal Server Error`.
     pub struct Session;
 
-    /// A [`level_session::Error`], as what a handler returns: see [`level_session::Error::to_response`].
+    /// A [`level_session::Error`], as an error that a handler returns: see [`level_session::Error::to_response`].
     pub struct Error;
 }
 
 impl<T: SessionData> Session<T> {
-    /// The session of a request.
+    /// Returns the session of a request.
     ///
     /// # Errors
     /// Those of [`level_session::Session::from_extensions`].

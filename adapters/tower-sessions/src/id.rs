@@ -3,9 +3,9 @@
 use level_session_store::Digest;
 use std::fmt;
 
-/// The id of a session of tower-sessions, of whatever version of its core: made with `.into()`.
+/// The id of a session of tower-sessions. Convert the `Id` of any supported core version with `.into()`.
 ///
-/// `Debug` shows nothing of it.
+/// `Debug` does not show the id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionId(pub(crate) i128);
 

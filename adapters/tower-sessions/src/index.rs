@@ -1,4 +1,4 @@
-//! What a session is found by: a place within the value of a key.
+//! Indexes on a part of the value of a key.
 
 use level_session_store::{
     Bytes, FieldName, Result,
@@ -7,14 +7,14 @@ use level_session_store::{
 use serde::Serialize;
 use serde_json::Value;
 
-/// A place within the value of a key: a JSON pointer (RFC 6901).
+/// An index on a part of the value of a key, selected by a JSON pointer (RFC 6901).
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     pub(crate) key: FieldName,
     pub(crate) pointer: String,
 }
 
-/// The entry of a key's value, if the key has an index and its place is filled.
+/// The index entry of a key's value, if the key has an index and the pointer selects a value.
 pub(crate) fn entry(indexes: &[Index], key: &FieldName, value: &Value) -> Result<Option<Bytes>> {
     let found = indexes
         .iter()
@@ -24,13 +24,13 @@ pub(crate) fn entry(indexes: &[Index], key: &FieldName, value: &Value) -> Result
     found.map(|value| entry_of(key, value)).transpose()
 }
 
-/// The entry of a value.
+/// The index entry of a value.
 pub(crate) fn entry_of<T: Serialize + ?Sized>(key: &FieldName, value: &T) -> Result<Bytes> {
     let make = || value::index_entry(&encode(value)?);
     make().map_err(|cause| cause.on_field(key.clone()))
 }
 
-/// A value as a store keeps it.
+/// Encodes a value in its stored form.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, ValueError> {
     value::seal(None, |out| value::encode(value, out))
 }

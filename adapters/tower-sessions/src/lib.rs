@@ -1,14 +1,14 @@
-//! The way over from [tower-sessions](https://docs.rs/tower-sessions) to
-//! [level-session](https://docs.rs/level-session): a store for its `SessionManagerLayer`, and a layer that gives crates
-//! which ask for its session, such as axum-login, one within level-session's.
+//! A migration path from [tower-sessions](https://docs.rs/tower-sessions) to
+//! [level-session](https://docs.rs/level-session): a store for its `SessionManagerLayer`, and a layer for crates that require a
+//! session of tower-sessions, such as axum-login, which gives them one on top of level-session's.
 //!
 //! # The store
-//! [`BridgeStore`] is a `SessionStore` of tower-sessions over any store of level-session. The application stays as it
-//! is, and gains what its own stores do not give:
+//! [`BridgeStore`] implements tower-sessions' `SessionStore` with any store of level-session. The application does not change,
+//! and gains properties that other stores for tower-sessions lack:
 //!
-//! - two requests that change different keys of a session keep both changes;
-//! - a session that another request ended or renewed stays dead: saving it is an error;
-//! - the store holds digests, so a copy of it reveals no id;
+//! - if two requests change different keys of a session, both changes are kept;
+//! - a session that another request ended or renewed is not revived: saving it is an error;
+//! - the store contains digests, so a copy of it reveals no id;
 //! - the sessions of a user can be found and ended.
 //!
 //! ```
@@ -23,34 +23,34 @@
 //! # }
 //! ```
 //!
-//! # How a record is kept
-//! Each key of a record is a field of its own. tower-sessions hands over whole records, so a record that was loaded
-//! carries what it was loaded from: under the key `level-session:loaded`, a hash for each field. Saving compares, and
-//! writes the keys that have changed.
+//! # How records are stored
+//! Each key of a record is stored as a separate field. tower-sessions passes whole records, so a loaded record contains a
+//! hash of each loaded field, under the key `level-session:loaded`. A save compares the hashes and writes only the keys that
+//! have changed.
 //!
-//! - Of two requests that change *one* key the last one wins, as in tower-sessions. A request that saves more than once
-//!   writes again each time what it has changed since it loaded.
-//! - After `Session::clear` a save removes every key, also those that other requests have added meanwhile.
-//! - `cycle_id` and the save at the end of the request are one session under another id, with all that other requests
-//!   have stored before. The request has a minute from the one to the other.
-//! - The id of a loaded `Record` is an alias: deleting by it cycles. Whoever calls the store directly names sessions by
-//!   the id that they were loaded by.
-//! - When the session expires is up to tower-sessions' `Expiry`; it is kept to the nanosecond.
+//! - If two requests change *the same* key, the last one wins, as in tower-sessions. A request that saves several times writes
+//!   all changes since the session was loaded each time.
+//! - After `Session::clear`, a save removes every key, including keys that other requests have added in the meantime.
+//! - After `cycle_id`, the save at the end of the request continues the same session under a new id, with all changes that
+//!   other requests stored before. The request may take up to a minute between the two.
+//! - The id of a loaded `Record` is an alias: deleting by it cycles the id. Code that calls the store directly must identify
+//!   sessions by the id with which they were loaded.
+//! - tower-sessions' `Expiry` determines when the session expires; it is stored to the nanosecond.
 //! - A key must not be empty, longer than 1024 bytes, or begin with `level-session:`: saving such a record is an error.
-//! - Do not put a `CachingSessionStore` in front: it forgets changes of other requests, and our stores have a cache.
+//! - Do not wrap the store in a `CachingSessionStore`: it would hide changes of other requests.
 //!
 //! # Features
-//! | feature | what it brings |
+//! | feature | provides |
 //! |---|---|
 //! | `core-0-14` | `SessionStore` of tower-sessions 0.14, which axum-login 0.18 and axum-messages 0.8 use |
 //! | `core-0-15` | `SessionStore` of tower-sessions 0.15 |
-//! | `layer` | `TowerSessionLayer`: sessions of those cores within the session of level-session |
+//! | `layer` | `TowerSessionLayer`: sessions of these cores on top of the session of level-session |
 //!
-//! Both cores can be on. None is by default.
+//! Both cores can be enabled together. By default, neither is.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "core-0-14", feature = "core-0-15")),
-    allow(dead_code, reason = "nobody calls the store without a core")
+    allow(dead_code, reason = "without a core, the store is unused")
 )]
 
 // The examples of the guide.
@@ -63,7 +63,7 @@
 #[doc = include_str!("../../../session/docs/coming.md")]
 mod guide {}
 
-// A record as fields, and what has changed of it.
+// Records as fields, and their changes.
 mod id;
 mod index;
 mod record;
@@ -72,7 +72,7 @@ mod store;
 mod users;
 #[cfg(any(feature = "core-0-14", feature = "core-0-15"))]
 mod versions;
-// The session within ours.
+// The session on top of ours.
 #[cfg(feature = "layer")]
 mod within;
 

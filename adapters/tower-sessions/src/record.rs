@@ -1,4 +1,4 @@
-//! A record of tower-sessions as fields, and what has changed of it.
+//! Records of tower-sessions as fields, and their changes.
 
 use crate::{
     id::SessionId,
@@ -17,35 +17,35 @@ use time::OffsetDateTime;
 /// The keys of a record.
 pub(crate) type Data = HashMap<String, Value>;
 
-/// The key under which a record carries what it was loaded from.
+/// The key under which a record contains its state at the time of loading.
 pub(crate) const LOADED: &str = "level-session:loaded";
-/// The field with the time at which the record expires, and a mark of the last save.
+/// The field with the expiry of the record, which every save writes.
 pub(crate) const EXPIRY: FieldName = FieldName::from_static("level-session:tower-sessions");
 
-/// The most bytes of a key, as for every session.
+/// The maximum length of a key, as for every session.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// What became of one key of a record.
+/// The change of one key of a record.
 pub(crate) enum Change {
     Set(Bytes),
     Removed,
 }
 
-/// What a record was loaded from. It travels in the record, as an entry of its own.
+/// The state of a record at the time of loading, which the record itself contains as an extra entry.
 pub(crate) struct Loaded<'a> {
     /// The session.
     pub(crate) id: SessionId,
-    /// Its last use that was written down before.
+    /// The last stored use of the session.
     pub(crate) seen: Timestamp,
-    /// When it expires.
+    /// When the session expires.
     pub(crate) expires: Timestamp,
-    /// Whether the request has made the session.
+    /// Whether the current request created the session.
     pub(crate) made: bool,
     /// A hash of each field.
     fields: &'a Map<String, Value>,
 }
 
-/// Puts the entry into a record that holds what is stored.
+/// Adds the entry to a record that contains the stored state.
 pub(crate) fn note_loaded(
     data: &mut Data,
     id: SessionId,
@@ -71,7 +71,7 @@ pub(crate) fn note_loaded(
 }
 
 impl<'a> Loaded<'a> {
-    /// The entry of a record; `None` if it was made anew or cleared.
+    /// Returns the entry of a record, or `None` if the record is new or was cleared.
     pub(crate) fn of(data: &'a Data) -> Result<Option<Self>> {
         let Some(entry) = data.get(LOADED) else {
             return Ok(None);
@@ -91,7 +91,9 @@ impl<'a> Loaded<'a> {
         read().map(Some).ok_or_else(|| {
             Error::new(
                 ErrorKind::Encode,
-                format!("the record's key `{LOADED}` belongs to its store: choose another key"),
+                format!(
+                    "the record's key `{LOADED}` is reserved for the store; choose another key"
+                ),
             )
         })
     }
@@ -102,7 +104,7 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// What has changed of a record since it was loaded; all of it, if it was not.
+/// The changes of a record since it was loaded, or all keys if it was not loaded.
 pub(crate) fn changes(
     data: &Data,
     loaded: Option<&Loaded<'_>>,
@@ -123,7 +125,7 @@ pub(crate) fn changes(
     Ok(changes)
 }
 
-/// The changes as a store takes them, with what the sessions are found by.
+/// The changes as writes for a store, with their index entries.
 pub(crate) fn writes(
     changes: BTreeMap<FieldName, Change>,
     data: &Data,
@@ -142,8 +144,8 @@ pub(crate) fn writes(
     changes.into_iter().map(write).collect()
 }
 
-/// The record that these fields are, without the library's own. A field that cannot be read is an error, as a session
-/// without it would be another one.
+/// Builds a record from fields, without the library's own. A field that cannot be read is an error, since the session would not
+/// be the same without it.
 pub(crate) fn data(fields: &[(FieldName, Bytes)]) -> Result<Data> {
     let own = fields.iter().filter(|(name, _)| !name.is_reserved());
     own.map(|(name, bytes)| Ok((name.to_string(), decode(name, bytes)?)))
@@ -155,15 +157,14 @@ pub(crate) fn decode(name: &FieldName, bytes: &[u8]) -> Result<Value> {
     read().map_err(|cause| cause.on_field(name.clone()))
 }
 
-/// The field with the time at which a record expires.
+/// The write of the field with the expiry of a record.
 pub(crate) fn expiry_field(expiry: OffsetDateTime) -> Result<Write> {
     let bytes = encode(&(expiry.unix_timestamp(), expiry.nanosecond()))
         .map_err(|cause| cause.on_field(EXPIRY))?;
     Ok(Write::set(EXPIRY, bytes))
 }
 
-/// When a session expires, if tower-sessions has made it and this is before `now`; what is no session of
-/// tower-sessions never lives.
+/// Returns when a session expires, if it is live at `now`. A session that tower-sessions did not create counts as not live.
 pub(crate) fn live_until(bytes: Option<&Bytes>, now: Timestamp) -> Result<Option<OffsetDateTime>> {
     let Some(bytes) = bytes else { return Ok(None) };
     let read = || Stored::open(bytes)?.body().decode::<(i64, u32)>();
@@ -171,7 +172,7 @@ pub(crate) fn live_until(bytes: Option<&Bytes>, now: Timestamp) -> Result<Option
     let expiry = OffsetDateTime::from_unix_timestamp(seconds)
         .and_then(|expiry| expiry.replace_nanosecond(nanoseconds))
         .map_err(|cause| {
-            Error::new(ErrorKind::Decode, "is no time")
+            Error::new(ErrorKind::Decode, "is not a valid time")
                 .because(cause)
                 .on(EXPIRY)
         })?;
@@ -179,7 +180,7 @@ pub(crate) fn live_until(bytes: Option<&Bytes>, now: Timestamp) -> Result<Option
     Ok((now < expiry.unix_timestamp_nanos()).then_some(expiry))
 }
 
-/// The first whole millisecond that is not before this time.
+/// Rounds up to a whole millisecond.
 pub(crate) fn millis(time: OffsetDateTime) -> Timestamp {
     let millis = (time.unix_timestamp_nanos().max(0) + 999_999) / 1_000_000;
     Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
@@ -187,12 +188,13 @@ pub(crate) fn millis(time: OffsetDateTime) -> Timestamp {
 
 fn name(key: &str) -> Result<FieldName> {
     let refused = if key.is_empty() {
-        "is empty: give it a name".to_owned()
+        "is empty; choose a name".to_owned()
     } else if key.starts_with(RESERVED_PREFIX) {
-        "begins with `level-session:` and belongs to the library: choose another key".to_owned()
+        "begins with `level-session:`, which is reserved for the library; choose another key"
+            .to_owned()
     } else if key.len() > MAX_KEY_BYTES {
         format!(
-            "has {} bytes, and {MAX_KEY_BYTES} at most are allowed: keep what is long in the value",
+            "has {} bytes, but at most {MAX_KEY_BYTES} are allowed; store long data in the value",
             key.len()
         )
     } else {

@@ -1,4 +1,4 @@
-//! The sessions of a user: found and ended by what an index holds.
+//! Finds and ends the sessions of a user by an index.
 
 use crate::{
     id::SessionId,
@@ -9,24 +9,24 @@ use level_session_store::{Digest, Error, ErrorKind, FieldName, Result, Timestamp
 use serde::Serialize;
 use time::OffsetDateTime;
 
-/// How many sessions are asked for in one go.
+/// How many sessions are requested at a time.
 const PAGE: usize = 100;
 
-/// A session that was found. It tells nothing of its id.
+/// A session returned by [`BridgeStore::find`]. It does not reveal the id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserSession {
     digest: Digest,
-    /// When it was made under its present id.
+    /// When the session was created under its current id.
     pub created: Timestamp,
-    /// When it was saved last.
+    /// When the session was last saved.
     pub saved: Timestamp,
-    /// When it expires.
+    /// When the session expires.
     pub expires: OffsetDateTime,
 }
 
 impl UserSession {
-    /// Whether it is the session with this id: the one of the request, say.
+    /// Whether this is the session with this id, for example that of the current request.
     #[must_use]
     pub fn is(&self, id: impl Into<SessionId>) -> bool {
         self.digest == id.into().digest()
@@ -34,7 +34,7 @@ impl UserSession {
 }
 
 impl BridgeStore {
-    /// The sessions that live and hold this value at the place of the index on `key`.
+    /// Returns the live sessions whose indexed part of `key` has this value.
     ///
     /// ```
     /// # async fn handler(store: level_session_tower_sessions::BridgeStore) -> level_session_store::Result<()> {
@@ -44,7 +44,7 @@ impl BridgeStore {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if `key` has no [index](crate::BridgeStoreBuilder::with_index); [`ErrorKind::Store`];
-    /// [`ErrorKind::Encode`] if the value cannot be one.
+    /// [`ErrorKind::Encode`] if the value cannot be encoded.
     pub async fn find<T: Serialize + ?Sized>(
         &self,
         key: &str,
@@ -81,7 +81,7 @@ impl BridgeStore {
         }
     }
 
-    /// Ends a session. A request that is at work on it cannot save it any more. `false` if it had ended already.
+    /// Ends a session. Requests in flight can no longer save it. Returns `false` if it had already ended.
     ///
     /// # Errors
     /// [`ErrorKind::Store`].
@@ -89,18 +89,18 @@ impl BridgeStore {
         self.end_by(session.digest).await
     }
 
-    /// Ends every session that [`find`](Self::find) finds, and says how many.
+    /// Ends every session that [`find`](Self::find) returns, and returns how many.
     ///
     /// # Errors
-    /// As [`find`](Self::find). Those that were ended before the error stay ended.
+    /// The errors of [`find`](Self::find). Sessions that were ended before the error stay ended.
     pub async fn end_all<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<usize> {
         self.end_where(key, value, |_| true).await
     }
 
-    /// Ends every session that [`find`](Self::find) finds but this one, and says how many: "sign out everywhere else".
+    /// Ends every session that [`find`](Self::find) returns, except this one, and returns how many: "sign out everywhere else".
     ///
     /// # Errors
-    /// As [`end_all`](Self::end_all).
+    /// The errors of [`end_all`](Self::end_all).
     pub async fn end_others<T: Serialize + ?Sized>(
         &self,
         key: &str,
@@ -137,7 +137,7 @@ impl BridgeStore {
             Error::new(
                 ErrorKind::Config,
                 format!(
-                    "the key `{}` has no index: add one with `with_index`",
+                    "the key `{}` has no index; add one with `with_index`",
                     key.escape_debug()
                 ),
             )

@@ -1,4 +1,4 @@
-//! The interfaces of tower-sessions, of each version of its core.
+//! Implements the traits of each version of tower-sessions' core.
 
 use crate::{
     id::SessionId,
@@ -7,7 +7,7 @@ use crate::{
 use level_session_store::{Error, ErrorKind};
 use std::error::Error as StdError;
 
-/// An error in one line, with its causes: all that tower-sessions has room for.
+/// An error in one line, with its causes, since tower-sessions' errors are strings.
 fn line(error: &Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! The program itself, and sessions for it to inspect.
+//! Runs the program, and creates sessions for it to inspect.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use http::HeaderMap;
@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What must not be printed unless values are asked for.
+/// A value that must not be printed unless values are requested.
 pub(crate) const SECRET: &str = "s3cret-of-a-visitor";
 
 #[derive(SessionData)]
@@ -25,7 +25,7 @@ pub(crate) fn sessions(store: impl Store) -> Sessions {
     Sessions::new(store, Keyring::new([[7_u8; 32]]).unwrap())
 }
 
-/// A session of this user: its handle, and the request headers that lead to it.
+/// Creates a session of this user. Returns its handle and the request headers with its cookie.
 pub(crate) async fn sign_in(sessions: &Sessions, user: u64) -> (SessionHandle, HeaderMap) {
     let session = sessions.begin_typed::<Shop>(&HeaderMap::new()).unwrap();
     session.user_id().set(user).unwrap();
@@ -42,7 +42,7 @@ pub(crate) fn hex(id: Digest) -> String {
     SessionHandle::from(id).to_string()
 }
 
-/// What the program said.
+/// The output of the program.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -63,7 +63,7 @@ impl Said {
             .collect()
     }
 
-    /// It was done, and shows nothing that it was not asked for.
+    /// Asserts that the command succeeded and printed no secret.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         self.ends(0)
@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &[&str]) -> Said {
     }
 }
 
-/// Runs a command over one store.
+/// Runs a command on one store.
 pub(crate) fn over(store: &str, arguments: &[&str]) -> Said {
     run(&[&["--store", store], arguments].concat())
 }

@@ -1,7 +1,7 @@
-// A Node site: `site.js express <redis url> <secret>..`, or `site.js level <folder> <key>..`.
+// A Node site: `site.js express <redis url> <secret>..`, or `site.js level <directory> <key>..`.
 //
-// It reads requests as lines of JSON, { cookie, set }, sends each to its own server, and answers with a line of JSON,
-// { cookies, data }: the Set-Cookie headers of the response, and what the session has.
+// Reads requests from standard input as lines of JSON, { cookie, set }, sends each to its own server, and writes a line of
+// JSON, { cookies, data }: the Set-Cookie headers of the response, and the content of the session.
 "use strict";
 
 const http = require("node:http");

@@ -1,11 +1,11 @@
-//! A small shop that knows no framework: each program beside this file serves it over another one.
+//! A small shop that is independent of frameworks: each program beside this file serves it with a different one.
 //!
 //! ```text
 //! cargo run -p frameworks --bin actix-web        then open http://127.0.0.1:3000
 //! ```
 //!
-//! `PORT` replaces 3000 (0 lets the system choose one), `DATA` the directory of the sessions and the key. Every program ends
-//! at Ctrl-C, and on Unix at SIGTERM.
+//! `PORT` replaces 3000 (with 0 the system chooses one), `DATA` the directory of the sessions and the key. Every
+//! program shuts down at Ctrl-C, and on Unix at SIGTERM.
 
 use level_session::{CookieConfig, FjallStore, Keyring, Result, Session, SessionData, Sessions};
 use std::{
@@ -16,13 +16,13 @@ use std::{
     path::PathBuf,
 };
 
-/// What the shop keeps.
+/// The session data of the shop.
 #[derive(Debug, SessionData)]
 pub struct Shop {
     /// The signed-in user.
     #[session(index)]
     pub user: Option<u64>,
-    /// What is in the cart.
+    /// The items in the cart.
     #[session(default)]
     pub cart: Vec<String>,
     /// Shown once.
@@ -30,21 +30,21 @@ pub struct Shop {
     pub notice: Option<String>,
 }
 
-/// Where to serve the shop: on this machine alone.
+/// The address to serve the shop at: on this machine only.
 ///
 /// # Errors
-/// If `PORT` is not the number of a port.
+/// If `PORT` is not a port number.
 pub fn address() -> Result<SocketAddr, Box<dyn Error>> {
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     Ok((Ipv4Addr::LOCALHOST, port).into())
 }
 
-/// Prints where the shop is served.
+/// Prints the address of the shop.
 pub fn announce(address: SocketAddr) {
     println!("the shop is at http://{address}");
 }
 
-/// The sessions, in the directory of `DATA`.
+/// Opens the sessions, in the directory `DATA`.
 ///
 /// # Errors
 /// If they cannot be opened.
@@ -59,10 +59,10 @@ pub fn sessions() -> Result<Sessions, Box<dyn Error>> {
         .build()?)
 }
 
-/// Waits until the process is asked to end.
+/// Waits for a signal to terminate.
 ///
 /// # Panics
-/// If signals cannot be received.
+/// If signal handlers cannot be installed.
 pub async fn end() {
     #[cfg(unix)]
     {
@@ -79,7 +79,7 @@ pub async fn end() {
         .expect("signals can be received");
 }
 
-/// The page.
+/// Renders the page.
 ///
 /// # Errors
 /// Those of the session.
@@ -98,7 +98,7 @@ pub async fn page(session: Session<Shop>) -> Result<String> {
     ))
 }
 
-/// Signs user 7 in: the session gets a new id, since its privileges change.
+/// Signs in user 7: the session gets a new id, since its privileges change.
 ///
 /// # Errors
 /// Those of the session.
@@ -108,7 +108,7 @@ pub async fn sign_in(session: Session<Shop>) -> Result<()> {
     session.notice().set("Welcome back.")
 }
 
-/// Adds to the cart: of two requests at once, neither is lost.
+/// Adds to the cart: concurrent additions are not lost.
 ///
 /// # Errors
 /// Those of the session.

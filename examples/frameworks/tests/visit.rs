@@ -1,4 +1,4 @@
-//! A visit to the shop over each framework: real processes, real connections, a real store.
+//! A visit to the shop on each framework: real processes, real connections, a real store.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session_tests::{
@@ -30,7 +30,7 @@ fn assert_leads_home(answer: &Answer) {
     assert_eq!(answer.location(), Some("/"), "{answer:?}");
 }
 
-/// Prevents: an example that compiles and does not work.
+/// Prevents an example from compiling but not working.
 async fn visit(program: &str) {
     let data = tempfile::tempdir().unwrap();
     let shop = open(program, data.path());
@@ -52,7 +52,10 @@ async fn visit(program: &str) {
     assert!(welcome.contains("Welcome back."), "{welcome}");
     assert_shows(&welcome, "user 7", 3);
     let again = page(&mut client).await;
-    assert!(!again.contains("Welcome back."), "it was shown: {again}");
+    assert!(
+        !again.contains("Welcome back."),
+        "it was shown before: {again}"
+    );
     assert_shows(&page(&mut before).await, "nobody", 0);
 
     assert!(shop.stop().success());

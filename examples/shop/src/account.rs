@@ -6,10 +6,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header::USER_AGENT},
     response::{IntoResponse as _, Redirect, Response},
 };
-use level_session::{Expiry, Result, Session};
+use level_session::{Lifetime, Result, Session};
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::time::Duration;
 
 pub(crate) struct User {
     pub(crate) id: u32,
@@ -61,9 +60,6 @@ pub(crate) async fn form(session: Session<Shop>) -> Result<Markup> {
     sign_in_page(&session, None).await
 }
 
-/// The idle timeout of a session with "remember me", instead of two weeks.
-const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
-
 pub(crate) async fn sign_in(
     session: Session<Shop>,
     headers: HeaderMap,
@@ -78,7 +74,7 @@ pub(crate) async fn sign_in(
         .sign_in(user, agent.unwrap_or("an unknown device"))
         .await?;
     let remember = form.remember.is_some();
-    session.set_lifetime(remember.then(|| Expiry::idle(REMEMBERED).into()))?;
+    session.set_lifetime(remember.then(Lifetime::longest))?;
     Ok(Redirect::to("/").into_response())
 }
 

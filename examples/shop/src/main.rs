@@ -32,12 +32,15 @@ use axum::{
     extract::FromRef,
     routing::{get, post},
 };
-use level_session::{CookieConfig, Keyring, SessionLayer, Sessions};
+use level_session::{CookieConfig, Expiry, Keyring, SessionLayer, Sessions};
 use session::Shop;
-use std::{env, error::Error, fs, io, path::PathBuf, process::ExitCode};
+use std::{env, error::Error, fs, io, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 use tower_http::csrf::CsrfLayer;
 use tracing_subscriber::filter::LevelFilter;
+
+/// The idle timeout of a session with "remember me"; all others have the default, two weeks.
+const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -76,7 +79,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
             Sessions::builder(storage::move_over(store, to), keyring)
         }
     };
-    let sessions = sessions.cookie(cookie).data::<Shop>().build()?;
+    let sessions = sessions
+        .cookie(cookie)
+        .max_lifetime(Expiry::idle(REMEMBERED))
+        .data::<Shop>()
+        .build()?;
 
     let (open, closing) = watch::channel(());
     let shared = Shared {

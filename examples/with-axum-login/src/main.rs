@@ -1,13 +1,13 @@
-//! A club with members: axum-login and axum-messages, as they are, within sessions of level-session.
+//! A club with members: unmodified axum-login and axum-messages on top of level-session.
 //!
 //! ```text
 //! cargo run -p with-axum-login        then open http://127.0.0.1:3000
 //! ```
 //!
-//! `PORT` replaces 3000 (0 lets the system choose one), and `DATA` the directory of the sessions and the key.
+//! `PORT` sets the port (0 lets the system choose one), and `DATA` the directory of the sessions and the key.
 //!
-//! Who is signed in is kept by axum-login, messages by axum-messages, and the rest by typed fields. All of it is one
-//! session: each request stores what it has changed in one step, or nothing.
+//! axum-login stores the signed-in user, axum-messages the messages, and typed fields the rest, all in one session. Each
+//! request stores all its changes in one step, or none.
 
 mod members;
 mod pages;
@@ -26,14 +26,14 @@ use tokio::net::TcpListener;
 use tower::layer::layer_fn;
 use tracing_subscriber::filter::LevelFilter;
 
-/// What the club remembers of a visitor, beside what axum-login and axum-messages do.
+/// The club's own data of a visitor, in addition to that of axum-login and axum-messages.
 #[derive(SessionData)]
 #[session(namespace = "club")]
 struct Club {
-    /// How many pages the visitor has opened. Of two at once none is lost.
+    /// How many pages the visitor has opened. Concurrent requests lose no count.
     #[session(counter)]
     pages: u64,
-    /// What was said at the sign-out, shown once.
+    /// A message from the sign-out, shown once.
     #[session(flash)]
     farewell: Option<String>,
 }
@@ -64,8 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The routes. Layers that come later are further out: axum-login and axum-messages ask for a session of
-/// tower-sessions, `TowerSessionLayer` makes it of the session that `SessionLayer` brings.
+/// The routes. The last layer is the outermost: `SessionLayer` provides the session, `TowerSessionLayer` creates a session of
+/// tower-sessions from it, and axum-login and axum-messages use that one.
 fn club(sessions: SessionLayer) -> Router {
     Router::new()
         .route("/", get(pages::front))

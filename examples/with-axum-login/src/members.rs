@@ -1,4 +1,4 @@
-//! The members, as axum-login asks for them.
+//! The members: the user backend of axum-login.
 
 use axum_login::{AuthUser, AuthnBackend};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ pub(crate) struct Member {
     password: &'static str,
 }
 
-/// Two members to try. A real club keeps salted hashes (Argon2id), and limits the tries.
+/// Two members for trying the example. A real club stores salted hashes (Argon2id) and limits the number of attempts.
 const MEMBERS: [Member; 2] = [
     Member {
         id: 1,
@@ -32,7 +32,7 @@ impl AuthUser for Member {
         self.id
     }
 
-    /// What signs the member out everywhere when it changes: the hash of the password, in a real club.
+    /// When this changes, the member is signed out everywhere. A real club returns the hash of the password.
     fn session_auth_hash(&self) -> &[u8] {
         self.name.as_bytes()
     }

@@ -15,7 +15,7 @@ use level_session::{Result, Session};
 
 type Auth = AuthSession<Members>;
 
-/// Who is there, and what there is to say. It changes nothing for a visitor who has done nothing.
+/// Shows the user's name and messages. It creates no session for a visitor without one.
 pub(crate) async fn front(auth: Auth, messages: Messages, club: Session<Club>) -> Result<String> {
     let name = auth.user.map_or("a guest", |member| member.name);
     let mut page = format!("you are {name}\n");
@@ -29,7 +29,7 @@ pub(crate) async fn front(auth: Auth, messages: Messages, club: Session<Club>) -
     Ok(page)
 }
 
-/// A page that is counted.
+/// A page that counts visits.
 pub(crate) async fn read(club: Session<Club>) -> Result<&'static str> {
     club.pages().add(1)?;
     Ok("a page\n")
@@ -60,14 +60,14 @@ pub(crate) async fn sign_out(mut auth: Auth, messages: Messages, club: Session<C
         return failed(&error.to_string());
     }
     messages.info("signed out");
-    // It begins the session of the guest that the member is from now on.
+    // This write creates a new session for the guest.
     match club.farewell().set("see you") {
         Ok(()) => Redirect::to("/").into_response(),
         Err(error) => error.into_response(),
     }
 }
 
-/// A sign-in that fails at its end: nothing of it is stored.
+/// A sign-in whose handler fails at the end: none of its changes are stored.
 pub(crate) async fn fail(
     auth: Auth,
     messages: Messages,
@@ -75,7 +75,7 @@ pub(crate) async fn fail(
     form: Form<SignIn>,
 ) -> Response {
     let _ = sign_in(auth, messages, club, form).await;
-    failed("the lamp has fallen over")
+    failed("the sign-in failed on purpose")
 }
 
 fn failed(why: &str) -> Response {

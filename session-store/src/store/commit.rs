@@ -11,7 +11,7 @@ use crate::{
 pub struct Commit<'a> {
     /// The session.
     pub id: Digest,
-    /// The time.
+    /// The time at which it is made: deadlines, grace periods and TTLs are judged by it.
     pub now: Timestamp,
     /// For [`Step::Destroy`] and [`Step::Renew`]: the time of the end, which [`Loaded::Ended`](crate::Loaded::Ended) returns
     /// later. It may be a little later than [`now`](Self::now): the core keeps a request that began before an end distinct from
@@ -22,7 +22,7 @@ pub struct Commit<'a> {
     pub others_ended_at: Timestamp,
     /// The effect on the session itself.
     pub step: Step,
-    /// Which stored fields are removed before [`writes`](Self::writes) are applied.
+    /// The stored fields that are removed before [`writes`](Self::writes) are applied.
     pub clear: Clear,
     /// The conditions of the commit: each is compared byte by byte with the stored value before the commit
     /// ([`clear`](Self::clear) included), even if its TTL has passed.
@@ -34,13 +34,13 @@ pub struct Commit<'a> {
     /// How many fields the session may have once the commit is applied, reserved fields included. A commit that does not raise
     /// the number is never refused: a session that has too many fields can still be changed and reduced.
     pub max_fields: Option<usize>,
-    /// Whether it is made to end the sessions that its limits end. A store that is out of room, and lets
-    /// [`Step::Destroy`] pass all the same, lets such a commit pass as well. A hint: it changes nothing else.
+    /// Whether the commit's purpose is to end sessions through its limits. A store that is out of room, but still
+    /// applies [`Step::Destroy`], applies such a commit as well. This is a hint: it has no other effect.
     pub ends_others: bool,
 }
 
 impl<'a> Commit<'a> {
-    /// A commit with this step and no change of fields.
+    /// A commit with this step that changes no field.
     #[must_use]
     pub const fn new(id: Digest, now: Timestamp, step: Step) -> Self {
         Self {
@@ -58,56 +58,56 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// The same, with another time of the end.
+    /// Sets the time of the end.
     #[must_use]
     pub const fn with_ended_at(mut self, at: Timestamp) -> Self {
         self.ended_at = at;
         self
     }
 
-    /// The same, with another time of the end of those that a limit ends.
+    /// Sets the time of the end of sessions that a limit ends.
     #[must_use]
     pub const fn with_others_ended_at(mut self, at: Timestamp) -> Self {
         self.others_ended_at = at;
         self
     }
 
-    /// The same, with these fields removed first.
+    /// Sets the fields that are removed first.
     #[must_use]
     pub const fn with_clear(mut self, clear: Clear) -> Self {
         self.clear = clear;
         self
     }
 
-    /// The same, with these guards.
+    /// Sets the guards.
     #[must_use]
     pub const fn with_guards(mut self, guards: &'a [Guard]) -> Self {
         self.guards = guards;
         self
     }
 
-    /// The same, with these changes.
+    /// Sets the changes.
     #[must_use]
     pub const fn with_writes(mut self, writes: &'a [Write]) -> Self {
         self.writes = writes;
         self
     }
 
-    /// The same, within these limits.
+    /// Sets the limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: &'a [Limit]) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The same, for a session of at most so many fields.
+    /// Sets how many fields the session may have.
     #[must_use]
     pub const fn with_max_fields(mut self, most: Option<usize>) -> Self {
         self.max_fields = most;
         self
     }
 
-    /// The same, made to end others or not: see [`ends_others`](Self::ends_others).
+    /// Sets whether its purpose is to end other sessions: see [`ends_others`](Self::ends_others).
     #[must_use]
     pub const fn with_ends_others(mut self, ends: bool) -> Self {
         self.ends_others = ends;
@@ -142,7 +142,7 @@ pub enum Step {
         /// The new id: one that is not known to the store ([`Outcome::Exists`]), with the same [home](crate::Store::home) as the old
         /// one.
         to: Digest,
-        /// Its deadlines: they start anew.
+        /// Its deadlines, which are restarted.
         lease: Lease,
         /// Until when the old id still works, if at all.
         former_works_until: Option<Timestamp>,
@@ -152,13 +152,13 @@ pub enum Step {
 }
 
 impl Step {
-    /// Makes a session at `created`.
+    /// Creates a session whose time of creation is `created`.
     #[must_use]
     pub const fn create(created: Timestamp, lease: Lease) -> Self {
         Self::Create { created, lease }
     }
 
-    /// Changes fields, and notes a use if one is given.
+    /// Changes fields, and records a use if one is given.
     #[must_use]
     pub const fn keep(usage: Option<Use>) -> Self {
         Self::Keep { usage }
@@ -175,14 +175,14 @@ impl Step {
     }
 }
 
-/// Which stored fields a commit removes first.
+/// The stored fields that a commit removes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Clear {
     /// None.
     #[default]
     Nothing,
-    /// All but the library's own: see [`FieldName::is_reserved`].
+    /// All but the library's own fields: see [`FieldName::is_reserved`].
     Fields,
     /// All.
     Everything,
@@ -206,12 +206,12 @@ impl Clear {
 pub struct Guard {
     /// The field.
     pub field: FieldName,
-    /// Its bytes; `None` for not there.
+    /// Its expected bytes; `None` if the field must be absent.
     pub expected: Option<Bytes>,
 }
 
 impl Guard {
-    /// A guard that holds if the field has these bytes, or is not there.
+    /// A guard that holds if the field has these bytes, or is absent for `None`.
     #[must_use]
     pub const fn new(field: FieldName, expected: Option<Bytes>) -> Self {
         Self { field, expected }
@@ -224,15 +224,15 @@ impl Guard {
 pub struct Write {
     /// The field.
     pub field: FieldName,
-    /// What happens to it.
+    /// The operation.
     pub op: Op,
-    /// For [`Op::Set`] of an indexed field, what the session is found by: it replaces the field's former entry.
-    /// Without it a field that is set or removed has no entry. [`Op::Add`] leaves the entry as it is.
+    /// The new index entry, for [`Op::Set`] of an indexed field: it replaces the field's former entry. Without it, a
+    /// field that is set or removed has no entry. [`Op::Add`] leaves the entry as it is.
     pub index: Option<Bytes>,
 }
 
 impl Write {
-    /// Puts these bytes into a field.
+    /// Sets a field to these bytes.
     #[must_use]
     pub const fn set(field: FieldName, value: Bytes) -> Self {
         Self::new(field, Op::Set(value))
@@ -250,7 +250,7 @@ impl Write {
         Self::new(field, Op::Add { add, seen: None })
     }
 
-    /// A change of a field that is not found by its value.
+    /// A change of a field that is not indexed.
     #[must_use]
     pub const fn new(field: FieldName, op: Op) -> Self {
         Self {
@@ -260,7 +260,7 @@ impl Write {
         }
     }
 
-    /// The same, with this entry in the index.
+    /// Sets the index entry.
     #[must_use]
     pub fn with_index(mut self, entry: Option<Bytes>) -> Self {
         self.index = entry;
@@ -268,27 +268,27 @@ impl Write {
     }
 }
 
-/// What happens to a field.
+/// The operation on a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Op {
-    /// It holds these bytes from now on.
+    /// Sets the field to these bytes.
     Set(Bytes),
-    /// It is no longer there; no error if it was not.
+    /// Removes the field; not an error if it is absent.
     Remove,
     /// Adds a number to the stored value when the commit is applied.
     #[non_exhaustive]
     Add {
         /// The addition.
         add: Add,
-        /// What the core has seen of the field, if it has read it: `Some(None)` for nothing. It is a hint, for a store
-        /// that cannot calculate: it can apply the addition to this and compare and set in one step.
+        /// The value that the core has read, if it has read the field: `Some(None)` for an absent field. It is a hint
+        /// for a store that cannot calculate: such a store can add to this value, and compare and set in one step.
         seen: Option<Option<Bytes>>,
     },
 }
 
 impl Op {
-    /// Adds to a counter, of which the core has seen this.
+    /// Adds to a counter that the core has read as `seen`.
     #[must_use]
     pub const fn add(add: Add, seen: Option<Option<Bytes>>) -> Self {
         Self::Add { add, seen }
@@ -297,8 +297,8 @@ impl Op {
 
 /// How many sessions may have one index entry.
 ///
-/// Of the sessions that live at [`Commit::now`] at most `most` have the entry once the commit is applied, this one
-/// included. A session that has the entry already is never refused.
+/// Of the sessions that are live at [`Commit::now`], at most `most` have the entry once the commit is applied, this
+/// session included. A session that has the entry already is never refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
@@ -308,8 +308,9 @@ pub struct Limit {
     pub entry: Bytes,
     /// How many sessions may have it: at least 1.
     pub most: usize,
-    /// What happens if there were more: [`WhenFull::Refuse`] answers [`Outcome::Full`]; [`WhenFull::EndOldest`] ends those
-    /// that signed in first ([`Lease::started`]), in the same step, and leaves the mark of [`Commit::others_ended_at`].
+    /// What happens if more would have it: [`WhenFull::Refuse`] returns [`Outcome::Full`]; [`WhenFull::EndOldest`] ends
+    /// the sessions that signed in first ([`Lease::started`]), in the same step, and marks them as ended at
+    /// [`Commit::others_ended_at`].
     pub when_full: WhenFull,
 }
 
@@ -326,24 +327,25 @@ impl Limit {
     }
 }
 
-/// What became of a commit. Where several are true, the first of `Gone`, `Exists`, `Conflict`, `Full` and `TooMany` is
-/// answered; an error of [`Add::apply`] comes after all of them.
+/// The outcome of a commit. If several apply, the store returns the first of `Gone`, `Exists`, `Conflict`, `Full` and
+/// `TooMany`; an error of [`Add::apply`] comes after all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It is stored.
+    /// The commit is stored.
     Done(Done),
-    /// The session does not live: it has passed its deadlines, or the timeouts of the deployment that commits
+    /// The session is not live: it has passed its deadlines, or the timeouts of the committing deployment
     /// ([`rules::Life::is_live_for`](super::rules::Life::is_live_for)). Nothing is changed.
     Gone,
-    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, be it of a session that has expired and
-    /// was not removed yet. Nothing is changed.
+    /// [`Step::Create`] or [`Step::Renew`]: the new digest is known already, possibly as an expired session that was
+    /// not removed yet. Nothing is changed.
     Exists,
-    /// A guard does not hold, and nothing was changed. The stored values of the guarded fields, in the guards' order.
+    /// A guard does not hold: the stored values of the guarded fields, in the guards' order. Nothing is changed.
     Conflict(Vec<Option<Bytes>>),
-    /// The limit at this place in [`Commit::limits`] is reached. Nothing is changed.
+    /// The limit at this index in [`Commit::limits`] is reached. Nothing is changed.
     Full(usize),
-    /// The session would have so many fields, more than [`Commit::max_fields`] and more than it has. Nothing is changed.
+    /// The session would have this many fields: more than [`Commit::max_fields`] and more than it has. Nothing is
+    /// changed.
     TooMany(usize),
 }
 
@@ -361,14 +363,14 @@ impl Outcome {
 pub struct Done {
     /// Its times; `None` after [`Step::Destroy`].
     pub meta: Option<Meta>,
-    /// Whether the commit came by the former id of a session that was renewed.
+    /// Whether the commit was made with the former id of a renewed session.
     pub by_former_id: bool,
-    /// The sessions that a [`Limit`] has ended.
+    /// The sessions that a [`Limit`] ended.
     pub ended: Vec<Digest>,
 }
 
 impl Done {
-    /// The session has these times now, or has ended.
+    /// The session has these times now, or was ended.
     #[must_use]
     pub const fn new(meta: Option<Meta>) -> Self {
         Self {
@@ -378,14 +380,14 @@ impl Done {
         }
     }
 
-    /// Whether the commit came by a former id.
+    /// Sets whether the commit was made with a former id.
     #[must_use]
     pub fn with_by_former_id(mut self, by_former_id: bool) -> Self {
         self.by_former_id = by_former_id;
         self
     }
 
-    /// The sessions that a limit has ended.
+    /// Sets the sessions that a limit ended.
     #[must_use]
     pub fn with_ended(mut self, ended: Vec<Digest>) -> Self {
         self.ended = ended;
@@ -397,11 +399,11 @@ impl Done {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Meta {
-    /// When it was made; kept when the id is renewed.
+    /// When it was created; a renewal of the id does not change it.
     pub created: Timestamp,
     /// Its last recorded use, and its deadlines.
     pub lease: Lease,
-    /// Whether a former id of it still works: the next use by the current id should end that.
+    /// Whether a former id of it still works: the next use by the current id should end the former one.
     pub former_id_works: bool,
 }
 

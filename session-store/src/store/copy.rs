@@ -47,7 +47,7 @@ pub async fn copy(
     }
 }
 
-/// Creates a session as it stands in another store; `false` if the target knows its id already.
+/// Creates a session as it is in another store; `false` if the target knows its id already.
 pub(super) async fn copy_one(
     id: Digest,
     snapshot: Snapshot,

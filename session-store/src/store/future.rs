@@ -1,4 +1,4 @@
-//! The future of a store: an answer that is there, or one to wait for.
+//! The future that a store returns.
 
 use crate::error::Result;
 use std::{
@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// The answer of a store: at hand, without an allocation, or a boxed future.
+/// The result of a call of a store: ready, without an allocation, or a boxed future.
 #[must_use = "a store does nothing before its future is awaited"]
 pub struct StoreFuture<'a, T>(Answer<'a, T>);
 
@@ -17,13 +17,13 @@ enum Answer<'a, T> {
 }
 
 impl<'a, T> StoreFuture<'a, T> {
-    /// An answer that is at hand.
+    /// A result that is ready.
     #[inline]
     pub fn ready(answer: Result<T>) -> Self {
         Self(Answer::Ready(Some(answer)))
     }
 
-    /// An answer to wait for.
+    /// A future that will resolve to the result.
     pub fn boxed(future: impl Future<Output = Result<T>> + Send + 'a) -> Self {
         Self(Answer::Boxed(Box::pin(future)))
     }
@@ -35,14 +35,14 @@ impl<T> Future for StoreFuture<'_, T> {
     type Output = Result<T>;
 
     /// # Panics
-    /// If it is polled after it has answered, as futures may.
+    /// If it is polled after it returned `Ready`.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Answer::Ready(answer) => Poll::Ready(
                 answer
                     .take()
-                    .expect("a store's future was polled after it answered"),
+                    .expect("a store's future was polled after it completed"),
             ),
             Answer::Boxed(future) => future.as_mut().poll(cx),
         }

@@ -1,4 +1,4 @@
-//! How long a session lives: timeouts, the deadlines that follow from them, and when a use is written down.
+//! The lifetime of a session: timeouts, their deadlines, and when a use is recorded.
 
 use crate::clock::Timestamp;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Timeouts {
     /// The session ends this long after its last use.
     pub idle: Duration,
-    /// The session ends this long after its sign-in, however busy it is; `None` for never.
+    /// The session ends this long after its sign-in, however active it is; `None` for never.
     pub absolute: Option<Duration>,
 }
 
@@ -30,7 +30,7 @@ impl Timeouts {
         self
     }
 
-    /// These timeouts, each cut to that of `most`.
+    /// These timeouts, each limited to the corresponding one of `most`.
     #[must_use]
     #[inline]
     pub fn within(self, most: Option<Self>) -> Self {
@@ -45,8 +45,8 @@ impl Timeouts {
         }
     }
 
-    /// The deadlines of a session that signed in at `started` and was used at `now`, in a request whose response tells
-    /// the client.
+    /// The deadlines of a session that signed in at `started` and was used at `now`, by a request whose response renews
+    /// the client's cookie.
     #[must_use]
     #[inline]
     pub fn lease(self, started: Timestamp, now: Timestamp) -> Lease {
@@ -109,23 +109,23 @@ impl Lifetime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {
-    /// The sign-in that the absolute timeout counts from: when the session was made, or last renewed.
+    /// The start of the absolute timeout: when the session was created, or last renewed.
     pub started: Timestamp,
-    /// The last use that was written down.
+    /// The last use that was recorded.
     pub seen: Timestamp,
-    /// The last use that was written down and of which the response told the client, by a cookie. A use without a
-    /// response, on a WebSocket for example, changes [`seen`](Self::seen) alone.
+    /// The last recorded use whose response renewed the client's cookie. A use without a response, on a WebSocket for
+    /// example, changes [`seen`](Self::seen) alone.
     pub told: Timestamp,
     /// The session is dead from this moment on unless it is used before.
     pub idle_deadline: Timestamp,
-    /// The session is dead from this moment on whatever happens; `None` for no absolute timeout.
+    /// The session is dead from this moment on in any case; `None` for no absolute timeout.
     pub absolute_deadline: Option<Timestamp>,
-    /// The lifetime that was chosen for this session, if one was.
+    /// The lifetime that was chosen for this session, if any.
     pub lifetime: Option<Lifetime>,
 }
 
 impl Lease {
-    /// A lease without a lifetime of its own, of a use that the client was told of.
+    /// A lease without a chosen lifetime, whose last use was reported to the client.
     #[must_use]
     pub const fn new(
         started: Timestamp,
@@ -143,7 +143,7 @@ impl Lease {
         }
     }
 
-    /// The earlier of both deadlines.
+    /// The earlier of the two deadlines.
     #[must_use]
     #[inline]
     pub fn deadline(&self) -> Timestamp {
@@ -153,14 +153,14 @@ impl Lease {
         }
     }
 
-    /// Whether a session with these deadlines lives at `now`: strictly before the deadline.
+    /// Whether a session with these deadlines is live at `now`: strictly before the deadline.
     #[must_use]
     #[inline]
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.deadline()
     }
 
-    /// The timeouts that hold for the session: its own, cut to the longest that the deployment allows, or else those of
+    /// The effective timeouts of the session: the chosen ones, limited by the deployment's maximum, or else those of
     /// the deployment.
     #[must_use]
     #[inline]
@@ -170,16 +170,16 @@ impl Lease {
         })
     }
 
-    /// The lease after a use at `now`, if that is to be written down: the one rule, for the core and for every store.
+    /// The lease after a use at `now`, if the use is recorded: the one rule, for the core and for every store.
     ///
     /// A use is due if
-    /// - it is later than the last one that was written, by at least [`Use::due_after`];
-    /// - or the timeouts have changed since: lengthened ones hold from the next use on (requirement L15);
+    /// - it is later than the last recorded use, by at least [`Use::due_after`];
+    /// - or the timeouts have changed since: longer ones take effect at the next use (requirement L15);
     /// - or it is [forced](Use::forced).
     ///
-    /// A use that tells the client counts from the last one that did, so that uses without a response do not keep the
-    /// client from its cookie. A use that is not later than the last one is never due, unless the timeouts have
-    /// changed: the clock of another machine may be behind.
+    /// A use that is reported to the client counts from the last use that was, so that uses without a response do not
+    /// prevent the cookie from being renewed. A use that is not later than the last one is never due, unless the
+    /// timeouts have changed: the clock of another machine may be behind.
     #[must_use]
     pub fn after_use(&self, usage: &Use, now: Timestamp) -> Option<Self> {
         let timeouts = self.timeouts(usage.timeouts, usage.max_lifetime);
@@ -199,24 +199,24 @@ impl Lease {
     }
 }
 
-/// How a commit notes that the session was used: see [`Lease::after_use`].
+/// How a commit records that the session was used: see [`Lease::after_use`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Use {
     /// The timeouts of the deployment.
     pub timeouts: Timeouts,
-    /// The longest timeouts that hold for a session with a lifetime of its own; `None` for any.
+    /// The maximum timeouts of a session with a chosen lifetime; `None` for no maximum.
     pub max_lifetime: Option<Timeouts>,
-    /// How long after the last use that was written down this one is due.
+    /// How long after the last recorded use this one is due.
     pub due_after: Duration,
-    /// Write it down even if it is not due.
+    /// Whether to record the use even if it is not due.
     pub forced: bool,
-    /// Whether the client is told of the new deadline.
+    /// Whether the response reports the new deadline to the client.
     pub tells_client: bool,
 }
 
 impl Use {
-    /// A use under these timeouts that is written down if it is due, and of which the client is told.
+    /// A use under these timeouts that is recorded if it is due, and is reported to the client.
     #[must_use]
     pub const fn new(timeouts: Timeouts, due_after: Duration) -> Self {
         Self {
@@ -228,21 +228,21 @@ impl Use {
         }
     }
 
-    /// The longest timeouts that hold for a session with a lifetime of its own.
+    /// Sets the maximum timeouts of a session with a chosen lifetime.
     #[must_use]
     pub const fn with_max_lifetime(mut self, most: Option<Timeouts>) -> Self {
         self.max_lifetime = most;
         self
     }
 
-    /// Whether it is written down even if it is not due.
+    /// Sets whether the use is recorded even if it is not due.
     #[must_use]
     pub const fn with_forced(mut self, forced: bool) -> Self {
         self.forced = forced;
         self
     }
 
-    /// Whether the client is told of the new deadline.
+    /// Sets whether the response reports the new deadline to the client.
     #[must_use]
     pub const fn with_tells_client(mut self, tells_client: bool) -> Self {
         self.tells_client = tells_client;
@@ -264,7 +264,7 @@ mod tests {
         Use::new(Timeouts::new(IDLE), IDLE / 100)
     }
 
-    /// A session that would live on at its deadline, or end before it.
+    /// A session could be live at its deadline, or die before it.
     #[test]
     fn the_boundary_is_exact() {
         let lease = Timeouts::new(Duration::from_millis(100)).lease(at(0), at(50));
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(lease.after_use(&forced, at(0)), None, "the same moment");
     }
 
-    /// A clock that is behind would shorten the session's life.
+    /// A clock that is behind could shorten the session's life.
     #[test]
     fn a_use_of_the_past_changes_nothing() {
         let lease = usage().timeouts.lease(at(0), at(500));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     /// Sessions of a deployment whose idle timeout was one hour would end after an hour although they are used every
-    /// five minutes, since 1 % of the new timeout is longer than that.
+    /// five minutes, since 1 % of the new timeout is longer than five minutes.
     #[test]
     fn timeouts_that_changed_hold_from_the_next_use_on() {
         let lease = usage().timeouts.lease(at(0), at(0));
@@ -321,7 +321,7 @@ mod tests {
         );
     }
 
-    /// A socket that uses the session all the time would keep the browser from ever getting its cookie anew.
+    /// A socket that uses the session all the time could keep the browser from ever getting a new cookie.
     #[test]
     fn a_use_without_a_response_does_not_count_for_the_client() {
         let lease = usage().timeouts.lease(at(0), at(0));
@@ -343,7 +343,8 @@ mod tests {
         assert_eq!(lease.lifetime, Some(chosen));
     }
 
-    /// "Remember me" that outlives what the operator allows, or forgets what was chosen once more is allowed again.
+    /// "Remember me" could outlive the operator's maximum, or the choice could be lost once a longer lifetime is
+    /// allowed again.
     #[test]
     fn a_chosen_lifetime_is_cut_to_what_the_deployment_allows() {
         let chosen = Lifetime::new(Timeouts::new(5 * IDLE).with_absolute(Some(8 * IDLE)));
@@ -361,7 +362,7 @@ mod tests {
                 .unwrap_or(lease);
             assert_eq!(lease.idle_deadline, at(idle), "{max:?}");
             assert_eq!(lease.absolute_deadline, Some(at(absolute)), "{max:?}");
-            assert_eq!(lease.lifetime, Some(chosen), "what was chosen stays");
+            assert_eq!(lease.lifetime, Some(chosen), "the chosen lifetime is kept");
         }
         let longest = Lifetime::longest().timeouts;
         let max = Timeouts::new(IDLE).with_absolute(Some(IDLE));

@@ -8,11 +8,11 @@ use std::fmt;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Select<'a> {
-    /// Only whether the session lives.
+    /// None: only whether the session is live.
     Nothing,
-    /// These.
+    /// These fields.
     Names(&'a [&'a str]),
-    /// Every one, the library's own included.
+    /// Every field, including the library's own.
     All,
 }
 
@@ -22,20 +22,20 @@ pub enum Select<'a> {
 pub enum Loaded {
     /// Nothing, or a session that has expired.
     Missing,
-    /// A session was ended on purpose at this time, destroyed or renewed to another id, and that is still remembered
-    /// ([`ENDED_IS_REMEMBERED`](crate::ENDED_IS_REMEMBERED)).
+    /// The session was ended on purpose at this time (destroyed, or renewed to another id), and the store still
+    /// remembers it ([`ENDED_IS_REMEMBERED`](crate::ENDED_IS_REMEMBERED)).
     Ended(Timestamp),
-    /// It lives.
+    /// It is live.
     Live(Snapshot),
 }
 
-/// A session as it stands at one moment.
+/// A session as of one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// Its times.
     pub meta: Meta,
-    /// Whether the digest asked for is the former one of a session that was renewed and still works, for its grace.
+    /// Whether the requested digest is the former id of a renewed session, within its grace period.
     pub by_former_id: bool,
     /// The requested fields.
     pub fields: Fields,
@@ -52,7 +52,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether it was found by its former id.
+    /// Sets whether it was found by its former id.
     #[must_use]
     pub fn with_by_former_id(mut self, by_former_id: bool) -> Self {
         self.by_former_id = by_former_id;
@@ -60,17 +60,17 @@ impl Snapshot {
     }
 }
 
-/// The fields of a [`Snapshot`]. Values whose TTL has passed are among them: the core looks at that.
+/// The fields of a [`Snapshot`]. Values whose TTL has passed are included: the core checks the TTL.
 ///
-/// A store answers a [`Select::Names`] with [`named`](Self::named) or with [`all`](Self::all): where reading all
-/// fields costs no more than reading some, all of them spare the core further questions.
+/// A store returns [`named`](Self::named) or [`all`](Self::all) for a [`Select::Names`]: if reading all fields costs no
+/// more than reading some, returning all of them spares the core further loads.
 #[derive(Clone)]
 pub struct Fields(Answer);
 
 /// The forms of [`Fields`], for the core. Not part of the contract.
 #[doc(hidden)]
 #[derive(Clone)]
-#[expect(clippy::exhaustive_enums, reason = "for the core alone")]
+#[expect(clippy::exhaustive_enums, reason = "only the core uses it")]
 pub enum Answer {
     Nothing,
     Named(Vec<Option<Bytes>>),
@@ -85,20 +85,20 @@ impl Fields {
         Self(Answer::Nothing)
     }
 
-    /// For [`Select::Names`]: the values in the order of the names; `None` for a field that is not there.
+    /// For [`Select::Names`]: the values in the order of the names; `None` for an absent field.
     #[must_use]
     pub const fn named(values: Vec<Option<Bytes>>) -> Self {
         Self(Answer::Named(values))
     }
 
-    /// Every field that is stored, in any order, each once: for [`Select::All`], and for [`Select::Names`] if that is
-    /// as cheap.
+    /// Every stored field, in any order, each once: for [`Select::All`], and for [`Select::Names`] if reading all of
+    /// them is as cheap.
     #[must_use]
     pub const fn all(fields: Vec<(FieldName, Bytes)>) -> Self {
         Self(Answer::All(fields))
     }
 
-    /// Takes the fields that `select` asks for from everything that is stored.
+    /// Picks the fields that `select` requests from everything that is stored.
     #[must_use]
     pub fn pick<'s>(
         select: Select<'_>,
@@ -112,8 +112,8 @@ impl Fields {
         }
     }
 
-    /// The values under these names, in their order, out of the answer to a [`Select::Names`] of the same names.
-    /// `None` if this is no such answer.
+    /// The values under these names, in their order, from the result of a [`Select::Names`] of the same names. `None`
+    /// if these fields are not such a result.
     #[must_use]
     pub fn values(&self, names: &[&str]) -> Option<Vec<Option<Bytes>>> {
         match &self.0 {
@@ -132,7 +132,7 @@ impl Fields {
         }
     }
 
-    /// Every field that is stored, out of the answer to a [`Select::All`]. `None` if this is no such answer.
+    /// Every stored field, from the result of a [`Select::All`]. `None` if these fields are not such a result.
     #[must_use]
     pub fn into_all(self) -> Option<Vec<(FieldName, Bytes)>> {
         match self.0 {
@@ -149,14 +149,14 @@ impl Fields {
     }
 }
 
-/// For a store that has the session in memory: the requested fields, and more.
+/// For a store that has the session in memory: the requested fields, and the others.
 impl From<View> for Fields {
     fn from(view: View) -> Self {
         Self(Answer::View(view))
     }
 }
 
-/// Two answers are equal if they say the same of the same fields in the same form; of a view, what it shows now.
+/// Two results are equal if they have the same form and the same fields; a view is compared as it is now.
 impl PartialEq for Fields {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -197,30 +197,30 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Part of a listing, and where it goes on.
+/// A part of a listing, and the position after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The items of the page: it may be empty although there are more.
+    /// The items of the page, possibly none although more pages follow.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` if this is the last one.
+    /// The start of the next page; `None` if this is the last one.
     pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// A page, and where the next one begins.
+    /// A page, and the start of the next one.
     #[must_use]
     pub const fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
         Self { items, next }
     }
 }
 
-/// A place in a listing. Its bytes mean something to the store alone that made it.
+/// A position in a listing. Only the store that made it can interpret its bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Cursor(Box<[u8]>);
 
 impl Cursor {
-    /// A cursor of these bytes: at most some hundred.
+    /// A cursor of these bytes: a few hundred at most.
     #[must_use]
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
         Self(bytes.into())
@@ -239,11 +239,11 @@ impl fmt::Debug for Cursor {
     }
 }
 
-/// A session that a look-up has found.
+/// A session found by a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
-    /// Its present digest.
+    /// Its current digest.
     pub id: Digest,
     /// Its times.
     pub meta: Meta,
@@ -287,10 +287,10 @@ impl Flaw {
         self
     }
 
-    /// The session has this field, but `find` does not find the session by the field.
+    /// The session has this field, but `find` does not find the session by it.
     #[must_use]
     pub fn not_indexed(id: Digest, field: FieldName) -> Self {
-        Self::new(id, "has no entry in the index: `reindex` makes it").on(field)
+        Self::new(id, "has no entry in the index: `reindex` creates it").on(field)
     }
 }
 
@@ -298,14 +298,14 @@ impl Flaw {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Swept {
-    /// How many sessions had expired and were removed.
+    /// The number of expired sessions that were removed.
     pub sessions: usize,
-    /// Whether the limit was reached, so that another sweep is worth while now.
+    /// Whether the limit was reached, so that it is worth sweeping again.
     pub more: bool,
 }
 
 impl Swept {
-    /// So many sessions were removed, and there may be more.
+    /// This many sessions were removed, and there may be more.
     #[must_use]
     pub const fn new(sessions: usize, more: bool) -> Self {
         Self { sessions, more }

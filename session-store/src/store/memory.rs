@@ -1,4 +1,4 @@
-//! Sessions in the memory of this process.
+//! Sessions in the memory of the process.
 
 use super::{
     Abilities, Clear, Commit, Cursor, Done, Fields, Found, Limit, Loaded, Outcome, Page, Select,
@@ -23,10 +23,11 @@ use std::{
 
 const SHARDS: usize = 64;
 
-/// Keeps sessions in memory: for tests and toys.
+/// Keeps sessions in memory: for tests and small experiments.
 ///
-/// Nothing survives the process, nothing is shared with another one, and nothing limits the memory: what has expired
-/// is removed when the application calls [`sweep`](Store::sweep), and [`find`](Store::find) looks at every session.
+/// Sessions are lost when the process exits, are not shared with other processes, and use memory without a limit:
+/// expired sessions are removed only when the application calls [`sweep`](Store::sweep), and [`find`](Store::find)
+/// scans every session.
 ///
 /// ```
 /// use level_session_store::{MemoryStore, Store};
@@ -35,7 +36,7 @@ const SHARDS: usize = 64;
 /// # let _: &dyn Store = &store;
 /// ```
 pub struct MemoryStore {
-    /// By the first bits of the digest, so that the shards' order is that of the digests.
+    /// Indexed by the first bits of the digest, so that the shards are in the order of the digests.
     shards: Box<[Mutex<Shard>]>,
     closed: AtomicBool,
     expired: WatchList,
@@ -44,14 +45,15 @@ pub struct MemoryStore {
 
 type Shard = HashMap<Digest, Record, ByDigest>;
 
-/// Boxed, so that a shard that grows has little to move.
+/// Boxed, so that a growing shard moves little data.
 enum Record {
     Live(Box<Session>),
     Moved(Box<Moved>),
     Ended(Timestamp),
 }
 
-/// Renewed to another id at this time. Works until then as long as the other one says so too: see [`Life::former`].
+/// The id was renewed at this time. It works until `works_until` unless the session's own record has ended it: see
+/// [`Life::former`].
 struct Moved {
     to: Digest,
     at: Timestamp,
@@ -60,7 +62,7 @@ struct Moved {
 
 struct Session {
     life: Life,
-    /// With all their values.
+    /// All fields, with their values.
     fields: Table,
 }
 
@@ -146,7 +148,7 @@ impl MemoryStore {
         Ok(Outcome::Done(done))
     }
 
-    /// Locks what the commit looks at, and gives the present id of its session.
+    /// Locks the shards of the commit, and returns the current id of its session.
     fn lock_for(&self, commit: &Commit<'_>) -> Result<(Locked<'_>, Digest)> {
         if !commit.limits.is_empty() {
             let shards = Locked::All(self.shards.iter().map(lock).collect());
@@ -163,8 +165,8 @@ impl MemoryStore {
             true => Ok((shard, current)),
             false => {
                 drop(shard);
-                // What stays under a former id never changes until it is swept: the other record tells whether it
-                // works.
+                // The record of a former id does not change until it is swept: the session's own record determines
+                // whether the id works.
                 Ok((Locked::One(self.shard(current)?), current))
             }
         }
@@ -188,8 +190,8 @@ impl MemoryStore {
         swept
     }
 
-    /// What `pick` takes of the records, in the order of their digests, of which a page is a part. A cursor is the last
-    /// digest that was looked at.
+    /// Applies `pick` to the records of a page, in the order of their digests. A cursor is the last digest that was
+    /// examined.
     fn list<T>(
         &self,
         after: Option<&Cursor>,
@@ -236,14 +238,14 @@ impl MemoryStore {
         }
     }
 
-    /// Whether the store is open is asked under the lock: a shard that was emptied by [`close`](Store::close) must not
-    /// pass for one without sessions.
+    /// Checks under the lock that the store is open: a shard that [`close`](Store::close) emptied must not be mistaken
+    /// for one without sessions.
     fn shard(&self, id: Digest) -> Result<MutexGuard<'_, Shard>> {
         let shard = lock(&self.shards[place(id)]);
         self.check_open().map(|()| shard)
     }
 
-    /// Two shards, locked in the order of their places so that two renewals cannot wait for each other.
+    /// Locks two shards in the order of their indexes, so that two renewals cannot deadlock.
     fn pair(&self, first: Digest, second: Digest) -> Result<Locked<'_>> {
         let (a, b) = (place(first), place(second));
         let low = lock(&self.shards[a.min(b)]);
@@ -357,7 +359,7 @@ impl Session {
     fn snapshot(&self, select: Select<'_>, now: Timestamp, by_former_id: bool) -> Snapshot {
         let all = self.fields.fields();
         let fields = match select {
-            // A former id may stop working while the session is as it was.
+            // A former id may stop working without any change of the session's fields.
             Select::Names(_) if !by_former_id => self.fields.view().into(),
             _ => Fields::pick(
                 select,
@@ -372,7 +374,7 @@ impl Session {
         self.fields.get(name)?.value().cloned()
     }
 
-    /// How many fields there are, and how many a clear leaves.
+    /// The number of fields, and how many of them a clear leaves.
     fn count(&self, clear: Clear) -> (usize, usize) {
         let len = self.fields.len();
         let stays = |field: &&Field| !clear.removes(&field.name);
@@ -387,7 +389,7 @@ impl Session {
         self.life.is_live(now) && index() == Some(entry)
     }
 
-    /// What a new session begins with.
+    /// The initial fields of a new session.
     fn fields_of(commit: &Commit<'_>, values: Vec<Option<Bytes>>) -> Table {
         let values = commit.writes.iter().zip(values);
         Table::of(values.filter_map(|(write, bytes)| {
@@ -412,16 +414,16 @@ impl Session {
     }
 }
 
-/// Why a commit does not apply to what is known of its session.
+/// Why a commit cannot be applied to its session.
 enum Refused {
     Gone,
     Exists,
 }
 
-/// The shards that a commit looks at, locked.
+/// The locked shards of a commit.
 enum Locked<'s> {
     One(MutexGuard<'s, Shard>),
-    /// The first of them has this place.
+    /// With the index of the first one.
     Two(usize, MutexGuard<'s, Shard>, MutexGuard<'s, Shard>),
     All(Vec<MutexGuard<'s, Shard>>),
 }
@@ -446,7 +448,7 @@ impl Locked<'_> {
         .get(&id)
     }
 
-    /// The id that a session has by now.
+    /// The current id of a session.
     fn current(&self, id: Digest) -> Digest {
         match self.get(id) {
             Some(Record::Moved(moved)) => moved.to,
@@ -454,7 +456,7 @@ impl Locked<'_> {
         }
     }
 
-    /// The session that the commit changes, none if it makes one, or why it does not apply.
+    /// The session that the commit changes, `None` if it creates one, or the reason why it cannot be applied.
     fn session(&self, commit: &Commit<'_>, current: Digest) -> Result<Option<&Session>, Refused> {
         let by_current_id = current == commit.id;
         let session = match (commit.step, self.get(current)) {
@@ -477,10 +479,10 @@ impl Locked<'_> {
         Ok(session)
     }
 
-    /// The sessions that have to end for the commit to keep a limit; `None` if it is refused.
+    /// The sessions that have to end to satisfy a limit; `None` if the limit refuses the commit.
     fn over(&self, limit: &Limit, current: Digest, now: Timestamp) -> Option<Vec<Digest>> {
         let Self::All(shards) = self else {
-            unreachable!("all shards are locked where there is a limit");
+            unreachable!("all shards are locked if there is a limit");
         };
         let known = shards.iter().flat_map(|shard| shard.iter());
         let with_entry = known.filter_map(|(id, record)| match record {
@@ -492,7 +494,7 @@ impl Locked<'_> {
         rules::over(limit, current, with_entry)
     }
 
-    /// Does what was found to apply.
+    /// Applies a commit that was checked before.
     fn apply(&mut self, commit: &Commit<'_>, current: Digest, values: Vec<Option<Bytes>>) -> Done {
         match commit.step {
             Step::Create { created, lease } => {
@@ -524,7 +526,7 @@ impl Locked<'_> {
                 former_works_until,
             } => {
                 let Some(Record::Live(mut session)) = self.of(current).remove(&current) else {
-                    unreachable!("the session was looked at under the same lock");
+                    unreachable!("the session was found under the same lock");
                 };
                 session.apply(commit, values);
                 session.fields.outdate_views();
@@ -550,7 +552,7 @@ impl Locked<'_> {
     fn live(&mut self, id: Digest) -> &mut Session {
         match self.of(id).get_mut(&id) {
             Some(Record::Live(session)) => session,
-            _ => unreachable!("the session was looked at under the same lock"),
+            _ => unreachable!("the session was found under the same lock"),
         }
     }
 }
@@ -559,8 +561,8 @@ fn place(id: Digest) -> usize {
     usize::from(id.as_bytes()[0]) * SHARDS / 256
 }
 
-/// Nothing of a user's runs under the lock, and every change is calculated before it is applied: a poisoned shard is
-/// whole.
+/// No user code runs under the lock, and every change is calculated before it is applied: the data of a poisoned shard
+/// is consistent.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The store contract: what a store must do, and nothing that it need not know.
+//! The store contract: everything that a store must do, and nothing that it need not know.
 
 mod commit;
 #[cfg(any(test, feature = "conformance"))]

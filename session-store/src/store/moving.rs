@@ -1,4 +1,4 @@
-//! From one store to another while the application runs.
+//! Moves sessions from one store to another while the application runs.
 
 use super::{
     Abilities, Commit, Cursor, Fields, Found, Loaded, Outcome, Page, Select, Snapshot, Step, Store,
@@ -17,10 +17,10 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// How many sessions are moved between two looks at the progress.
+/// How many sessions are moved between two progress reports.
 const PAGE: usize = 256;
 
-/// How long the session lives that shows whether the stores are two, if it cannot be removed.
+/// The lifetime of the session that tests whether the stores are distinct, in case it cannot be removed.
 const PROBE_LIVES: Duration = Duration::from_secs(60);
 
 /// Moves sessions from one store to another while an application uses them: nobody is signed out, and no change of a
@@ -61,15 +61,15 @@ struct Both {
     from: Arc<dyn Store>,
     to: Arc<dyn Store>,
     schemas: Vec<&'static Schema>,
-    /// Whether the stores were seen to be two.
+    /// Whether the stores are known to be distinct.
     are_two: OnceCell<()>,
 }
 
 /// The state of a session of the old store.
 enum Moved {
-    /// It is in the new one.
+    /// It is in the new store.
     ToNew,
-    /// It stays, and this is known of it.
+    /// It was not moved, because this is its state.
     No(Loaded),
 }
 
@@ -146,8 +146,8 @@ impl Moving {
 }
 
 impl Both {
-    /// Moves a session that is in the old store. It is there until it is in the new one, and if it is in both, it counts
-    /// there: whatever ends it ends it in both.
+    /// Moves a session that is in the old store. It stays there until it is in the new store; if it is in both, the new
+    /// store's copy counts, and an end ends both.
     async fn bring(&self, id: Digest, now: Timestamp) -> Result<Moved> {
         match self.from.load(id, Select::All, now).await? {
             Loaded::Live(snapshot) if !snapshot.by_former_id => {
@@ -160,7 +160,7 @@ impl Both {
         }
     }
 
-    /// An error if both are one: what is moved would end itself.
+    /// Returns an error if both are the same store: moving a session would end it.
     async fn look(&self, now: Timestamp) -> Result<()> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|cause| {
@@ -176,8 +176,8 @@ impl Both {
             Loaded::Missing => Ok(()),
             _ => Err(Error::new(
                 ErrorKind::Config,
-                "sessions cannot be moved from a store to itself: both of `Moving` keep the same sessions; give it two \
-                 stores, or use the one without it",
+                "sessions cannot be moved from a store to itself: both stores of `Moving` hold the same sessions; give it two \
+                 stores, or use the store without `Moving`",
             )),
         }
     }
@@ -209,7 +209,7 @@ impl Both {
             Moved::ToNew => Loaded::Missing,
             Moved::No(known) => known,
         };
-        // Another request may have moved it meanwhile, which is an end in the old store.
+        // Another request may have moved it meanwhile, which ended it in the old store.
         match (self.to.load(id, select, now).await?, known) {
             (Loaded::Missing, Loaded::Live(snapshot)) => {
                 let fields = match select {
@@ -242,7 +242,7 @@ impl Both {
                 }
                 outcome => Ok(outcome),
             },
-            // What a move that was cut off left in the old store must not outlive the session.
+            // A copy that an interrupted move left in the old store must not outlive the session.
             _ => {
                 self.bring(id, now).await?;
                 self.to.commit(commit).await
@@ -272,8 +272,8 @@ impl Both {
     }
 }
 
-/// What a cursor begins with: sessions of the old store come first, so that one which is moved meanwhile is listed twice
-/// rather than not at all. A cursor of nothing but `OLD` is the beginning of the new store.
+/// The first byte of a cursor: sessions of the old store are listed first, so that a session that is moved meanwhile is
+/// listed twice rather than not at all. The cursor `[OLD]` is the beginning of the new store.
 const OLD: u8 = 0;
 const NEW: u8 = 1;
 
@@ -345,7 +345,7 @@ impl Store for Moving {
         self.0.to.watch_expired(watch);
     }
 
-    /// The old store would tell of each session that is moved.
+    /// The old store would report every session that is moved.
     fn watch_ended(&self, watch: Weak<Watch>) {
         self.0.to.watch_ended(watch);
     }

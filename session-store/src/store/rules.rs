@@ -8,28 +8,28 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 
-/// When a session lives, and by which ids.
+/// How long a session lives, and under which ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a store writes all of it down")]
+#[expect(clippy::exhaustive_structs, reason = "a store persists all of it")]
 pub struct Life {
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
     /// Its deadlines.
     pub lease: Lease,
-    /// The id it had before, and until when that works. To end a former id is to forget it here: what stays under the
-    /// former id only says where to look.
+    /// Its previous id, and until when that id works. A former id is ended by clearing this field: the record under the
+    /// former id only says where the session is.
     pub former: Option<(Digest, Timestamp)>,
 }
 
 impl Life {
-    /// Whether it lives at `now`.
+    /// Whether it is live at `now`.
     #[must_use]
     #[inline]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.lease.is_live(now)
     }
 
-    /// Whether it lives and `former` works as an id of it.
+    /// Whether it is live and `former` works as an id of it.
     #[must_use]
     #[inline]
     pub fn works_by(&self, former: Digest, now: Timestamp) -> bool {
@@ -37,9 +37,9 @@ impl Life {
         self.is_live(now) && self.former.is_some_and(works)
     }
 
-    /// Whether it lives for a commit: at [`Commit::now`] by its deadlines, and by the timeouts of the deployment that
-    /// commits. Timeouts that were shortened hold at once (requirement L15), and a commit that is sent before its session
-    /// was looked at would bring one back that has outlived them.
+    /// Whether it is live for a commit: at [`Commit::now`] by its deadlines, and by the timeouts of the committing
+    /// deployment. Shortened timeouts take effect at once (requirement L15); without this check, a commit that is sent
+    /// before its session was loaded could revive a session that has outlived them.
     #[must_use]
     #[inline]
     pub fn is_live_for(&self, commit: &Commit<'_>) -> bool {
@@ -47,7 +47,7 @@ impl Life {
             Step::Keep {
                 usage: Some(usage), ..
             } => (usage.timeouts, usage.max_lifetime),
-            // Those that its deadlines were made by.
+            // The timeouts that its deadlines were calculated with.
             Step::Renew { lease, .. } if lease.lifetime.is_none() => {
                 let absolute = lease.absolute_deadline;
                 let timeouts = Timeouts::new(lease.idle_deadline.since(lease.seen))
@@ -61,7 +61,7 @@ impl Life {
         self.is_live(commit.now) && today.is_live(commit.now)
     }
 
-    /// Its times, as [`Loaded`](crate::Loaded) and [`Done`](crate::Done) tell them.
+    /// Its times, as returned in [`Loaded`](crate::Loaded) and [`Done`](crate::Done).
     #[must_use]
     #[inline]
     pub fn meta(&self, now: Timestamp) -> Meta {
@@ -69,7 +69,7 @@ impl Life {
         Meta::new(self.created, self.lease).with_former_id_works(former_id_works)
     }
 
-    /// Does what a [`Step::Keep`](crate::Step::Keep) says. A use by the current id ends the former one.
+    /// Applies a [`Step::Keep`](crate::Step::Keep). A use by the current id ends the former one.
     #[inline]
     pub fn keep(&mut self, usage: Option<&Use>, now: Timestamp, by_current_id: bool) {
         let Some(usage) = usage else { return };
@@ -81,8 +81,8 @@ impl Life {
         }
     }
 
-    /// Does what a [`Step::Renew`](crate::Step::Renew) says of a session that has the id `from`. Returns until when
-    /// that works on, if it does.
+    /// Applies a [`Step::Renew`](crate::Step::Renew) to a session that has the id `from`. Returns until when `from`
+    /// still works, if it does.
     pub fn renew(
         &mut self,
         from: Digest,
@@ -97,20 +97,20 @@ impl Life {
     }
 }
 
-/// What a commit's guards and writes come to, given what is stored.
+/// The result of a commit's guards and writes on the stored fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+#[expect(clippy::exhaustive_enums, reason = "there are exactly two outcomes")]
 pub enum Verdict {
-    /// The bytes that each write leaves, in the writes' order; `None` for none.
+    /// The resulting bytes of each write, in the writes' order; `None` for a removed field.
     Apply(Vec<Option<Bytes>>),
-    /// A guard does not hold: what is stored under each guard's field.
+    /// A guard does not hold: the stored value of each guard's field.
     Conflict(Vec<Option<Bytes>>),
 }
 
-/// Compares the guards and calculates the additions. `stored` reads a field as it was before the commit.
+/// Checks the guards and calculates the additions. `stored` reads a field as it was before the commit.
 ///
-/// A commit with [limits](Commit::limits) asks for [`conflict`] first, then for [`over`], and for [`values`] last: so an
-/// addition that fails is not told before a limit that refuses.
+/// For a commit with [limits](Commit::limits), call [`conflict`] first, then [`over`], and [`values`] last, so that the
+/// error of an addition does not take precedence over a limit that refuses.
 ///
 /// # Errors
 /// Those of `stored`, and those of [`Add::apply`](crate::Add::apply).
@@ -124,7 +124,7 @@ pub fn judge(
     }
 }
 
-/// What is stored under each guard's field, if one of the guards does not hold. `stored` reads a field as it was before
+/// The stored value of each guard's field, if one of the guards does not hold. `stored` reads a field as it was before
 /// the commit.
 ///
 /// # Errors
@@ -143,8 +143,8 @@ pub fn conflict(
     Ok((!holds).then_some(found))
 }
 
-/// The bytes that each write leaves, in the writes' order; `None` for none. `stored` reads a field as it was before the
-/// commit.
+/// The resulting bytes of each write, in the writes' order; `None` for a removed field. `stored` reads a field as it
+/// was before the commit.
 ///
 /// # Errors
 /// Those of `stored`, and those of [`Add::apply`](crate::Add::apply).
@@ -169,9 +169,9 @@ pub fn values(
     commit.writes.iter().map(value).collect()
 }
 
-/// The sessions that have to end for the commit of the session `current` to keep a limit: those that signed in first.
-/// `None` if the limit refuses the commit. `with_entry` are the sessions that live and have the limit's entry, each with
-/// its [`Lease::started`]; `current` may be among them.
+/// The sessions that have to end so that the commit of the session `current` satisfies a limit: the first to sign in.
+/// `None` if the limit refuses the commit. `with_entry` are the live sessions with the limit's entry, each with its
+/// [`Lease::started`]; it may include `current`.
 #[must_use]
 pub fn over(
     limit: &Limit,
@@ -193,11 +193,11 @@ pub fn over(
     }
 }
 
-/// How many fields the commit would leave, if it is refused for the sake of [`Commit::max_fields`]. The session has `len`
-/// fields, of which the commit's [`clear`](Commit::clear) leaves `kept`; `has` tells whether it has a field.
+/// The number of fields that the commit would leave, if it exceeds [`Commit::max_fields`]. The session has `len`
+/// fields, of which the commit's [`clear`](Commit::clear) leaves `kept`; `has` returns whether it has a field.
 ///
-/// A store that counts only what it must: a commit can be refused only where `max_fields` is given and one of its writes is
-/// of a field that is not there.
+/// A store can skip the count unless `max_fields` is set and one of the writes is of a field that is absent: only such
+/// a commit can be refused.
 #[must_use]
 pub fn too_many(
     commit: &Commit<'_>,
@@ -206,7 +206,7 @@ pub fn too_many(
     has: impl Fn(&str) -> bool,
 ) -> Option<usize> {
     let most = commit.max_fields?;
-    // Not even if all writes were of new fields.
+    // Within the maximum even if all writes were of new fields.
     if kept.saturating_add(commit.writes.len()) <= most {
         return None;
     }
@@ -222,7 +222,8 @@ pub fn too_many(
     (after > most && after > len).then_some(after)
 }
 
-/// The index entry of a field that is there after the write; `stored` tells the one before. An addition leaves it.
+/// The index entry of a field after the write, if the field is present then; `stored` returns the previous entry. An
+/// addition keeps it.
 #[must_use]
 pub fn index_after(write: &Write, stored: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {
     match write.op {
@@ -237,7 +238,7 @@ pub fn remembered_until(at: Timestamp) -> Timestamp {
     at.after(super::ENDED_IS_REMEMBERED)
 }
 
-/// The answer to every call of a store that was closed.
+/// The error of every call of a closed store.
 #[must_use]
 pub fn closed() -> Error {
     Error::new(
@@ -246,7 +247,7 @@ pub fn closed() -> Error {
     )
 }
 
-/// The answer to a call with something that this version of a store does not know, such as a step: the contract may
+/// The error of a call with a variant that this version of a store does not know, such as a new step: the contract may
 /// grow.
 #[must_use]
 pub fn unknown(what: &str) -> Error {
@@ -256,11 +257,11 @@ pub fn unknown(what: &str) -> Error {
     )
 }
 
-/// The answer to a listing that begins after a cursor of another store.
+/// The error of a listing that starts after another store's cursor.
 #[must_use]
 pub fn foreign_cursor() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the cursor belongs to another store: start the listing again",
+        "the cursor belongs to another store: start the listing from the beginning",
     )
 }

@@ -1,4 +1,4 @@
-//! A store that fails when it is told to: for the tests of applications, and of this library.
+//! A store that fails on demand: for the tests of applications, and of this library.
 
 use super::{
     Commit, Cursor, Found, Loaded, Outcome, Page, Select, Step, Store, StoreFuture, Swept, Wrapper,
@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Wraps a store, writes down every call, and fails or hangs when its [`Faults`] say so.
+/// Wraps a store, records every call, and fails or hangs as its [`Faults`] are set.
 ///
 /// ```
 /// use level_session_store::{
@@ -61,17 +61,17 @@ pub enum Call {
     /// [`Store::commit`] of a change of these fields.
     #[non_exhaustive]
     Commit {
-        /// What happened to the session itself.
+        /// The step.
         step: Step,
         /// The fields that were written.
         fields: Vec<String>,
     },
-    /// Any other call, by the method's name.
+    /// Any other call, by the name of the method.
     Other(&'static str),
 }
 
 impl<S: Store> FaultyStore<S> {
-    /// A store that does nothing wrong until it is told to.
+    /// Wraps a store, with no faults set.
     pub fn new(inner: S) -> (Self, Faults) {
         let faults = Faults {
             state: Arc::default(),
@@ -84,7 +84,7 @@ impl<S: Store> FaultyStore<S> {
         (store, faults)
     }
 
-    /// Waits as long as the store hangs, if it does.
+    /// Waits for as long as the store hangs, if it does.
     fn pass<'a, T: Send + 'a>(
         &'a self,
         call: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,
@@ -103,27 +103,27 @@ impl<S: Store> FaultyStore<S> {
 }
 
 impl Faults {
-    /// From now on every read fails (or, with `false`, no longer does).
+    /// Sets whether every read fails from now on.
     pub fn fail_loads(&self, fail: bool) {
         self.lock().fail_loads = fail;
     }
 
-    /// From now on every commit fails, and nothing of it is stored.
+    /// Sets whether every commit fails from now on, without being stored.
     pub fn fail_commits(&self, fail: bool) {
         self.lock().fail_commits = fail;
     }
 
-    /// From now on every commit is stored and then fails, as when a connection is lost before the answer.
+    /// Sets whether every commit fails from now on after it was stored, as if a connection broke before the response.
     pub fn fail_commits_afterwards(&self, fail: bool) {
         self.lock().fail_commits_afterwards = fail;
     }
 
-    /// From now on every call waits until this is called with `false`.
+    /// Sets whether every call hangs from now on, until this is called with `false`.
     pub fn hang(&self, hang: bool) {
         self.hang.send_replace(hang);
     }
 
-    /// Takes the calls that came since the last time.
+    /// Takes the calls recorded since the last time.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.lock().calls)

@@ -1,4 +1,4 @@
-//! Callbacks for sessions that have expired or ended, and for the end of the store.
+//! Callbacks for sessions that have expired or ended, and for closing the store.
 
 use crate::digest::Digest;
 use std::{
@@ -6,13 +6,14 @@ use std::{
     sync::{Mutex, PoisonError, Weak},
 };
 
-/// Is told of sessions: see [`Store::watch_expired`](crate::Store::watch_expired) and
-/// [`Store::watch_ended`](crate::Store::watch_ended). A closure that takes a [`Digest`] is a watcher of sessions alone.
+/// Is notified of sessions: see [`Store::watch_expired`](crate::Store::watch_expired) and
+/// [`Store::watch_ended`](crate::Store::watch_ended). A closure that takes a [`Digest`] is a watcher that ignores
+/// [`closed`](Self::closed).
 pub trait Watcher: Send + Sync {
     /// A session has expired or ended.
     fn session(&self, id: Digest);
 
-    /// The store closes: it tells of no more ends.
+    /// The store is closing: no more ends will be reported.
     fn closed(&self) {}
 }
 
@@ -30,7 +31,7 @@ pub type Watch = dyn Watcher;
 pub struct WatchList(Mutex<Vec<Weak<Watch>>>);
 
 impl WatchList {
-    /// Adds a callback, unless it is there already, and forgets those that no longer exist.
+    /// Adds a callback, unless it is registered already, and removes those that no longer exist.
     pub fn add(&self, watch: Weak<Watch>) {
         let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |other: &Weak<Watch>| ptr::addr_eq(other.as_ptr(), watch.as_ptr());
@@ -38,12 +39,12 @@ impl WatchList {
         watches.push(watch);
     }
 
-    /// Tells all of them of a session. Nothing is locked meanwhile: they may use the store.
+    /// Notifies all callbacks of a session. No lock is held meanwhile: they may use the store.
     pub fn tell(&self, id: Digest) {
         self.each(|watch| watch.session(id));
     }
 
-    /// Tells all of them that the store closes. Nothing is locked meanwhile.
+    /// Notifies all callbacks that the store is closing. No lock is held meanwhile.
     pub fn tell_closed(&self) {
         self.each(|watch| watch.closed());
     }

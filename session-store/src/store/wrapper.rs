@@ -1,4 +1,4 @@
-//! Stores around other stores.
+//! Stores that wrap other stores.
 
 use super::{
     Abilities, Commit, Cursor, Found, Loaded, Outcome, Page, Select, Store, StoreFuture, Swept,
@@ -10,8 +10,8 @@ use crate::{
 };
 use std::sync::{Arc, Weak};
 
-/// A store around another one: it is a [`Store`], and forwards every method that it does not change. The methods have
-/// names of their own, so that a call of the store is never ambiguous.
+/// A store that wraps another one: it is a [`Store`], and forwards every method that it does not override. The methods
+/// have their own names, so that a call of the store is never ambiguous.
 ///
 /// ```
 /// use level_session_store::{Commit, MemoryStore, Outcome, Store, StoreFuture, Wrapper};
@@ -36,7 +36,7 @@ use std::sync::{Arc, Weak};
 /// let _: &dyn Store = &store;
 /// ```
 pub trait Wrapper: Send + Sync + 'static {
-    /// The store that calls go to.
+    /// The wrapped store.
     fn inner(&self) -> &dyn Store;
 
     /// As [`Store::load`].
@@ -107,7 +107,7 @@ pub trait Wrapper: Send + Sync + 'static {
     }
 }
 
-/// Makes a type a [`Store`] that calls the methods of another trait, or of another store.
+/// Implements [`Store`] for a type by calling the methods of another trait, or of another store.
 macro_rules! store_by {
     ([$($generics:tt)*] $type:ty, |$this:ident| $to:expr, $by:ident:
         $load:ident $commit:ident $home:ident $find:ident $page:ident $sweep:ident $close:ident

@@ -22,8 +22,8 @@ use std::{
     pin::Pin,
 };
 
-/// The middleware: `App::new().wrap(sessions.clone())`. It stores, answers and logs as
-/// [`SessionLayer`](crate::SessionLayer) does.
+/// The middleware: `App::new().wrap(sessions.clone())`. It stores changes, replaces responses and logs like
+/// [`SessionLayer`](crate::SessionLayer).
 ///
 /// ```
 /// use actix_web::{App, Result, web};
@@ -41,7 +41,7 @@ use std::{
 /// # Ok(()) }
 /// ```
 ///
-/// An actix-web server goes on with a request whose client is gone, and what the request changes is stored.
+/// An actix-web server completes a request even if the client has disconnected, and the request's changes are stored.
 impl<S, B> Transform<S, ServiceRequest> for Sessions
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// A service of actix-web whose requests have a session: what `wrap(sessions)` makes.
+/// The actix-web service that `wrap(sessions)` creates: its requests have a session.
 #[derive(Debug)]
 pub struct ActixWebService<S> {
     inner: S,
@@ -102,7 +102,7 @@ async fn end<B: MessageBody>(
     exchange: Exchange,
     mut response: ServiceResponse<B>,
 ) -> ServiceResponse<EitherBody<B>> {
-    // Who has a handle still will read the session while the body streams. The request is no such one.
+    // A handle that still exists will read the session while the body streams. The request's own handle does not count.
     response
         .request()
         .extensions_mut()
@@ -114,14 +114,15 @@ async fn end<B: MessageBody>(
     }
 }
 
-/// A middleware within has failed the request: its error is told with the headers that the client must know.
+/// An inner middleware failed the request: the session's headers are added to the response of its error.
 async fn end_failed(exchange: Exchange, error: actix_web::Error) -> actix_web::Error {
     let mut response = error.error_response();
     let failed = answer(exchange, response.status(), response.headers_mut()).await;
     InternalError::from_response(error, failed.unwrap_or(response)).into()
 }
 
-/// Stores what a response with this head stores, and completes the head; or gives the response to send instead.
+/// Stores the changes if a response with this head does, and completes the head; or returns the response to send
+/// instead.
 async fn answer(
     mut exchange: Exchange,
     status: StatusCode,
@@ -145,7 +146,7 @@ async fn answer(
     failed
 }
 
-/// Header by header, and what is sensitive stays so.
+/// Copies header by header, so that sensitive values stay marked as such.
 fn copy(from: &http::HeaderMap, to: &mut HeaderMap) {
     for (name, line) in from {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
@@ -167,7 +168,7 @@ fn respond(response: http::Response<impl Into<Vec<u8>>>) -> HttpResponse {
     response.set_body(actix_web::body::BoxBody::new(body.into()))
 }
 
-/// `Session<Shop>` or `Session` as an argument of a handler, and `Option` of it for routes outside of the middleware.
+/// `Session<Shop>` or `Session` as an argument of a handler, and `Option` of it for routes without the middleware.
 ///
 /// # Errors
 /// Those of [`Session::from_extensions`], as `500 Internal Server Error`.

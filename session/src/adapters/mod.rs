@@ -1,8 +1,8 @@
 //! Frameworks whose traits must be implemented in this crate, since [`Session`](crate::Session) and
-//! [`Error`](crate::Error) are its types. The others are crates of their own, with the types of
+//! [`Error`](crate::Error) are its types. Other frameworks have separate crates, with the types of
 //! [`adapter_types`](crate::adapter_types).
 //!
-//! What to do is decided in [`exchange`](crate::exchange); an adapter only carries it out.
+//! The decisions are made in [`exchange`](crate::exchange); an adapter only carries them out.
 
 #[cfg(feature = "actix-web-4")]
 mod actix_web;

@@ -13,8 +13,8 @@ use poem::{
     error::ResponseError,
 };
 
-/// The middleware: `Route::new().at(..).with(sessions)`. It stores, answers and logs as
-/// [`SessionLayer`](crate::SessionLayer) does.
+/// The middleware: `Route::new().at(..).with(sessions)`. It stores changes, replaces responses and logs like
+/// [`SessionLayer`](crate::SessionLayer).
 ///
 /// ```
 /// use level_session::{Keyring, MemoryStore, Session, Sessions};
@@ -33,10 +33,10 @@ use poem::{
 /// # Ok(()) }
 /// ```
 ///
-/// Where a handler has failed with an error that stores (a 4xx), and the client must know of its session, that error
-/// becomes one of its response: endpoints further out that ask for its type do not find it.
+/// If a handler fails with an error that stores (a 4xx), and the response needs the session's headers, the error is
+/// replaced by an error that wraps its response: outer endpoints cannot downcast it to its type.
 ///
-/// A poem server goes on with a request whose client is gone, and what the request changes is stored.
+/// A poem server completes a request even if the client has disconnected, and the request's changes are stored.
 impl<E: Endpoint> Middleware<E> for Sessions {
     type Output = PoemEndpoint<E>;
 
@@ -46,7 +46,7 @@ impl<E: Endpoint> Middleware<E> for Sessions {
     }
 }
 
-/// An endpoint of poem whose requests have a session: what `with(sessions)` makes.
+/// The poem endpoint that `with(sessions)` creates: its requests have a session.
 #[derive(Debug)]
 pub struct PoemEndpoint<E> {
     inner: E,
@@ -78,7 +78,7 @@ async fn end(mut exchange: Exchange, mut response: Response) -> Response {
     response
 }
 
-/// An error stays what it is, as long as the client need not know of its session.
+/// The error is kept as it is unless the response needs the session's headers.
 async fn end_failed(mut exchange: Exchange, error: poem::Error) -> poem::Error {
     let mut lines = HeaderMap::new();
     let commit = exchange.commit(Head::new(error.status(), &lines));
@@ -105,7 +105,7 @@ fn respond(response: http::Response<impl Into<poem::Body>>) -> Response {
     response
 }
 
-/// `Session<Shop>` or `Session` as an argument of a handler, and `Option` of it for routes outside of the middleware.
+/// `Session<Shop>` or `Session` as an argument of a handler, and `Option` of it for routes without the middleware.
 ///
 /// # Errors
 /// Those of [`Session::from_extensions`], as `500 Internal Server Error`.

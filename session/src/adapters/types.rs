@@ -1,10 +1,11 @@
-//! The types that a framework's crate must have of its own.
+//! The types that a framework's crate must define itself.
 
-/// Defines `Session<T>`, `Error` and `Result<T>` for a crate that brings level-session to a web framework.
+/// Defines `Session<T>`, `Error` and `Result<T>` for a crate that integrates level-session into a web framework.
 ///
 /// Rust lets a crate implement a framework's traits only for its own types. These wrap [`Session`](crate::Session) and
-/// [`Error`](crate::Error) and dereference to them. `Session<T>` has `into_inner`; a [`crate::Error`] becomes an `Error`
-/// with `?`. Within the crate, `Session(session)` and `Error(error)` make one, and `.0` is the wrapped value.
+/// [`Error`](crate::Error) and dereference to them. `Session<T>` has `into_inner`; a [`crate::Error`] converts into an
+/// `Error` with `?`. Within the crate, `Session(session)` and `Error(error)` construct one, and `.0` is the wrapped
+/// value.
 ///
 /// ```
 /// use level_session::SessionData;

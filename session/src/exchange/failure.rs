@@ -1,4 +1,5 @@
-//! What a client is told where its session could not be stored, or failed its handler: never why, and never a success.
+//! The response to a client whose session could not be stored, or whose handler failed because of its session: it never
+//! contains the reason, and never reports success.
 
 use crate::{
     error::{Error, ErrorKind},
@@ -13,7 +14,7 @@ use std::error::Error as StdError;
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// Why nothing of a request is stored, and the response to send instead of the handler's.
+/// The reason why nothing of a request is stored, and the response to send instead of the handler's.
 #[derive(Debug)]
 pub struct Failure {
     error: Error,
@@ -21,9 +22,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Logs the failure, and makes its response: that of the application's
-    /// [`on_failure`](crate::SessionsBuilder::on_failure), or an empty one with the error's status; for a gRPC call, one
-    /// that holds nothing but the status (trailers-only).
+    /// Logs the failure, and builds its response: the application's [`on_failure`](crate::SessionsBuilder::on_failure)
+    /// response, or an empty one with the error's status; for a gRPC call, one that contains only the status
+    /// (trailers-only).
     pub(super) fn new(session: &UntypedSession, error: Error, grpc: Option<HeaderValue>) -> Self {
         log(session, &error);
         let mut response = match (grpc, &session.unit().runtime.policy.on_failure) {
@@ -40,7 +41,7 @@ impl Failure {
         Self { error, response }
     }
 
-    /// Why.
+    /// The reason.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error
@@ -60,24 +61,24 @@ fn log(session: &UntypedSession, error: &Error) {
         ErrorKind::Gone => {
             tracing::info!(
                 session,
-                "a request was refused: its session ended meanwhile"
+                "request rejected: its session ended while it was being handled"
             );
         }
         ErrorKind::Full => {
             tracing::info!(
                 session,
-                "a sign-in was refused: its user has as many sessions as allowed"
+                "sign-in rejected: the user has as many sessions as allowed"
             );
         }
         _ => tracing::error!(
             session,
             error = error as &dyn StdError,
-            "a request's session could not be stored"
+            "request failed: its session could not be stored"
         ),
     }
 }
 
-/// ABORTED: the caller may try again, from the beginning. INTERNAL: the server failed.
+/// ABORTED: the client may retry from the beginning. INTERNAL: the server failed.
 fn trailers_only(error: &Error, content_type: HeaderValue) -> Response<Vec<u8>> {
     let status = match error.status() {
         StatusCode::CONFLICT => "10",
@@ -93,9 +94,9 @@ fn trailers_only(error: &Error, content_type: HeaderValue) -> Response<Vec<u8>> 
 }
 
 impl Error {
-    /// The status of a response to a request that failed with it: `409 Conflict` if the session ended or changed while the
-    /// request was at work ([`ErrorKind::Gone`], [`ErrorKind::Contended`]) or its user has as many sessions as allowed
-    /// ([`ErrorKind::Full`]), else `500 Internal Server Error`.
+    /// The status of a response to a request that failed with this error: `409 Conflict` if the session ended or
+    /// changed while the request was being handled ([`ErrorKind::Gone`], [`ErrorKind::Contended`]) or its user has as
+    /// many sessions as allowed ([`ErrorKind::Full`]), otherwise `500 Internal Server Error`.
     ///
     /// ```
     /// use level_session::Error;
@@ -110,27 +111,32 @@ impl Error {
         }
     }
 
-    /// What the client is told.
+    /// The text of the response.
     fn text(&self) -> &'static str {
         match self.status() {
             _ if self.kind() == ErrorKind::Full => {
-                "you are signed in at too many places: please sign out at one of them first\n"
+                "you are signed in on too many devices: please sign out on one of them first\n"
             }
             StatusCode::CONFLICT => "your session has ended or changed: please try again\n",
             _ => "something went wrong\n",
         }
     }
 
-    /// The response of a handler that failed with it: its [status](Self::status) and a line of text. The client is not told
-    /// why; the log is, by this call.
+    /// The response of a handler that failed with this error: its [status](Self::status) and a line of text. The
+    /// response does not contain the reason; this call logs it.
     #[must_use]
     pub fn to_response(&self) -> Response<&'static str> {
         match self.kind() {
-            ErrorKind::Gone => tracing::info!("a request was refused: its session ended meanwhile"),
-            ErrorKind::Full => {
-                tracing::info!("a sign-in was refused: its user has as many sessions as allowed");
+            ErrorKind::Gone => {
+                tracing::info!("request rejected: its session ended while it was being handled");
             }
-            _ => tracing::error!(error = self as &dyn StdError, "a session failed a request"),
+            ErrorKind::Full => {
+                tracing::info!("sign-in rejected: the user has as many sessions as allowed");
+            }
+            _ => tracing::error!(
+                error = self as &dyn StdError,
+                "request failed: session error"
+            ),
         }
         let mut response = Response::new(self.text());
         *response.status_mut() = self.status();

@@ -1,11 +1,12 @@
-//! One request's way with its session: headers in, a session, a verdict on the answer, headers out.
+//! A request and its session: headers in, a session, a decision on the response, headers out.
 //!
-//! Every framework's middleware is built on [`Exchange`], so that all of them behave alike. What is decided here, and how:
+//! The middleware for every framework is built on [`Exchange`], so that all of them behave alike. The decisions are
+//! made in:
 //!
-//! | what | where |
+//! | decision | where |
 //! |---|---|
-//! | which responses store what was changed | `runtime/policy` |
-//! | what the client is told where that fails | [`failure`] |
+//! | which responses store the changes | `runtime/policy` |
+//! | the response if storing fails | [`failure`] |
 //! | which session an extractor gets | [`present`] |
 //! | the headers of the response | `sessions/response` |
 
@@ -28,18 +29,18 @@ use http::{
 };
 use std::fmt;
 
-/// A request's exchange with its session: what the middleware of a framework is made of.
+/// A request and its session: the building block for the middleware of a framework.
 ///
 /// 1. [`Sessions::exchange`] begins it with the request's method and headers. Nothing happens until the session is used.
-/// 2. [`within`](Self::within) gives what is left with the request, for handlers to find their session.
-/// 3. [`commit`](Self::commit) stores what was changed, if the response is one that stores. If that fails, it gives the
+/// 2. [`within`](Self::within) returns a value to attach to the request, in which handlers find their session.
+/// 3. [`commit`](Self::commit) stores the changes, if the response is one that stores. If that fails, it returns the
 ///    response to send instead.
-/// 4. [`end`](Self::end) closes the session's handles and adds to the response what the client must know.
+/// 4. [`end`](Self::end) closes the session's handles and adds headers to the response.
 ///
-/// [`answer`](Self::answer) is the last two steps in one, for a response of the crate `http`.
+/// [`answer`](Self::answer) performs the last two steps at once, for a response of the crate `http`.
 ///
-/// Dropped without a word, since the client went away or the handler panicked, nothing is stored and the handles are
-/// closed.
+/// If it is dropped without being ended (the client disconnected, or the handler panicked), nothing is stored and the
+/// handles are closed.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -67,17 +68,17 @@ pub struct Exchange {
     is_over: bool,
 }
 
-/// A commit that comes before the end of its exchange.
+/// A commit that must complete before its exchange ends.
 #[cfg(feature = "tower")]
 pub(crate) type Commit = crate::session::Committing<std::sync::Arc<crate::session::UnitOfWork>>;
 
 impl Sessions {
     /// Begins a request. Nothing happens until its session is used: no store access, no cookie, and the request's cookies
-    /// are not even read.
+    /// are not even parsed.
     ///
-    /// A HEAD request leaves flash fields where they are, since nobody is shown what it reads.
+    /// A HEAD request leaves flash fields in place, since its response has no body to show them.
     #[must_use]
-    #[inline] // so that it is made in its place
+    #[inline] // so that it is constructed in place
     pub fn exchange(&self, method: &Method, headers: &HeaderMap) -> Exchange {
         self.begin_exchange(Lines::of(headers), method == Method::HEAD)
     }
@@ -109,21 +110,21 @@ impl Sessions {
 }
 
 impl Exchange {
-    /// The headers that [`end`](Self::end) looks at and may set, in lower case.
+    /// The response headers that [`end`](Self::end) reads and may set, in lower case.
     pub const HEADERS: [HeaderName; 3] = [SET_COOKIE, CACHE_CONTROL, VARY];
 
-    /// The request's session. [`typed`](UntypedSession::typed) gives a handle with its fields.
+    /// The request's session. [`typed`](UntypedSession::typed) returns a handle with typed fields.
     #[must_use]
     pub fn session(&self) -> &UntypedSession {
         &self.session
     }
 
-    /// Takes the place of this exchange among those of middleware further out, as they left it with the request. Gives
-    /// what is left with the request instead, for handlers to find their session in; and the exchange, unless a middleware
-    /// of the same [`Sessions`] further out has begun the request and will end it.
+    /// Combines this exchange with the ones of outer middleware, which were attached to the request. Returns the value
+    /// to attach to the request instead, in which handlers find their session; and the exchange, unless outer
+    /// middleware of the same [`Sessions`] has begun the request already and will end it.
     ///
-    /// Sessions of several cookies lie side by side: [`RequestSessions`] says which one a handler gets. Where other
-    /// sessions further out have the same cookie, each would overwrite what the other tells the client: a handler that
+    /// Sessions of several cookies coexist: [`RequestSessions`] determines which one a handler gets. If outer
+    /// middleware of other `Sessions` has the same cookie name, each would overwrite the other's cookie: a handler that
     /// asks for a session gets an error that says so.
     #[must_use]
     pub fn within(self, outer: Option<&RequestSessions>) -> (RequestSessions, Option<Self>) {
@@ -136,7 +137,7 @@ impl Exchange {
         }
     }
 
-    /// As [`within`](Self::within), among the extensions of a request.
+    /// Like [`within`](Self::within), with the value among the extensions of a request.
     #[must_use]
     pub fn enter(self, extensions: &mut http::Extensions) -> Option<Self> {
         let (present, exchange) = self.within(extensions.get::<RequestSessions>());
@@ -144,14 +145,14 @@ impl Exchange {
         exchange
     }
 
-    /// Stores what the request changed, if its response is one that stores: see
-    /// [`SessionLayer`](crate::SessionLayer). Call it when the handler is done and before the response's head leaves.
+    /// Stores the request's changes, if its response is one that stores: see [`SessionLayer`](crate::SessionLayer).
+    /// Call it when the handler is done and before the response's head is sent.
     ///
-    /// Where the session ended while the request was at work, and the handler was told so by a
-    /// [`Gone`](crate::ErrorKind::Gone), the handler's answer stands.
+    /// If the session ended while the request was being handled, and the handler got a [`Gone`](crate::ErrorKind::Gone)
+    /// error, the handler's response is kept.
     ///
     /// # Errors
-    /// Nothing is stored, and the client must not be told of a success: the [`Failure`] has the response to send. The
+    /// Nothing is stored, and the client must not see a success: the [`Failure`] has the response to send. The
     /// reason was logged.
     pub fn commit<'a>(
         &'a mut self,
@@ -169,12 +170,12 @@ impl Exchange {
         }
     }
 
-    /// [`commit`](Self::commit) and [`end`](Self::end) in one step: gives this response, or the one to send instead where
-    /// nothing could be stored, with the headers that the client must get.
+    /// Performs [`commit`](Self::commit) and [`end`](Self::end): returns this response, or the one to send instead if
+    /// nothing could be stored, with the session's headers added.
     ///
     /// A framework with response types of its own can pass the status and the headers, with a body of the type
-    /// `Option<Vec<u8>>`: `None` for the framework's body. What comes back has `Some` if the framework's response is to be
-    /// replaced.
+    /// `Option<Vec<u8>>`: `None` for the framework's body. The body of the result is `Some` if it replaces the
+    /// framework's response.
     ///
     /// ```
     /// use http::Response;
@@ -208,17 +209,17 @@ impl Exchange {
         response
     }
 
-    /// Ends the request: closes the handles, and adds to the response what the client must know: `Set-Cookie`,
-    /// `Cache-Control` and `Vary`. What was changed and not stored is dropped.
+    /// Ends the request: closes the handles, and adds the session's headers to the response: `Set-Cookie`,
+    /// `Cache-Control` and `Vary`. Changes that were not stored are dropped.
     ///
-    /// Handles that are still there, since the body streams, can read what is stored, and change nothing.
+    /// Handles that still exist, because the body is streaming, can read stored values but change nothing.
     pub fn end(mut self, response: &mut HeaderMap) {
         self.end_by_ref(response);
     }
 
     /// For frameworks with header types of their own: takes the lines of the response's [`HEADERS`](Self::HEADERS) (others
-    /// are passed over), and gives the lines that the response must have of them: remove those, add these. Some are
-    /// [sensitive](HeaderValue::is_sensitive): they must not be logged.
+    /// are ignored), and returns the lines to replace them with. Some are [sensitive](HeaderValue::is_sensitive): they
+    /// must not be logged.
     ///
     /// ```
     /// # use level_session::{Keyring, MemoryStore, Sessions};
@@ -247,8 +248,8 @@ impl Exchange {
         lines
     }
 
-    /// [`commit`](Self::commit) and [`end`](Self::end) in one step: ends the request, or gives the commit that is to come
-    /// before, if there is anything that could be stored.
+    /// Performs [`commit`](Self::commit) and [`end`](Self::end): ends the request, or returns the commit to complete
+    /// first, if there are changes to store.
     #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn end_or_commit(
@@ -269,7 +270,7 @@ impl Exchange {
         }
     }
 
-    /// As [`end`](Self::end): once.
+    /// Like [`end`](Self::end); takes effect once.
     pub(crate) fn end_by_ref(&mut self, response: &mut HeaderMap) {
         self.is_over = true;
         let shared = self.session.is_shared();
@@ -277,7 +278,7 @@ impl Exchange {
         sessions::end(&self.session, (action, used || shared), response);
     }
 
-    /// What to answer where nothing could be stored, for a response with this head.
+    /// The failure to send for a response with this head, if nothing could be stored.
     pub(crate) fn failure(&self, error: Error, grpc: Option<HeaderValue>) -> Failure {
         Failure::new(&self.session, error, grpc)
     }

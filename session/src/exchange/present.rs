@@ -1,4 +1,4 @@
-//! Which session a handler gets: what middleware leaves with a request.
+//! Which session a handler gets: the value that middleware attaches to a request.
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -7,14 +7,14 @@ use crate::{
 };
 use std::{any::TypeId, fmt, sync::Arc};
 
-/// The sessions that a request has, as middleware leaves them with it: see [`Exchange::within`](crate::Exchange::within).
+/// The sessions of a request, as middleware attaches them to it: see [`Exchange::within`](crate::Exchange::within).
 ///
-/// Most requests have one, and every struct is found in it. A request that passed middleware of several
-/// [`Sessions`](crate::Sessions), with cookies of different names, has as many. Then a struct is found in the session whose
-/// `Sessions` declares it with [`data`](crate::SessionsBuilder::data), and one that none or several declare is an error: a
-/// value never goes into a session that nobody chose for it.
+/// Most requests have one, which is used for every struct. A request that passed middleware of several
+/// [`Sessions`](crate::Sessions), with cookies of different names, has several. Then the session of a struct is the one
+/// whose `Sessions` declares it with [`data`](crate::SessionsBuilder::data), and a struct that none or several of them
+/// declare is an error: a value is never stored in a session that was not chosen for it.
 ///
-/// A route that lacks the middleware of one of them has the other session alone, and every struct is found in that.
+/// A route that lacks the middleware of one of them has only the other session, which is used for every struct.
 #[derive(Clone)]
 pub struct RequestSessions(Present);
 
@@ -23,7 +23,7 @@ enum Present {
     One(UntypedSession),
     /// From the outermost to the innermost.
     Several(Arc<[UntypedSession]>),
-    /// Two have the cookie of this name.
+    /// Two have the same cookie name, which is this one.
     Clash(Arc<str>),
 }
 
@@ -32,7 +32,7 @@ impl RequestSessions {
         Self(Present::One(session))
     }
 
-    /// These and one more, or nothing if its sessions are among them.
+    /// These and one more, or `None` if the session's `Sessions` is among them.
     pub(super) fn and(&self, session: &UntypedSession) -> Option<Self> {
         let runtime = &session.unit().runtime;
         let outer = match &self.0 {
@@ -57,7 +57,7 @@ impl RequestSessions {
         Some(Self(Present::Several(sessions)))
     }
 
-    /// The session that `T` lives in.
+    /// Returns the session of the struct `T`.
     ///
     /// # Errors
     /// [`ErrorKind::Misuse`] if the request has several sessions and `T` is declared by none of them, or by several, or if
@@ -69,7 +69,7 @@ impl RequestSessions {
             Present::Clash(cookie) => Err(Error::new(
                 ErrorKind::Misuse,
                 format!(
-                    "two layers of different `Sessions` around this route have the cookie `{cookie}`: make both of clones of one \
+                    "two layers of different `Sessions` around this route have the cookie `{cookie}`: make both from clones of one \
                      `Sessions`, or give one of them a cookie of another name"
                 ),
             )),
@@ -92,7 +92,7 @@ fn choose<T: SessionData>(sessions: &[UntypedSession]) -> Result<&UntypedSession
     Err(Error::new(
         ErrorKind::Misuse,
         format!(
-            "this route has several sessions, of the cookies {}, and {name} does not say which one it lives in: declare the \
+            "this route has several sessions, with the cookies {}, and none is chosen for {name}: declare the \
              struct with `.data::<..>()` on the builder of exactly one of them",
             cookies.join(" and ")
         ),
@@ -100,8 +100,8 @@ fn choose<T: SessionData>(sessions: &[UntypedSession]) -> Result<&UntypedSession
 }
 
 impl<T: SessionData> Session<T> {
-    /// The session that middleware has left among a request's extensions: for handlers of tower, hyper, warp and tonic,
-    /// and for extractors of your own.
+    /// Returns the session that middleware attached to a request's extensions: for handlers of tower, hyper, warp and
+    /// tonic, and for your own extractors.
     ///
     /// ```
     /// # use level_session::{Result, Session, SessionData};

@@ -11,8 +11,8 @@ use std::{
 /// How a [`SessionLayer`](crate::SessionLayer) creates its own response bodies, next to bodies of type `B` of the inner
 /// service: [`SameBody`] or [`AnyBody`].
 #[diagnostic::on_unimplemented(
-    message = "a session layer cannot make a response body of type `{B}`",
-    label = "the service within answers with `{B}`",
+    message = "a session layer cannot create a response body of type `{B}`",
+    label = "the inner service's response body is `{B}`",
     note = "call `.any_body()` on the `SessionLayer`"
 )]
 pub trait MakeBody<B>: sealed::Sealed {
@@ -29,7 +29,7 @@ pub trait MakeBody<B>: sealed::Sealed {
 #[derive(Clone, Copy, Debug)]
 pub struct SameBody;
 
-// So that the compiler speaks of the layer, and not of `From`.
+// A trait with its own message, so that the compiler reports the layer and not `From`.
 #[diagnostic::do_not_recommend]
 impl<B: From<Vec<u8>>> MakeBody<B> for SameBody {
     type Body = B;

@@ -1,4 +1,4 @@
-//! The response: the handler's, and then the commit before its head leaves.
+//! The response future: the handler's response, then the commit before its head is sent.
 
 use super::body::MakeBody;
 use crate::{
@@ -17,9 +17,10 @@ use std::{
 pin_project! {
     /// The response of a [`SessionService`](super::SessionService).
     ///
-    /// If it is dropped before it is done (the client went away), or the handler panics, nothing is stored.
+    /// If it is dropped before it completes (the client disconnected), or the handler panics, nothing is stored.
     pub struct ResponseFuture<F, B, M> {
-        // Until it is done: it may hold the request, and with it handles on the session, whose number matters at the end.
+        // Dropped as soon as it completes: it may hold the request, and with it handles on the session, which are
+        // counted at the end.
         #[pin]
         inner: Option<F>,
         commit: Option<Commit>,
@@ -29,7 +30,7 @@ pin_project! {
     }
 }
 
-const POLLED_AGAIN: &str = "a response was polled after it was given";
+const POLLED_AGAIN: &str = "a response future was polled after it completed";
 
 impl<F, B, M> ResponseFuture<F, B, M> {
     pub(super) fn new(inner: F, exchange: Option<Exchange>) -> Self {
@@ -71,7 +72,7 @@ where
             Some(commit) => ready!(Pin::new(commit).poll(cx)),
             None => Ok(()),
         };
-        *this.commit = None; // it has a handle on the session, and whether there are others matters
+        *this.commit = None; // it holds a handle on the session, and the handles are counted
         let mut response = match (outcome, this.response.take()) {
             (Ok(()), Some(response)) => M::pass(response),
             (Err(error), Some(response)) => {

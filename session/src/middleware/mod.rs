@@ -1,6 +1,6 @@
 //! The tower middleware: [`SessionLayer`].
 //!
-//! What to do is decided in [`exchange`](crate::exchange); the service and its future only carry it out.
+//! The decisions are made in [`exchange`](crate::exchange); the service and its future only carry them out.
 
 mod body;
 mod future;

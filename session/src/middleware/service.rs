@@ -1,4 +1,4 @@
-//! The service: a session in, headers out.
+//! The service: attaches a session to the request, and adds headers to the response.
 
 use super::{
     ResponseFuture,
@@ -15,8 +15,8 @@ use tower_service::Service;
 /// A service whose requests have a session, made by [`SessionLayer`](super::SessionLayer).
 ///
 /// Handlers find the session with [`Session::from_extensions`](crate::Session::from_extensions). If a layer of the same
-/// [`Sessions`] is already further out (a router nested in another), its session is used, and it decides what is stored.
-/// Layers of other `Sessions` need other cookie names: see [`RequestSessions`](crate::RequestSessions).
+/// [`Sessions`] already wraps this one (a router nested in another), its session is used, and it decides what is
+/// stored. Layers of other `Sessions` need other cookie names: see [`RequestSessions`](crate::RequestSessions).
 #[derive(Clone, Debug)]
 pub struct SessionService<S, M = SameBody> {
     inner: S,
@@ -50,7 +50,7 @@ where
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
         let exchange = self.sessions.exchange(request.method(), request.headers());
         let exchange = exchange.enter(request.extensions_mut());
-        // After that, since the inner service may panic when it is called.
+        // Attached only now, since the inner service may panic when it is called.
         ResponseFuture::new(self.inner.call(request), exchange)
     }
 }

@@ -1,4 +1,4 @@
-//! What every unit of work shares: the store, the keys, the settings, the clock.
+//! The state that all units of work share: the store, the keys, the settings, the clock.
 
 mod observe;
 mod policy;
@@ -44,13 +44,13 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 /// The default limit of fields: more than any ordinary session has.
 const MAX_FIELDS: usize = 4_096;
 
-/// Turns: enough that two sessions seldom share one.
+/// The number of turn locks: enough that two sessions seldom share one.
 const TURNS: usize = 64;
-/// How long a commit waits for its turn. It goes on without it then, and may have to be tried again: a commit that has
-/// the turn and is not polled any more must not keep others from theirs.
+/// How long a commit waits for its turn before it proceeds without it, at the risk of a retry: a commit that holds the
+/// turn and is no longer polled must not block others.
 const TURN: Duration = Duration::from_secs(1);
-/// How many ids are drawn for a renewal until one has the home of the old id. Of the 64 homes that a store may have, a
-/// sound generator finds any but once in e^64 times.
+/// How many ids are drawn at most for a renewal until one has the home of the old id. A store has at most 64 homes, so
+/// a sound random generator fails to find the home once in e^64 times.
 const DRAWS: usize = 4_096;
 
 #[derive(Clone)]
@@ -63,35 +63,35 @@ pub(crate) struct Runtime {
     pub(crate) max_fields: usize,
     pub(crate) max_value_bytes: usize,
     pub(crate) create_at_once: bool,
-    /// How many sessions may have one value of a field, instead of the declared number.
+    /// How many sessions may have one value of a field: overrides the declared number.
     pub(crate) limits: Vec<(FieldName, Option<(usize, WhenFull)>)>,
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
     pub(crate) observer: Observer,
-    /// The library's own fields that are read along when a session is first asked for.
+    /// The library's own fields that are loaded along with the first load of a session.
     pub(crate) along: Vec<FieldName>,
     pub(crate) policy: Policy,
-    /// The structs that belong to these sessions where a request has several.
+    /// The structs that belong to these sessions if a request has several.
     pub(crate) declared: Vec<TypeId>,
     shared: Arc<Shared>,
 }
 
-/// What clones of the runtime have in common.
+/// The state that clones of the runtime share.
 struct Shared {
-    /// What is declared, the first of them once more where no lock is needed: most applications have one.
+    /// The registered schemas, and a copy of the first one that needs no lock: most applications have one.
     schemas: RwLock<Vec<&'static Schema>>,
     first_schema: OnceLock<&'static Schema>,
-    /// Commits that compare what they found take turns, so that they seldom have to be tried again.
+    /// Commits with guards take turns, so that retries are rare.
     turns: [Mutex<()>; TURNS],
-    /// When sessions were ended here, and units of work began.
+    /// The times at which units of work began, and sessions ended in this process.
     times: Times,
-    /// Called by the store when a session was ended, also by another process, for as long as it is held here.
+    /// The store's callback for sessions that were ended, by any process. The store holds it weakly.
     ends: Arc<Ends>,
-    /// Uses that could not be noted: where the store takes nothing, one with every request.
+    /// Uses that could not be recorded, which may be one with every request while the store is failing.
     unnoted: Seldom,
 }
 
-/// Wakes those who wait for the end of a session: a few channels, so that an end does not wake all of them.
+/// Wakes the tasks that wait for the end of a session: a few channels, so that an end does not wake all of them.
 struct Ends {
     wakes: [watch::Sender<()>; TURNS],
     closing: AtomicBool,
@@ -151,27 +151,27 @@ impl Runtime {
         }
     }
 
-    /// The time that a unit of work begins at.
+    /// The time at which a unit of work begins.
     pub(crate) fn begin(&self) -> Timestamp {
         self.shared.times.begin(&self.clock)
     }
 
-    /// The time of an end at `now`, which is about to be stored until it is dropped.
+    /// The time of an end at `now`, whose commit is in flight until the value is dropped.
     pub(crate) fn end(&self, now: Timestamp, kind: Kind) -> Ending<'_> {
         self.shared.times.end(now, kind)
     }
 
-    /// Counts a use that could not be noted. Gives how many there were since the log last told, if it is to tell now.
+    /// Counts a use that could not be recorded. Returns how many there were since the last log message, if one is due.
     pub(crate) fn unnoted(&self, now: Timestamp) -> Option<u64> {
         self.shared.unnoted.happened(now)
     }
 
-    /// The meaning of an ended id's mark.
+    /// Interprets the mark of an ended id.
     pub(crate) fn end_of(&self, id: Digest, marked: Timestamp) -> End {
         self.shared.times.end_of(id, marked, self.clock.now())
     }
 
-    /// An id for a session that is made, or has this one until now: then of the same home.
+    /// Draws an id for a new session, or for one whose id is `old`: then with the same home.
     pub(crate) fn draw(&self, old: Option<Digest>) -> Result<SessionId> {
         for _ in 0..DRAWS {
             let id = self.ids.next()?;
@@ -181,12 +181,12 @@ impl Runtime {
         }
         Err(Error::new(
             ErrorKind::Random,
-            "no id was drawn that the store would keep where it keeps the session now: \
-             the id generator repeats itself, or the store's `home` gives more than 64 homes",
+            "no id was drawn that has the home of the session's current id: \
+             the id generator repeats itself, or the store's `home` returns more than 64 homes",
         ))
     }
 
-    /// The turn of a session, unless that takes too long.
+    /// The turn of a session, unless waiting for it takes too long.
     pub(crate) async fn turn(&self, id: Digest) -> Option<MutexGuard<'_, ()>> {
         let turn = &self.shared.turns[place(id)];
         if let Ok(turn) = turn.try_lock() {
@@ -201,8 +201,8 @@ impl Runtime {
         .await
     }
 
-    /// Tells whoever wants to know: the observer, and those who wait for a session's end. A session that was ended by
-    /// its former id is known to them by its present one, which is not known here: all are woken.
+    /// Notifies the observer, and the tasks that wait for a session's end. If a session was ended by its former id,
+    /// they wait under its current id, which is not known here: all are woken.
     pub(crate) fn tell(&self, event: Event, by_former_id: bool) {
         match event {
             Event::Created { .. } => {}
@@ -217,7 +217,7 @@ impl Runtime {
         self.observer.tell(event);
     }
 
-    /// The application is about to end: whoever waits for the end of a session need not wait any longer.
+    /// The application is shutting down: wakes the tasks that wait for the end of a session.
     pub(crate) fn close(&self) {
         self.shared.ends.closed();
     }
@@ -226,18 +226,19 @@ impl Runtime {
         self.shared.ends.closing.load(Ordering::Acquire)
     }
 
-    /// Waits until the application is about to end.
+    /// Waits until the application is shutting down.
     pub(crate) async fn closes(&self) {
         let mut wakes = self.shared.ends.wakes[0].subscribe();
         while !self.is_closing() && wakes.changed().await.is_ok() {}
     }
 
-    /// Changes when this session may have ended, or another, and when the application is about to end.
+    /// Changes when this session may have ended (or another one that shares the channel), and when the application
+    /// shuts down.
     pub(crate) fn ends(&self, id: Digest) -> watch::Receiver<()> {
         self.shared.ends.wakes[place(id)].subscribe()
     }
 
-    /// Registers the fields of a struct, unless another struct claims one of its keys.
+    /// Registers the fields of a struct, unless another struct claims one of their keys.
     pub(crate) fn register(&self, schema: &'static Schema) -> Result<()> {
         let is_same = |one: &&'static Schema| std::ptr::eq(*one, schema);
         if self.shared.first_schema.get().is_some_and(is_same) || self.schemas().iter().any(is_same)
@@ -281,7 +282,7 @@ impl Runtime {
         schemas.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many sessions may have one value of a field.
+    /// The limit of sessions with one value of a field.
     pub(crate) fn limit(&self, field: &FieldName) -> Option<(usize, WhenFull)> {
         match self.limits.iter().find(|(of, _)| of == field) {
             Some((_, limit)) => *limit,

@@ -17,9 +17,9 @@ pub enum Event {
     /// The session was created.
     #[non_exhaustive]
     Created {
-        /// Which.
+        /// The session.
         session: SessionHandle,
-        /// When.
+        /// When it was created.
         at: Timestamp,
     },
     /// The session has a new id.
@@ -29,18 +29,18 @@ pub enum Event {
         from: SessionHandle,
         /// Its new handle.
         to: SessionHandle,
-        /// When.
+        /// When it was renewed.
         at: Timestamp,
     },
     /// The session has ended. A session that was ended by its former id, within the
     /// [grace](crate::SessionsBuilder::renewal_grace) of a renewal, is reported under that id.
     #[non_exhaustive]
     Ended {
-        /// Which.
+        /// The session.
         session: SessionHandle,
-        /// Why.
+        /// The reason.
         reason: EndReason,
-        /// When. For [`EndReason::Expired`] the time at which it was removed.
+        /// When it ended. For [`EndReason::Expired`] the time at which it was removed.
         at: Timestamp,
     },
 }
@@ -49,7 +49,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// It destroyed itself ([`destroy`](crate::UntypedSession::destroy)), or another one in the same browser did.
+    /// It destroyed itself ([`destroy`](crate::UntypedSession::destroy)), or another session in the same browser did.
     SignedOut,
     /// Another session of the same user ended it: [`end_other`](crate::UntypedSession::end_other),
     /// [`end_others`](crate::UntypedSession::end_others).
@@ -58,8 +58,8 @@ pub enum EndReason {
     Application,
     /// A sign-in elsewhere exceeded the limit of its user, and it was the oldest.
     Limit,
-    /// It had expired and was removed: when the clean-up came by, not to the second. From stores that clean up
-    /// themselves ([`Store::watch_expired`]).
+    /// It had expired and was removed: reported when the clean-up removes it, not at its deadline. Stores that clean up
+    /// by themselves report it ([`Store::watch_expired`]).
     Expired,
 }
 
@@ -114,7 +114,7 @@ impl Event {
         }
     }
 
-    /// The session, by its current handle, or the last one it had.
+    /// The session, by its current handle, or by its last one.
     ///
     /// ```
     /// # use level_session::{Keyring, MemoryStore, Sessions};
@@ -152,10 +152,10 @@ impl Event {
 #[derive(Clone, Default)]
 pub(crate) struct Observer {
     observe: Option<Arc<Observe>>,
-    /// Whether events are counted, too.
+    /// Whether events are also counted as metrics.
     #[cfg(feature = "metrics")]
     pub(crate) metered: bool,
-    /// Called by the store, for as long as it is held here.
+    /// The store's callback. The store holds it weakly.
     expired: Option<Arc<Watch>>,
 }
 
@@ -181,7 +181,7 @@ impl Observer {
         self.observe.is_some()
     }
 
-    /// Asks a store to tell of what it removes. Once: those who share an observer are told of an end once.
+    /// Registers with a store for the sessions that it removes. Once: clones of an observer report an end once.
     pub(crate) fn watch(&mut self, store: &dyn Store, clock: &Clock) {
         if self.is_set() && self.expired.is_none() {
             let (observer, clock) = (self.clone(), clock.clone());
@@ -193,7 +193,7 @@ impl Observer {
         }
     }
 
-    /// Reports an event. The event stands, whatever the observer does (requirement L11).
+    /// Reports an event. The event has happened, whatever the observer does (requirement L11).
     pub(crate) fn tell(&self, event: Event) {
         #[cfg(feature = "metrics")]
         if self.metered {
@@ -211,7 +211,7 @@ fn call(observe: &Observe, event: Event) {
     }
 }
 
-/// Counts what happened to a session.
+/// Counts an event as a metric.
 #[cfg(feature = "metrics")]
 fn count(event: &Event) {
     match event {

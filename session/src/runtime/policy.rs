@@ -4,7 +4,7 @@ use crate::error::Error;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header::CONTENT_TYPE};
 use std::{fmt, sync::Arc};
 
-/// Made once: from text, it would be parsed for every response.
+/// Constructed once: from text, it would be parsed for every response.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The head of a response, of any HTTP library: what is known when the library decides whether to store the request's
@@ -107,7 +107,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The content type, if the response is one of gRPC.
+    /// The content type, if this is a gRPC response.
     pub(crate) fn grpc_content_type(&self) -> Option<&'a [u8]> {
         let content_type = self.known_header(&CONTENT_TYPE)?;
         content_type
@@ -136,16 +136,16 @@ type CommitWhen = dyn Fn(&Head<'_>) -> bool + Send + Sync;
 type OnFailure = dyn Fn(&Error) -> Response<Vec<u8>> + Send + Sync;
 
 impl Policy {
-    /// Whether a response with this head stores what its request changed.
+    /// Whether a response with this head stores the request's changes.
     ///
     /// - A 5xx does not: the request failed on the server's side.
-    /// - A 408 does not: a layer in front of the handler has cancelled it and answers in its place, and half of its
-    ///   changes are no commit (requirement F13).
-    /// - A gRPC status that is an error does not, although it travels as HTTP 200. It is in the head where the response
-    ///   has no body.
-    /// - Any other 4xx does: a counter of failed sign-ins, say.
+    /// - A 408 does not: a layer in front of the handler has cancelled it and responds in its place, and half of its
+    ///   changes must not be stored (requirement F13).
+    /// - A gRPC error does not, although its HTTP status is 200. The gRPC status is in the head if the response has no
+    ///   body.
+    /// - Any other 4xx does: a counter of failed sign-ins, for example.
     ///
-    /// The application's own condition holds besides.
+    /// The application's own condition applies in addition.
     pub(crate) fn commits(&self, head: Head<'_>) -> bool {
         let grpc_error = head
             .known_header(&GRPC_STATUS)

@@ -1,20 +1,20 @@
-//! When units of work begin and sessions are ended, told apart within one tick of the clock.
+//! The times at which units of work begin and sessions end, kept distinct within one tick of the clock.
 //!
-//! Whether a session was ended before a unit of work began or after it is told by two times, and a clock may show
-//! both the same, or the end's may have been read earlier. So an end is no earlier than any beginning before it, and
-//! later than every end before it; and a beginning is later than every end that was stored before it, but not than
-//! one that is about to be stored.
+//! Two times determine whether a session was ended before or after a unit of work began. A clock may return the same
+//! time for both, or the end's time may have been read earlier. So an end is no earlier than any beginning before it,
+//! and later than every end before it; and a beginning is later than every end that was stored before it, but not later
+//! than an end whose commit is in flight.
 //!
-//! Requests begin all the time and sessions are seldom ended, so a beginning takes no lock: it notes its time in its
-//! thread's lane, and looks afterwards whether an end is on its way. An end says first that it is on its way, and
-//! looks at the lanes afterwards. So one of the two sees the other.
+//! Requests begin all the time and sessions are seldom ended, so a beginning takes no lock: it writes its time to its
+//! thread's stripe, and then checks whether an end is in flight. An end first announces itself, and then reads the
+//! stripes. So at least one of the two sees the other.
 //!
-//! The time of an end also tells what it was: that of a renewal is odd, that of a destroy even ([`Kind`]). So a store
-//! need not know the difference.
+//! The time of an end also encodes its kind: a renewal's is odd, a destroy's even ([`Kind`]). So a store need not know
+//! the difference.
 //!
-//! Ends that other processes have stored are of their clocks. One that lies in the future counts as one of the moment
-//! when this process first saw it (requirement F12): so a visitor gets one refused request of it, and is not locked out
-//! until that time comes.
+//! Ends stored by other processes have the times of their clocks. An end in the future counts as having happened when
+//! this process first saw it (requirement F12): so it costs a visitor one refused request, and does not lock the
+//! visitor out until that time comes.
 
 use crate::{
     store::local::Striped,
@@ -29,10 +29,10 @@ use std::{
     time::Duration,
 };
 
-/// How long after a renewal the browser may still send the former cookie although it is about to have the new one.
+/// How long after a renewal the browser may still send the former cookie although it is about to receive the new one.
 const LATELY: Duration = Duration::from_secs(60);
-/// Of how many ends in the future it is known when they were first seen. Of one that is forgotten, the visitor gets one
-/// more refused request.
+/// For how many ends in the future the time at which they were first seen is kept. An end that was dropped from the
+/// list costs the visitor one more refused request.
 const FUTURE: usize = 1_024;
 
 #[derive(Default)]
@@ -41,11 +41,11 @@ pub(super) struct Times {
     begun: Striped<AtomicU64>,
     /// The latest end, in milliseconds.
     ended: AtomicU64,
-    /// How many ends were given a time and may not be stored yet.
+    /// How many ends have a time and may not be stored yet.
     ending: AtomicUsize,
-    /// Their times: a few at most. Ends take their times in turn, under its lock.
+    /// Their times: a few at most. Ends are given their times one at a time, under this lock.
     about_to_end: Mutex<Vec<Timestamp>>,
-    /// Ends in the future, and when they were first seen; the last one last.
+    /// Ends in the future, and when they were first seen, oldest first.
     future: Mutex<VecDeque<(Digest, Timestamp)>>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Kind {
     Renewed,
 }
 
-/// The end of an id, as its mark tells it.
+/// The end of an id, decoded from its mark.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     pub(crate) at: Timestamp,
@@ -65,20 +65,20 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// Whether it was a renewal, so short before a request that its browser may have the new cookie by now.
+    /// Whether it was a renewal so shortly before a request that the browser may have the new cookie by now.
     pub(crate) fn is_lately_renewed(self, began: Timestamp) -> bool {
         self.kind == Kind::Renewed && began < self.at.after(LATELY)
     }
 }
 
-/// The end of a session, for as long as it is being stored.
+/// The end of a session while its commit is in flight.
 pub(crate) struct Ending<'a> {
     times: &'a Times,
     pub(crate) at: Timestamp,
 }
 
 impl Times {
-    /// The time that a unit of work begins at.
+    /// The time at which a unit of work begins.
     pub(super) fn begin(&self, clock: &Clock) -> Timestamp {
         let at = self.note_beginning(clock);
         if self.ending.load(SeqCst) == 0 {
@@ -95,15 +95,15 @@ impl Times {
         let ended = Timestamp::from_millis(self.ended.load(SeqCst));
         let at = clock.now().max(ended.next());
         let begun = self.begun.mine();
-        // Most begin in a millisecond that another has noted. Reading that is as good as noting it: whoever looks at
-        // the lane after us, in the one order of all these operations, looks at it after what we have read.
+        // Most begin in a millisecond that is noted already. Reading it is as good as writing it: an end that reads the
+        // stripe after us, in the single total order of these operations, reads at least the value that we have read.
         if begun.load(SeqCst) < at.as_millis() {
             begun.fetch_max(at.as_millis(), SeqCst);
         }
         at
     }
 
-    /// The time of an end at `now`, which is about to be stored until it is dropped.
+    /// The time of an end at `now`, whose commit is in flight until the value is dropped.
     pub(super) fn end(&self, now: Timestamp, kind: Kind) -> Ending<'_> {
         let mut about_to_end = self.about_to_end();
         self.ending.fetch_add(1, SeqCst);
@@ -117,15 +117,15 @@ impl Times {
         Ending { times: self, at }
     }
 
-    /// The meaning of an ended id's mark at `now`.
+    /// Interprets the mark of an ended id at `now`.
     pub(super) fn end_of(&self, id: Digest, marked: Timestamp, now: Timestamp) -> End {
         let kind = Kind::of(marked);
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, seen)) = future.iter().find(|(known, _)| *known == id) {
             return End { at: *seen, kind };
         }
-        // The ends of this process may lie a little ahead of the clock. One of another process in this very tick is as one in
-        // the future: requests that begin within the tick could not be told to be later.
+        // The ends of this process may lie a little ahead of the clock. An end by another process within the current
+        // tick counts as one in the future: requests that begin within the tick could not be told from earlier ones.
         if marked < now || marked <= Timestamp::from_millis(self.ended.load(SeqCst)) {
             return End { at: marked, kind };
         }
@@ -200,8 +200,8 @@ mod tests {
         );
     }
 
-    /// Prevents: a visitor who is locked out until the clock of another machine is reached, and an own end, a little ahead
-    /// of the clock, that is taken for one of another machine.
+    /// A visitor could be locked out until the time of another machine's clock is reached, and this process's own end,
+    /// a little ahead of the clock, could be mistaken for one of another machine.
     #[test]
     fn an_end_in_the_future_is_one_of_the_moment_when_it_was_first_seen() {
         let (times, clock) = (Times::default(), Clock::manual(at(10)));
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(times.future.lock().unwrap().len(), FUTURE);
     }
 
-    /// Prevents: a visitor who is refused again and again within the millisecond of an end by another process.
+    /// A visitor could be refused repeatedly within the millisecond of an end by another process.
     #[test]
     fn an_end_elsewhere_within_this_tick_costs_one_refused_request() {
         let (times, clock) = (Times::default(), Clock::manual(at(1_000)));
@@ -251,8 +251,8 @@ mod tests {
         assert!(times.begin(&Clock::manual(at(5))) > end);
     }
 
-    /// One thread's beginnings and another's ends, of which each knows what the other had done before: if a beginning
-    /// comes first, the end is no earlier; if the end was stored first, the beginning is later.
+    /// One thread begins units of work and another ends sessions, each knowing what the other had done before: if a
+    /// beginning comes first, the end is no earlier; if the end was stored first, the beginning is later.
     #[test]
     fn threads_agree_on_what_came_first() {
         const ROUNDS: usize = 20_000;

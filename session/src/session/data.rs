@@ -1,4 +1,4 @@
-//! Whole structs: read in one go, and stored as the difference.
+//! Whole structs: read together, and stored as a difference.
 
 use super::{
     Of, Session, SessionData, handles, order::is_same_but_for_order, untyped::UntypedSession,
@@ -21,7 +21,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// The fields that a struct declares, all of one moment, as the request sees them.
+/// The fields of a struct, read at one moment, as the request sees them.
 #[doc(hidden)]
 pub struct View<'a> {
     fields: &'a BTreeMap<FieldName, Bytes>,
@@ -29,7 +29,7 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// A field that is an `Option`: `None` where nothing is stored.
+    /// A field that is an `Option`: `None` if nothing is stored.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] if the stored value is not a `T`.
@@ -37,11 +37,11 @@ impl View<'_> {
         handles::decode(key.typed_def(), self.fields.get(key.name()), self.now)
     }
 
-    /// Any other field: the stored value, or else its default.
+    /// Any other field: the stored value, or its default.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if what is stored is no `T`; [`ErrorKind::Missing`] if nothing is stored and there is no
-    /// default.
+    /// [`ErrorKind::Decode`] if the stored value is not a `T`; [`ErrorKind::Missing`] if nothing is stored and there is
+    /// no default.
     pub fn required<T>(&self, key: Key<T>) -> Result<T> {
         match (self.optional(key)?, key.typed_def().default) {
             (Some(value), _) => Ok(value),
@@ -108,11 +108,11 @@ impl Diff<'_> {
         Ok(())
     }
 
-    /// Any other field. A field that holds its default and is not stored stays so. A counter changes by the
+    /// Any other field. A field that has its default and is not stored is left unstored. A counter changes by the
     /// difference.
     ///
     /// # Errors
-    /// As [`optional`](Self::optional), and [`ErrorKind::Decode`] if a counter's stored value is no number.
+    /// Those of [`optional`](Self::optional), and [`ErrorKind::Decode`] if a counter's stored value is not a number.
     pub fn required<T>(&mut self, key: Key<T>, value: &T) -> Result<()> {
         let seen = self.body(key)?.map(<[u8]>::to_vec);
         let mut held = Buffer::new();
@@ -171,10 +171,10 @@ impl fmt::Debug for Diff<'_> {
     }
 }
 
-// These two are written out and have names, since an `async fn` is the dearest of all items to the compiler, and each
-// struct with the derive would have two of them.
+// These two are named types written by hand, since an `async fn` is the most expensive item to compile, and each struct
+// with the derive would have two of them.
 
-/// The future of a whole struct, as `session.load()` gives it.
+/// The future of `session.load()`, which reads a whole struct.
 #[must_use = "nothing is read before it is awaited"]
 pub struct Loading<'a, T> {
     session: &'a UntypedSession,
@@ -182,7 +182,7 @@ pub struct Loading<'a, T> {
     data: Of<T>,
 }
 
-/// The future of a whole struct's being written, as `session.store(&data)` gives it.
+/// The future of `session.store(&data)`, which writes a whole struct.
 #[must_use = "nothing is written before it is awaited"]
 pub struct Storing<'a, T> {
     session: &'a UntypedSession,
@@ -190,10 +190,10 @@ pub struct Storing<'a, T> {
     data: &'a T,
 }
 
-/// The same for all structs, and so compiled here and once.
+/// The parts that do not depend on the struct, and so are compiled once, in this crate.
 type Reading<'a> = Pin<Box<dyn Future<Output = Result<BTreeMap<FieldName, Bytes>>> + Send + 'a>>;
 
-/// The session with a unit of work of its own, with the type it had.
+/// The session with a unit of work of its own, keeping its type.
 ///
 /// # Errors
 /// Those of [`UntypedSession::detach`].
@@ -201,8 +201,8 @@ pub fn detach<T: SessionData>(session: &UntypedSession) -> Result<Session<T>> {
     session.detach()?.typed()
 }
 
-/// Reads the whole struct: the fields that the request has not read yet are read in one go, of one moment. A flash
-/// value is looked at, not taken.
+/// Reads the whole struct: fields that the request has not read yet are read together, at one moment. A flash value is
+/// peeked at, not taken.
 ///
 /// # Errors
 /// Those of [`View`], and [`ErrorKind::Store`].
@@ -214,8 +214,8 @@ pub fn load<T: SessionData>(session: &UntypedSession) -> Loading<'_, T> {
     }
 }
 
-/// Writes the fields of a struct that differ from what the request sees; counters by the difference, so that nothing
-/// another request adds is lost. All of them or, if one cannot be stored, none.
+/// Writes the fields of a struct that differ from what the request sees; counters by the difference, so that no
+/// concurrent addition is lost. If one of them cannot be encoded, none is written.
 ///
 /// # Errors
 /// Those of [`Diff`], and those of reading.

@@ -18,7 +18,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// What all handles share.
+/// The part that all handles share.
 struct Handle<'a, T: 'static> {
     unit: &'a UnitOfWork,
     key: Key<T>,
@@ -62,7 +62,7 @@ impl<'a, T> Handle<'a, T> {
         decode(key.typed_def(), bytes.as_ref(), unit.now())
     }
 
-    /// `change` gets the current value and leaves the new one.
+    /// `change` gets the current value and modifies it.
     async fn update<R: Send + 'static>(
         self,
         mut change: impl FnMut(&mut Option<T>) -> Result<R> + Send + 'static,
@@ -118,7 +118,7 @@ fn no_default<T>(def: &Def<T>) -> Error {
     Error::new(ErrorKind::Missing, problem).on(def.erased.key())
 }
 
-// The structs are outside of it: what the macro is called with is in the compiler's message for a wrong `set`.
+// The structs are outside the macro: its arguments would appear in the compiler's message for a wrong `set`.
 macro_rules! handle {
     ($name:ident -> $output:ty, |$handle:ident, $value:ident| $finish:expr) => {
         impl<'a, T> $name<'a, T> {
@@ -223,7 +223,7 @@ macro_rules! handle {
 /// | `session.cart().await?` | reads the value: a `T`, a copy |
 /// | [`session.cart().set(value)?`](Self::set) | sets the value |
 /// | [`session.cart().update(\|cart\| ..).await?`](Self::update) | changes the value in place; no concurrent update is lost |
-/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and returns the result of the run that was stored |
 /// | [`session.cart().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
 /// | [`session.cart().remove()?`](Self::remove) | removes the value; the field reads as its default again |
 ///
@@ -256,7 +256,7 @@ handle!(Field -> T, |handle, value| value.map_or_else(|| default(handle.key.type
 /// | `session.user_id().await?` | reads the value: an `Option<T>`, a copy |
 /// | [`session.user_id().set(value)?`](Self::set) | sets the value (a `T`, not an `Option<T>`) |
 /// | [`session.user_id().update(\|user\| ..).await?`](Self::update) | updates, inserts or removes the value; no concurrent update is lost |
-/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and tells the result of the run that was stored |
+/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and returns the result of the run that was stored |
 /// | [`session.user_id().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
 /// | [`session.user_id().remove()?`](Self::remove) | removes the value |
 ///
@@ -371,7 +371,7 @@ impl<T: Send> Field<'_, T> {
         mut change: impl FnMut(&mut T) -> R + Send + 'static,
     ) -> Result<Updated<R>> {
         let def = self.0.key.typed_def();
-        // The derive makes a `Field` only of what has a default.
+        // The derive generates a `Field` only for fields with a default.
         let default = def.default.ok_or_else(|| no_default(def))?;
         self.0
             .update(move |value| Ok(change(value.get_or_insert_with(default))))
@@ -779,7 +779,7 @@ impl<'a, T> FlashList<'a, T> {
     {
         let Flash { session, key, .. } = self.0;
         let fail = move |cause: value::ValueError| cause.on_field(key.name());
-        // As bytes, since it is needed once for each run and need not be `Clone`.
+        // As bytes, since each run needs it and it need not be `Clone`.
         let mut bytes = Buffer::new();
         let written =
             (key.typed_def().encode)(&vec![T::set_from(message)], &mut bytes).map_err(fail);

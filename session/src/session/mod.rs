@@ -32,9 +32,10 @@ use std::{fmt, marker::PhantomData, ops::Deref};
 pub trait SessionData: Sized + 'static {
     /// The generated struct with one method per field.
     type Fields: Deref<Target = UntypedSession> + 'static;
-    /// What the struct declares.
+    /// The declaration of the struct.
     const SCHEMA: &'static Schema;
-    // No method: in the body of one the compiler would look into all that a session consists of.
+    // A constant and not a method: for a method's body the compiler would have to check everything that a session
+    // consists of.
     #[doc(hidden)]
     const FIELDS: fn(UntypedSession, Of<Self>) -> Self::Fields;
     #[doc(hidden)]
@@ -43,7 +44,7 @@ pub trait SessionData: Sized + 'static {
     fn write(&self, diff: &mut Diff<'_>) -> crate::Result<()>;
 }
 
-/// Says which struct's fields they are.
+/// Marks the struct that the fields belong to.
 #[doc(hidden)]
 pub type Of<T> = PhantomData<fn() -> T>;
 
@@ -109,8 +110,8 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// Clones share the session and the unit of work.
 pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
-    // For the compiler's message: whether a struct has a size is asked of its last field alone, and where `T` lacks the
-    // derive the answer would be one error more for each place that has a session.
+    // For better compiler messages: whether a struct is `Sized` depends on its last field alone, and if `T` lacks the
+    // derive, a field that names `T` there would add one more error at each use of a session.
     _last: (),
 }
 
@@ -123,7 +124,7 @@ impl<T: SessionData> Session<T> {
     }
 }
 
-/// No declared fields: `Session` alone.
+/// No declared fields: the data of `Session` alone.
 impl SessionData for () {
     type Fields = NoFields;
     const SCHEMA: &'static Schema = &crate::store::schema::schema("()", &[], &[]);
@@ -136,7 +137,7 @@ impl SessionData for () {
     }
 }
 
-/// The fields of `Session` alone: none, only the [`UntypedSession`] beneath.
+/// The fields of `Session` alone: none, only the [`UntypedSession`] that it dereferences to.
 pub struct NoFields(UntypedSession, Of<()>);
 
 impl Deref for NoFields {

@@ -1,24 +1,24 @@
 //! Whether two encodings of a value differ only in the order of unordered collections.
 //!
-//! A `HashMap` or `HashSet` gives its entries in another order each time that it is made. A struct that was read and is
-//! stored untouched must not count as changed for that: it would overwrite what another request has put there.
+//! A `HashMap` or `HashSet` iterates in a different order each time that it is created. A struct that was read and is
+//! stored untouched must not count as changed because of that: it would overwrite another request's change.
 
 use crate::store::{
     schema::Key,
     value::{self, Body, Buffer, Value},
 };
 
-/// How often the stored value is read and written again. A set of two elements keeps its order by chance every second
-/// time; all of these times, once in a million.
+/// How often the stored value is decoded and encoded again. A set of two elements keeps its order by chance every
+/// second time; the chance that it does so every time is one in a million.
 const TRIES: usize = 20;
 
-/// Whether `held` is another encoding of `stored`: the same elements in another order, of a type that does not
-/// keep their order. For a `Vec` another order is another value.
+/// Whether `held` is another encoding of `stored`: the same elements in another order, of a type that does not keep
+/// their order. For a `Vec` another order is another value.
 pub(super) fn is_same_but_for_order<T>(key: Key<T>, stored: &[u8], held: &[u8]) -> bool {
     stored.len() == held.len() && sorted(stored) == sorted(held) && forgets_order(key, stored)
 }
 
-/// Whether the type gives these elements in another order than it got them.
+/// Whether the type encodes these elements in another order than it decoded them.
 fn forgets_order<T>(key: Key<T>, stored: &[u8]) -> bool {
     let def = key.typed_def();
     (0..TRIES).any(|_| {
@@ -28,7 +28,7 @@ fn forgets_order<T>(key: Key<T>, stored: &[u8]) -> bool {
     })
 }
 
-/// An encoding in which every list and map is sorted; `None` if this is no value.
+/// An encoding in which every list and map is sorted; `None` if `body` is not a value.
 fn sorted(body: &[u8]) -> Option<Vec<u8>> {
     let mut tree: Value = Body::of(body).decode().ok()?;
     sort(&mut tree);
@@ -55,7 +55,7 @@ fn sort(value: &mut Value) {
 
 fn bytes(value: &Value) -> Vec<u8> {
     let mut out = Buffer::new();
-    // What was decoded within the limits can be encoded within them.
+    // A value that was decoded within the limits can be encoded within them.
     let _ = value::encode(value, &mut out);
     out.to_vec()
 }

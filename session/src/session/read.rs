@@ -1,4 +1,4 @@
-//! The reading of one field: without an allocation where the store answers at once.
+//! Reading one field, without an allocation if the store returns at once.
 
 use super::{
     state::{Look, Question},
@@ -15,16 +15,16 @@ use std::{
 
 /// The future of a declared field's bytes as the request sees them.
 pub(super) struct Read<'a> {
-    /// The key, as the slice of one that a store is asked with.
+    /// The key, as a slice of one for the store.
     name: &'static [&'static str; 1],
     asked: Option<Asked<'a>>,
 }
 
 enum Asked<'a> {
     Store(StoreFuture<'a, Loaded>, Question),
-    /// Not for this field alone.
+    /// A load of more than this field.
     More(Pin<Box<dyn Future<Output = Result<Option<Bytes>>> + Send + 'a>>),
-    /// A commit is to end first.
+    /// A commit has to complete first.
     Commit,
 }
 

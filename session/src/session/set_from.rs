@@ -9,8 +9,8 @@ use std::{
 /// A field type that can be set from a `V`: from itself, and from types that convert without loss, such as a `String` from
 /// a `&str` and an `Option<T>` from a `T`.
 ///
-/// It is not `V: Into<Self>`: a literal as in `.set(7)` would be an `i32` then, which does not convert into a `u64`, and
-/// `.set(items.collect())` could not infer what to collect into. You can implement it for your own types:
+/// It is not `V: Into<Self>`: with that, a literal as in `.set(7)` would be an `i32`, which does not convert into a
+/// `u64`, and the type of `.set(items.collect())` could not be inferred. You can implement it for your own types:
 ///
 /// ```
 /// use level_session::SetFrom;
@@ -30,13 +30,13 @@ use std::{
     note = "`.set(..)` takes the value itself, not an `Option`; call `.remove()` instead of setting `None`"
 )]
 pub trait SetFrom<V> {
-    /// The value.
+    /// Converts the value.
     fn set_from(value: V) -> Self;
 }
 
-// The type is what the compiler knows where `.set(..)` is called, and so it is `Self`. With this as its only way, it also
-// knows what `.set(text.parse()?)` is to parse; each further way costs the type that. So texts and options alone have
-// others.
+// The field's type is known where `.set(..)` is called, and so it is `Self`. If it has a single implementation, the
+// compiler also infers the type in `.set(text.parse()?)`; a second implementation prevents that. So only texts and
+// options have more than one.
 impl<T> SetFrom<T> for T {
     #[inline]
     fn set_from(value: T) -> Self {

@@ -18,8 +18,8 @@ use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 
 /// The session without a declared type: its life cycle, and its fields by key.
 ///
-/// Every typed session dereferences to it, and both are the same session: [`get`](Self::get) reads what a typed accessor
-/// wrote. A declared field accepts only a value of its type, whichever way it is set.
+/// Every typed session dereferences to it, and both are the same session: [`get`](Self::get) reads the value that a
+/// typed accessor wrote. A declared field accepts only a value of its type, whichever way it is set.
 ///
 /// Clones share the session and the unit of work.
 ///
@@ -61,7 +61,7 @@ impl UntypedSession {
         self.0.clone()
     }
 
-    /// Whether there are other handles on the same unit of work.
+    /// Whether other handles on the same unit of work exist.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
@@ -440,9 +440,9 @@ impl UntypedSession {
         self.0.lock().set_lifetime(lifetime)
     }
 
-    /// Ends the other sessions that have the value that this one has in a field, which is declared `#[session(index)]`:
-    /// all other sessions of the user, for a change of the password. They end in the commit of this request, in the same
-    /// step, or nothing of either is stored; no sign-in and no renewal at the same time escapes it. Nothing if the field is not
+    /// Ends all other sessions that have this session's value in a field declared `#[session(index)]`: all other
+    /// sessions of the user, after a change of the password. They end in the commit of this request, in the same step;
+    /// if it fails, none of them ends. No concurrent sign-in or renewal escapes it. Does nothing if the field is not
     /// set.
     ///
     /// ```
@@ -450,23 +450,23 @@ impl UntypedSession {
     /// # #[derive(SessionData)]
     /// # struct Shop { #[session(index)] user_id: Option<u64> }
     /// async fn change_password(session: Session<Shop>) -> Result<()> {
-    ///     // .. in the database of users, first: nobody signs in by the old password from now on
+    ///     // .. in the database of users, first: from now on the old password signs nobody in
     ///     session.renew()?;
     ///     session.end_others(Shop::USER_ID).await
     /// }
     /// ```
     ///
-    /// That the password changes in another database is no part of the commit: change it first. If the commit fails then,
-    /// the others live on, and the request has an error to show: let the user try again, or call
+    /// The change of the password in another database is not part of the commit, so make it first. If the commit then
+    /// fails, the other sessions live on, and the request returns an error: let the user try again, or call
     /// [`Sessions::end_all`](crate::Sessions::end_all).
     ///
-    /// The commit holds all of them at once: where there may be thousands, call
-    /// [`Sessions::end_all_but`](crate::Sessions::end_all_but) first. On a store without
-    /// [exact limits](crate::store::Abilities::exact_limits) see there.
+    /// The commit contains all of these sessions: if there may be thousands, call
+    /// [`Sessions::end_all_but`](crate::Sessions::end_all_but) first. That method also describes stores without
+    /// [exact limits](crate::store::Abilities::exact_limits).
     ///
     /// # Errors
-    /// [`ErrorKind::Misuse`] for a field that is no index; those of reading it. The commit fails with
-    /// [`ErrorKind::Contended`] if another request gives the field another value meanwhile.
+    /// [`ErrorKind::Misuse`] for a field that is not indexed; those of reading the field. The commit fails with
+    /// [`ErrorKind::Contended`] if another request changes the field's value meanwhile.
     pub async fn end_others<T>(&self, key: Key<T>) -> Result<()> {
         ending::must_be_index(&key.def())?;
         let name = FieldName::from_static(key.name());
@@ -494,7 +494,7 @@ impl UntypedSession {
     /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::Misuse`] if the field is not declared `#[session(index)]`: add the attribute: add the attribute.
+    /// - [`ErrorKind::Misuse`] if the field is not declared `#[session(index)]`: add the attribute.
     /// - [`ErrorKind::Contended`] if other requests kept changing that session: try again.
     /// - Those of reading the field.
     pub async fn end_other<T>(&self, key: Key<T>, session: &SessionHandle) -> Result<bool> {
@@ -588,7 +588,7 @@ impl UntypedSession {
     /// # let sessions = level_session::Sessions::new(level_session::MemoryStore::new(), level_session::Keyring::generate()?);
     /// # let session = sessions.begin(&http::HeaderMap::new());
     /// session.set("order", 17)?;
-    /// session.commit().await?; // stored, whatever becomes of the request
+    /// session.commit().await?; // stored, even if the request fails later
     /// assert!(session.is_live().await?);
     /// # Ok(()) }
     /// ```
@@ -653,8 +653,8 @@ impl UntypedSession {
     /// Returns when the session has ended. It returns at once if the session expires, or is destroyed or renewed through this
     /// process, or through any process if the store reports that ([`Abilities::tells_ended`](crate::store::Abilities));
     /// otherwise within a minute. Use it for a connection that outlives its request (ASVS 4.4.4): [`detach`](Self::detach),
-    /// and close the connection when this returns. A request that renews its own session goes on watching it under the new
-    /// id.
+    /// and close the connection when this returns. A request that renews its own session keeps watching it under the
+    /// new id.
     ///
     /// It also returns when the application shuts down, by [`Sessions::end_connections`](crate::Sessions::end_connections) or
     /// [`Sessions::close`](crate::Sessions::close), and when the store is closed. For a visitor without a session it returns
@@ -845,10 +845,10 @@ impl UntypedSession {
     }
 }
 
-/// The most bytes of a key. Every record lists its session's keys, so a long one costs each request.
+/// The maximum length of a key in bytes. Every record lists its session's keys, so a long one costs each request.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// A key that is the application's.
+/// Converts a key, which must not be reserved.
 fn own(name: FieldName) -> Result<FieldName> {
     let refused = if name.is_reserved() {
         "keys beginning with `level-session:` are reserved: choose another key"
@@ -883,7 +883,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
     read().map_err(|cause: value::ValueError| Error::of_value(cause, name.clone()))
 }
 
-/// Refuses a value that the field's declaration could not read.
+/// Rejects a value that the field's declaration could not read.
 fn check(schema: &Schema, def: &FieldDef, bytes: &Bytes) -> Result<()> {
     let read = || value::open(bytes).and_then(|stored| def.check(&stored.body()));
     read().map_err(|cause| {

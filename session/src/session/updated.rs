@@ -17,14 +17,14 @@ impl<R> Updated<R> {
         Self(Arc::default())
     }
 
-    /// A copy for the step, which the commit keeps.
+    /// A second handle for the step, which the commit keeps.
     pub(super) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 
     pub(super) fn put(&self, result: R) {
         let former = self.lock().replace(result);
-        drop(former); // code of the user's: the lock is free
+        drop(former); // runs user code, so the lock is released first
     }
 
     /// The result of the latest run.

@@ -1,4 +1,4 @@
-//! A session that was found.
+//! A snapshot of a stored session.
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -12,16 +12,16 @@ use crate::{
 use serde::de::DeserializeOwned;
 use std::fmt;
 
-/// A session that was found, as it stood at one moment: for a devices page, or an operator.
+/// A snapshot of a session in a [`Listing`](super::Listing): for a devices page, or for an operator.
 ///
-/// It is a picture and no session: what is read of it does not count as a use, and nothing can be changed by it.
+/// Reading from a snapshot does not count as a use of the session, and a snapshot cannot change the session.
 pub struct Found {
     id: Digest,
     meta: Meta,
     deadline: Timestamp,
-    /// When it was looked at.
+    /// The time of the snapshot.
     now: Timestamp,
-    /// What was read: all fields, or those that were asked for.
+    /// All fields, or those that were requested.
     fields: Vec<(FieldName, Option<Bytes>)>,
     is_all: bool,
 }
@@ -45,61 +45,60 @@ impl Found {
         }
     }
 
-    /// What names it, until it is renewed: for a form that ends it.
+    /// The handle that identifies the session until it is renewed: for a form that ends it.
     #[must_use]
     pub const fn handle(&self) -> SessionHandle {
         SessionHandle::new(self.id)
     }
 
-    /// Whether it is the session of this request.
+    /// Whether this is the session of the current request.
     #[must_use]
     pub fn is_current(&self, session: &UntypedSession) -> bool {
         session.handle() == Some(self.handle())
     }
 
-    /// When it was made. Renewals keep it.
+    /// When the session was created. Renewals keep this time.
     #[must_use]
     pub const fn created_at(&self) -> Timestamp {
         self.meta.created
     }
 
-    /// When it signed in: when it was made, or renewed last.
+    /// When the user signed in: when the session was created, or last renewed.
     #[must_use]
     pub const fn signed_in_at(&self) -> Timestamp {
         self.meta.lease.started
     }
 
-    /// The last use that was written down. By default a use is written down at most once in 1 % of the idle timeout
-    /// ([`Refresh`](crate::Refresh)), or with what else is stored: so the last use may be later by that much, which is
-    /// about three hours for the default of two weeks, and 18 seconds for half an hour. A request counts if it uses its
-    /// session.
+    /// The last use that was stored. By default, a use is stored with other changes, and otherwise at most once per 1 % of the
+    /// idle timeout ([`Refresh`](crate::Refresh)). The actual last use may be later by that much: about three hours for the
+    /// default timeout of two weeks, and 18 seconds for half an hour. A request counts as a use if it uses its session.
     #[must_use]
     pub const fn last_seen(&self) -> Timestamp {
         self.meta.lease.seen
     }
 
-    /// When it ends unless it is used before.
+    /// When the session expires if it is not used before.
     #[must_use]
     pub const fn expires_at(&self) -> Timestamp {
         self.deadline
     }
 
-    /// When it ends however busy it is, if there is an absolute timeout.
+    /// When the session expires regardless of activity, if there is an absolute timeout.
     #[must_use]
     pub const fn absolute_deadline(&self) -> Option<Timestamp> {
         self.meta.lease.absolute_deadline
     }
 
-    /// The lifetime that was [chosen](crate::UntypedSession::set_lifetime) for it, if one was.
+    /// The lifetime that was [chosen](crate::UntypedSession::set_lifetime) for this session, if any.
     #[must_use]
     pub const fn lifetime(&self) -> Option<Lifetime> {
         self.meta.lease.lifetime
     }
 
-    /// Reads a field that was [asked for](super::Listing::with): `None` where nothing is stored.
+    /// Returns the value of a field that was [requested](super::Listing::with), or `None` if no value is stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if what is stored is no `T`; [`ErrorKind::Misuse`] for a field that was not asked for.
+    /// [`ErrorKind::Decode`] if the stored value is not a `T`; [`ErrorKind::Misuse`] if the field was not requested.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>> {
         let name = FieldKey::name(&key);
         let mut fields = self.fields.iter();
@@ -114,7 +113,7 @@ impl Found {
         }
     }
 
-    /// Every field that was read, without types. The library's own are not among them.
+    /// All fields that were read, without types. The library's own fields are not included.
     #[must_use]
     pub fn fields(&self) -> AllFields {
         let fields = self.fields.iter();
@@ -126,8 +125,7 @@ impl Found {
 
 /// For operators.
 impl Found {
-    /// What is stored of each field that was read, byte for byte, the library's own included: for sizes, and to tell what
-    /// is damaged.
+    /// The stored bytes of each field that was read, including the library's own fields: to show sizes and to find damage.
     pub fn stored(&self) -> impl Iterator<Item = (&FieldName, &Bytes)> {
         let fields = self.fields.iter();
         fields.filter_map(|(name, bytes)| Some((name, bytes.as_ref()?)))

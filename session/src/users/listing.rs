@@ -1,4 +1,4 @@
-//! Sessions, page by page.
+//! Lists sessions page by page.
 
 use super::Found;
 use crate::{
@@ -9,17 +9,16 @@ use crate::{
 };
 use std::fmt;
 
-/// How many sessions a page has, unless it is said otherwise.
+/// The default page size.
 const PAGE: usize = 50;
 
-/// Sessions that live, page by page: from [`Sessions::find`] and [`Sessions::all`].
+/// Live sessions, page by page: returned by [`Sessions::find`] and [`Sessions::all`].
 ///
-/// A page is read when it is asked for, and nothing of it is kept: the memory is bounded by the page, however many sessions
-/// there are. The order is the store's own, and no one's: neither by time nor by user.
+/// Pages are read on demand and not kept, so the page size bounds memory use. The order of sessions is unspecified.
 ///
-/// A session that lives with the value from the first page to the last is listed. One that begins, ends or is
-/// [renewed](crate::UntypedSession::renew) meanwhile may be listed or not, and one that was renewed may be listed under
-/// both handles. What is said of one session is of one moment.
+/// A session that is live and has the value from the first page to the last is listed. A session that begins, ends or is
+/// [renewed](crate::UntypedSession::renew) in the meantime may or may not be listed, and a renewed session may be listed
+/// under both handles. Each [`Found`] is a consistent snapshot of its session.
 #[must_use = "nothing is read before `next_page` is awaited"]
 pub struct Listing<'s> {
     sessions: &'s Sessions,
@@ -33,11 +32,11 @@ pub struct Listing<'s> {
 enum Of {
     All,
     Sought(Sought),
-    /// It cannot be sought, which is told when it is.
+    /// The arguments were invalid; the first read returns the error.
     Nothing(Option<Error>),
 }
 
-/// What is read of each session.
+/// The fields that are read of each session.
 pub(super) enum Reading {
     Names(Vec<FieldName>),
     All,
@@ -64,7 +63,7 @@ impl<'s> Listing<'s> {
         }
     }
 
-    /// Reads this field along, for [`Found::get`].
+    /// Also reads this field, for [`Found::get`].
     pub fn with(mut self, key: impl FieldKey) -> Self {
         if let Reading::Names(names) = &mut self.reading {
             names.push(key.name());
@@ -72,35 +71,36 @@ impl<'s> Listing<'s> {
         self
     }
 
-    /// Reads all fields along, for [`Found::get`] and [`Found::fields`].
+    /// Also reads all fields, for [`Found::get`] and [`Found::fields`].
     pub fn with_all_fields(mut self) -> Self {
         self.reading = Reading::All;
         self
     }
 
-    /// How many sessions a page has at most. Default: 50. Zero counts as 1.
+    /// The maximum number of sessions per page. Default: 50. Zero counts as 1.
     pub fn page_size(mut self, sessions: usize) -> Self {
         self.page = sessions.max(1);
         self
     }
 
-    /// Begins behind the page that another listing of the same sessions has given last: see [`cursor`](Self::cursor).
+    /// Continues after the last page of another listing of the same sessions: see [`cursor`](Self::cursor).
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
     }
 
-    /// Where the next page begins: to go on in another request. `None` before the first page, and after the last.
+    /// The position of the next page, for continuing in another request. `None` before the first page and after the last one.
     #[must_use]
     pub const fn cursor(&self) -> Option<&Cursor> {
         self.after.as_ref()
     }
 
-    /// The next page, which has at least one session; `None` after the last.
+    /// Returns the next page, which has at least one session, or `None` after the last page.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`]: the same page can be asked for again. [`ErrorKind::Misuse`] for a field that is not declared
-    /// `#[session(index)]`, [`ErrorKind::Encode`] for a value that cannot be encoded: both once, and then `None`.
+    /// [`ErrorKind::Store`]: call again to retry the same page. [`ErrorKind::Misuse`] for a field that is not declared
+    /// `#[session(index)]`, and [`ErrorKind::Encode`] for a value that cannot be encoded: both are returned once, followed by
+    /// `None`.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Found>>> {
         while let Some(ids) = self.next_ids().await? {
             let (ids, next) = ids;
@@ -117,10 +117,10 @@ impl<'s> Listing<'s> {
         Ok(None)
     }
 
-    /// How many there are, from here on: it goes through all pages.
+    /// Counts the remaining sessions by reading all remaining pages.
     ///
     /// # Errors
-    /// As [`next_page`](Self::next_page).
+    /// The errors of [`next_page`](Self::next_page).
     pub async fn count(mut self) -> Result<u64> {
         let mut count = 0;
         self.page = self.page.max(1_000);
@@ -172,7 +172,7 @@ impl<'s> Listing<'s> {
     }
 }
 
-/// Looks at one session, if it lives and is one of those that are sought.
+/// Reads one session, if it is live and matches `sought`.
 pub(super) async fn look(
     sessions: &Sessions,
     id: Digest,
@@ -200,7 +200,7 @@ pub(super) async fn look(
     let deadline = runtime.lifetimes.deadline(&meta.lease);
     meta.lease.absolute_deadline = runtime.lifetimes.absolute_deadline(&meta.lease);
     if deadline <= now || by_former_id {
-        return Ok(None); // what has another id by now is listed under that
+        return Ok(None); // a renewed session is listed under its new id
     }
     let fields: Vec<(FieldName, Option<Bytes>)> = match reading {
         Reading::All => {
@@ -229,7 +229,7 @@ pub(super) async fn look(
 fn no_answer() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the store has answered with other fields than it was asked for",
+        "the store returned other fields than those requested; this is a bug in the store",
     )
 }
 

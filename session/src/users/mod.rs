@@ -1,4 +1,4 @@
-//! Whose sessions are these: to find them, to list them, to end them, from anywhere.
+//! Finds, lists and ends the sessions of a user, inside or outside a request.
 
 mod found;
 mod listing;
@@ -21,16 +21,16 @@ use crate::{
 use serde::Serialize;
 use std::borrow::Borrow;
 
-/// How many sessions or marks one step of [`Sessions::sweep`] looks at.
+/// How many sessions or marks of ended sessions one step of [`Sessions::sweep`] examines.
 const SWEPT_AT_ONCE: usize = 1_000;
 
-/// Finding, listing and ending sessions: in a handler, or in a worker that knows no HTTP.
+/// Finding, listing and ending sessions, in a request handler or in a worker without HTTP.
 impl Sessions {
-    /// The sessions that live and whose field has this value, page by page: those of a user. The field is declared
-    /// `#[session(index)]`.
+    /// Lists the live sessions whose field has this value, page by page: for example, all sessions of a user. The field must
+    /// be declared `#[session(index)]`.
     ///
-    /// A session is found by its value as it is stored: what a request has set and not committed yet is not found, and
-    /// neither is a session whose field was set before the index was declared, until it is set again.
+    /// Only stored values are found. A value that a request has set but not committed yet is not found, nor is a value that
+    /// was stored before the index was declared, until it is set again.
     ///
     /// ```
     /// use level_session::{Keyring, MemoryStore, SessionData, Sessions};
@@ -70,20 +70,20 @@ impl Sessions {
         Listing::of(self, sought(key, value))
     }
 
-    /// As [`find`](Self::find), without the application's types: by the field's key and any value that is encoded as
-    /// what is stored, such as a [`Value`](crate::Value).
+    /// Like [`find`](Self::find), without the application's types: takes the field's key and any value with the same encoding
+    /// as the stored one, such as a [`Value`](crate::Value).
     #[must_use = "nothing is read before `next_page` is awaited"]
     pub fn find_by<Q: Serialize + ?Sized>(&self, key: impl FieldKey, value: &Q) -> Listing<'_> {
         Listing::of(self, sought_by(key.name(), value))
     }
 
-    /// All sessions that live, page by page: for operators.
+    /// Lists all live sessions, page by page: for operators.
     #[must_use = "nothing is read before `next_page` is awaited"]
     pub fn all(&self) -> Listing<'_> {
         Listing::of_all(self)
     }
 
-    /// One session with all its fields, if it lives.
+    /// Returns a session with all its fields, if it is live.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store).
@@ -92,42 +92,47 @@ impl Sessions {
         listing::look(self, session.digest(), &all, None).await
     }
 
-    /// Ends a session, whosever it is, and says whether it lived until now: `false` for one that has ended, that has
-    /// expired, or that this store never knew. For operators, and for what the application has decided. A user who ends
-    /// another session of theirs does it by [`end_other`](crate::UntypedSession::end_other), which looks whose it is.
+    /// Ends a session of any user. Returns whether the session was live: `false` if it had ended or expired, or if this store
+    /// does not know it. For operators and for decisions of the application. To let a user end another of their own sessions,
+    /// use [`end_other`](crate::UntypedSession::end_other), which checks whose session it is.
     ///
-    /// Requests that are at work on it get [`ErrorKind::Gone`](crate::ErrorKind::Gone), and [`ended`](crate::UntypedSession::ended) returns.
+    /// Requests in flight on this session get [`ErrorKind::Gone`](crate::ErrorKind::Gone), and
+    /// [`ended`](crate::UntypedSession::ended) returns.
     ///
     /// ```
     /// # use level_session::{Result, Sessions, SessionHandle};
     /// # async fn operator(sessions: &Sessions, text: &str) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    /// let handle: SessionHandle = text.parse()?; // an error for what is no handle
+    /// let handle: SessionHandle = text.parse()?; // an error if the text is not a handle
     /// if !sessions.end(&handle).await? {
-    ///     println!("there is no such session");
+    ///     println!("no such session");
     /// }
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store). Where [`Error::may_be_stored`] says so it may have ended: to end it again is no error.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store). If [`Error::may_be_stored`] is `true`, the session may have ended;
+    /// calling `end` again is safe.
     pub async fn end(&self, session: &SessionHandle) -> Result<bool> {
         let reason = EndReason::Application;
         ending::end(self.runtime(), session.digest(), None, reason).await
     }
 
-    /// Ends all sessions of a user, and says how many: after a password was stolen, when an account is closed.
+    /// Ends all sessions of a user and returns how many: for example, after a password was stolen, or when an account is
+    /// closed.
     ///
-    /// It is complete: a session that had the value when the call began has ended when it returns, also if it was renewed
-    /// meanwhile; so has one that signed in meanwhile, or it was stored after the others had ended, and began later.
-    /// So change the password first, and end the sessions then: nobody signs in again by the old one.
-    /// On a store without [exact limits](crate::store::Abilities::exact_limits) a session that signs in or is renewed while
-    /// the last of the others ends may be left: call it once more.
+    /// The call is complete: every session that had the value when the call began has ended when it returns, even if it was
+    /// renewed in the meantime. A session that signed in during the call has either ended as well, or was stored after the
+    /// others had ended. So change the password first and end the sessions afterwards: the old password then creates no
+    /// further session. On a store without [exact limits](crate::store::Abilities::exact_limits), a session that signs in or is
+    /// renewed while the last of the others ends may remain: call this method once more.
     ///
-    /// Sessions end one by one, each whole. If it fails in between, those before have ended, and it can be called again.
+    /// Sessions end one by one, each as a whole. If the call fails part-way, the sessions ended so far stay ended, and the call
+    /// can be repeated.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store); [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a field that is not declared `#[session(index)]`;
-    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) for a value that cannot be encoded; [`ErrorKind::Contended`](crate::ErrorKind::Contended).
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store); [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a field that is not
+    /// declared `#[session(index)]`; [`ErrorKind::Encode`](crate::ErrorKind::Encode) for a value that cannot be encoded;
+    /// [`ErrorKind::Contended`](crate::ErrorKind::Contended).
     pub async fn end_all<T, Q>(&self, key: Key<T>, value: &Q) -> Result<u64>
     where
         T: Borrow<Q>,
@@ -137,11 +142,11 @@ impl Sessions {
         ending::end_all(self.runtime(), &sought, None, EndReason::Application).await
     }
 
-    /// As [`end_all`](Self::end_all), without the application's types: see [`find_by`](Self::find_by). A field that is no
-    /// index has no sessions to end.
+    /// Like [`end_all`](Self::end_all), without the application's types: see [`find_by`](Self::find_by). A field that is not an
+    /// index matches no sessions.
     ///
     /// # Errors
-    /// As [`end_all`](Self::end_all), but for the misuse.
+    /// The errors of [`end_all`](Self::end_all), except [`ErrorKind::Misuse`](crate::ErrorKind::Misuse).
     pub async fn end_all_by<Q: Serialize + ?Sized>(
         &self,
         key: impl FieldKey,
@@ -151,11 +156,11 @@ impl Sessions {
         ending::end_all(self.runtime(), &sought, None, EndReason::Application).await
     }
 
-    /// As [`end_all`](Self::end_all), but leaves this session, under the id that it has now. To end the others in the
-    /// same commit as what a request changes, use [`end_others`](crate::UntypedSession::end_others).
+    /// Like [`end_all`](Self::end_all), but keeps this session, which is identified by its current id. To end the others in the
+    /// same commit as the changes of a request, use [`end_others`](crate::UntypedSession::end_others).
     ///
     /// # Errors
-    /// As [`end_all`](Self::end_all).
+    /// The errors of [`end_all`](Self::end_all).
     pub async fn end_all_but<T, Q>(
         &self,
         session: &SessionHandle,
@@ -171,7 +176,7 @@ impl Sessions {
         ending::end_all(self.runtime(), &sought, but, reason).await
     }
 
-    /// How many sessions live. It pages through all of them: for operators, and for a gauge that is set once a minute.
+    /// Counts the live sessions by paging through all of them: for operators, and for a gauge that is set once a minute.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store).
@@ -179,11 +184,11 @@ impl Sessions {
         self.all().count().await
     }
 
-    /// Removes what has expired or need no longer be remembered, and says how many sessions that were. A store that
-    /// cleans up by itself need not be told.
+    /// Removes expired sessions, and marks of ended sessions that are no longer needed. Returns how many sessions were removed.
+    /// Not needed for stores that clean up by themselves.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store); what was removed before stays removed.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store). Sessions that were removed before the error stay removed.
     pub async fn sweep(&self) -> Result<u64> {
         let mut sessions = 0;
         loop {

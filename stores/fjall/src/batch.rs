@@ -1,30 +1,30 @@
-//! The writes of a change, all at once.
+//! The writes of a change, applied at once.
 
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, UserKey, UserValue};
 use level_session_store::Timestamp;
 
 /// A batch that is handed to the operating system when it is committed.
 ///
-/// The write of one key, which most requests come to, goes without fjall's batch: it is atomic by itself, and takes
-/// half the time.
+/// A write of a single key, the most common case, bypasses fjall's batch: it is atomic by itself, and takes half the
+/// time.
 pub(super) struct Batch<'d> {
     db: &'d Database,
     first: Option<Entry<'d>>,
-    /// All of them, if there is more than one.
+    /// All writes, if there is more than one.
     batch: Option<OwnedWriteBatch>,
-    /// The earliest deadline that it files in `due`.
+    /// The earliest deadline that it adds to `due`.
     pub(super) files: Option<Timestamp>,
-    /// How much memory it takes until it is in tables, about as fjall counts it.
+    /// The memory that it takes until it is in tables, about as fjall counts it.
     pub(super) bytes: u64,
 }
 
-/// What fjall counts for an entry beside its key and value.
+/// The bytes that fjall counts for an entry in addition to its key and value.
 const ENTRY: usize = 64;
 
 struct Entry<'d> {
     keyspace: &'d Keyspace,
     key: UserKey,
-    /// `None` removes.
+    /// `None` removes the key.
     value: Option<UserValue>,
 }
 
@@ -67,8 +67,8 @@ impl<'d> Batch<'d> {
             self.first = Some(entry);
             return;
         }
-        // fjall's own default depends on how the database was opened, and may leave a batch in a buffer that dies
-        // with the process. That of our keyspaces does not.
+        // fjall's own default depends on how the database was opened, and may leave a batch in a buffer that is lost
+        // with the process. The default of our keyspaces does not.
         let batch = self
             .batch
             .get_or_insert_with(|| self.db.batch().durability(Some(PersistMode::Buffer)));

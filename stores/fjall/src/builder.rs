@@ -1,4 +1,4 @@
-//! The settings of the store, and how it is opened.
+//! The settings of the store, and opening it.
 
 use super::{
     FjallStore, Handle,
@@ -60,9 +60,9 @@ pub struct FjallStoreBuilder {
     queues_all: bool,
 }
 
-/// How often to look whether a database was closed that another process has open.
+/// How often to check whether another process has closed the database.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// The least that is of use as a write buffer: a few large commits.
+/// The smallest useful write buffer: a few large commits.
 const MIN_WRITE_BUFFER: u64 = 64 * 1024;
 
 impl Default for FjallStoreBuilder {
@@ -205,7 +205,7 @@ impl FjallStoreBuilder {
         self
     }
 
-    /// Has the commit thread carry out every commit, as if each would have to wait where it was called. For tests.
+    /// Makes the commit thread execute every commit, as if each would have to wait on the calling thread. For tests.
     #[doc(hidden)]
     pub fn queue_all_commits(mut self) -> Self {
         self.queues_all = true;
@@ -224,8 +224,8 @@ impl FjallStoreBuilder {
     /// ```
     ///
     /// # Errors
-    /// Those of [`FjallStore::open`]; [`ErrorKind::Config`] for a setting that cannot be used: the message says which, and its
-    /// range.
+    /// Those of [`FjallStore::open`]; [`ErrorKind::Config`] for an invalid setting: the message names the setting and
+    /// its range.
     pub fn open(self, path: impl AsRef<Path>) -> Result<FjallStore> {
         self.open_within(path, Duration::ZERO)
     }
@@ -282,8 +282,8 @@ impl FjallStoreBuilder {
     /// ```
     ///
     /// # Errors
-    /// Those of [`FjallStore::new`]; [`ErrorKind::Config`] for a setting that cannot be used: the message says which, and its
-    /// range.
+    /// Those of [`FjallStore::new`]; [`ErrorKind::Config`] for an invalid setting: the message names the setting and
+    /// its range.
     pub fn build(self, database: fjall::Database) -> Result<FjallStore> {
         self.check()?;
         let engine = Engine::open(
@@ -313,7 +313,7 @@ impl FjallStoreBuilder {
         let shared = Arc::new(shared);
         let syncs = self.durability == Durability::Sync;
         let committer = Committer::start(Arc::clone(&shared), syncs)?;
-        // From here on the handle ends the threads when it is dropped, also on the way out with an error.
+        // From here on dropping the handle stops the threads, also when returning an error.
         let handle = Handle {
             shared,
             committer,
@@ -339,7 +339,7 @@ impl FjallStoreBuilder {
     }
 }
 
-/// Opens a database that another process may still have open, and waits up to this long. Only sleeps are counted.
+/// Opens a database that another process may still have open, and waits up to this long. Only the sleeps are counted.
 fn once_unlocked<T>(mut patience: Duration, open: impl Fn() -> Result<T>) -> Result<T> {
     loop {
         match open() {
@@ -357,7 +357,7 @@ pub(super) fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Datab
     folder::check(path)?;
     creation::complete(path)?;
     match open_complete(path, cache_size) {
-        // Another process began to create it in between, and was interrupted or has closed it.
+        // Another process began to create it meanwhile, and was interrupted or has closed it.
         Ok(Err(fjall::Error::Io(cause))) if cause.kind() == io::ErrorKind::AlreadyExists => {
             creation::complete(path)?;
             open_complete(path, cache_size)
@@ -367,15 +367,15 @@ pub(super) fn open_database(path: &Path, cache_size: u64) -> Result<fjall::Datab
     .map_err(|cause| fault::error("open", path, cause))
 }
 
-/// An error of fjall's within, and outside where it panicked.
+/// The inner result is fjall's; the outer error is a panic of fjall.
 fn open_complete(path: &Path, cache_size: u64) -> Result<fjall::Result<fjall::Database>> {
     let database = fjall::Database::builder(path).cache_size(cache_size);
-    // fjall panics on some damage of its journal where it answers an error on other.
+    // fjall panics on some damage of its journal and returns an error on other damage.
     catch_unwind(AssertUnwindSafe(|| database.open())).map_err(|_| fault::unreadable(path))
 }
 
 /// Creates the directory for the owner alone, and its parents with default permissions. An existing one is kept, and
-/// logged if others can read it: fjall's files have the modes that the process's umask leaves.
+/// logged if other users can read it: fjall's files have the modes that the process's umask leaves.
 fn make_directory(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),

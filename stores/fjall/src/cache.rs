@@ -1,8 +1,8 @@
-//! Recently used sessions, kept in memory beside the lock that every change of them takes: so they are never stale.
+//! Recently used sessions, cached in memory under the lock that every change of them takes: so they are never stale.
 //!
-//! A session lies in the table itself, and a use of it is noted there: a hit touches no other entry's cache line, since
-//! a request waits for memory that is not in the processor's cache. Large sessions lie in a pool that all stripes share:
-//! they compete with each other and evict no small ones.
+//! A session is stored in the hash table itself, and a use of it is recorded there: a hit touches no other entry's
+//! cache line, since each cache miss of the processor delays the request. Large sessions are stored in a pool that all
+//! stripes share: they compete with each other and evict no small ones.
 
 use super::record::Session;
 use level_session_store::{Digest, local::ByDigest};
@@ -17,17 +17,17 @@ use std::{
     },
 };
 
-/// How many bytes a cached session may take on average: with their number, this bounds the memory.
+/// The average size limit of a cached session in bytes: with their number, it bounds the memory.
 const AVERAGE: usize = 4 * 1024;
-/// A session that takes more than this many bytes is large.
+/// A session larger than this many bytes is large.
 const LARGEST: usize = 64 * 1024;
-/// Which part of the memory of all small sessions the large ones may take in addition, and the bytes they may take in any
-/// case.
+/// The part of the memory of all small sessions that large ones may use in addition, and the bytes that they may use in
+/// any case.
 const LARGE_PART: usize = 4;
 const LARGE_ATLEAST: usize = 1024 * 1024;
-/// One session takes at most this part of the memory for large ones.
+/// A single session may use at most this part of the memory for large ones.
 const ONE_PART: usize = 4;
-/// How many that were used since are passed over at most before one goes all the same: what bounds the time.
+/// How many recently used sessions are skipped at most before one is evicted all the same: this bounds the time.
 const CHANCES: usize = 16;
 
 /// One stripe's share of the cache.
@@ -36,18 +36,18 @@ pub(super) struct Cache {
     large: Arc<Large>,
 }
 
-/// The large sessions of all stripes. Its lock is taken under a stripe's, for a few steps.
+/// The large sessions of all stripes. Its lock is taken under a stripe's lock, for a few steps.
 pub(super) struct Large {
     pool: Mutex<Pool>,
-    /// How many entries there are: where there is none, the lock is not taken. An entry is made and found under the lock of
-    /// the same stripe.
+    /// The number of entries: if there are none, the lock is not taken. An entry is inserted and found under the lock
+    /// of the same stripe.
     entries: AtomicUsize,
 }
 
-/// Sessions within a number and a size.
+/// Sessions, limited by number and by size.
 struct Pool {
     sessions: HashMap<Digest, Entry, ByDigest>,
-    /// Each of them once. The one in front goes next, unless it was used since it went behind the others.
+    /// Each session once. The one in front is evicted next, unless it was used since it was moved to the back.
     queue: VecDeque<Digest>,
     capacity: usize,
     budget: usize,
@@ -55,12 +55,12 @@ struct Pool {
     bytes: usize,
 }
 
-/// A session, or the place of one that was taken out to be changed, or that was only looked at in part.
+/// A session, or the placeholder of one that was taken out for a change, or that was only read in part.
 struct Entry {
     session: Option<Session>,
     bytes: usize,
     used: bool,
-    /// How often it was looked at in part.
+    /// How often it was read in part.
     looks: u32,
 }
 
@@ -73,7 +73,7 @@ impl Cache {
         }
     }
 
-    /// What `look` finds in a session, if it is here.
+    /// The result of `look` on a session, if it is cached.
     pub(super) fn look<T>(
         &mut self,
         id: &Digest,
@@ -85,8 +85,8 @@ impl Cache {
         }
     }
 
-    /// A session to change. It is not in the cache until it is [`put`](Self::put) there again: so what fails on the
-    /// way is forgotten. Its place is kept, for as long as its turn to go has not come.
+    /// Takes out a session for a change. It is not in the cache until it is [`put`](Self::put) back: so a failure on
+    /// the way evicts it. Its placeholder is kept until it would be evicted.
     pub(super) fn take(&mut self, id: &Digest) -> Option<Session> {
         match self.small.take(id) {
             Some(session) => Some(session),
@@ -94,8 +94,8 @@ impl Cache {
         }
     }
 
-    /// Keeps a session that is stored exactly like this and was [taken](Self::take) before, if it was here: unless only a
-    /// part of it was read, it is too large, or nothing is kept at all.
+    /// Puts back a session that is stored in exactly this form and was [taken](Self::take) before, if it was cached:
+    /// unless only a part of it was read, it is too large, or the cache is disabled.
     pub(super) fn put(&mut self, id: Digest, session: Session) {
         if session.is_part() || self.small.capacity == 0 {
             return;
@@ -108,8 +108,8 @@ impl Cache {
         }
     }
 
-    /// Whether to read a session whole that is not here, and would take as long as this many looks at a part of it: once
-    /// it was looked at so often. So no look costs much, nor do many.
+    /// Whether a session that is not cached should be read whole, if that takes as long as this many partial reads:
+    /// once it was read in part as often. So neither a single read nor many are expensive.
     pub(super) fn is_worth_it(&mut self, id: Digest, looks: usize) -> bool {
         if self.small.capacity == 0 {
             return false;
@@ -125,7 +125,7 @@ impl Cache {
 }
 
 impl Large {
-    /// For a cache of so many sessions.
+    /// A share of a cache for this many sessions.
     pub(super) fn new(capacity: usize) -> Self {
         let budget = (capacity.saturating_mul(AVERAGE) / LARGE_PART).max(LARGE_ATLEAST);
         let pool = Pool::new(budget / LARGEST, budget, budget / ONE_PART);
@@ -135,17 +135,17 @@ impl Large {
         }
     }
 
-    /// The pool, if anything is there.
+    /// The pool, unless it is empty.
     fn lock(&self) -> Option<MutexGuard<'_, Pool>> {
         (self.entries.load(Ordering::Relaxed) > 0).then(|| self.pool())
     }
 
-    /// No user code runs under the lock, and a session is put there when it is stored.
+    /// No user code runs under the lock, and a session is inserted only when it is stored.
     fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a session unless it is too large; whether it does.
+    /// Caches a session unless it is too large; returns whether it did.
     fn put(&self, id: Digest, session: Session, bytes: usize) -> bool {
         let mut pool = self.pool();
         if bytes > pool.largest {
@@ -207,7 +207,7 @@ impl Pool {
         }
     }
 
-    /// The place of a session that is not here: a new one if it had none.
+    /// The placeholder of a session that is not cached: a new one if it had none.
     fn place(&mut self, id: Digest) -> &mut Entry {
         if !self.sessions.contains_key(&id) {
             while self.queue.len() >= self.capacity.max(1) {
@@ -223,9 +223,9 @@ impl Pool {
         })
     }
 
-    /// Lets go of the first that was not used since its last turn, or of the one whose turn it is when many were.
+    /// Evicts the first session that was not used since its last turn, or the next one if many were used.
     fn evict(&mut self) {
-        // The last one has just come: where all others were used, one of them goes.
+        // The last one is new: if all others were used, one of them is evicted.
         let chances = CHANCES.min(self.queue.len().saturating_sub(2));
         for chances in (0..=chances).rev() {
             let Some(id) = self.queue.pop_front() else {
@@ -309,7 +309,7 @@ mod tests {
             assert!(cache.small.queue.len() <= 4);
             assert!(cache.has(&id(0)), "after {n} others");
             let taken = cache.take(&id(0)).unwrap();
-            assert!(!cache.has(&id(0)), "it is taken out");
+            assert!(!cache.has(&id(0)), "the session is taken out");
             cache.put(id(0), taken);
         }
         assert!(!cache.has(&id(95)) && cache.has(&id(99)));
@@ -352,7 +352,11 @@ mod tests {
             .values()
             .filter(|entry| !entry.used)
             .count();
-        assert_eq!(passed_over, CHANCES + 1, "those, and the new one");
+        assert_eq!(
+            passed_over,
+            CHANCES + 1,
+            "the skipped ones, and the new one"
+        );
     }
 
     #[test]
@@ -372,8 +376,8 @@ mod tests {
         assert_eq!(cache.small.bytes, 0);
     }
 
-    /// A session above 64 KiB was read from the disk, whole, at each look; and if all of the cache were open to them, a few
-    /// would evict hundreds of others.
+    /// A session above 64 KiB used to be read from the disk, whole, at each access; and if all of the cache were open
+    /// to large sessions, a few would evict hundreds of others.
     #[test]
     fn large_ones_are_kept_and_compete_with_each_other() {
         let shared = Arc::new(Large::new(100));
@@ -389,11 +393,11 @@ mod tests {
         }
         assert!(
             (0..10).all(|n| stripes[0].has(&id(n))),
-            "the small ones are there"
+            "the small ones are cached"
         );
         assert!(!stripes[0].has(&id(100)), "the first large one is not");
         let grown = stripes[1].take(&id(199)).unwrap();
-        assert!(!stripes[1].has(&id(199)), "it is taken out");
+        assert!(!stripes[1].has(&id(199)), "the session is taken out");
         drop(grown);
         stripes[1].put(id(199), session(1));
         assert!(stripes[1].has(&id(199)), "as it was stored last, small");
@@ -403,12 +407,12 @@ mod tests {
         assert_eq!(shared.pool().bytes, 0);
         assert!(
             shared.pool().queue.len() <= LARGE_ATLEAST / LARGEST,
-            "nor do places pile up"
+            "nor do placeholders accumulate"
         );
     }
 
-    /// To read a session of thousands of fields whole for the sake of one would cost as much as hundreds of looks; never
-    /// to do it would cost as much at the thousandth.
+    /// Reading a session of thousands of fields whole for the sake of one would cost as much as hundreds of partial
+    /// reads; never doing so would cost as much at the thousandth.
     #[test]
     fn a_session_is_read_whole_once_it_was_looked_at_often_enough() {
         let mut cache = cache(10);

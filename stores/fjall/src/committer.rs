@@ -1,5 +1,5 @@
-//! Commits that are carried out on a thread of their own: where they are to be on disk when they are answered, all that
-//! wait share one fsync; else those that would have to wait where they were called.
+//! Commits on a separate thread: under `Sync`, where all waiting commits share one fsync; otherwise those that would
+//! have to wait on the calling thread.
 
 use super::{gate::Patience, shared::Shared};
 use level_session_store::{
@@ -15,13 +15,13 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// How many commits share one fsync at most.
+/// The maximum number of commits that share one fsync.
 const MOST: usize = 1024;
 
 /// A thread that applies commits, and makes them durable under [`Durability::Sync`](crate::Durability::Sync).
 ///
-/// It applies those too, rather than wait for what others applied: fjall holds the lock that every write takes while
-/// it syncs, and a task that writes meanwhile would stop its runtime's thread for as long.
+/// Under `Sync` it also applies them, rather than only waiting for the fsync: fjall holds the lock that every write
+/// takes while it syncs, and a task that writes meanwhile would block its runtime thread for as long.
 pub(super) struct Committer {
     shared: Arc<Shared>,
     queue: Mutex<Option<Sender<Job>>>,
@@ -33,7 +33,7 @@ struct Job {
     answer: oneshot::Sender<Result<Outcome>>,
 }
 
-/// A commit that can go to another thread.
+/// A commit that can be sent to another thread.
 struct Owned {
     id: Digest,
     now: Timestamp,
@@ -84,7 +84,7 @@ impl Committer {
         })
     }
 
-    /// Answers the waiting commits, and ends.
+    /// Completes the waiting commits, and stops the thread.
     pub(super) fn stop(&self) {
         drop(
             self.queue
@@ -125,7 +125,7 @@ fn carry_out(shared: &Shared, job: &Job) -> Result<(Outcome, Digest)> {
         .and_then(|written| written.ok_or_else(ended))
 }
 
-/// Answers commits when all of them are on disk.
+/// Completes commits when all of them are on disk.
 fn carry_out_together(shared: &Shared, jobs: Vec<Job>) {
     let outcomes: Vec<_> = jobs.iter().map(|job| carry_out(shared, job)).collect();
     let is_written = |outcome: &Result<(Outcome, Digest)>| matches!(outcome, Ok((outcome, _)) if outcome.is_done());
@@ -133,7 +133,7 @@ fn carry_out_together(shared: &Shared, jobs: Vec<Job>) {
         true => shared.write(|engine| engine.persist()).err(),
         false => None,
     };
-    // What was refused was refused in view of the others' writes, so it waits for them as well.
+    // A refused commit was refused in view of the others' writes, so it waits for them as well.
     let failed = failed.map(Arc::new);
     shared.gate().carried_out(jobs.len());
     for (job, outcome) in jobs.into_iter().zip(outcomes) {
@@ -165,7 +165,7 @@ fn undurable(cause: &Arc<Error>) -> Error {
 fn ended() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the session store's commit thread ended before it answered: close the store and open it again",
+        "the session store's commit thread ended before the commit completed: close the store and open it again",
     )
 }
 

@@ -1,9 +1,9 @@
-//! Completing the creation of a database that was cut off.
+//! Completes an interrupted creation of a database.
 //!
-//! fjall writes the file that says "here is a database" last of all. A process that is killed before leaves a folder
-//! that fjall neither opens, since that file is missing or too short, nor creates anew, since its journal is there.
-//! All that is missing is that one file: with it fjall opens what is there, and makes what is not. So nothing is ever
-//! removed. Where there is anything that no cut-off creation leaves, nothing is written either.
+//! fjall writes the file that marks a database last of all. A process that is killed before leaves a directory that
+//! fjall neither opens, since that file is missing or too short, nor creates again, since its journal exists. Only that
+//! one file is missing: with it fjall opens the existing parts, and creates the others. So nothing is ever removed. If
+//! the directory contains anything that an interrupted creation cannot leave, nothing is written either.
 
 use super::{fault, folder};
 use level_session_store::{Error, ErrorKind, Result};
@@ -13,12 +13,12 @@ use std::{
     path::Path,
 };
 
-/// What fjall writes into its marker: a test holds it against what fjall does.
+/// The content of fjall's marker: a test compares it with fjall's own.
 pub(super) const MARK: [u8; 4] = *b"FJL\x03";
 const MARKER: &str = "version";
 
-/// Completes the creation of a database at this path if one was begun, and holds the database's lock meanwhile, as
-/// a process that creates one does.
+/// Completes the creation of a database at this path if one was begun. Holds the database's lock meanwhile, like a
+/// process that creates one.
 pub(super) fn complete(root: &Path) -> Result<()> {
     if !is_begun(root)? {
         return Ok(());
@@ -39,7 +39,7 @@ pub(super) fn complete(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is something of a database, and its marker is missing or cut off.
+/// Whether parts of a database exist, and its marker is missing or truncated.
 fn is_begun(root: &Path) -> Result<bool> {
     match fs::read(root.join(MARKER)) {
         // After a power cut a file may have its length, with zeros in place of unwritten data.
@@ -53,7 +53,7 @@ fn is_begun(root: &Path) -> Result<bool> {
     }
 }
 
-/// Anything in the folder that an interrupted creation cannot have left.
+/// Anything in the directory that an interrupted creation cannot have left.
 fn doubt(root: &Path) -> Result<Option<&'static str>> {
     if !folder::entries(root, &root.join(folder::KEYSPACES))?.is_empty() {
         return Ok(Some("there are tables in it"));
@@ -91,7 +91,7 @@ fn is_all_zeros(mut file: File) -> io::Result<bool> {
     }
 }
 
-/// As fjall locks a database.
+/// Locks the database as fjall does.
 pub(super) fn lock(root: &Path) -> Result<File> {
     let file = OpenOptions::new()
         .read(true)

@@ -1,4 +1,4 @@
-//! The four keyspaces: reads from them, and the batch that a change writes.
+//! The four keyspaces: reads from them, and the batch of a change.
 
 use super::{
     batch::Batch,
@@ -24,14 +24,14 @@ use std::{
     time::Duration,
 };
 
-/// Entries of `due` and `index` are written once and removed once. A small write buffer hands them to the compaction
-/// soon, which is what makes removed ones cheap to step over.
+/// Entries of `due` and `index` are written once and removed once. A small write buffer makes them reach compaction
+/// soon, so that stepping over removed entries is cheap.
 const SHORT_LIVED_BUFFER: u64 = 4 * 1024 * 1024;
 
-/// How many keyspaces are ours.
+/// The number of our keyspaces.
 pub(super) const KEYSPACES: usize = 4;
 
-/// How long a close waits for tables to be written at most.
+/// How long a close waits at most for tables to be written.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
 const FLUSH_STEP: Duration = Duration::from_millis(2);
 
@@ -44,22 +44,23 @@ pub(super) struct Disk {
     pub(super) data: Keyspace,
     /// Deadline and digest -> nothing.
     pub(super) due: Keyspace,
-    /// How far `due` is empty.
+    /// Up to where `due` is empty.
     pub(super) swept: Due,
     /// Field, entry and digest -> nothing.
     pub(super) index: Keyspace,
     pub(super) place: Place,
     pub(super) gate: Arc<Gate>,
-    /// How many fsyncs there were.
+    /// The number of fsyncs.
     pub(super) syncs: Arc<AtomicU64>,
-    /// Whether a write failed, so that the database takes no more. Reads that fail have no part in it.
+    /// Whether a write failed, so that the database accepts no more writes. Failed reads do not count.
     pub(super) has_failed: AtomicBool,
     #[cfg(test)]
     pub(super) faults: super::tests::Faults,
 }
 
 impl Disk {
-    /// `write_buffer` is for keyspaces that are made now: fjall keeps what a keyspace was made with.
+    /// `write_buffer` applies to keyspaces that are created now: fjall keeps the value that a keyspace was created
+    /// with.
     pub(super) fn open(
         db: Database,
         prefix: &str,
@@ -95,8 +96,8 @@ impl Disk {
         bytes.map(|bytes| self.decode(id, &bytes)).transpose()
     }
 
-    /// As [`record`](Self::record), but of a session of many fields with those of these names alone, unless to read it
-    /// whole is worth it, for as long as so many looks at a part take.
+    /// Like [`record`](Self::record), but a session with many fields has only the fields with these names, unless
+    /// reading it whole, which takes as long as this many partial reads, is worth it.
     pub(super) fn part<'n>(
         &self,
         id: Digest,
@@ -131,7 +132,7 @@ impl Disk {
             .damaged(format!("the record of session {}", id.short()), what)
     }
 
-    /// The value of a field that the record lists: where it is not there, something is wrong.
+    /// The value of a field that the record lists: if it is absent, the database is damaged.
     pub(super) fn value(&self, number: u64, name: &str) -> Result<Bytes> {
         let bytes = self
             .data
@@ -149,9 +150,9 @@ impl Disk {
         Ok(Bytes::from(&*bytes))
     }
 
-    /// Makes everything that was written so far durable: it survives a power cut.
+    /// Makes all earlier writes durable: they survive a power cut.
     ///
-    /// fjall sizes a journal and syncs its directory when it makes one, so that the data is all there is to sync.
+    /// fjall allocates a journal and syncs its directory when it creates one, so only the data remains to be synced.
     pub(super) fn persist(&self) -> Result<()> {
         let persisted = self.db.persist(PersistMode::SyncData);
         #[cfg(test)]
@@ -165,7 +166,7 @@ impl Disk {
         [&self.data, &self.meta, &self.due, &self.index]
     }
 
-    /// Has what is in memory of a keyspace put into a table, by fjall's threads.
+    /// Makes fjall's threads flush a keyspace's memory to a table.
     pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
         self.keyspaces()[keyspace]
             .rotate_memtable()
@@ -179,13 +180,13 @@ impl Disk {
         self.keyspaces().into_iter().any(flushes)
     }
 
-    /// Whether fjall joins tables, and may hold its locks for that.
+    /// Whether fjall compacts tables, and may hold its locks for that.
     pub(super) fn is_compacting(&self) -> bool {
         self.db.active_compactions() > 0
     }
 
-    /// Puts what is in memory into tables, of every keyspace of the database, so that the next start need not take it
-    /// out of the journal, which is superfluous then: nobody may write meanwhile. Where it is short nothing is done.
+    /// Flushes the memory of every keyspace of the database to tables, so that the next start need not read it from the
+    /// journal, which is superfluous then. No thread may write meanwhile. Does nothing if the journal is short.
     pub(super) fn flush(&self) -> Result<Option<Superfluous>> {
         let flush = || -> fjall::Result<bool> {
             let names = self.db.list_keyspace_names();
@@ -202,7 +203,7 @@ impl Disk {
                 if waited >= FLUSH_PATIENCE {
                     return Ok(false);
                 }
-                // Where one of fjall's threads has failed, nobody works at it any more, and this says so.
+                // If one of fjall's threads has failed, the flush makes no progress, and this reports the error.
                 self.db.persist(PersistMode::Buffer)?;
                 thread::sleep(FLUSH_STEP);
                 waited += FLUSH_STEP;
@@ -217,8 +218,8 @@ impl Disk {
         Ok(is_flushed.then(|| journal::superfluous(root)).flatten())
     }
 
-    /// Puts the changed fields into the batch and the session; whether the record lists others than before, or the
-    /// same under other index entries. No key occurs twice in a batch: all of it has one sequence number.
+    /// Adds the changed fields to the batch and the session; returns whether the record lists different fields than
+    /// before, or different index entries. No key occurs twice in a batch, since all of it has one sequence number.
     pub(super) fn stage_fields<'d>(
         &'d self,
         batch: &mut Batch<'d>,
@@ -260,8 +261,8 @@ impl Disk {
         changed
     }
 
-    /// Puts the difference between the index entries before, which led to `from`, and those after, which lead to `to`,
-    /// into the batch; whether there was one.
+    /// Adds the difference between the former index entries, which led to `from`, and the new ones, which lead to `to`,
+    /// to the batch; returns whether there was one.
     pub(super) fn stage_index<'d>(
         &'d self,
         batch: &mut Batch<'d>,
@@ -292,7 +293,7 @@ impl Disk {
         changed
     }
 
-    /// Puts the end of a session at this time into the batch.
+    /// Adds the end of a session at this time to the batch.
     pub(super) fn stage_end<'d>(
         &'d self,
         batch: &mut Batch<'d>,
@@ -306,13 +307,13 @@ impl Disk {
         self.stage_due(batch, ended.deadline(), id);
     }
 
-    /// Puts into the batch when the sweeper is to look at a session or a mark.
+    /// Adds the time at which the sweeper has to examine a session or a mark to the batch.
     pub(super) fn stage_due<'d>(&'d self, batch: &mut Batch<'d>, deadline: Timestamp, id: Digest) {
         batch.insert(&self.due, keys::due(deadline, id), []);
         batch.files = Some(batch.files.map_or(deadline, |other| other.min(deadline)));
     }
 
-    /// Puts the removal of all fields and index entries into the batch.
+    /// Adds the removal of all fields and index entries to the batch.
     pub(super) fn stage_removal<'d>(
         &'d self,
         batch: &mut Batch<'d>,
@@ -327,7 +328,7 @@ impl Disk {
         }
     }
 
-    /// The number of the next entry of the journal.
+    /// The number of the journal's next entry.
     #[cfg(test)]
     pub(super) fn entries(&self) -> u64 {
         self.db.seqno()
@@ -356,7 +357,7 @@ impl Disk {
         committed.map_err(|cause| self.failed("write to", cause))
     }
 
-    /// A write that failed.
+    /// The error of a failed write.
     fn failed(&self, doing: &str, cause: fjall::Error) -> Error {
         if fault::is_final(&cause) {
             self.has_failed.store(true, Ordering::Release);

@@ -1,26 +1,26 @@
-//! Up to where nothing is filed in `due` any more: where the sweeper goes on.
+//! Up to where `due` has no more entries: where the sweeper continues.
 //!
-//! The database keeps a mark of everything that was removed for a while. A sweeper that began at the beginning each
-//! time would step over the marks of all its former rounds.
+//! The database keeps a tombstone of every removed entry for a while. A sweeper that started at the beginning each time
+//! would step over the tombstones of all its former rounds.
 
 use level_session_store::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What is known of `due` since it was opened: nothing at first.
+/// The knowledge of `due` since it was opened: nothing at first.
 #[derive(Default)]
 pub(super) struct Due(Mutex<Progress>);
 
 #[derive(Default)]
 struct Progress {
-    /// Nothing is filed before this.
+    /// There is no entry before this.
     empty_before: Timestamp,
-    /// The latest time up to which anybody has looked, or looks just now.
+    /// The latest time up to which any sweep has scanned, or is scanning.
     looked_until: Timestamp,
-    /// Counts what was filed where somebody has looked, or looks just now.
+    /// Counts entries that were added where a sweep has scanned, or is scanning.
     late: u64,
 }
 
-/// A look at the due entries, from the first on.
+/// A scan of the due entries, from the first one on.
 #[must_use]
 pub(super) struct Look {
     pub(super) from: Timestamp,
@@ -28,7 +28,7 @@ pub(super) struct Look {
 }
 
 impl Due {
-    /// To be called before the look at everything that is due at `now`.
+    /// Must be called before the scan of everything that is due at `now`.
     pub(super) fn begin(&self, now: Timestamp) -> Look {
         let mut state = self.lock();
         state.looked_until = state.looked_until.max(now);
@@ -38,8 +38,8 @@ impl Due {
         }
     }
 
-    /// All that the look has found before `until` is no longer filed there. Where something was filed meanwhile that
-    /// it may not have seen, that stays to be found, and the next look begins where this one did.
+    /// Records that all entries before `until` that the scan found were removed. If entries were added meanwhile that
+    /// it may have missed, they remain to be found, and the next scan begins where this one did.
     pub(super) fn end(&self, look: &Look, until: Timestamp) {
         let mut state = self.lock();
         if state.late == look.late {
@@ -47,8 +47,8 @@ impl Due {
         }
     }
 
-    /// To be called when something was filed, or may have been: after it can be found, so that whoever has not found
-    /// it learns of it here.
+    /// Must be called when an entry was added, or may have been, after it can be found: so a scan that missed it is
+    /// noticed here.
     pub(super) fn filed(&self, deadline: Timestamp) {
         let mut state = self.lock();
         if deadline <= state.looked_until {

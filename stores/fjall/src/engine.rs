@@ -23,10 +23,10 @@ const STRIPES: usize = 128;
 
 /// The database, and its state in memory.
 ///
-/// A session is changed in three steps under its stripe's lock: read, judge, write one batch. fjall lets one process
-/// in, so the lock is all it takes to make them one. Nothing that a user wrote runs meanwhile, and nothing is awaited.
+/// A session is changed in three steps under its stripe's lock: read, decide, write one batch. fjall admits one
+/// process, so the lock is enough to make them atomic. No user code runs meanwhile, and nothing is awaited.
 ///
-/// Locks are taken in this order: stripes by ascending place, then the large sessions of the cache, then the numbers.
+/// Locks are taken in this order: stripes by ascending index, then the large sessions of the cache, then the numbers.
 pub(super) struct Engine {
     disk: Disk,
     stripes: Box<[Mutex<Cache>]>,
@@ -53,7 +53,7 @@ impl Engine {
         })
     }
 
-    /// `None` if it may take long and the caller does not wait.
+    /// `None` if it may take long and the caller cannot wait.
     pub(super) fn read(
         &self,
         id: Digest,
@@ -101,7 +101,8 @@ impl Engine {
             Some(Record::Moved { to, at, .. }) => (to, at),
         };
         drop(stripes);
-        // What stays under a former id never changes until it is swept: the other record tells whether it works.
+        // The record of a former id does not change until it is swept: the session's own record determines whether it
+        // works.
         let mut stripes = self.stripe(to);
         match self.fetch_selected(&mut stripes, to, select)? {
             Some(Record::Live(session)) if session.life.works_by(id, now) => self
@@ -118,7 +119,7 @@ impl Engine {
         }
     }
 
-    /// Whether reads and writes may have to wait for the database, as far as that is known.
+    /// Whether reads and writes may have to wait for the database, as far as is known.
     pub(super) fn is_at_work(&self) -> bool {
         self.disk.gate.is_at_work() || self.disk.is_compacting()
     }
@@ -127,7 +128,7 @@ impl Engine {
         &self.disk.gate
     }
 
-    /// The state of a digest. A session is taken out of the cache: put it back when it is stored as it is.
+    /// The state of a digest. A session is taken out of the cache: put it back once it is stored in this form.
     fn fetch(&self, stripes: &mut Locked<'_>, id: Digest) -> Result<Option<Record>> {
         if let Some(session) = stripes.of(id).take(&id) {
             return Ok(Some(Record::Live(session)));
@@ -135,7 +136,7 @@ impl Engine {
         self.disk.record(id)
     }
 
-    /// As [`fetch`](Self::fetch), but a session that is not cached may come with these of its fields alone.
+    /// Like [`fetch`](Self::fetch), but a session that is not cached may have only the fields with these names.
     fn fetch_part<'n>(
         &self,
         stripes: &mut Locked<'_>,
@@ -172,7 +173,7 @@ impl Engine {
         Ok(known)
     }
 
-    /// The value of a field: nothing is read for one that the record does not list.
+    /// The value of a field: nothing is read if the record does not list it.
     fn value(&self, session: &Session, name: &str) -> Result<Option<Bytes>> {
         let field = session.fields.get(name);
         field
@@ -209,37 +210,37 @@ impl Engine {
             }
         };
         let meta = session.life.meta(now);
-        // Also where a field could not be read: the others can.
+        // Even if a field could not be read: the others can.
         cache.put(id, session);
         Ok(Snapshot::new(meta, fields?).with_by_former_id(by_former_id))
     }
 
-    /// Makes everything that was written so far durable: it survives a power cut.
+    /// Makes all earlier writes durable: they survive a power cut.
     pub(super) fn persist(&self) -> Result<()> {
         self.disk.persist()
     }
 
-    /// Has what is in memory of a keyspace put into a table, by fjall's threads.
+    /// Makes fjall's threads flush a keyspace's memory to a table.
     pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
         self.disk.rotate(keyspace)
     }
 
-    /// Whether tables are being written or joined.
+    /// Whether tables are being written or compacted.
     pub(super) fn is_in_upkeep(&self) -> bool {
         self.disk.is_flushing() || self.disk.is_compacting()
     }
 
-    /// Puts what is in memory into tables, where the journal is long.
+    /// Flushes all memory to tables, if the journal is long.
     pub(super) fn flush(&self) -> Result<Option<Superfluous>> {
         self.disk.flush()
     }
 
-    /// How often everything was made durable.
+    /// The number of fsyncs.
     pub(super) fn syncs(&self) -> u64 {
         self.disk.syncs.load(Ordering::Relaxed)
     }
 
-    /// Whether a write failed in a way after which the database takes no more.
+    /// Whether a write failed in a way after which the database accepts no more.
     pub(super) fn has_failed(&self) -> bool {
         self.disk.has_failed.load(Ordering::Acquire)
     }
@@ -260,7 +261,7 @@ impl Engine {
         Locked::One(lock(&self.stripes[place(id)]))
     }
 
-    /// Two stripes, locked in the order of their places so that two renewals cannot wait for each other.
+    /// Locks two stripes in the order of their indexes, so that two renewals cannot deadlock.
     fn pair(&self, first: Digest, second: Digest, patience: Patience) -> Option<Locked<'_>> {
         let (a, b) = (place(first), place(second));
         let lock = |place: usize| gate::lock(&self.stripes[place], patience);
@@ -272,10 +273,10 @@ impl Engine {
         Some(Locked::Two(a.min(b), low, high))
     }
 
-    /// Lets go of one stripe and locks that of another session, if not all of them are locked.
+    /// Releases one stripe and locks the stripe of another session, unless all of them are locked.
     fn lock_instead<'s>(&'s self, stripes: &mut Locked<'s>, id: Digest) {
         if let Locked::One(_) = stripes {
-            *stripes = Locked::All(Vec::new()); // lets go
+            *stripes = Locked::All(Vec::new()); // releases the lock
             *stripes = self.stripe(id);
         }
     }
@@ -288,10 +289,10 @@ impl Engine {
     }
 }
 
-/// The stripes that a call looks at, locked.
+/// The locked stripes of a call.
 enum Locked<'s> {
     One(MutexGuard<'s, Cache>),
-    /// The first of them has this place.
+    /// With the index of the first one.
     Two(usize, MutexGuard<'s, Cache>, MutexGuard<'s, Cache>),
     All(Vec<MutexGuard<'s, Cache>>),
 }
@@ -311,12 +312,13 @@ fn place(id: Digest) -> usize {
     usize::from(id.as_bytes()[0]) % STRIPES
 }
 
-/// What is cached is stored: whoever panicked under the lock had taken it out. So a poisoned stripe is whole.
+/// A cached session is stored: a thread that panicked under the lock had taken its session out. So a poisoned stripe is
+/// consistent.
 fn lock(stripe: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
     stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The fields that are asked for, if all that are present were read before.
+/// The requested fields, if all of them that are present were read before.
 fn in_memory(session: &Session, select: Select<'_>) -> Option<Fields> {
     let here = |field: &Field| field.value().is_some();
     match select {

@@ -1,4 +1,4 @@
-//! Error messages that say where and what to do; and the claim of a store on its keyspaces.
+//! Error messages that say where and what to do; and a store's claim on its keyspaces.
 
 use level_session_store::{Error, ErrorKind, Result};
 use std::{
@@ -9,11 +9,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The places in this process at which a store is open.
+/// The keyspaces in this process for which a store is open.
 static CLAIMED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
 
-/// Where a store is, and its claim to be the only one there: two of them would not know of each other's locks.
-/// fjall keeps other processes out, and this keeps out a second store over one `Database`.
+/// The location of a store, and its exclusive claim on it: two stores would not know of each other's locks. fjall
+/// excludes other processes; this claim excludes a second store over one `Database`.
 pub(super) struct Place {
     keyspace: PathBuf,
     database: PathBuf,
@@ -31,7 +31,7 @@ impl Place {
                 ),
             ));
         }
-        // A keyspace is a directory in a directory of the database's.
+        // A keyspace is a directory within the database's directory.
         let database = path.ancestors().nth(2).unwrap_or(path);
         Ok(Self {
             keyspace: path.to_owned(),
@@ -39,12 +39,12 @@ impl Place {
         })
     }
 
-    /// The folder of the database.
+    /// The directory of the database.
     pub(super) fn database(&self) -> &Path {
         &self.database
     }
 
-    /// An error of the database while we were `doing` something.
+    /// An error of the database during an operation.
     pub(super) fn error(&self, doing: &str, cause: fjall::Error) -> Error {
         error(doing, &self.database, cause)
     }
@@ -66,7 +66,7 @@ impl Drop for Place {
     }
 }
 
-/// An error of the database at `path` while we were `doing` something.
+/// An error of the database at `path` during an operation.
 pub(super) fn error(doing: &str, path: &Path, cause: fjall::Error) -> Error {
     let hint = hint(&cause);
     Error::store(
@@ -78,7 +78,7 @@ pub(super) fn error(doing: &str, path: &Path, cause: fjall::Error) -> Error {
     )
 }
 
-/// Whether the database takes no more after this error of a write: it must be opened again.
+/// Whether the database accepts no more writes after this error: it must be opened again.
 pub(super) fn is_final(cause: &fjall::Error) -> bool {
     matches!(
         cause,
@@ -88,13 +88,13 @@ pub(super) fn is_final(cause: &fjall::Error) -> bool {
     )
 }
 
-/// Whether another process has the database open, or another store of this one.
+/// Whether another process, or another store of this process, has the database open.
 pub(super) fn is_locked(error: &Error) -> bool {
     let cause = StdError::source(error).and_then(|cause| cause.downcast_ref());
     matches!(cause, Some(fjall::Error::Locked))
 }
 
-/// The database gave up on what it found at `path`.
+/// fjall could not open the files at `path`.
 pub(super) fn unreadable(path: &Path) -> Error {
     let message = format!(
         "cannot open the session store at {}: its files are damaged, and nothing was changed; restore a backup, or move them away to start with an empty store",

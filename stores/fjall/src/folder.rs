@@ -1,8 +1,7 @@
-//! What lies in the folder of a database, looked through before fjall opens it (requirement F14).
+//! Checks the directory of a database before fjall opens it (requirement F14).
 //!
-//! fjall takes the entries of some folders for its own, whatever they are: at a name that it cannot read it gives up
-//! without a hint, or panics while it holds a lock, which ends the process. File servers, desktops and people leave
-//! such entries.
+//! fjall takes every entry of some directories for its own: at a name that it cannot parse it fails without a hint, or
+//! panics while it holds a lock, which ends the process. File servers, desktops and people leave such entries.
 
 use super::{fault, recovery::TRIAL_NAME};
 use level_session_store::{Error, ErrorKind, Result};
@@ -15,13 +14,13 @@ use std::{
 
 pub(super) const KEYSPACES: &str = "keyspaces";
 pub(super) const LOCK: &str = "lock";
-/// In the folder of each keyspace; the second is there where an application separates large values.
+/// In the directory of each keyspace; the second exists if an application separates large values.
 const TABLES: [&str; 2] = ["tables", "blobs"];
-/// In the folder of each keyspace, once it is made.
+/// In the directory of each keyspace, once it is created.
 const MANIFEST: &str = "current";
 
-/// Refuses a folder that has an entry at which fjall would stumble, or which it would remove as its own. What is only
-/// in nobody's way is told of in the log.
+/// Returns an error for a directory with an entry that fjall could not handle, or would remove as its own. Harmless
+/// foreign entries are logged.
 pub(super) fn check(root: &Path) -> Result<()> {
     look_through(root, tell)
 }
@@ -43,7 +42,7 @@ fn look_through(root: &Path, ignored: impl Fn(&Path, &DirEntry) + Copy) -> Resul
     }
     for entry in entries(root, &root.join(KEYSPACES))? {
         if is(&entry, fs::FileType::is_file) {
-            ignored(root, &entry); // fjall passes over it
+            ignored(root, &entry); // fjall skips it
             continue;
         }
         require(
@@ -72,8 +71,8 @@ fn check_keyspace(root: &Path, keyspace: &Path, ignored: impl Fn(&Path, &DirEntr
                 )?;
             }
         } else if !is_of_a_manifest(&name) {
-            // fjall removes keyspaces that were not made to their end, with all that is in them, and every file that
-            // is named like a former manifest.
+            // fjall removes keyspaces whose creation did not complete, with all their content, and every file that is
+            // named like a former manifest.
             let is_removed = !is_made || name.to_string_lossy().starts_with('v');
             require(root, &entry, !is_removed)?;
             ignored(root, &entry);
@@ -103,7 +102,7 @@ fn is_a_journal(name: &OsStr) -> bool {
     stem.is_some_and(|stem| is_a_number(OsStr::new(stem)))
 }
 
-/// Whether it is a number as fjall writes them.
+/// Whether it is a number in fjall's notation.
 fn is_a_number(name: &OsStr) -> bool {
     let name = name.to_str();
     name.is_some_and(|name| {
@@ -112,7 +111,7 @@ fn is_a_number(name: &OsStr) -> bool {
     })
 }
 
-/// The entries of a folder of this database: none if it is not there.
+/// The entries of a directory of this database: none if it does not exist.
 pub(super) fn entries(root: &Path, folder: &Path) -> Result<Vec<DirEntry>> {
     let entries = match fs::read_dir(folder) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -165,8 +164,8 @@ fn within(root: &Path, entry: &DirEntry) -> String {
     format!("{:?}", path.strip_prefix(root).unwrap_or(&path))
 }
 
-/// Reads what fjall reads when it opens the database: the journals, the manifests, and the ends of the tables, which
-/// say what is in them. Blocks of tables it reads when they are asked for.
+/// Reads the same files as fjall when it opens the database: the journals, the manifests, and the ends of the tables
+/// with their metadata. fjall reads the blocks of tables on demand.
 pub(super) fn read_through(root: &Path) -> Result<()> {
     look_through(root, |_, _| {})?;
     let read = |path: &Path, all: bool| match read_end(path, all) {
@@ -205,7 +204,7 @@ pub(super) fn read_through(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads a file, or the last eighth of it, which is more than a table's indexes take.
+/// Reads a file, or its last eighth, which is more than a table's index takes.
 fn read_end(path: &Path, all: bool) -> io::Result<()> {
     const LEAST: u64 = 64 * 1024;
     let mut file = File::open(path)?;

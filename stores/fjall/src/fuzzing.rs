@@ -1,11 +1,11 @@
-//! What the fuzz target of the records calls.
+//! The functions of the fuzz target for records.
 
 use super::record::{Record, Session};
 use level_session_store::{Bytes, FieldName, Lease, Timestamp, rules::Life};
 use std::sync::Arc;
 
-/// Bytes of the `meta` keyspace, of any kind: an error or a record, which is written as it is read. Then the same
-/// bytes as the fields of a session, changed one by one: what is encoded comes back.
+/// Arbitrary bytes as a record of the `meta` keyspace: decoding fails, or the record is encoded as it was decoded. Then
+/// the same bytes as the fields of a session, changed one by one: decoding returns what was encoded.
 #[doc(hidden)]
 pub fn records(data: &[u8]) {
     match Record::decode(data) {
@@ -13,7 +13,7 @@ pub fn records(data: &[u8]) {
         Ok(record) => {
             let bytes = record.encode();
             assert!(bytes.len() <= data.len(), "the shortest spelling");
-            let again = Record::decode(&bytes).expect("what was encoded can be decoded");
+            let again = Record::decode(&bytes).expect("an encoded record can be decoded");
             assert_eq!(again.encode(), bytes);
             assert_eq!(again.deadline(), record.deadline());
         }
@@ -57,7 +57,7 @@ pub fn records(data: &[u8]) {
 mod tests {
     use std::{fs, path::Path};
 
-    /// The corpus that the fuzzer has found. A package that was published comes without it.
+    /// The fuzzer's corpus. A published package does not contain it.
     #[test]
     fn the_corpus_is_replayed() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/commit");

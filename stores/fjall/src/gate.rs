@@ -1,9 +1,9 @@
-//! Which writes run inline: those that need not wait.
+//! Decides which writes run inline: those that need not wait.
 //!
-//! A write takes microseconds, and runs on the thread that asks for it. But fjall holds its locks while it syncs and
-//! rotates its journal, and while it notes new tables: some milliseconds, at times a hundred. A thread of the runtime
-//! that waited for them would hold up whatever else it serves. So one write at a time runs where it was called, and
-//! none while the store or fjall does what takes long: all others go to the commit thread, and are awaited.
+//! A write takes microseconds, and runs on the calling thread. But fjall holds its locks while it syncs and rotates its
+//! journal, and while it registers new tables: some milliseconds, at times a hundred. A runtime thread that waited for
+//! them would delay all other tasks on it. So one write at a time runs inline, and none while the store or fjall does
+//! something that takes long: all others are sent to the commit thread, and are awaited.
 
 use std::{
     hint,
@@ -14,19 +14,19 @@ use std::{
     thread::{self, Thread},
 };
 
-/// How often a thread looks whether a lock is free before it leaves its work to another one: about as long as a commit
-/// takes.
+/// How often a thread checks whether a lock is free before it hands its work to another thread: about as long as a
+/// commit takes.
 const LOOKS: u32 = 200;
 
-/// After how many bytes that were written the store's upkeep looks whether there is something to do.
+/// After how many written bytes the store's upkeep checks whether there is something to do.
 const STEP: u64 = 256 * 1024;
 
-/// Whether to wait for a lock, or for the database, where that may take long.
+/// Whether to wait for a lock, or for the database, if that may take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// One of the store's own threads, or a thread that cannot hand its work to another.
+    /// One of the store's own threads, or a thread that cannot hand its work to another one.
     Waits,
-    /// A thread of a runtime.
+    /// A runtime thread.
     Leaves,
 }
 
@@ -34,18 +34,18 @@ pub(super) enum Patience {
 pub(super) struct Gate {
     /// Held by a thread that writes.
     writer: Mutex<()>,
-    /// How many commits wait for the commit thread or are carried out there.
+    /// The number of commits that are queued for the commit thread or running there.
     queued: AtomicUsize,
-    /// How many of the store's threads do what fjall holds its locks for.
+    /// The number of the store's threads in operations for which fjall holds its locks.
     at_work: AtomicUsize,
-    /// How many bytes were written since the store was opened.
+    /// The number of bytes written since the store was opened.
     written: AtomicU64,
-    /// Who wants to know.
+    /// The threads to wake.
     upkeep: OnceLock<Thread>,
 }
 
 impl Gate {
-    /// For a commit where it was called: if nobody else writes, and nothing is known that it would have to wait for.
+    /// For an inline commit: if no other thread writes, and nothing is known that it would have to wait for.
     pub(super) fn enter_at_once(&self) -> Option<MutexGuard<'_, ()>> {
         if self.queued.load(Ordering::Acquire) > 0 || self.is_at_work() {
             return None;
@@ -54,17 +54,18 @@ impl Gate {
         (!self.is_at_work()).then_some(turn)
     }
 
-    /// For the store's own threads. Commits that are queued go first.
+    /// For the store's own threads. Queued commits go first.
     pub(super) fn enter(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether one of the store's threads does what fjall holds its locks for.
+    /// Whether one of the store's threads is in an operation for which fjall holds its locks.
     pub(super) fn is_at_work(&self) -> bool {
         self.at_work.load(Ordering::Acquire) > 0
     }
 
-    /// From now on, and until this is dropped, commits go to the commit thread: none that was let in before is left.
+    /// From now on, until this is dropped, commits are sent to the commit thread; inline ones admitted before have
+    /// finished.
     pub(super) fn work(&self) -> Work<'_> {
         let _none = self.enter();
         self.at_work.fetch_add(1, Ordering::AcqRel);
@@ -97,13 +98,13 @@ impl Gate {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// This thread is woken when something was written.
+    /// Wakes this thread when something was written.
     pub(super) fn attend(&self) {
         let _ = self.upkeep.set(thread::current());
     }
 }
 
-/// One of the store's threads is at work.
+/// Held while one of the store's threads is at work.
 #[must_use]
 pub(super) struct Work<'g>(&'g Gate);
 
@@ -113,7 +114,7 @@ impl Drop for Work<'_> {
     }
 }
 
-/// A lock whose content is whole at any moment; `None` if another thread has it for longer than a moment.
+/// A lock whose content is consistent at any moment; `None` if another thread holds it for longer than a moment.
 pub(super) fn lock<T>(mutex: &Mutex<T>, patience: Patience) -> Option<MutexGuard<'_, T>> {
     for _ in 0..LOOKS {
         match mutex.try_lock() {

@@ -1,9 +1,10 @@
-//! Emptying the journal at a clean close, so that the next start has nothing to read there.
+//! Empties the journal at a clean close, so that the next start has nothing to replay.
 //!
-//! fjall reads its whole journal when it opens a database, also what is in tables by then, and begins another one only
-//! at 64 MB. When a store is closed and all that it has is in tables, every entry of the journal is there once more: what
-//! fjall does with a former journal then, it does with the present one here. Only its length is changed, and only while
-//! the database's lock is held and nobody has opened the database in between.
+//! fjall reads its whole journal when it opens a database, including entries that are in tables by then, and begins a
+//! new one only at 64 MB. When a store is closed and all its data is in tables, every entry of the journal is
+//! redundant: this does with the current journal what fjall does with a former one. Only its length is changed, and
+//! only while the database's lock is held and no other process has opened the database in between.
+//! the database's lock is held and no other process has opened the database in between.
 
 use super::{creation, folder};
 use std::{
@@ -12,17 +13,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From so many bytes in the journal on a close takes the trouble: fewer are read in some milliseconds, and a table for
-/// each of many restarts would have to be compacted.
+/// The journal size from which a close empties it: a shorter one is read within milliseconds, and a table for each of
+/// many restarts would have to be compacted.
 const WORTH_IT: u64 = 1024 * 1024;
 
-/// A journal all of whose entries are in tables as well.
+/// A journal all of whose entries are also in tables.
 pub(super) struct Superfluous {
     journal: PathBuf,
     length: u64,
 }
 
-/// Whether there is so much in the journal of a database that a start takes long.
+/// Whether the journal of a database is so long that a start takes long.
 pub(super) fn is_long(root: &Path) -> bool {
     let sizes = journals(root)
         .into_iter()
@@ -30,7 +31,7 @@ pub(super) fn is_long(root: &Path) -> bool {
     sizes.sum::<u64>() >= WORTH_IT
 }
 
-/// The journal of a database at this moment, in which all that is in it is also in tables: `None` if there are several.
+/// The current journal of a database, all of whose entries are also in tables: `None` if there are several.
 pub(super) fn superfluous(root: &Path) -> Option<Superfluous> {
     let mut journals = journals(root);
     let (journal, found) = journals.pop()?;
@@ -41,13 +42,13 @@ pub(super) fn superfluous(root: &Path) -> Option<Superfluous> {
 }
 
 impl Superfluous {
-    /// Empties it, when the database was let go of. Where another process has opened it meanwhile, it stays: whoever
-    /// opens a database cuts off what was prepared for more, or adds to it, so that it has another length.
+    /// Empties it, once the database was released. If another process has opened it meanwhile, it is kept: opening a
+    /// database truncates preallocated space, or adds to the journal, so that its length has changed.
     pub(super) fn empty(self, root: &Path) -> io::Result<()> {
         let Ok(_lock) = creation::lock(root) else {
-            return Ok(()); // another process has it
+            return Ok(()); // another process has the database open
         };
-        // By its name: of a folder that was opened by a relative path, fjall tells the absolute one.
+        // By its name: if the directory was opened with a relative path, fjall reports the absolute one.
         let is_the_same = superfluous(root).is_some_and(|now| {
             now.journal.file_name() == self.journal.file_name() && now.length == self.length
         });
@@ -68,7 +69,7 @@ fn journals(root: &Path) -> Vec<(PathBuf, Metadata)> {
         .collect()
 }
 
-/// The bytes that a file takes on the disk: fjall makes its journals longer than their content.
+/// The bytes that a file takes on the disk: fjall allocates its journals longer than their content.
 #[cfg(unix)]
 fn allocated(found: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::blocks(found) * 512

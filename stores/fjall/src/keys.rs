@@ -3,13 +3,13 @@
 use level_session_store::{Digest, Timestamp};
 use std::ops::Deref;
 
-/// Longer names and entries are replaced by their hash: fjall's keys end at 64 KiB, a field's name does not.
+/// Longer names and entries are replaced by their hash: fjall's keys are limited to 64 KiB, a field's name is not.
 const LONGEST: usize = 250;
 const HASH_PURPOSE: &str = "level-session/fjall-key/1";
-/// In front of a hash. No UTF-8 contains it, and no length up to [`LONGEST`] is it.
+/// The prefix of a hash. It does not occur in UTF-8, and is no length up to [`LONGEST`].
 const HASHED: u8 = 0xff;
 
-/// Of a value: the number of the session, then the name of the field.
+/// The key of a value: the number of the session, then the name of the field.
 pub(super) fn data(number: u64, field: &str) -> DataKey {
     let mut key = DataKey {
         bytes: [0; 8 + LONGEST],
@@ -25,7 +25,7 @@ pub(super) fn data(number: u64, field: &str) -> DataKey {
     key
 }
 
-/// The bytes of a key, where they need no allocation.
+/// The bytes of a key, without an allocation if they are short.
 pub(super) struct DataKey {
     bytes: [u8; 8 + LONGEST],
     length: usize,
@@ -46,7 +46,7 @@ impl Deref for DataKey {
     }
 }
 
-/// When to look at a session again: the deadline, then the digest.
+/// When to examine a session again: the deadline, then the digest.
 pub(super) fn due(deadline: Timestamp, id: Digest) -> [u8; 40] {
     let mut key = [0; 40];
     key[..8].copy_from_slice(&deadline.as_millis().to_be_bytes());
@@ -54,31 +54,31 @@ pub(super) fn due(deadline: Timestamp, id: Digest) -> [u8; 40] {
     key
 }
 
-/// The beginning of all that is due at this time or later.
+/// The lower bound of everything that is due at this time or later.
 pub(super) fn due_from(time: Timestamp) -> [u8; 8] {
     time.as_millis().to_be_bytes()
 }
 
-/// The end of all that is due at `now`, to be excluded; `None` where that is everything.
+/// The upper bound of everything that is due at `now`, exclusive; `None` if that is everything.
 pub(super) fn due_after(now: Timestamp) -> Option<[u8; 8]> {
     now.as_millis().checked_add(1).map(u64::to_be_bytes)
 }
 
-/// The digest in a key of `due`, if it is one.
+/// The digest in a key of `due`, if it is valid.
 pub(super) fn due_parts(key: &[u8]) -> Option<(Timestamp, Digest)> {
     let (deadline, id) = key.split_first_chunk::<8>()?;
     let deadline = Timestamp::from_millis(u64::from_be_bytes(*deadline));
     Some((deadline, digest(id)?))
 }
 
-/// An index entry: field and entry, each with its length in front, then the digest.
+/// An index entry: field and entry, each prefixed with its length, then the digest.
 pub(super) fn index(field: &str, entry: &[u8], id: Digest) -> Vec<u8> {
     let mut key = index_prefix(field, entry);
     key.extend_from_slice(id.as_bytes());
     key
 }
 
-/// What all index entries of one field and value begin with.
+/// The common prefix of all index entries of one field and value.
 pub(super) fn index_prefix(field: &str, entry: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + 32 + field.len().min(LONGEST) + entry.len().min(LONGEST));
     for part in [field.as_bytes(), entry] {
@@ -101,7 +101,7 @@ pub(super) fn index_digest(key: &[u8], prefix: &[u8]) -> Option<Digest> {
     digest(key.strip_prefix(prefix)?)
 }
 
-/// The digest that these bytes are, if they are as many.
+/// These bytes as a digest, if they have the right length.
 pub(super) fn digest(bytes: &[u8]) -> Option<Digest> {
     bytes.try_into().ok().map(Digest::from_bytes)
 }

@@ -1,10 +1,11 @@
 //! The durable store: sessions in an embedded [fjall](https://docs.rs/fjall) database.
 //!
-//! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` when to look at a session again,
-//! `index` what sessions are found by. From the outside in: [`FjallStore`] decides where a call runs, `shared` lets
-//! it in while the store is open, `gate` says which calls would have to wait, `committer` carries out commits that do, `engine` does it under the session's lock, `disk` holds the keyspaces, `record` and
-//! `keys` know the bytes, `due` knows how far the sweeper has come. Around fjall's files: `folder` looks through them
-//! before they are opened, `creation` completes what was cut off, `recovery` opens them anew after a write that failed,
+//! Four keyspaces: `meta` holds a record for every digest, `data` the values, `due` the times at which to examine a
+//! session again, `index` the index entries. From the outside in: [`FjallStore`] decides on which thread a call runs,
+//! `shared` admits it while the store is open, `gate` predicts which calls would have to wait, `committer` executes
+//! commits that do, `engine` executes calls under the session's lock, `disk` holds the keyspaces, `record` and `keys`
+//! know the bytes, `due` knows how far the sweeper has come. Around fjall's files: `folder` checks them before they are
+//! opened, `creation` completes an interrupted creation, `recovery` reopens the database after a failed write,
 //! `journal` empties the journal at a clean close.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -54,7 +55,7 @@ use std::{
     time::Duration,
 };
 
-/// Keeps sessions in an embedded database, each field under a key of its own.
+/// Keeps sessions in an embedded database, each field under its own key.
 ///
 /// Only one process at a time can open the database. Clones share the store. It is closed when the last clone is dropped;
 /// [`close`](Store::close) does the same and returns errors.
@@ -91,7 +92,7 @@ pub struct FjallStore(Arc<Handle>);
 struct Handle {
     shared: Arc<Shared>,
     committer: Committer,
-    /// Whether every commit goes to the commit thread.
+    /// Whether every commit is sent to the commit thread.
     always_queued: bool,
     workers: Workers,
     closing: Mutex<()>,
@@ -120,8 +121,8 @@ impl FjallStore {
     }
 
     /// Like [`open`](Self::open), but waits up to `patience` for another process that has the database open: in a rolling
-    /// update the new process starts while the old one still answers its last requests. It blocks the thread and tries twenty
-    /// times a second.
+    /// update the new process starts while the old one still handles its last requests. It blocks the thread and tries
+    /// twenty times a second.
     ///
     /// ```
     /// # fn main() -> level_session_store::Result<()> {
@@ -135,7 +136,7 @@ impl FjallStore {
     /// ```
     ///
     /// # Errors
-    /// Those of [`open`](Self::open). Only a lock is waited for; other errors are returned at once.
+    /// Those of [`open`](Self::open). It waits only for a lock; other errors are returned at once.
     pub fn open_within(path: impl AsRef<Path>, patience: Duration) -> Result<Self> {
         Self::builder().open_within(path, patience)
     }
@@ -196,17 +197,18 @@ impl FjallStore {
         FjallStoreBuilder::default()
     }
 
-    /// Looks for records, index entries and deadlines that contradict each other, for an inspector: a page of the flaws
-    /// among about `limit` of them. A page may be empty although there is more.
+    /// Looks for records, index entries and deadlines that contradict each other, for an inspector: returns a page of
+    /// the flaws among about `limit` of them. A page may be empty although more follow.
     ///
-    /// Found are a session that the index does not lead to although its record says so, an index entry that leads to no
-    /// session or to one that does not have it, and a session, or the mark of one that has ended, that no deadline leads
-    /// the sweeper to. A deadline without a session is no flaw: what ends leaves one behind, until it has come. Damage to
-    /// a record or a value is told by [`load`](Store::load). The memory is bounded: by `limit`, and some megabytes for the
-    /// deadlines of 100,000 records at a time, for each of which all deadlines are gone through once.
+    /// It finds sessions that are missing from the index although their record has an entry, index entries of missing
+    /// sessions or of sessions that do not have the entry, and sessions, or marks of ended ones, without a deadline for
+    /// the sweeper. A deadline without a session is not a flaw: a session that ends leaves its deadline behind until it
+    /// has passed. A damaged record or value is reported by [`load`](Store::load). Memory use is bounded: by `limit`,
+    /// and some megabytes for the deadlines of 100,000 records at a time, for each of which all deadlines are scanned
+    /// once.
     ///
     /// ```
-    /// # use level_session_store::{Result, Timestamp};
+    /// # use level_session_store::Result;
     /// # async fn verify(store: &level_session_fjall::FjallStore) -> Result<()> {
     /// let mut after = None;
     /// loop {
@@ -233,7 +235,7 @@ impl FjallStore {
         })
     }
 
-    /// How many fsyncs there were since the database was opened; zero if it is closed. For benchmarks and tests.
+    /// The number of fsyncs since the database was opened; zero if it is closed. For benchmarks and tests.
     #[doc(hidden)]
     #[must_use]
     pub fn syncs(&self) -> u64 {
@@ -266,7 +268,7 @@ impl FjallStore {
         })
     }
 
-    /// Runs what may take long away from the runtime's threads.
+    /// Runs a call that may take long on a blocking thread.
     fn offload<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Handle) -> Result<T> + Send + 'static,
@@ -364,7 +366,7 @@ impl Store for FjallStore {
 }
 
 impl Handle {
-    /// Carries a commit out where it was called, if it need not wait there.
+    /// Executes a commit on the calling thread, if it need not wait there.
     fn commit_at_once(&self, commit: &Commit<'_>) -> Result<Option<Outcome>> {
         self.shared.is_of_this_process()?;
         if self.always_queued {
@@ -382,7 +384,7 @@ impl Handle {
         }))
     }
 
-    /// Ends the threads, the committer when it has answered all that waits, and lets go of the database. A second
+    /// Stops the threads, the committer after it has completed all queued commits, and releases the database. A second
     /// call waits for the first.
     fn close(&self) -> Result<()> {
         self.shared.ended().tell_closed();

@@ -1,7 +1,7 @@
-//! The names of fields that came out of records: in memory once, however many sessions have them.
+//! Interned names of fields from records: each is in memory once, however many sessions have it.
 //!
-//! An application has few of them, and each of its sessions most. A name of its own for each session would be memory
-//! to allocate at every read of a record, and to wait for at every look at a field.
+//! An application has few names, and each of its sessions most of them. A separate copy for each session would be
+//! allocated at every read of a record, and would be a cache miss at every look at a field.
 
 use level_session_store::FieldName;
 use std::{
@@ -9,14 +9,14 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// How many names are kept for good at most, and how long they are: some applications have fields for what comes by.
+/// The maximum number and length of interned names: some applications use data from requests as names.
 const MOST: usize = 1024;
 const LONGEST: usize = 64;
 
 /// Kept for as long as the process runs, so that no references need to be counted.
 static NAMES: RwLock<BTreeSet<&'static str>> = RwLock::new(BTreeSet::new());
 
-/// A name that is equal to this one.
+/// The interned name that is equal to this one, if any.
 pub(super) fn shared(name: &str) -> FieldName {
     let known = NAMES.read().unwrap_or_else(PoisonError::into_inner);
     let (kept, has_room) = (known.get(name).copied(), has_room(&known, name));
@@ -36,7 +36,7 @@ fn has_room(names: &BTreeSet<&'static str>, name: &str) -> bool {
     names.len() < MOST && name.len() <= LONGEST
 }
 
-/// The name as it is kept, if it is: another may have been faster.
+/// The interned name, if there is room: another thread may have interned it first.
 fn keep(names: &mut BTreeSet<&'static str>, name: &str) -> Option<&'static str> {
     if let Some(known) = names.get(name) {
         return Some(known);
@@ -68,7 +68,7 @@ mod tests {
         }
     }
 
-    /// Where the names come from whoever sends requests, memory must not grow for good.
+    /// If clients choose the names, memory must not grow without bound.
     #[test]
     fn so_many_are_kept_and_no_more() {
         let mut names = BTreeSet::new();

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Under this key of `meta` stands the first number that is not reserved. No digest is as short.
+/// The key in `meta` of the first number that is not reserved. No digest is as short.
 const MARK: &[u8] = b"next";
 /// How many numbers are reserved at once. Numbers left over when the store is closed are never used.
 const BLOCK: u64 = 1024;
@@ -17,12 +17,12 @@ pub(super) struct Numbers(Mutex<Reserved>);
 
 struct Reserved {
     next: u64,
-    /// What is stored under [`MARK`]: after a restart, numbering goes on from there.
+    /// The value stored under [`MARK`]: numbering continues from there after a restart.
     reserved: u64,
 }
 
-/// A number, and where it is the first of a block, the lock: the others of that block wait until the batch that
-/// reserves it is stored.
+/// A number, and the lock if it is the first of a block: the others of that block wait until the batch that reserves
+/// the block is stored.
 pub(super) struct Taken<'n> {
     number: u64,
     reserves: Option<(MutexGuard<'n, Reserved>, u64)>,
@@ -37,7 +37,7 @@ impl Numbers {
                 .map_err(|_| {
                     place.damaged(
                         "the mark of used numbers".to_owned(),
-                        "it has another length",
+                        "it has the wrong length",
                     )
                 })?,
             None => {
@@ -59,8 +59,8 @@ impl Numbers {
         })))
     }
 
-    /// Takes a number, and puts the reservation of its block into the batch if it is the first of one. Call
-    /// [`Taken::stored`] when the batch is; without that the next one reserves again.
+    /// Takes a number, and adds the reservation of its block to the batch if it is the first of one. Call
+    /// [`Taken::stored`] when the batch is stored; otherwise the next one reserves the block again.
     pub(super) fn take<'d>(&self, meta: &'d Keyspace, batch: &mut Batch<'d>) -> Taken<'_> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = state.next;

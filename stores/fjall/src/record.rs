@@ -9,10 +9,10 @@
 //! places  count place*
 //! ```
 //! The first byte is the version of this format. Numbers and times are big-endian `u64`, durations milliseconds in one,
-//! digests 32 bytes, lengths LEB128. `told` is there if it is not `seen`.
+//! digests 32 bytes, lengths LEB128. `told` is present if it differs from `seen`.
 //!
-//! Fields are in the order of their names. Where there are more than [`FEW`], `places` tells where every 32nd begins, but
-//! for the first: in bytes from the begin of the first, each a big-endian `u32` as is their count. So a field is found
+//! Fields are sorted by name. If there are more than [`FEW`], `places` has the position of every 32nd except the first:
+//! the offset in bytes from the start of the first, each a big-endian `u32`, as is their count. So a field is found
 //! without reading the others.
 
 mod input;
@@ -36,22 +36,22 @@ const HAS_ABSOLUTE: u8 = 1;
 const HAS_FORMER: u8 = 2;
 const HAS_TOLD: u8 = 4;
 const HAS_LIFETIME: u8 = 8;
-/// Of a lifetime.
+/// The flag of a lifetime.
 const IS_TRANSIENT: u8 = 16;
 const HAS_PLACES: u8 = 32;
 const KNOWN_FLAGS: u8 =
     HAS_ABSOLUTE | HAS_FORMER | HAS_TOLD | HAS_LIFETIME | IS_TRANSIENT | HAS_PLACES;
 
-/// A record of more fields has places.
+/// A record with more fields than this has places.
 const FEW: usize = 64;
-/// From one place to the next.
+/// The number of fields from one place to the next.
 const STEP: usize = 32;
 
 /// The state of a digest.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) enum Record {
     Live(Session),
-    /// Renewed to another id at this time. Works until then as long as the other one says so too: see
+    /// The id was renewed at this time. It works until `until` unless the session's own record has ended it: see
     /// [`Life::former`].
     Moved {
         to: Digest,
@@ -61,26 +61,26 @@ pub(super) enum Record {
     Ended(Timestamp),
 }
 
-/// A session, with those of its values that are in memory.
+/// A session, with its values that are in memory.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) struct Session {
-    /// The first part of its data keys: never used for another session, so that what a crash or a bug left behind
-    /// can belong to nobody else.
+    /// The first part of its data keys: never used for another session, so that data left behind by a crash or a bug
+    /// cannot belong to another session.
     pub(super) number: u64,
     pub(super) life: Life,
-    /// The record lists their names and index entries. Their values are not part of it: those are here that were
-    /// read or written while the session is in memory.
+    /// The record lists their names and index entries. Their values are not part of the record: a value is present here
+    /// if it was read or written while the session is in memory.
     pub(super) fields: Table,
-    /// Of a session of which only the fields were read that were asked for: all of them, as the record lists them.
+    /// For a session of which only the requested fields were read: all of them, as the record lists them.
     rest: Option<Rest>,
 }
 
-/// A record from its places on.
+/// The part of a record from its places on.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 struct Rest {
     record: Slice,
     from: usize,
-    /// How many fields that lists.
+    /// The number of listed fields.
     len: usize,
 }
 
@@ -92,7 +92,7 @@ impl std::ops::Deref for Rest {
 }
 
 impl Record {
-    /// The moment from which on nothing needs to be kept.
+    /// The moment from which on the record need not be kept.
     pub(super) fn deadline(&self) -> Timestamp {
         match self {
             Self::Live(session) => session.life.lease.deadline(),
@@ -119,11 +119,11 @@ impl Record {
         }
     }
 
-    /// Decodes a record, or says what is wrong with its bytes.
+    /// Decodes a record, or returns what is wrong with its bytes.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut input = Input(bytes);
         if input.byte()? != FORMAT {
-            return Err("it is of a format that this version does not know");
+            return Err("its format is unknown to this version");
         }
         let record = match input.byte()? {
             LIVE => Self::Live(input.session()?),
@@ -133,7 +133,7 @@ impl Record {
                 until: input.time()?,
             },
             ENDED => Self::Ended(input.time()?),
-            _ => return Err("it is of a kind that does not exist"),
+            _ => return Err("its kind is unknown"),
         };
         match input.0 {
             [] => Ok(record),
@@ -165,7 +165,7 @@ impl Session {
         }
     }
 
-    /// Of these, the ones that a commit may change.
+    /// Those of them that a commit may change.
     pub(super) fn index_entries_of(&self, commit: &Commit<'_>) -> Vec<(FieldName, Bytes)> {
         if commit.clear != Clear::Nothing {
             return self.index_entries();
@@ -175,8 +175,8 @@ impl Session {
         fields.filter_map(entry).collect()
     }
 
-    /// How many fields a commit would leave, if they are more than it may. What was read of the session is what a commit
-    /// changes, at least; all of it, if the commit clears fields.
+    /// The number of fields that a commit would leave, if it exceeds the maximum. The fields that were read include all
+    /// that the commit changes, or all fields if it clears them.
     pub(super) fn too_many(&self, commit: &Commit<'_>) -> Option<usize> {
         commit.max_fields?;
         let len = match &self.rest {
@@ -191,7 +191,7 @@ impl Session {
         rules::too_many(commit, len, kept, |name| self.fields.get(name).is_some())
     }
 
-    /// Whether a commit that leaves these values changes which fields or index entries the record lists.
+    /// Whether a commit with these resulting values changes the fields or index entries that the record lists.
     pub(super) fn lists_others(&self, commit: &Commit<'_>, values: &[Option<Bytes>]) -> bool {
         let mut writes = commit.writes.iter().zip(values);
         writes.any(
@@ -262,7 +262,7 @@ impl Session {
         let first = out.len();
         for (n, field) in self.fields.fields().enumerate() {
             if has_places && n > 0 && n % STEP == 0 {
-                // The database takes no value of 4 GiB.
+                // The database cannot store a value of 4 GiB.
                 let at = (out.len() - first) as u32;
                 out[place..place + 4].copy_from_slice(&at.to_be_bytes());
                 place += 4;
@@ -290,7 +290,7 @@ fn put_time(out: &mut Vec<u8>, time: Timestamp) {
     out.extend(time.as_millis().to_be_bytes());
 }
 
-/// A duration that is too long for milliseconds in 64 bits is the longest there is.
+/// A duration that is too long for 64 bits of milliseconds is the longest possible one.
 fn put_duration(out: &mut Vec<u8>, duration: Duration) {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     out.extend(millis.to_be_bytes());
@@ -404,7 +404,7 @@ mod tests {
     fn damaged_bytes_are_told_apart_from_a_record() {
         let good = Record::Live(session()).encode();
         for cut in 0..good.len() {
-            // A cut between two fields leaves a whole record: that is what checksums of the database are for.
+            // Truncating between two fields leaves a valid record: the database's checksums detect that.
             if let Ok(Record::Live(shorter)) = Record::decode(&good[..cut]) {
                 assert!(shorter.fields.len() < 3, "cut at {cut}");
             }
@@ -436,7 +436,7 @@ mod tests {
         without_values(session)
     }
 
-    /// A field that is not found in a record is a field that was lost.
+    /// A field that is not found in a record would be lost.
     #[test]
     fn every_field_is_found_in_a_record_of_many_and_no_other() {
         for fields in [62, 64, 65, 93, 94, 1_000] {
@@ -464,7 +464,7 @@ mod tests {
         }
     }
 
-    /// A part of a session that is written with other times must leave all of its fields in the record.
+    /// A session that was read in part and is written with other times must keep all its fields in the record.
     #[test]
     fn a_part_is_written_back_with_all_fields() {
         let mut whole = many(500);
@@ -482,7 +482,7 @@ mod tests {
         assert_eq!(part.encode(), whole.encode());
     }
 
-    /// What was stored before there were places is looked at whole: a session of a former release must not be lost.
+    /// Records from before there were places are read whole: sessions of an earlier release must not be lost.
     #[test]
     fn a_record_of_many_fields_without_places_is_read() {
         let session = many(200);
@@ -495,7 +495,7 @@ mod tests {
         assert_eq!(Record::decode(&bytes), Ok(Record::Live(session)));
     }
 
-    /// A look into a damaged record must be an error or what a whole read would give, and never a panic.
+    /// Reading part of a damaged record must fail or agree with reading it whole, and never panic.
     #[test]
     fn damaged_places_are_told() {
         let session = many(200);

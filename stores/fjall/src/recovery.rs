@@ -1,16 +1,16 @@
-//! Going on after a disk that was full, or failed for a while, without a restart (requirement F09).
+//! Recovers from a disk that was full, or failed for a while, without a restart (requirement F09).
 //!
-//! After a write that failed fjall takes no more: what is on the disk is uncertain. What it does when it is opened
-//! makes it certain again (a commit of which half was written is cut off), so the store lets go of the database and
-//! opens it anew, as soon as the disk takes something. That needs a store that has opened the database itself.
+//! After a failed write fjall accepts no more: the on-disk state is uncertain. Opening the database makes it certain
+//! again (a commit that was half written is truncated), so the store releases the database and reopens it, as soon as
+//! the disk accepts writes. This requires that the store opened the database itself.
 //!
-//! Nothing that was acknowledged is lost by it. The one commit that met the fault was answered with an error, and may
-//! be stored all the same, whole: what was in fjall's buffer then goes to the disk when the database is let go of.
+//! Nothing that was acknowledged is lost by it. The one commit that met the fault returned an error, and may be stored
+//! all the same, whole: data in fjall's buffer then is written when the database is released.
 //!
-//! A thread of its own does it, so that no call waits for it. Reads go on meanwhile, over the database that takes no
-//! more: it is let go of only where nothing that can be known beforehand speaks against opening it again. Whoever
-//! cannot read something gets an error, and nothing more follows from that. Writes are refused until the database is
-//! open. Where it fails again soon after, the next attempt comes later.
+//! A separate thread does this, so that no call waits for it. Reads continue meanwhile on the failed database: it is
+//! released only if nothing that can be checked beforehand prevents opening it again. A read that fails returns an
+//! error and has no other consequence. Writes are refused until the database is open. If it fails again soon after, the
+//! next attempt is made later.
 
 use super::{engine::Engine, fault, folder, shared::Shared};
 use level_session_store::{Error, ErrorKind, Result};
@@ -28,34 +28,34 @@ use std::{
 /// How to open the database again.
 type Open = dyn Fn(&Path) -> Result<Engine> + Send + Sync;
 
-/// What the disk must accept before the database is opened again: more than a commit.
+/// How much the disk must accept before the database is reopened: more than a commit.
 static TRIAL: [u8; 64 * 1024] = [b' '; 64 * 1024];
 pub(super) const TRIAL_NAME: &str = "session-store-trial";
-/// How many files must be open at once before the database is opened again: fjall has some for itself, and more where
-/// there are many tables; those it gives back.
+/// How many files must be available before the database is reopened: fjall needs some for itself, and more if there are
+/// many tables; releasing the database returns those.
 const FILES: usize = 32;
 
-/// How long to wait after an attempt that failed; twice as long after each further one.
+/// The delay after a failed attempt; doubled after each further one.
 const PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long to wait before the first attempt where the last one did not hold; twice as long after each further one.
+/// The delay before the first attempt if the last recovery did not last; doubled after each further one.
 const REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(300);
-/// After this time it has held.
+/// After this time a recovery counts as lasting.
 const HOLDS: Duration = Duration::from_secs(60);
-/// How often the log tells of an outage that lasts.
+/// How often a lasting outage is logged.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// Whether the database takes no more, and what to do then.
+/// Whether the database accepts no more writes, and what to do then.
 pub(super) struct Recovery {
     is_due: AtomicBool,
-    /// How many writes were refused since it is.
+    /// The number of writes refused since then.
     refused: AtomicU64,
     path: PathBuf,
     open: Option<Box<Open>>,
     is_stopped: Mutex<bool>,
     wake: Condvar,
-    /// How often it was looked whether the database can be opened again.
+    /// The number of checks whether the database can be reopened.
     #[cfg(test)]
     pub(super) attempts: AtomicU64,
 }
@@ -69,7 +69,7 @@ impl Recovery {
         Self::new(path, Some(Box::new(open)))
     }
 
-    /// For a database of the application, which the application must open again.
+    /// For a database of the application, which the application must reopen.
     pub(super) fn none() -> Self {
         Self::new(Path::new(""), None)
     }
@@ -87,7 +87,7 @@ impl Recovery {
         }
     }
 
-    /// Whether the store can open its database again.
+    /// Whether the store can reopen its database.
     pub(super) fn is_possible(&self) -> bool {
         self.open.is_some()
     }
@@ -100,7 +100,7 @@ impl Recovery {
         self.is_due.load(Ordering::Acquire)
     }
 
-    /// The database takes no more because of this error of a write.
+    /// The database accepts no more writes because of this error.
     pub(super) fn begin(&self, error: &Error) {
         let stopped = self.lock();
         if !self.is_possible() || *stopped || self.is_due.swap(true, Ordering::AcqRel) {
@@ -114,7 +114,7 @@ impl Recovery {
         self.wake.notify_all();
     }
 
-    /// The error of a write that is refused.
+    /// The error of a refused write.
     pub(super) fn refuse(&self) -> Error {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let message = format!(
@@ -133,8 +133,9 @@ impl Recovery {
         Error::new(ErrorKind::Store, message)
     }
 
-    /// Looks for what would keep the database from being opened, as far as that can be known while it is open: whether
-    /// the disk takes something, whether there are file descriptors, and whether what is read then can be read.
+    /// Checks for problems that would prevent reopening the database, as far as they can be detected while it is open:
+    /// whether the disk accepts writes, whether there are file descriptors, and whether the files that opening reads
+    /// are readable.
     pub(super) fn rehearse(&self) -> Result<()> {
         #[cfg(test)]
         self.attempts.fetch_add(1, Ordering::SeqCst);
@@ -165,14 +166,15 @@ impl Recovery {
         }
     }
 
-    /// Ends the thread that attends to it, and every outage.
+    /// Stops the recovery thread, and ends every outage.
     pub(super) fn stop(&self) {
         *self.lock() = true;
         self.is_due.store(false, Ordering::Release);
         self.wake.notify_all();
     }
 
-    /// Waits until there is something to do, at most for so long. Whether there is; `None` when the store is closed.
+    /// Waits until there is something to do, at most for this long. Returns whether there is; `None` when the store is
+    /// closed.
     fn is_due_within(&self, time: Duration) -> Option<bool> {
         let stopped = self.lock();
         let (stopped, _) = self
@@ -182,7 +184,7 @@ impl Recovery {
         (!*stopped).then(|| self.is_due())
     }
 
-    /// Waits for so long. Whether the store was closed meanwhile.
+    /// Waits for this long. Returns whether the store was closed meanwhile.
     fn is_stopped_within(&self, time: Duration) -> bool {
         let stopped = self.lock();
         let (stopped, _) = self
@@ -218,7 +220,7 @@ impl Recovery {
     }
 }
 
-/// Opens the database anew whenever it takes no more, until the store is closed.
+/// Reopens the database whenever it accepts no more writes, until the store is closed.
 pub(super) fn attend(shared: &Shared) {
     let recovery = shared.recovery();
     let mut rest = Duration::ZERO;
@@ -226,7 +228,7 @@ pub(super) fn attend(shared: &Shared) {
         match recovery.is_due_within(HOLDS) {
             None => return,
             Some(false) => {
-                rest = Duration::ZERO; // it has held
+                rest = Duration::ZERO; // the recovery has lasted
                 continue;
             }
             Some(true) => {}

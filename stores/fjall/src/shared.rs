@@ -1,4 +1,4 @@
-//! The engine, for as long as the store is open, and the threads that look after it.
+//! The engine, for as long as the store is open, and the background threads.
 
 use super::{
     disk::KEYSPACES,
@@ -20,34 +20,34 @@ use std::{
     time::Duration,
 };
 
-/// How many sessions are swept before the sweeper looks whether it should stop.
+/// How many sessions are swept before the sweeper checks whether it should stop.
 const SWEEP_AT_ONCE: usize = 256;
 
-/// How often it is looked whether tables are written.
+/// How often to check whether tables are being written.
 const FLUSH_STEP: Duration = Duration::from_millis(1);
 
-/// What the store and its threads share. Whoever works with the engine holds the lock of its thread's lane for
-/// reading, so that closing, which takes all of them for writing, waits for what is in flight.
+/// The state that the store and its threads share. A thread that uses the engine holds the lock of its stripe for
+/// reading, so that closing, which takes all of them for writing, waits for calls in flight.
 pub(super) struct Shared {
     engine: Striped<RwLock<Lifecycle>>,
     expired: WatchList,
     ended: WatchList,
     recovery: Recovery,
     gate: Arc<Gate>,
-    /// The process that has opened the database: a fork of it has neither its threads nor its lock.
+    /// The process that opened the database: a fork of it has neither its threads nor its lock.
     process: AtomicU32,
 }
 
 #[derive(Clone)]
 enum Lifecycle {
     Open(Arc<Engine>),
-    /// The database was let go of and could not be opened again yet.
+    /// The database was released and could not be reopened yet.
     Lost,
     Closed,
 }
 
 impl Shared {
-    /// The gate is the engine's.
+    /// The engine's gate.
     pub(super) fn new(engine: Engine, recovery: Recovery) -> Self {
         let gate = Arc::clone(engine.gate());
         let state = Lifecycle::Open(Arc::new(engine));
@@ -61,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// Reads. Whether the database takes writes is no matter, and an error is this read's alone.
+    /// Admits a read, even if the database accepts no writes; an error affects only this read.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
         let lane = self.engine.mine();
         let state = lane.read().unwrap_or_else(PoisonError::into_inner);
@@ -72,8 +72,8 @@ impl Shared {
         }
     }
 
-    /// Refuses what a fork of the process would write: into files that the parent writes as well, or, under
-    /// [`Durability::Sync`](crate::Durability::Sync), for a thread that the fork does not have.
+    /// Rejects a write by a fork of the process: it would write to files that the parent writes as well, or, under
+    /// [`Durability::Sync`](crate::Durability::Sync), wait for a thread that the fork does not have.
     pub(super) fn is_of_this_process(&self) -> Result<()> {
         match self.process.load(Ordering::Relaxed) == std::process::id() {
             true => Ok(()),
@@ -85,13 +85,13 @@ impl Shared {
         }
     }
 
-    /// As a fork of this process finds it.
+    /// Pretends that this process is a fork.
     #[cfg(test)]
     pub(super) fn fork(&self) {
         self.process.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Writes. While the database takes no more, it is refused before it has touched anything.
+    /// Admits a write. While the database accepts no writes, the call is rejected before it changes anything.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
         self.is_of_this_process()?;
         if self.recovery.is_due() {
@@ -106,20 +106,20 @@ impl Shared {
         })
     }
 
-    /// Lets go of a database that takes no more, and opens it again. Nobody waits for it: until it is open, what is
-    /// asked for is refused. What can be known before is looked at before, while reads go on.
+    /// Releases a database that accepts no more writes, and reopens it. No call waits for it: until it is open, calls
+    /// are rejected. Checks that can be made beforehand are made while reads continue.
     pub(super) fn reopen(&self) -> Result<()> {
         self.recovery.rehearse()?;
         let Some(former) = self.replace(&Lifecycle::Lost) else {
             return Ok(());
         };
-        drop(former); // fjall lets one in, and this may take a while
+        drop(former); // fjall admits one database at a time, and closing may take a while
         let engine = Arc::new(self.recovery.open()?);
         self.replace(&Lifecycle::Open(engine));
         Ok(())
     }
 
-    /// Puts another state in the place of the present one, which it gives, unless the store is closed.
+    /// Replaces the state, unless the store is closed, and returns the former one.
     fn replace(&self, by: &Lifecycle) -> Option<Lifecycle> {
         let mut lanes = self.lock();
         let former = lanes.first().map(|state| (**state).clone())?;
@@ -134,29 +134,29 @@ impl Shared {
         &self.recovery
     }
 
-    /// The engine to oneself, when everybody has left it. The lanes are locked in their order.
+    /// Exclusive access to the engine, once all calls have left it. The stripes are locked in their order.
     fn lock(&self) -> Vec<RwLockWriteGuard<'_, Lifecycle>> {
         let lock = |lane| RwLock::write(lane).unwrap_or_else(PoisonError::into_inner);
         self.engine.iter().map(lock).collect()
     }
 
-    /// Who may write where it was called.
+    /// The gate that decides which writes run inline.
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Does what fjall holds its locks for: commits are awaited meanwhile.
+    /// Runs an operation for which fjall holds its locks: commits are sent to the commit thread meanwhile.
     fn work(&self, work: impl FnOnce(&Engine) -> Result<()>) -> Result<()> {
         let _work = self.gate.work();
         self.write(work)
     }
 
-    /// Removes up to `limit` dead sessions, and tells the watchers.
+    /// Removes up to `limit` dead sessions, and notifies the watchers.
     pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         self.write(|engine| engine.sweep(now, limit, |id| self.expired.tell(id)))
     }
 
-    /// Tells those who watch of the sessions that a commit has ended, once it is as durable as it shall be.
+    /// Notifies the watchers of the sessions that a commit has ended, once it is as durable as configured.
     pub(super) fn tell_ended(&self, step: Step, current: Digest, outcome: &Outcome) {
         let Outcome::Done(done) = outcome else { return };
         if matches!(step, Step::Destroy | Step::Renew { .. }) {
@@ -165,7 +165,7 @@ impl Shared {
         done.ended.iter().for_each(|id| self.ended.tell(*id));
     }
 
-    /// The watchers of sessions that had expired and were removed.
+    /// The watchers of expired sessions that were removed.
     pub(super) fn expired(&self) -> &WatchList {
         &self.expired
     }
@@ -175,8 +175,8 @@ impl Shared {
         &self.ended
     }
 
-    /// Makes everything durable and lets go of the database. One that the store has opened itself it leaves so that the
-    /// next start is short.
+    /// Makes everything durable and releases the database. If the store opened it itself, it also prepares a fast next
+    /// start.
     pub(super) fn close(&self) -> Result<()> {
         let mut lanes = self.lock();
         let state = lanes.first().map(|state| (**state).clone());
@@ -196,10 +196,10 @@ impl Shared {
         }
     }
 
-    /// Lets go of the database, and leaves no long journal behind.
+    /// Releases the database, and leaves no long journal behind.
     fn shorten_the_next_start(&self, engine: Arc<Engine>) -> Result<()> {
         let superfluous = engine.flush()?;
-        drop(engine); // the last one: the lanes have let go of theirs
+        drop(engine); // the last reference: the stripes have released theirs
         let root = self.recovery.path();
         superfluous
             .map_or(Ok(()), |journal| journal.empty(root))
@@ -213,7 +213,7 @@ fn set(lanes: &mut [RwLockWriteGuard<'_, Lifecycle>], to: &Lifecycle) {
     }
 }
 
-/// Threads that do something at intervals until they are told to stop.
+/// Threads that run at intervals until they are stopped.
 #[derive(Default)]
 pub(super) struct Workers {
     stop: Arc<Stop>,
@@ -227,7 +227,7 @@ struct Stop {
 }
 
 impl Workers {
-    /// Removes dead sessions at intervals. What fails is tried again at the next one.
+    /// Removes dead sessions at intervals. A failure is retried at the next one.
     pub(super) fn sweep(&self, shared: Arc<Shared>, clock: Clock, every: Duration) -> Result<()> {
         self.start("session-sweep", every, move |stop| {
             sweep_round(&shared, &clock, || stop.is_told());
@@ -238,7 +238,7 @@ impl Workers {
     pub(super) fn persist(&self, shared: Arc<Shared>, every: Duration) -> Result<()> {
         self.start("session-persist", every, move |_| {
             if shared.recovery.is_due() {
-                return; // which the log tells of
+                return; // the outage is logged elsewhere
             }
             if let Err(error) = shared.work(Engine::persist) {
                 warn("the session store's last writes are not durable", &error);
@@ -246,7 +246,7 @@ impl Workers {
         })
     }
 
-    /// Has what was written put into tables after so many bytes, before fjall does it at a moment that nobody knows.
+    /// Flushes to tables after a number of written bytes, before fjall does so at an unpredictable moment.
     pub(super) fn keep_up(&self, shared: Arc<Shared>, flush_at: u64) -> Result<()> {
         self.spawn("session-upkeep", move |stop| {
             shared.gate.attend();
@@ -268,12 +268,12 @@ impl Workers {
         })
     }
 
-    /// Opens a database anew that takes no more.
+    /// Reopens a database that accepts no more writes.
     pub(super) fn recover(&self, shared: Arc<Shared>) -> Result<()> {
         self.spawn("session-recovery", move |_| recovery::attend(&shared))
     }
 
-    /// Waits for the threads to end.
+    /// Waits for the threads to exit.
     pub(super) fn stop(&self) {
         *self
             .stop
@@ -324,8 +324,8 @@ impl Workers {
     }
 }
 
-/// One keyspace after the other: fjall syncs its journal before it writes a table, and while it does that nobody can write. The
-/// file system would write out another one's new table along with it.
+/// One keyspace after the other: fjall syncs its journal before it writes a table, and no write can run during that
+/// sync. The file system would write another keyspace's new table along with it.
 fn flush(shared: &Shared, stop: &Stop) -> Result<()> {
     let _work = shared.gate.work();
     for keyspace in 0..KEYSPACES {
@@ -340,7 +340,7 @@ fn flush(shared: &Shared, stop: &Stop) -> Result<()> {
 /// Removes dead sessions in small batches, until there are none left or the store is closed.
 pub(super) fn sweep_round(shared: &Shared, clock: &Clock, is_told: impl Fn() -> bool) {
     if shared.recovery.is_due() {
-        return; // which the log tells of
+        return; // the outage is logged elsewhere
     }
     loop {
         match shared.sweep(clock.now(), SWEEP_AT_ONCE) {

@@ -1,5 +1,5 @@
-//! The embedded store holds every promise of the store contract: with a cache, without, with one session in it, and
-//! under each durability; and it agrees with the model, also across restarts.
+//! The embedded store keeps every promise of the store contract: with a cache, without, with a cache of one session,
+//! and under each durability; and it agrees with the model, also across restarts.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session_fjall::{Durability, FjallStore, FjallStoreBuilder};
@@ -7,7 +7,7 @@ use level_session_store::{Store, Wrapper, conformance::model};
 use proptest::{prelude::*, test_runner::TestRunner};
 use std::time::Duration;
 
-/// A store in a directory that goes when the store does.
+/// A store in a directory that is removed with it.
 struct InDir {
     store: FjallStore,
     _dir: tempfile::TempDir,

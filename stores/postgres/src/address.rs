@@ -1,4 +1,4 @@
-//! Where the server is, and how the connection to it is kept from others.
+//! The address of the server, and the protection of the connection to it.
 
 use level_session_store::{Error, ErrorKind, Result};
 use std::{future::Future, net::IpAddr, pin::Pin, str::FromStr as _, task::Context, task::Poll};
@@ -47,7 +47,7 @@ impl Address {
                 tls: None,
             });
         }
-        // `prefer` would go without if the server has none.
+        // `prefer` would connect without TLS if the server has none.
         config.ssl_mode(SslMode::Require);
         #[cfg(feature = "tls")]
         return Ok(Self {
@@ -56,12 +56,12 @@ impl Address {
         });
         #[cfg(not(feature = "tls"))]
         Err(refused(
-            "the server is on another machine and this build has no TLS: use the feature `tls`, or `plain_text` if the \
+            "the server is on another machine and this build has no TLS: enable the feature `tls`, or set `plain_text` if the \
              network is your own",
         ))
     }
 
-    /// A connection beside the pool's.
+    /// A connection outside the pool.
     pub(crate) async fn connect(&self) -> Result<(Client, Messages), Cause> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
@@ -78,7 +78,7 @@ impl Address {
         ))
     }
 
-    /// A connection that runs by itself.
+    /// A connection driven by a task of its own.
     pub(crate) async fn client(&self) -> Result<Client, Cause> {
         let (client, mut messages) = self.connect().await?;
         tokio::spawn(async move {
@@ -90,7 +90,7 @@ impl Address {
 
 type Poller = dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Cause>>> + Send;
 
-/// What the server says unasked, and the work of the connection.
+/// Drives the connection and yields the server's unsolicited messages.
 pub(crate) struct Messages(Box<Poller>);
 
 impl Messages {
@@ -118,7 +118,7 @@ impl deadpool_postgres::Connect for Address {
                         let fault = crate::fault::Fault::of(&cause);
                         tracing::debug!(
                             error = &fault as &dyn std::error::Error,
-                            "a connection to the session store's server ended"
+                            "a connection to the session store's PostgreSQL server was closed"
                         );
                         return;
                     }
@@ -129,7 +129,7 @@ impl deadpool_postgres::Connect for Address {
     }
 }
 
-/// The modes of other clients that check the certificate: ours always does.
+/// Replaces the `sslmode`s of other clients that verify the certificate: this client always does.
 fn plain_mode(url: &str) -> String {
     ["verify-full", "verify-ca"]
         .iter()
@@ -138,7 +138,7 @@ fn plain_mode(url: &str) -> String {
         })
 }
 
-/// Whether every host is this machine: by a loopback address, `localhost` or a Unix socket.
+/// Whether every host is this machine: a loopback address, `localhost` or a Unix socket.
 fn is_local(config: &Config) -> bool {
     let hosts = config.get_hosts().iter().all(|host| match host {
         Host::Tcp(name) => {
@@ -147,7 +147,7 @@ fn is_local(config: &Config) -> bool {
         #[cfg(unix)]
         Host::Unix(_) => true,
     });
-    // Where there are addresses, they are what is connected to.
+    // If there are addresses, the client connects to them and not to the host names.
     match config.get_hostaddrs() {
         [] => hosts,
         addresses => addresses.iter().all(IpAddr::is_loopback),
@@ -169,7 +169,7 @@ mod tests {
         Some(address.config.get_ssl_mode())
     }
 
-    /// Passwords and sessions would go over the network for all to read.
+    /// Passwords and sessions would cross the network in plain text.
     #[test]
     fn plain_text_stays_on_this_machine_unless_it_is_asked_for() {
         let secured = cfg!(feature = "tls").then_some(SslMode::Require);

@@ -1,4 +1,4 @@
-//! The settings of the store, and how it is opened.
+//! The settings of the store, and opening it.
 
 use crate::{
     PostgresStore, Shared,
@@ -22,21 +22,22 @@ use std::{
 };
 use tokio::sync::RwLock;
 
-/// When a commit is answered: the setting of the same name of PostgreSQL, for the commits of sessions.
+/// When a commit returns: PostgreSQL's setting of the same name, for commits of sessions.
 #[doc(alias = "Durability")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SynchronousCommit {
-    /// Once it is on the server's disk, and on that of the synchronous standbys, if there are any.
+    /// Once it is on the disk of the server and of the synchronous standbys, if there are any.
     On,
     /// Once it is on the server's disk.
     Local,
-    /// As `On`, but the standbys have received it only.
+    /// Like `On`, but the standbys have only received it.
     RemoteWrite,
-    /// As `On`, and a read from a synchronous standby sees it.
+    /// Like `On`, and a read from a synchronous standby sees it.
     RemoteApply,
-    /// At once. What was answered in the last moments, three times the server's `wal_writer_delay` (200 ms) at most, is
-    /// lost if the server crashes: ended sessions may live again for that long. A commit is whole or not there.
+    /// At once. If the server crashes, the commits of the last moments are lost, at most three times the server's
+    /// `wal_writer_delay` (200 ms): sessions that ended within that time may be live again. A commit is never lost in
+    /// part.
     Off,
 }
 
@@ -112,40 +113,40 @@ impl PostgresStoreBuilder {
         }
     }
 
-    /// The schema that the tables are in: 1 to 63 letters, digits or `_`. Default: `level_session`.
+    /// The schema that contains the tables: 1 to 63 letters, digits or `_`. Default: `level_session`.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = name.into();
         self
     }
 
-    /// How many connections there are at most, beside one that listens if [`tell_ended`](Self::tell_ended) is set. Of no
-    /// effect on a pool of the application's. Default: 16.
+    /// The maximum number of connections, in addition to a listening one if [`tell_ended`](Self::tell_ended) is set. It
+    /// has no effect on the application's own pool. Default: 16.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self
     }
 
-    /// How long a call waits for a connection, and a statement for its end (`statement_timeout`). A commit that was not
-    /// answered by then [may be stored](Error::may_be_stored), unless the server itself has ended it. With
-    /// [`pgbouncer`](Self::pgbouncer) and on a pool of the application's the server's own timeout stays as it is. Default:
-    /// 5 seconds.
+    /// How long a call waits for a connection, and a statement may run (`statement_timeout`). A commit that has not
+    /// returned by then [may be stored](Error::may_be_stored), unless the server itself cancelled it. With
+    /// [`pgbouncer`](Self::pgbouncer), and on the application's own pool, the server's own timeout is left as it is.
+    /// Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Whether there is a PgBouncer, or another pooler, in transaction mode before the server: nothing is kept on a
-    /// connection then, and no statement is prepared. Each is planned anew, which takes two to five times as long.
-    /// PgBouncer from 1.21 on prepares statements by itself (`max_prepared_statements`) and does not need this, except for
-    /// the settings of a connection, which it refuses. Default: no.
+    /// Whether the store connects through PgBouncer, or another pooler, in transaction mode: no state is kept on a
+    /// connection then, and statements are not prepared. Each is planned again, which takes two to five times as long.
+    /// PgBouncer 1.21 and later prepares statements by itself (`max_prepared_statements`) and does not need this
+    /// setting, except that it rejects the settings of a connection. Default: no.
     pub fn pgbouncer(mut self, pgbouncer: bool) -> Self {
         self.pgbouncer = pgbouncer;
         self
     }
 
-    /// Whether sessions and passwords may go over a network unencrypted. Without it an address off this machine is
-    /// connected to by TLS, with the certificate checked, whatever its `sslmode` says; and refused if the crate was built
-    /// without the feature `tls`. With it TLS is used if the address says `sslmode=require`. Default: no.
+    /// Whether sessions and passwords may cross a network unencrypted. If not, connections to other machines use TLS
+    /// and verify the certificate, whatever the address's `sslmode`; if the crate was built without the feature `tls`,
+    /// such an address is an error. If so, TLS is used only where the address has `sslmode=require`. Default: no.
     pub fn plain_text(mut self, allowed: bool) -> Self {
         self.protection = match allowed {
             true => Protection::PlainText,
@@ -154,62 +155,63 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// When a commit is answered. Default: as the server, the database or the role is set.
+    /// When a commit returns. Default: the setting of the server, the database or the role.
     pub fn synchronous_commit(mut self, level: SynchronousCommit) -> Self {
         self.synchronous_commit = Some(level);
         self
     }
 
-    /// Whether sessions that are ended here are told to other processes, and theirs here, by `NOTIFY`, some tens of
-    /// milliseconds later. It takes one more connection, which listens: behind a pooler in transaction mode it needs an
-    /// address of its own, see [`listen_at`](Self::listen_at). Without it an end holds in every process at its next
-    /// access, and open connections learn of it then. Default: no.
+    /// Whether processes notify each other of ended sessions, by `NOTIFY`, within some tens of milliseconds. This takes
+    /// one more connection, which listens: behind a pooler in transaction mode it needs a separate address, see
+    /// [`listen_at`](Self::listen_at). Without this setting an end takes effect in every process at its next access,
+    /// and open connections notice it then. Default: no.
     pub fn tell_ended(mut self, tell: bool) -> Self {
         self.tell_ended = tell;
         self
     }
 
-    /// The address for the connection that listens, past a pooler; or where the store has the application's pool.
+    /// The address for the listening connection, bypassing a pooler, or for a store on the application's pool.
     pub fn listen_at(mut self, url: impl Into<String>) -> Self {
         self.listen_at = Some(url.into());
         self
     }
 
-    /// How often dead sessions are removed in the background; `None` leaves it to those who call
-    /// [`sweep`](level_session_store::Store::sweep). Any number of processes may do it. A session that has expired is dead
-    /// whether it was removed or not. Default: every minute.
+    /// How often dead sessions are removed in the background; with `None`, the application calls
+    /// [`sweep`](level_session_store::Store::sweep). Any number of processes may sweep. An expired session is dead
+    /// whether or not it was removed. Default: every minute.
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;
         self
     }
 
-    /// Where sweeping in the background takes the time from. The server's clock counts where it is earlier. Default: the
-    /// system.
+    /// The clock of the background sweep. The server's clock is used instead if it is earlier. Default: the system
+    /// clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The text of `schema.sql` for this schema, for those who run their own migrations.
+    /// Returns the text of `schema.sql` for this schema, for applications with their own migrations.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for a schema's name that cannot be used.
+    /// [`ErrorKind::Config`] for an invalid name of the schema.
     pub fn schema_sql(&self) -> Result<String> {
         Ok(Schema::new(&self.schema)?.sql())
     }
 
-    /// Makes the tables, or brings them up to date. Nothing happens if they are, so any number of processes may call it
-    /// when they start, also at once, and also if the role may make nothing: it needs the right to make tables in the
-    /// schema only where there is something to make, and the right to make a schema only where there is none.
+    /// Creates the tables, or brings them up to date; does nothing if they are. Any number of processes may call it
+    /// when they start, also at the same time, and also if the role has no right to create anything: it needs the right
+    /// to create tables in the schema only if tables are missing or out of date, and the right to create a schema only
+    /// if the schema does not exist.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`]: the server cannot be reached or refuses, or the tables are those of a newer level-session.
-    /// [`ErrorKind::Config`] for a setting that cannot be used.
+    /// [`ErrorKind::Store`]: the server cannot be reached or reports an error, or the tables belong to a newer
+    /// level-session. [`ErrorKind::Config`] for an invalid setting.
     pub async fn migrate(&self) -> Result<()> {
         let schema = Schema::new(&self.schema)?;
         let doing = "make the tables of the session store";
         match &self.source {
-            // A connection of its own, which ends with the transaction if this future is dropped.
+            // A separate connection: it ends, and its transaction with it, if this future is dropped.
             Source::Url(url) => {
                 let client = self.address(url)?.client().await;
                 let client =
@@ -224,22 +226,23 @@ impl PostgresStoreBuilder {
         }
     }
 
-    /// Connects, and looks at the version of the tables. Within a tokio runtime, which the connections belong to.
+    /// Connects, and checks the version of the tables. Call it within the tokio runtime that the connections will
+    /// belong to.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`]: the server cannot be reached or refuses, or the tables are not there or of another version.
-    /// [`ErrorKind::Config`] for a setting that cannot be used.
+    /// [`ErrorKind::Store`]: the server cannot be reached or reports an error, or the tables do not exist or have
+    /// another version. [`ErrorKind::Config`] for an invalid setting.
     pub async fn open(&self) -> Result<PostgresStore> {
         let schema = Schema::new(&self.schema)?;
         let refuse = |what: &'static str| Err(Error::new(ErrorKind::Config, what));
         if self.pool_size == 0 {
-            return refuse("a pool has at least one connection");
+            return refuse("`pool_size` must be at least 1");
         }
         if self.timeout.is_zero() {
-            return refuse("a timeout of the store is longer than nothing");
+            return refuse("`timeout` must be longer than zero");
         }
         if self.sweep_every.is_some_and(|every| every.is_zero()) {
-            return refuse("an interval of sweeping is longer than nothing");
+            return refuse("`sweep_every` must be longer than zero");
         }
         let listener = self.listener()?;
         let level = self.synchronous_commit.map(SynchronousCommit::level);
@@ -254,7 +257,7 @@ impl PostgresStoreBuilder {
             asides: Asides::new(),
             unnamed: self.pgbouncer,
             synchronous_commit: level.filter(|_| !on_connection),
-            // The server's own timeout first: it leaves no doubt.
+            // The server's own timeout comes first: it leaves no doubt about the outcome.
             patience: self.timeout + self.timeout / 4,
             closed: RwLock::new(false),
         };
@@ -303,7 +306,7 @@ impl PostgresStoreBuilder {
             _ => {
                 return Err(Error::new(
                     ErrorKind::Config,
-                    "to be told of ends takes a connection that no pooler gives to others: set `listen_at`",
+                    "`tell_ended` needs a connection that no pooler shares: set `listen_at`",
                 ));
             }
         };
@@ -315,7 +318,7 @@ impl PostgresStoreBuilder {
         if address.config.get_connect_timeout().is_none() {
             address.config.connect_timeout(self.timeout);
         }
-        // One that only listens would not notice for two hours that the other end is gone.
+        // A connection that only listens would take two hours to notice that its peer is gone.
         address.config.keepalives_idle(Duration::from_secs(30));
         address.config.keepalives_interval(Duration::from_secs(10));
         address.config.keepalives_retries(3);
@@ -345,18 +348,18 @@ impl PostgresStoreBuilder {
             create: Some(self.timeout),
             recycle: Some(self.timeout),
         };
-        // Those that are used have their statements prepared.
+        // Used connections have their statements prepared.
         let pool = Pool::builder(manager)
             .max_size(self.pool_size)
             .queue_mode(QueueMode::Lifo)
             .timeouts(timeouts)
             .runtime(Runtime::Tokio1)
             .build();
-        pool.map_err(|_| Error::new(ErrorKind::Config, "the pool of connections cannot be made"))
+        pool.map_err(|_| Error::new(ErrorKind::Config, "cannot create the connection pool"))
     }
 }
 
-/// A name for this process in its messages to others.
+/// This process's name in its messages to others.
 fn sender() -> Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
@@ -364,7 +367,7 @@ fn sender() -> Result<String> {
     Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
 }
 
-/// Without the address: it has a password.
+/// Without the address: it contains a password.
 impl fmt::Debug for PostgresStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStoreBuilder")

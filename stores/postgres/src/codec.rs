@@ -1,25 +1,26 @@
-//! How names, values and times are written into columns.
+//! The encoding of names, values and times in columns.
 //!
-//! Neither jsonb nor text holds a NUL, and values are any bytes. So a value is the text of its base64 (which `decode` of
-//! the server reads as well), and a name has its NULs escaped. A value above [`ASIDE`] bytes lies in a table of its own,
-//! under its hash: the row holds `#` and the hash, which a guard compares as it compares bytes.
+//! Neither jsonb nor text can hold a NUL, and values are arbitrary bytes. So a value is stored as base64 (which the
+//! server's `decode` reads too), and NULs in a name are escaped. A value larger than [`ASIDE`] bytes is stored in a
+//! separate table under its hash: the row holds `#` and the hash, and guards compare that in place of the bytes.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use level_session_store::{Bytes, Digest, Lease, Lifetime, Timeouts, Timestamp};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// Values with more bytes lie aside. Part of the format: guards compare what was written with what would be.
+/// Values with more bytes are stored in the separate table. Part of the format: a guard compares the stored cell with
+/// the cell it would write.
 pub(crate) const ASIDE: usize = 1024;
 
-/// The hash that a value lies aside under.
+/// The hash under which a large value is stored.
 pub(crate) type Hash = [u8; 32];
 
-/// What a field's cell holds.
+/// The content of a field's cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub(crate) text: String,
-    /// If the value lies aside.
+    /// The hash, if the value is in the separate table.
     pub(crate) hash: Option<Hash>,
 }
 
@@ -39,13 +40,13 @@ impl Cell {
     }
 }
 
-/// What a cell's text says.
+/// A decoded cell.
 pub(crate) enum Read {
     Here(Bytes),
     Aside(Hash),
 }
 
-/// `None` for a text that no [`Cell`] has.
+/// `None` for a text that is not a [`Cell`].
 pub(crate) fn read(text: &str) -> Option<Read> {
     match text.strip_prefix('#') {
         None => Some(Read::Here(BASE64.decode(text).ok()?.into())),
@@ -57,14 +58,15 @@ pub(crate) fn is_aside(text: &str) -> bool {
     text.starts_with('#')
 }
 
-/// An index entry as it stands in `entries`.
+/// An index entry as stored in `entries`.
 pub(crate) fn entry(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
 const ESCAPE: char = '\u{1}';
 
-/// A field's name without a NUL; no two names become one, and what a name begins with stays unless it is special.
+/// Encodes a field's name without NULs. The encoding is injective and keeps the beginning of a name unless it is
+/// special.
 pub(crate) fn name(name: &str) -> Cow<'_, str> {
     if !name.contains(['\0', ESCAPE]) {
         return name.into();
@@ -80,7 +82,7 @@ pub(crate) fn name(name: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// `None` for a text that no [`name`] has.
+/// `None` for a text that [`name`] does not produce.
 pub(crate) fn read_name(text: String) -> Option<String> {
     if !text.contains(ESCAPE) {
         return Some(text);
@@ -100,14 +102,14 @@ pub(crate) fn read_name(text: String) -> Option<String> {
     Some(name)
 }
 
-/// A JSON object of texts. A name that comes twice is written twice: the later one counts for the server.
+/// A JSON object of strings. A name that occurs twice is written twice: the server keeps the later one.
 pub(crate) fn object<'a>(members: impl Iterator<Item = (Cow<'a, str>, &'a str)>) -> String {
     let mut out = String::from("{");
     for (name, text) in members {
         if out.len() > 1 {
             out.push(',');
         }
-        // A string is always JSON; base64 needs no escapes.
+        // Serializing a string as JSON cannot fail; base64 needs no escapes.
         out.push_str(&serde_json::Value::from(&*name).to_string());
         out.push_str(":\"");
         out.push_str(text);
@@ -117,7 +119,7 @@ pub(crate) fn object<'a>(members: impl Iterator<Item = (Cow<'a, str>, &'a str)>)
     out
 }
 
-/// The members of a JSON object of texts, in the server's order.
+/// The members of a JSON object of strings, in the server's order.
 pub(crate) struct Members(pub(crate) Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -126,7 +128,7 @@ impl<'de> Deserialize<'de> for Members {
         impl<'de> Visitor<'de> for Object {
             type Value = Members;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
+                f.write_str("an object of strings")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
@@ -140,22 +142,22 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// A time as it is stored: times have 63 bits there, and the largest means "never".
+/// A time as stored: times have 63 bits in the table, and the largest means "never".
 pub(crate) fn time(time: Timestamp) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// `None` for one before 1970, which is not written.
+/// `None` for a time before 1970, which is never written.
 pub(crate) fn read_time(stored: i64) -> Option<Timestamp> {
     Some(Timestamp::from_millis(millis(stored)?))
 }
 
-/// Whole milliseconds, as a time.
+/// In whole milliseconds, as a time.
 pub(crate) fn duration(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whole milliseconds that are no shorter.
+/// In whole milliseconds, rounded up.
 pub(crate) fn at_least(length: Duration) -> i64 {
     duration(length.saturating_add(Duration::from_nanos(999_999)))
 }
@@ -171,7 +173,7 @@ fn millis(stored: i64) -> Option<u64> {
     }
 }
 
-/// The lease that is read again after this one was stored.
+/// The lease as it will be read back once it is stored.
 pub(crate) fn as_stored(lease: Lease) -> Lease {
     let kept = |at: Timestamp| read_time(time(at)).unwrap_or(at);
     let length = |it: Duration| read_duration(duration(it)).unwrap_or(it);
@@ -197,7 +199,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A name with a NUL would be refused by the server, or be taken for another one.
+    /// The server would reject a name with a NUL, or confuse two names.
     #[test]
     fn names_are_apart_and_without_nul() {
         let names = [
@@ -236,7 +238,7 @@ mod tests {
         }
     }
 
-    /// Of the format, which guards compare by: it must stay as it is.
+    /// The format, by which guards compare, must not change.
     #[test]
     fn the_format_is_fixed() {
         assert_eq!(Cell::of(b"abc").text, "YWJj");

@@ -1,7 +1,7 @@
-//! Ends, told to other processes: in batches, by `NOTIFY`.
+//! Reports ends to other processes: in batches, by `NOTIFY`.
 //!
-//! A `NOTIFY` in each commit would put all commits of the database in one line. So the ends of some moments go out
-//! together, from a connection in the background, and with `synchronous_commit` off: what is told is stored already.
+//! A `NOTIFY` in each commit would serialize all commits of the database. So the ends are collected for a moment and
+//! sent together, on a background connection, with `synchronous_commit` off: the ends themselves are already stored.
 
 use crate::{
     Shared,
@@ -25,23 +25,24 @@ use tokio::{
 };
 use tokio_postgres::AsyncMessage;
 
-const TELL: Doing = Doing::Writing("tell other processes of sessions that have ended");
+const TELL: Doing = Doing::Writing("notify other processes of ended sessions");
 
 /// How long ends are collected.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// Digests in one message: it has 8,000 bytes at most.
+/// Digests per message: the payload of a `NOTIFY` is limited to 8,000 bytes.
 const BATCH: usize = 100;
 
-/// How many wait at most while the server is away. An end that is not told holds all the same, at the next access.
+/// How many ends are queued at most while the server is unreachable. An end that is not reported still takes effect at
+/// the next access.
 const WAITING: usize = 100_000;
 
-/// The time until a connection that broke is made anew, at most.
+/// The longest delay before a broken connection is reopened.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Ends of this process that others are to be told of.
+/// Ends by this process that are to be reported to others.
 pub(crate) struct Ends {
-    /// The name of this process in its messages.
+    /// This process's name in its messages.
     pub(crate) sender: String,
     waiting: Mutex<VecDeque<Digest>>,
     more: Notify,
@@ -75,14 +76,14 @@ impl Ends {
     }
 }
 
-/// The channel of a schema: a name has 63 bytes at most.
+/// The channel of a schema: its name is limited to 63 bytes.
 pub(crate) fn channel(schema: &Schema) -> String {
     let name = Digest::of("level-session postgres channel", schema.name().as_bytes());
     format!("level_session_{}", name.short())
 }
 
 impl Server {
-    /// Tells all that waits.
+    /// Sends everything that is queued.
     pub(crate) async fn tell(&self, ends: &Ends) {
         loop {
             let ids = ends.next();
@@ -92,7 +93,7 @@ impl Server {
             if let Err(error) = self.notify(&ends.sender, &ids).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "other processes are not told of sessions that have ended: they learn of it at their next access"
+                    "cannot notify other processes of ended sessions: they notice at their next access"
                 );
             }
         }
@@ -117,7 +118,7 @@ impl Server {
     }
 }
 
-/// Tells of the ends of this process, as long as the store is there.
+/// Reports the ends by this process for as long as the store exists.
 pub(crate) async fn tell(store: Weak<Shared>, ends: Arc<Ends>) {
     loop {
         ends.more.notified().await;
@@ -129,7 +130,7 @@ pub(crate) async fn tell(store: Weak<Shared>, ends: Arc<Ends>) {
     }
 }
 
-/// Listens on a connection of its own, and makes it anew when it breaks. Returns when it listens for the first time.
+/// Listens on a separate connection and reopens it when it breaks. Returns once it listens for the first time.
 pub(crate) async fn listen(
     store: Weak<Shared>,
     address: Address,
@@ -147,14 +148,14 @@ pub(crate) async fn listen(
             }
             if let Err(fault) = heard {
                 match first.take() {
-                    // Whoever waits for the first time is told, and nothing goes on.
+                    // The caller that waits for the first time gets the error, and the task ends.
                     Some(first) => {
                         drop(first.send(Err(fault)));
                         return;
                     }
                     None => tracing::warn!(
                         error = &fault as &dyn std::error::Error,
-                        "the connection that tells of sessions ended elsewhere broke: it is made anew"
+                        "the connection that listens for ended sessions broke: reconnecting"
                     ),
                 }
             } else {
@@ -167,7 +168,7 @@ pub(crate) async fn listen(
     match listens.await {
         Ok(Ok(())) => Ok(task),
         Ok(Err(fault)) => Err(level_session_store::Error::store(
-            "cannot listen for sessions that end elsewhere",
+            "cannot listen for sessions that other processes end",
             fault,
         )),
         Err(_) => Err(fault::damaged("the listening task ended")),
@@ -219,7 +220,7 @@ async fn hear(
     }
 }
 
-/// The digests of a message that another process has sent. One that is not ours says nothing.
+/// The digests of a message from another process; none if the message is not from level-session.
 fn read<'a>(payload: &'a str, sender: &str) -> impl Iterator<Item = Digest> + use<'a> {
     let mut words = payload.split(' ');
     let ours = words.next() == Some(sender);
@@ -239,7 +240,7 @@ fn read<'a>(payload: &'a str, sender: &str) -> impl Iterator<Item = Digest> + us
 mod tests {
     use super::*;
 
-    /// Anybody with a connection to the database can send to a channel.
+    /// Any client with a connection to the database can send to a channel.
     #[test]
     fn a_foreign_message_says_nothing() {
         let hex = "ab".repeat(32);
@@ -252,7 +253,7 @@ mod tests {
             &format!("other {}", "+1".repeat(32)),
             &format!("other {}", &hex[1..]),
         ] {
-            // `+1` is a number to the parser, and a digest that no session has.
+            // `+1` parses as a number; the result is the digest of no session.
             assert!(read(payload, "us").count() <= usize::from(payload.contains('+')));
         }
     }

@@ -5,7 +5,7 @@ use level_session_store::{Error, ErrorKind};
 use std::{error::Error as StdError, fmt, time::Duration};
 use tokio_postgres::error::SqlState;
 
-/// What the server or the connection said, without what it said it of: the client's own errors print rows.
+/// The error of the server or the connection, without the data: the client's own errors print rows.
 #[derive(Debug)]
 pub(crate) struct Fault {
     code: Option<SqlState>,
@@ -21,10 +21,10 @@ impl Fault {
             };
         };
         let code = database.code().clone();
-        // What is wrong with a value is said with the value.
+        // The server's message quotes the value or the row.
         let text = match code.code().get(..2) {
-            Some("22") => "the server refused a value".to_owned(),
-            Some("23") => "the server refused a row".to_owned(),
+            Some("22") => "the server rejected a value".to_owned(),
+            Some("23") => "the server rejected a row".to_owned(),
             _ => database.message().to_owned(),
         };
         Self {
@@ -45,7 +45,7 @@ impl fmt::Display for Fault {
 
 impl StdError for Fault {}
 
-/// The messages of an error that is not the server's, and of its causes: of the connection, the system or TLS.
+/// The messages of an error that the server did not send (of the connection, the system or TLS), and of its causes.
 fn chain(cause: &tokio_postgres::Error) -> String {
     let mut text = cause.to_string();
     let mut next = cause.source();
@@ -56,21 +56,23 @@ fn chain(cause: &tokio_postgres::Error) -> String {
     text
 }
 
-/// What a code asks of whoever runs the application, as a sentence.
+/// The meaning of an error code for the operator, as a sentence.
 fn advice(code: &SqlState) -> Option<&'static str> {
     Some(match code.code() {
-        "28P01" | "28000" => "the server does not accept the user or the password",
+        "28P01" | "28000" => "the server rejected the user or the password",
         "3D000" => "the database does not exist",
         "3F000" | "42P01" | "42703" => NO_TABLES,
-        "42501" => "the role lacks a right: see the heading of `schema.sql`",
-        "25006" | "57P03" => "the server takes no writes now: is it a standby, or still starting?",
-        "26000" | "42P05" => {
-            "a prepared statement is not where it was: behind PgBouncer in transaction mode use the setting `pgbouncer`"
+        "42501" => "the role lacks a privilege: `schema.sql` lists those it needs",
+        "25006" | "57P03" => {
+            "the server accepts no writes now: is it a standby, or still starting?"
         }
-        "0A000" => "the tables have changed while the application was running",
+        "26000" | "42P05" => {
+            "a prepared statement is missing: behind PgBouncer in transaction mode use the setting `pgbouncer`"
+        }
+        "0A000" => "the tables were changed while the application was running",
         "53100" => "the server's disk is full",
-        "53300" => "the server takes no more connections: use a smaller pool",
-        "57014" => "a statement took longer than it may, or was cancelled",
+        "53300" => "the server has no connections left: use a smaller pool",
+        "57014" => "a statement exceeded its time limit or was cancelled",
         "57P01" | "57P02" => "the server is shutting down",
         _ => return None,
     })
@@ -79,31 +81,31 @@ fn advice(code: &SqlState) -> Option<&'static str> {
 pub(crate) const NO_TABLES: &str =
     "the schema has no tables of level-session: run `migrate`, or apply `schema.sql`";
 
-/// An error of a statement. `wrote` tells whether it may have changed something: then nobody knows the outcome where the
-/// connection broke.
+/// An error of a statement. `wrote` is whether the statement may have changed something: then the outcome is unknown if
+/// the connection broke.
 pub(crate) fn statement(doing: &str, wrote: bool, cause: &tokio_postgres::Error) -> Error {
     let fault = Fault::of(cause);
     let uncertain = wrote && is_lost(cause);
     let message = match fault.code.as_ref().and_then(advice) {
         Some(advice) => format!("cannot {doing}: {advice}"),
         None if uncertain => {
-            format!("cannot {doing}: the connection to the server broke before it answered")
+            format!("cannot {doing}: the connection to the server broke before it responded")
         }
         None => format!("cannot {doing}"),
     };
     Error::store(message, fault).uncertain_if(uncertain)
 }
 
-/// Whether the connection is gone with the answer.
+/// Whether the connection was lost along with the response.
 pub(crate) fn is_lost(cause: &tokio_postgres::Error) -> bool {
     match cause.code() {
-        // The backend was ended: perhaps between the commit and the answer.
+        // The backend was terminated, possibly between the commit and its response.
         Some(code) => code.code().starts_with("57P") || code.code().starts_with("08"),
         None => true,
     }
 }
 
-/// Whether the same statement may succeed if it is sent again: it collided with another one, and changed nothing.
+/// Whether the same statement may succeed if it is retried: it collided with another one, and changed nothing.
 pub(crate) fn is_collision(cause: &tokio_postgres::Error) -> bool {
     let collisions = [
         &SqlState::T_R_SERIALIZATION_FAILURE,
@@ -125,29 +127,29 @@ pub(crate) fn pool(doing: &str, cause: PoolError, waited: Duration) -> Error {
         }
         PoolError::Timeout(_) => Error::new(
             ErrorKind::Store,
-            format!("cannot {doing}: no connection was free or could be made within {waited:?}"),
+            format!("cannot {doing}: no connection became available within {waited:?}"),
         ),
         PoolError::Closed => Error::new(
             ErrorKind::Store,
-            format!("cannot {doing}: the pool of connections is closed"),
+            format!("cannot {doing}: the connection pool is closed"),
         ),
         _ => Error::new(
             ErrorKind::Store,
-            format!("cannot {doing}: the pool of connections cannot be used"),
+            format!("cannot {doing}: the connection pool cannot be used"),
         ),
     }
 }
 
-/// The server did not answer in time.
+/// The server did not respond in time.
 pub(crate) fn stalled(doing: &str, wrote: bool, waited: Duration) -> Error {
     Error::new(
         ErrorKind::Store,
-        format!("cannot {doing}: the server did not answer within {waited:?}"),
+        format!("cannot {doing}: the server did not respond within {waited:?}"),
     )
     .uncertain_if(wrote)
 }
 
-/// What is stored is not as this store writes it. It is left as it is.
+/// The stored data is not in the form that this store writes. It is left unchanged.
 pub(crate) fn damaged(what: &'static str) -> Error {
     Error::new(
         ErrorKind::Store,

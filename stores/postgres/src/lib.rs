@@ -1,9 +1,10 @@
-//! The PostgreSQL store: sessions where the application's data already is, shared by any number of processes.
+//! The PostgreSQL store: keeps sessions in the application's database, shared by any number of processes.
 //!
-//! One row per session, which a load reads and a commit changes with one statement each; values above 1 KiB lie in a table
-//! of their own. From the outside in: [`PostgresStore`] is the store; `load`, `commit`, `listing`, `sweep` and `ends` write
-//! the statements; `server` runs them; `row`, `codec` and `param` know the columns; `schema` the tables; `address` and
-//! `tls` the way to the server; `fault` what can be said of an error.
+//! One row per session. A load reads it and a commit changes it, with one statement each; values larger than 1 KiB are
+//! stored in a separate table. From the outside in: [`PostgresStore`] is the store; `load`, `commit`, `listing`,
+//! `sweep` and `ends` write the statements; `server` runs them; `row`, `codec` and `param` know the columns; `schema`
+//! the tables; `address` and `tls` the connection to the server; `fault` turns errors into messages that are safe to
+//! show.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -40,9 +41,9 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// Keeps sessions in a PostgreSQL database, from version 13 on.
+/// Keeps sessions in a PostgreSQL database, version 13 or later.
 ///
-/// Clones are the same store, and any number of processes may have one. Connections belong to the tokio runtime in which
+/// Clones share one store, and any number of processes may open it. Connections belong to the tokio runtime in which
 /// the store was opened.
 ///
 /// ```no_run
@@ -50,36 +51,38 @@ use tokio::task::JoinHandle;
 /// use level_session_postgres::PostgresStore;
 ///
 /// let address = "postgres://shop:secret@localhost/shop";
-/// // Makes the tables if there are none: or apply `schema.sql` by hand.
+/// // Creates the tables if they do not exist. Alternatively, apply `schema.sql` by hand.
 /// PostgresStore::builder(address).migrate().await?;
 /// let store = PostgresStore::connect(address).await?;
 /// # Ok(()) }
 /// ```
 ///
 /// # Tables
-/// Three tables in the schema `level_session`, or another: `schema.sql` of this crate has them with comments, and
-/// [`schema_sql`](PostgresStoreBuilder::schema_sql) gives its text. [`migrate`](PostgresStoreBuilder::migrate) makes them;
-/// [`open`](PostgresStoreBuilder::open) looks at their version and refuses to work on another. The application's role needs
-/// `USAGE` on the schema, `SELECT` on `version`, and `SELECT`, `INSERT`, `UPDATE` and `DELETE` on `session` and `value`.
-/// Whoever can read the tables can read the sessions' fields, but not the ids: they hold SHA-256 of them.
+/// Three tables in the schema `level_session`, or in the schema of your choice: `schema.sql` of this crate defines
+/// them, with comments, and [`schema_sql`](PostgresStoreBuilder::schema_sql) returns its text.
+/// [`migrate`](PostgresStoreBuilder::migrate) creates them; [`open`](PostgresStoreBuilder::open) checks their version
+/// and fails if it is a different one. The application's role needs `USAGE` on the schema, `SELECT` on `version`, and
+/// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on `session` and `value`. A role that can read the tables can read the
+/// sessions' fields, but not the ids: only their SHA-256 is stored.
 ///
-/// # What holds between processes
+/// # Guarantees between processes
 /// | promise | |
 /// |---|---|
-/// | a commit is whole, checked and atomic | each attempt is one conditional statement; one that meets another is tried again |
-/// | counters | exact: compared and set |
+/// | a commit is whole, checked and atomic | each attempt is one conditional statement, which is retried if it collides with another one |
+/// | counters | exact: compare and set |
 /// | limits per entry | exact: counted under an advisory lock, in one short transaction |
-/// | an end | holds everywhere at the next access; told to other processes with [`tell_ended`](PostgresStoreBuilder::tell_ended) |
-/// | expired sessions | each is removed, and told, by one process: one whose connection broke meanwhile is not told |
+/// | an end | takes effect everywhere at the next access; other processes are notified with [`tell_ended`](PostgresStoreBuilder::tell_ended) |
+/// | expired sessions | each is removed, and reported, by one process; a session is not reported if that process's connection broke meanwhile |
 ///
 /// # What a crash or a failover can undo
-/// What PostgreSQL itself can lose: under [`SynchronousCommit::Off`] the last moments, in a failover to an asynchronous
-/// standby what it had not received. A session that ended in those moments lives again, and a one-time value that was
-/// taken is there again. With synchronous standbys, `On` and no data lost, nothing.
+/// The same commits that PostgreSQL itself can lose: the most recent ones under [`SynchronousCommit::Off`], and, in a
+/// failover to an asynchronous standby, those that it had not received. A session that ended in a lost commit is live
+/// again, and a one-time value that was taken in one can be taken again. With synchronous standbys and `On`, nothing is
+/// undone.
 ///
 /// # PgBouncer
-/// In transaction mode: [`pgbouncer(true)`](PostgresStoreBuilder::pgbouncer). In session mode, and without one: nothing to
-/// do. Any `default_transaction_isolation` will do.
+/// In transaction mode, set [`pgbouncer(true)`](PostgresStoreBuilder::pgbouncer). Session mode needs no setting. Any
+/// `default_transaction_isolation` works.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Shared>);
 
@@ -88,46 +91,47 @@ struct Shared {
     turns: Turns,
     expired: WatchList,
     ended: WatchList,
-    /// Ends that other processes are to be told of.
+    /// Ends that other processes are to be notified of.
     ends: Option<Arc<Ends>>,
-    /// Whether the pool is the store's own.
+    /// Whether the pool belongs to the store.
     is_ours: bool,
-    /// Whether commits are answered before they are on disk.
+    /// Whether commits return before they are on disk.
     may_lose: bool,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl PostgresStore {
-    /// Opens the store at this address with all settings at their defaults. The tables must be there: see
+    /// Opens the store at this address with default settings. The tables must exist: see
     /// [`migrate`](PostgresStoreBuilder::migrate).
     ///
     /// # Errors
-    /// As [`PostgresStoreBuilder::open`].
+    /// Those of [`PostgresStoreBuilder::open`].
     pub async fn connect(url: impl Into<String>) -> Result<Self> {
         Self::builder(url).open().await
     }
 
-    /// Settings for a store with connections of its own, to the server at this address
+    /// Returns the settings of a store with its own connections to the server at this address
     /// (`postgres://user:password@host:port/database`).
     pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
         PostgresStoreBuilder::by_url(url.into())
     }
 
-    /// Settings for a store on a pool of the application's. Its connections are used as they are: their isolation, their
-    /// timeouts and their encryption are the application's. Closing the store leaves the pool open.
+    /// Returns the settings of a store on the application's pool. Its connections are used as they are: their isolation
+    /// level, timeouts and encryption are set by the application. Closing the store leaves the pool open.
     pub fn on_pool(pool: deadpool_postgres::Pool) -> PostgresStoreBuilder {
         PostgresStoreBuilder::by_pool(pool)
     }
 
-    /// Looks for what a session's row says twice and not alike, for an inspector: a page of the flaws among about `limit`
-    /// sessions. A page may be empty although there is more. It can be asked at any time: each row is of one moment.
+    /// Looks for contradictions within the rows of sessions, for an inspector: returns a page of the flaws among about
+    /// `limit` sessions. A page may be empty although more follow. It may be called at any time: each row is read as of
+    /// one moment.
     ///
-    /// Found are an index entry of a field that the session does not have, and a session that the sweep would look at only
-    /// after its deadline. Index entries and deadlines are columns of the session's own row, so none of them can be there
-    /// without a session, and a value that lies aside is held by a foreign key.
+    /// It finds index entries of fields that the session does not have, and sessions that the sweep would examine only
+    /// after their deadline. Index entries and deadlines are columns of the session's own row, so they cannot exist
+    /// without the session, and a foreign key ties each value in the separate table to its session.
     ///
     /// # Errors
-    /// As [`page`](Store::page).
+    /// Those of [`page`](Store::page).
     pub fn flaws<'a>(
         &'a self,
         after: Option<&'a Cursor>,
@@ -136,8 +140,8 @@ impl PostgresStore {
         StoreFuture::boxed(self.0.server.flaws(after, limit))
     }
 
-    /// Waits for commits in flight, makes everything durable and stops what runs in the background: as
-    /// [`Store::close`], without the trait in scope.
+    /// Waits for commits in flight, makes everything durable and stops background tasks: [`Store::close`], without the
+    /// trait in scope.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the last writes cannot be made durable.
@@ -257,7 +261,7 @@ impl Shared {
         flushed
     }
 
-    /// Writes a record that is waited for, and with it all that come before it.
+    /// Writes a WAL record and waits for it, which makes all earlier records durable too.
     async fn flush(&self) -> Result<()> {
         let mut flush = Statement::default();
         let none = flush.bind(Param::Text(String::new()));

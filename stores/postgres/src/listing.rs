@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 
 const LIST: Doing = Doing::Reading("list sessions");
 
-/// More than are asked for at once by anybody who reads them.
+/// More than any caller asks for at once.
 const MOST: usize = 10_000;
 
 impl Server {
@@ -31,7 +31,7 @@ impl Server {
         let at = find.bind(Param::Number(codec::time(now)));
         let has_entry = statements::has_entry(entry, at);
         let (from, limit, rows) = bounds(&mut find, after, limit)?;
-        // Materialized: in the order of the digests the planner would look through all sessions for a page of few.
+        // Materialized: ordered by digest, the planner would scan all sessions to fill a page with a few.
         find.push(format_args!(
             "WITH found AS MATERIALIZED (\
                  SELECT {LIFE}, digest FROM {schema}.session WHERE {has_entry}{from}) \
@@ -69,9 +69,9 @@ impl Server {
 }
 
 impl Server {
-    /// What of a page of sessions contradicts itself. A row is of one moment.
+    /// The contradictions within a page of sessions. A row is read as of one moment.
     pub(crate) async fn flaws(&self, after: Option<&Cursor>, limit: usize) -> Result<Page<Flaw>> {
-        const LATE: &str = "is looked at by the sweep after its deadline, so it stays too long once it has expired: \
+        const LATE: &str = "is examined by the sweep after its deadline, so it stays too long once it has expired: \
                             its next use mends it";
         const NOT_THERE: &str =
             "has an index entry and is not there: the next write to it removes the entry";
@@ -108,8 +108,8 @@ fn id(row: &Row, column: usize) -> Result<Digest> {
     row::as_digest(row::get(row, column)?)
 }
 
-/// Where a page begins, as a condition, how long it is, and how many rows are asked for. A cursor is the last digest of the
-/// page before.
+/// The condition for the start of a page, its length, and how many rows are requested. A cursor is the last digest of
+/// the previous page.
 fn bounds(
     statement: &mut Statement,
     after: Option<&Cursor>,
@@ -126,7 +126,7 @@ fn bounds(
     Ok((format!(" AND digest > {last}"), limit, rows))
 }
 
-/// One more than belongs to the page was asked for, to know whether there is another.
+/// One row more than the page holds was requested, to know whether another page follows.
 fn page<T>(mut items: Vec<T>, limit: usize, id: impl Fn(&T) -> Digest) -> Page<T> {
     if items.len() <= limit {
         return Page::new(items, None);

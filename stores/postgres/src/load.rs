@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 
 const READ: Doing = Doing::Reading("read a session");
 
-/// What is stored under a digest.
+/// The record of a digest.
 pub(crate) enum Record {
     Live(Life, Stored),
     Mark { at: Timestamp, to: Option<Digest> },
@@ -36,7 +36,7 @@ impl Server {
             Some(Record::Live(life, _)) if !life.is_live(now) => return Ok(Loaded::Missing),
             Some(Record::Live(life, stored)) => return live(life.meta(now), stored, select, false),
         };
-        // A mark never changes: the other row alone tells whether its id works.
+        // A mark never changes: only the other row determines whether its id works.
         match self.record(to, select).await? {
             Some(Record::Live(life, stored)) if life.works_by(id, now) => {
                 live(life.meta(now), stored, select, true)
@@ -46,10 +46,11 @@ impl Server {
         }
     }
 
-    /// The row of a digest. The names of all fields come with those that are asked for.
+    /// The row of a digest. The names of all fields come with the requested ones.
     ///
-    /// Only where values are known to lie aside does the statement look for them: to open another table and its index
-    /// takes a third of the time of a load. Where some are found that were not known of, the row is read again with them.
+    /// The statement reads the table of large values only if the session is known to have some: opening another table
+    /// and its index takes a third of the time of a load. If the row turns out to refer to such values, it is read
+    /// again with them.
     pub(crate) async fn record(&self, id: Digest, select: Select<'_>) -> Result<Option<Record>> {
         let known = self.asides.has(id);
         let Some(row) = self.row(id, select, known).await? else {
@@ -104,8 +105,8 @@ impl Server {
     }
 }
 
-/// Which sessions may have values aside, by some bits of their digests. It is a guess, of which nothing but the form of a
-/// statement depends.
+/// Which sessions may have large values in the separate table, by a few bits of their digests. It is a guess, and only
+/// the form of a statement depends on it.
 pub(crate) struct Asides(Vec<AtomicU64>);
 
 impl Asides {

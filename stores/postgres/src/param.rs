@@ -7,8 +7,8 @@ use std::{
 };
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-/// The text of a statement as it grows, and what its places stand for. The same text is prepared once per connection, so
-/// nothing of a session is part of it.
+/// The text of a statement under construction, and the parameters of its placeholders. A text is prepared once per
+/// connection, so it must not contain a session's data.
 #[derive(Default)]
 pub(crate) struct Statement {
     pub(crate) sql: String,
@@ -16,14 +16,14 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// A place for a parameter.
+    /// Adds a parameter and returns its placeholder.
     pub(crate) fn bind(&mut self, param: Param) -> Place {
         self.params.push(param);
         Place(self.params.len())
     }
 
     pub(crate) fn push(&mut self, sql: fmt::Arguments<'_>) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = self.sql.write_fmt(sql);
     }
 
@@ -32,7 +32,7 @@ impl Statement {
     }
 }
 
-/// The place of a parameter in a statement's text.
+/// A placeholder of a parameter.
 #[derive(Clone, Copy)]
 pub(crate) struct Place(usize);
 
@@ -42,7 +42,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// A parameter of a statement. The client logs parameters by their `Debug`: this one shows nothing (requirement S08).
+/// A parameter of a statement. The client logs parameters with `Debug`: this implementation shows nothing (requirement
+/// S08).
 #[derive(Clone)]
 pub(crate) enum Param {
     Digest([u8; 32]),
@@ -112,17 +113,17 @@ impl ToSql for Param {
     to_sql_checked!();
 }
 
-/// What a jsonb value begins with on the wire.
+/// The first byte of a jsonb value on the wire.
 const JSONB_VERSION: u8 = 1;
 
-/// The text of a jsonb value that was read.
+/// The text of a received jsonb value.
 pub(crate) struct JsonText<'r>(pub(crate) &'r [u8]);
 
 impl<'r> FromSql<'r> for JsonText<'r> {
     fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
         match raw.split_first() {
             Some((&JSONB_VERSION, text)) => Ok(Self(text)),
-            _ => Err("a jsonb value of another version".into()),
+            _ => Err("unknown jsonb version".into()),
         }
     }
 
@@ -135,7 +136,7 @@ impl<'r> FromSql<'r> for JsonText<'r> {
 mod tests {
     use super::*;
 
-    /// The client logs the parameters of every statement at the level `debug`.
+    /// The client logs the parameters of every statement at the `debug` level.
     #[test]
     fn a_parameter_shows_nothing() {
         for param in [

@@ -12,7 +12,7 @@ use level_session_store::{
 use std::collections::HashMap;
 use tokio_postgres::Row;
 
-/// The columns of a session's times, in the order in which [`life`] reads them.
+/// The columns of a session's times, in the order that [`life`] reads.
 pub(crate) const LIFE: &str = "created, started, seen, told, idle_at, absolute_at, own_idle, own_absolute, transient, \
                                former, former_until";
 
@@ -52,7 +52,7 @@ pub(crate) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
     column: usize,
 ) -> Result<T> {
     row.try_get(column)
-        .map_err(|_| damaged("a column is of another type"))
+        .map_err(|_| damaged("a column has the wrong type"))
 }
 
 fn number(row: &Row, column: usize) -> Result<Option<i64>> {
@@ -79,14 +79,14 @@ pub(crate) fn digest(row: &Row, column: usize) -> Result<Option<Digest>> {
 pub(crate) fn as_digest(bytes: &[u8]) -> Result<Digest> {
     let bytes = bytes
         .try_into()
-        .map_err(|_| damaged("a digest has another length"))?;
+        .map_err(|_| damaged("a digest has the wrong length"))?;
     Ok(Digest::from_bytes(bytes))
 }
 
-/// What a row holds of the fields, as far as it was asked for.
+/// The fields of a row, as far as they were requested.
 #[derive(Default)]
 pub(crate) struct Stored {
-    /// Names and cells, as they are written.
+    /// Names and cells, as stored.
     members: Vec<(String, String)>,
     aside: HashMap<Hash, Bytes>,
 }
@@ -97,7 +97,7 @@ impl Stored {
             None => Vec::new(),
             Some(JsonText(text)) => {
                 let members: Members = serde_json::from_slice(text)
-                    .map_err(|_| damaged("its fields are no object of texts"))?;
+                    .map_err(|_| damaged("its fields are not a JSON object of strings"))?;
                 members.0
             }
         };
@@ -108,13 +108,13 @@ impl Stored {
         for bytes in get::<Option<Vec<&[u8]>>>(row, aside)?.unwrap_or_default() {
             let (hash, bytes) = bytes
                 .split_first_chunk()
-                .ok_or_else(|| damaged("a hash has another length"))?;
+                .ok_or_else(|| damaged("a hash has the wrong length"))?;
             stored.aside.insert(*hash, bytes.into());
         }
         Ok(stored)
     }
 
-    /// Whether a value that was asked for lies aside and was not read.
+    /// Whether a requested value is in the separate table and was not read.
     pub(crate) fn lacks(&self, select: Select<'_>) -> bool {
         let lacks = |cell: &str| matches!(codec::read(cell), Some(Read::Aside(hash)) if !self.aside.contains_key(&hash));
         match select {
@@ -152,7 +152,7 @@ impl Stored {
         }
     }
 
-    /// What is stored under a name, if that was asked for.
+    /// The stored value of a field, if it was requested.
     pub(crate) fn value(&self, name: &str) -> Result<Option<Bytes>> {
         self.cell(name)
             .map(|cell| {
@@ -162,7 +162,8 @@ impl Stored {
             .transpose()
     }
 
-    /// The answer to a load. All fields, where that costs nothing more; but one that is damaged takes no other with it.
+    /// The result of a load: all fields if that costs nothing extra, unless one of them is damaged. A damaged field
+    /// does not affect the others.
     pub(crate) fn select(self, select: Select<'_>) -> Result<Fields> {
         match select {
             Select::Nothing => Ok(Fields::nothing()),
@@ -196,7 +197,9 @@ impl Stored {
 fn field(written: &str) -> Result<FieldName> {
     match codec::read_name(written.to_owned()) {
         Some(name) => Ok(name.into()),
-        None => Err(damaged("a field has a name that was not written so")),
+        None => Err(damaged(
+            "the name of a field is not in the form that the store writes",
+        )),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tables: their text, their version, and how they come to be.
+//! The tables: their definition, version and migration.
 
 use crate::fault;
 use level_session_store::{Digest, Error, ErrorKind, Result};
@@ -8,16 +8,16 @@ use tokio_postgres::{Client, types::Type};
 /// The tables as a file, for the schema [`DEFAULT`].
 const SQL: &str = include_str!("../schema.sql");
 
-/// The statement of the file that makes the schema itself, which a role may have no right to.
+/// The statement of the file that creates the schema itself. The role may lack the right to run it.
 const CREATE: &str = "CREATE SCHEMA IF NOT EXISTS level_session;";
 
-/// The name of the schema, unless another is set.
+/// The default name of the schema.
 pub(crate) const DEFAULT: &str = "level_session";
 
-/// The version of the tables that this code knows.
+/// The version of the tables that this code supports.
 const VERSION: i32 = 1;
 
-/// The name of a schema, which stands in the text of statements: letters, digits and `_`.
+/// The name of a schema, which becomes part of statements' text: letters, digits and `_`.
 #[derive(Clone)]
 pub(crate) struct Schema(String);
 
@@ -31,7 +31,7 @@ impl Schema {
             true => Ok(Self(name.to_owned())),
             false => Err(Error::new(
                 ErrorKind::Config,
-                "the name of a schema has 1 to 63 letters, digits or `_`, begins with no digit, and not with `pg_`",
+                "invalid schema name: use 1 to 63 letters, digits or `_`, with no digit first and not beginning with `pg_`",
             )),
         }
     }
@@ -45,17 +45,18 @@ impl Schema {
         SQL.replace(DEFAULT, &self.to_string())
     }
 
-    /// A number of its own for an advisory lock, of this purpose.
+    /// The key of an advisory lock for this purpose, distinct from those of other purposes.
     pub(crate) fn lock(&self, purpose: &'static str, what: &[u8]) -> i64 {
         let name = [self.0.as_bytes(), &[0], what].concat();
         let [a, b, c, d, e, f, g, h, ..] = *Digest::of(purpose, &name).as_bytes();
         i64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// Makes the tables, or brings them up to date. Of several processes at once one does it, and the others wait for it.
+    /// Creates the tables, or brings them up to date. If several processes do so at once, one migrates and the others
+    /// wait.
     pub(crate) async fn migrate(&self, client: &Client) -> Result<()> {
         let doing = "make the tables of the session store";
-        // Whoever may not make tables, since somebody else has made them, can still start.
+        // A role without the right to create tables can still start if the tables exist.
         if let Found::Version(VERSION) = self.version(client).await? {
             return Ok(());
         }
@@ -76,7 +77,7 @@ impl Schema {
                         )
                         .await
                         .map_err(failed)?;
-                    // With `IF NOT EXISTS` it would still need the right to make one.
+                    // `IF NOT EXISTS` would still need the right to create a schema.
                     let sql = match known.is_empty() {
                         true => SQL.to_owned(),
                         false => SQL.replace(CREATE, ""),
@@ -89,13 +90,13 @@ impl Schema {
         };
         let done = done.await;
         if done.is_err() {
-            // Where this fails the connection is gone, and the transaction with it.
+            // If this fails, the connection is gone, and the transaction with it.
             drop(client.batch_execute("ROLLBACK").await);
         }
         done
     }
 
-    /// Refuses to work on tables of another version.
+    /// Fails if the tables have another version.
     pub(crate) async fn check(&self, client: &Client) -> Result<()> {
         match self.version(client).await? {
             Found::Version(VERSION) => Ok(()),
@@ -110,7 +111,7 @@ impl Schema {
     async fn version(&self, client: &Client) -> Result<Found> {
         let doing = "read the version of the session store's tables";
         let failed = |cause| fault::statement(doing, false, &cause);
-        // Asked of the catalogue: a statement that fails would end the transaction.
+        // Read from the catalogue: a failing statement would abort the transaction.
         let known = client
             .query_typed(
                 "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -144,7 +145,7 @@ enum Found {
 fn foreign() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the schema has a table `version` that is not level-session's: use another schema",
+        "the schema has a table `version` that level-session did not create: use another schema",
     )
 }
 
@@ -161,7 +162,7 @@ fn wrong(found: i32) -> Error {
     )
 }
 
-/// Quoted, as it stands in statements.
+/// Quoted, for use in statements.
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0)
@@ -174,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    /// A name that ends the quotes would be a statement of its own.
+    /// A name that closes the quotes could inject a statement.
     #[test]
     fn a_schema_s_name_is_a_plain_one() {
         for name in ["sessions", "Sessions_2", "_x"] {

@@ -1,4 +1,4 @@
-//! Statements to the server, and what came of them.
+//! Sends statements to the server and interprets the outcome.
 
 use crate::{
     fault,
@@ -15,25 +15,25 @@ use tokio::{
 };
 use tokio_postgres::{Error as Cause, Row, types::Type};
 
-/// How often a statement that collided with another one is sent again.
+/// How often a statement that collided with another one is retried.
 const COLLISIONS: u32 = 200;
 
-/// The pool, and how it is used.
+/// The pool, and the settings for its use.
 pub(crate) struct Server {
     pub(crate) pool: Pool,
     pub(crate) schema: Schema,
     pub(crate) asides: Asides,
-    /// Statements without a name: for a pooler that gives each of them another connection.
+    /// Whether statements are unnamed: for a pooler that may run each of them on another connection.
     pub(crate) unnamed: bool,
-    /// `synchronous_commit`, where it cannot be set for the connection.
+    /// `synchronous_commit`, if it cannot be set per connection.
     pub(crate) synchronous_commit: Option<&'static str>,
-    /// How long to wait for a connection, and for an answer.
+    /// How long to wait for a connection, and for a response.
     pub(crate) patience: Duration,
-    /// Whether it was closed. Every call reads it as long as it lasts.
+    /// Whether the store is closed. Every call holds a read lock for as long as it runs.
     pub(crate) closed: RwLock<bool>,
 }
 
-/// What a statement does, for messages and for what an error leaves open.
+/// What a statement does: for error messages, and to tell whether an error leaves the outcome open.
 #[derive(Clone, Copy)]
 pub(crate) enum Doing {
     Reading(&'static str),
@@ -52,15 +52,15 @@ impl Doing {
     }
 }
 
-/// What became of a statement that may lose to another one.
+/// The outcome of a statement that may lose to another one.
 pub(crate) enum Ran {
     Rows(Vec<Row>),
-    /// A row with one of its keys is there already: nothing was changed.
+    /// A row with one of its keys exists already: nothing was changed.
     Taken,
 }
 
 impl Server {
-    /// Lets a call in, unless the store is closed.
+    /// Admits a call, unless the store is closed.
     pub(crate) async fn enter(&self) -> Result<RwLockReadGuard<'_, bool>> {
         let closed = self.closed.read().await;
         match *closed {
@@ -69,24 +69,25 @@ impl Server {
         }
     }
 
-    /// Runs one statement, and gives its rows.
+    /// Runs one statement and returns its rows.
     pub(crate) async fn rows(&self, doing: Doing, statement: &Statement) -> Result<Vec<Row>> {
         match self.run(doing, &[], statement).await? {
             Ran::Rows(rows) => Ok(rows),
-            Ran::Taken => Err(fault::damaged("a key is there twice")),
+            Ran::Taken => Err(fault::damaged("a key occurs twice")),
         }
     }
 
-    /// Runs a statement, in one transaction with those before it if there are any; again, if it collides with another one.
+    /// Runs a statement, in one transaction with the statements `before` it if there are any, and retries it if it
+    /// collides with another one.
     ///
-    /// A transaction goes out in one piece: whoever drops the future meanwhile leaves none open.
+    /// A transaction is sent in one piece: dropping the future leaves none open.
     pub(crate) async fn run(
         &self,
         doing: Doing,
         before: &[Statement],
         statement: &Statement,
     ) -> Result<Ran> {
-        // Each of the pool's connections may have ended while nobody used it.
+        // Each of the pool's connections may have closed while it was idle.
         let mut left = self.pool.status().max_size + 1;
         for collisions in 0.. {
             let client = self.client(doing).await?;
@@ -101,7 +102,7 @@ impl Server {
                 Ok(Ok(rows)) => return Ok(Ran::Rows(rows)),
                 Ok(Err(cause)) => cause,
                 Err(_) => {
-                    // It may answer later, to whoever had the connection then.
+                    // A late response would go to the next user of the connection.
                     drop(Client::take(client));
                     return Err(fault::stalled(doing.text(), doing.writes(), self.patience));
                 }
@@ -110,8 +111,8 @@ impl Server {
                 return Ok(Ran::Taken);
             }
             let is_stale = self.forget_plans(&client, &cause);
-            // A read that was lost is asked again; and so is a statement that was not carried out since it has to be
-            // prepared anew.
+            // A read is retried if its connection was lost; any statement is retried if it did not run because it has
+            // to be prepared again.
             let again = is_stale || (!doing.writes() && fault::is_lost(&cause));
             if fault::is_lost(&cause) {
                 drop(Client::take(client));
@@ -124,7 +125,7 @@ impl Server {
                 return Err(fault::statement(doing.text(), doing.writes(), &cause));
             }
         }
-        unreachable!("the loop has no end of its own")
+        unreachable!("the loop returns")
     }
 
     async fn client(&self, doing: Doing) -> Result<Client> {
@@ -145,7 +146,7 @@ impl Server {
             .await
     }
 
-    /// Forgets prepared statements that no longer fit: the tables have changed, or another server has taken over.
+    /// Forgets prepared statements that are stale: the tables have changed, or another server has taken over.
     fn forget_plans(&self, client: &Client, cause: &Cause) -> bool {
         let stale = cause
             .code()
@@ -169,8 +170,8 @@ fn references(params: &[Param]) -> Vec<&(dyn tokio_postgres::types::ToSql + Sync
     params.iter().map(|param| param as _).collect()
 }
 
-/// All statements and the `COMMIT` are handed to the connection before the first answer is awaited. Under READ COMMITTED
-/// each sees what was committed before it began, whatever the server's default is.
+/// All statements and the `COMMIT` are handed to the connection before the first response is awaited. Under READ
+/// COMMITTED each statement sees what was committed before it began, whatever the server's default isolation level.
 async fn transaction(
     client: &Client,
     before: &[Statement],
@@ -183,7 +184,7 @@ async fn transaction(
         .map(|statement| Box::pin(unnamed(client, statement)))
         .collect();
     let mut commit = pin!(client.batch_execute("COMMIT"));
-    // The first poll of each hands it to the connection; none is ready then.
+    // The first poll of each future hands its statement to the connection; none is ready then.
     let mut answers = (None, Vec::new(), None);
     poll_fn(|cx| {
         if let Poll::Ready(answer) = begin.as_mut().poll(cx) {
@@ -212,7 +213,7 @@ async fn transaction(
             Some(answer) => answer,
             None => step.await,
         };
-        // The first error is the one that has a reason; the transaction is rolled back.
+        // The first error has the reason; the transaction is rolled back.
         if rows.is_ok() {
             rows = answer;
         }
@@ -226,10 +227,10 @@ async fn transaction(
     Ok(rows)
 }
 
-/// Waits a moment that is longer the more often it had to, and another one for everybody.
+/// Backs off: sleeps for a random time that grows with the number of retries.
 async fn pause(times: u32) {
     let mut random = [0; 2];
-    // Without random bytes all wait as long.
+    // Without random bytes there is no jitter.
     let _ = getrandom::fill(&mut random);
     let most = 200 * u64::from(times.min(50)) + 100;
     let micros = u64::from(u16::from_le_bytes(random)) % most;

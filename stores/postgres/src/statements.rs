@@ -1,18 +1,18 @@
-//! Parts of statements that several of them have.
+//! Parts that several statements share.
 
 use crate::{codec, param::Place};
 
-/// The document that the entries of a session contain which is found by this one.
+/// The JSON document that a session's `entries` contain if the session has this entry.
 pub(crate) fn entry_of(field: &str, entry: &[u8]) -> String {
     codec::object([(codec::name(field), &*codec::entry(entry))].into_iter())
 }
 
-/// Whether a session lives, by its deadlines. A mark has none.
+/// Whether a session is live, by its deadlines. A mark has none.
 pub(crate) fn is_live(now: Place) -> String {
     format!("least(idle_at, absolute_at) > {now}")
 }
 
-/// Whether a row is that of a session that lives and has an entry. The second part names the index.
+/// Whether a row is a live session with an entry. The second condition matches the index.
 pub(crate) fn has_entry(entry: Place, now: Place) -> String {
     format!(
         "entries @> {entry} AND entries <> '{{}}' AND {}",
@@ -20,7 +20,7 @@ pub(crate) fn has_entry(entry: Place, now: Place) -> String {
     )
 }
 
-/// `at` and a length of time, at most the largest number. Neither is negative.
+/// `at` plus a length of time, saturating. Neither is negative.
 pub(crate) fn after(at: &str, length: &str) -> String {
     format!("(least({at}, {} - {length}) + {length})", i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Removing what is dead: by any number of processes at once, each row by one of them.
+//! Removes dead rows: any number of processes may do so at once, and each row is removed by one of them.
 
 use crate::{
     Shared, codec,
@@ -10,16 +10,17 @@ use level_session_store::{Clock, Digest, Result, Timestamp};
 use std::{sync::Weak, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
-const SWEEP: Doing = Doing::Writing("remove sessions that have expired");
+const SWEEP: Doing = Doing::Writing("remove expired sessions");
 
-/// Rows of one statement of a sweep in the background.
+/// The number of rows per statement of the background sweep.
 const ROUND: usize = 1_000;
 
 impl Server {
-    /// Looks at so many rows that may be due; gives the sessions that were removed, and how many rows were looked at.
+    /// Examines up to `limit` rows that may be due; returns the sessions that were removed, and how many rows were
+    /// examined.
     ///
-    /// The earlier of the caller's clock and the server's counts: one machine whose clock is far ahead would sign everybody
-    /// out. Rows that somebody else looks at, or writes to, are left to the next sweep.
+    /// The earlier of the caller's clock and the server's is used: one machine whose clock is far ahead would sign out
+    /// every user. Rows that another transaction has locked are left to the next sweep.
     pub(crate) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<(Vec<Digest>, usize)> {
         let _open = self.enter().await?;
         if limit == 0 {
@@ -55,11 +56,11 @@ impl Server {
     }
 }
 
-/// Sweeps at intervals, as long as the store is there and open.
+/// Sweeps at intervals for as long as the store exists and is open.
 pub(crate) async fn in_background(store: Weak<Shared>, clock: Clock, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first one is at once.
+    // The first tick is immediate.
     ticks.tick().await;
     let mut failing = false;
     loop {
@@ -80,7 +81,7 @@ pub(crate) async fn in_background(store: Weak<Shared>, clock: Clock, every: Dura
                     if !failing {
                         tracing::warn!(
                             error = &error as &dyn std::error::Error,
-                            "sessions that have expired cannot be removed: it is tried again"
+                            "cannot remove expired sessions: retrying"
                         );
                     }
                     failing = true;

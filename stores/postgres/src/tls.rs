@@ -1,12 +1,12 @@
-//! TLS by rustls, against the certificates that the system trusts.
+//! TLS with rustls, verified against the system's root certificates.
 
 use level_session_store::{Error, ErrorKind, Result};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Checks the server's certificate and its name, whatever `sslmode` says. The file of `SSL_CERT_FILE`, if that variable is
-/// set, takes the place of the system's certificates.
+/// Verifies the server's certificate and its name, whatever the `sslmode`. If the variable `SSL_CERT_FILE` is set, its
+/// file replaces the system's root certificates.
 pub(crate) fn connector() -> Result<MakeRustlsConnect> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
@@ -14,12 +14,12 @@ pub(crate) fn connector() -> Result<MakeRustlsConnect> {
     if roots.is_empty() {
         return Err(Error::new(
             ErrorKind::Config,
-            "the system has no certificates that a server could be checked against",
+            "no root certificates found to verify the server's certificate: install them, or set `SSL_CERT_FILE`",
         ));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|cause| Error::new(ErrorKind::Config, "TLS cannot be set up").because(cause))?
+        .map_err(|cause| Error::new(ErrorKind::Config, "cannot set up TLS").because(cause))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

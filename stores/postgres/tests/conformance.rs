@@ -1,4 +1,4 @@
-//! The PostgreSQL store holds every promise of the store contract on a real server, alone and between two handles.
+//! The PostgreSQL store keeps every promise of the store contract on a real server, with one handle and with two.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;
@@ -9,7 +9,7 @@ use level_session_store::conformance::model;
 use proptest::{prelude::*, test_runner::TestRunner};
 use std::time::Duration;
 
-/// For a store of its own: a schema, and statements that may take long where all tests run at once.
+/// For a store in its own schema, whose statements may take long because all tests run at once.
 fn settings(url: String) -> PostgresStoreBuilder {
     let builder = PostgresStore::builder(url).schema(fresh_schema());
     let builder = builder.timeout(Duration::from_secs(60));
@@ -30,13 +30,13 @@ fn direct() -> PostgresStoreBuilder {
     settings(Kit::get().url())
 }
 
-/// Through PgBouncer in transaction mode, with a connection past it for ends.
+/// Through PgBouncer in transaction mode, with a direct connection to listen for ends.
 fn pooled() -> PostgresStoreBuilder {
     let builder = settings(Kit::get().pooled()).pgbouncer(true);
     builder.listen_at(Kit::get().url())
 }
 
-/// On connections of the application's, whose transactions have this isolation.
+/// On an application's pool whose transactions have this isolation level.
 fn isolated(level: &str) -> PostgresStoreBuilder {
     let mut config: tokio_postgres::Config = Kit::get().url().parse().unwrap();
     config.options(format!("-c default_transaction_isolation={level}"));
@@ -63,7 +63,7 @@ level_session_store::conformance_tests!(
     open(direct().synchronous_commit(SynchronousCommit::Off)).await
 );
 
-/// What the suite's one list of commits may have missed.
+/// Random commits, for cases that the suite does not list.
 #[test]
 fn it_agrees_with_the_model() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,4 +1,4 @@
-//! What can go wrong around the store: a clear error each, nothing half stored, and no restart once it is over.
+//! Faults around the store: each gives a clear error, stores nothing in part, and needs no restart once it is over.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// Everything that an error shows.
+/// Everything that an error prints.
 fn shown(error: &Error) -> String {
     let cause = error.source().map(ToString::to_string).unwrap_or_default();
     format!("{error}: {cause} {error:?}")
@@ -33,7 +33,7 @@ fn settings(url: String, schema: &str) -> PostgresStoreBuilder {
     builder.timeout(Duration::from_secs(20)).sweep_every(None)
 }
 
-/// A store in a schema of its own.
+/// A store in its own schema.
 async fn store() -> (PostgresStore, String) {
     let schema = fresh_schema();
     let builder = settings(Kit::get().url(), &schema);
@@ -45,7 +45,7 @@ fn psql(sql: &str) -> String {
     Kit::get().postgres.psql(sql).unwrap()
 }
 
-/// The address of a role with this password, made for this test.
+/// The address of a new role with this password.
 fn role(name: &str, password: &str) -> String {
     psql(&format!("create role {name} login password '{password}'"));
     let port = Kit::get().postgres.port();
@@ -69,7 +69,7 @@ async fn without_a_server() {
 async fn with_a_wrong_password() {
     let url = role("alice", "hunter2");
     Kit::get().postgres.ask_for_password("alice").unwrap();
-    // The server reads its file a moment later.
+    // The server reloads its configuration a moment later.
     let wrong = url.replace("hunter2", "hunter3");
     let mut answer = PostgresStore::connect(&wrong).await.unwrap_err();
     for _ in 0..500 {
@@ -79,7 +79,7 @@ async fn with_a_wrong_password() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         answer = PostgresStore::connect(&wrong).await.unwrap_err();
     }
-    says(&answer, "does not accept the user or the password");
+    says(&answer, "rejected the user or the password");
     assert!(!shown(&answer).contains("hunter3"));
     says(
         &PostgresStore::connect(&url).await.unwrap_err(),
@@ -112,7 +112,7 @@ async fn without_tables_and_with_those_of_another_version() {
         says(&builder.migrate().await.unwrap_err(), advice);
     }
     psql(&format!("update {schema}.version set version = 1"));
-    // Tables that go while the store is open, and come back.
+    // Tables that disappear while the store is open, and come back.
     psql(&format!("alter table {schema}.session rename to gone"));
     let now = Now::new();
     let load = store.load(digest(1), Select::All, now.at(0)).await;
@@ -135,7 +135,7 @@ async fn migrations_at_once_and_without_the_right_to_a_schema() {
     let schema = fresh_schema();
     let url = role("bob", "b");
     psql(&format!("create schema {schema} authorization bob"));
-    // No right to create a schema in the database: it is there.
+    // No right to create a schema in the database, but the schema exists.
     let builder = settings(url, &schema);
     let mut tasks = Vec::new();
     for _ in 0..8 {
@@ -147,13 +147,13 @@ async fn migrations_at_once_and_without_the_right_to_a_schema() {
     }
     assert_eq!(psql(&format!("select count(*) from {schema}.version")), "1");
     let other = settings(role("carol", "c"), "nobody_has_made_it");
-    says(&other.migrate().await.unwrap_err(), "lacks a right");
-    // Half of it was not made.
+    says(&other.migrate().await.unwrap_err(), "lacks a privilege");
+    // The failed migration left nothing behind.
     assert_eq!(
         psql("select count(*) from pg_namespace where nspname = 'nobody_has_made_it'"),
         "0"
     );
-    // The file that is shipped makes the same.
+    // The shipped file creates the same tables.
     let by_hand = settings(Kit::get().url(), "by_hand");
     psql(&by_hand.schema_sql().unwrap());
     by_hand.migrate().await.unwrap();
@@ -170,7 +170,7 @@ async fn without_rights() {
         .unwrap();
     let url = role("dave", "d");
     let builder = settings(url, &schema);
-    says(&builder.open().await.unwrap_err(), "lacks a right");
+    says(&builder.open().await.unwrap_err(), "lacks a privilege");
     psql(&format!(
         "grant usage on schema {schema} to dave; grant select on all tables in schema {schema} to dave"
     ));
@@ -187,14 +187,14 @@ async fn without_rights() {
         Commit::new(digest(1), now.at(0), Step::Destroy),
     ] {
         let error = theirs.commit(commit).await.unwrap_err();
-        says(&error, "lacks a right");
+        says(&error, "lacks a privilege");
         assert!(!error.may_be_stored());
     }
     assert_eq!(
         now.field(&store, digest(1), "a").await.as_deref(),
         Some("1")
     );
-    // Those that the file names are enough, for large values too.
+    // The privileges that the file lists are enough, also for large values.
     psql(&format!(
         "grant insert, update, delete on {schema}.session, {schema}.value to dave"
     ));
@@ -223,7 +223,7 @@ async fn without_rights() {
     theirs.sweep(now.at(0), 10).await.unwrap();
 }
 
-/// What the server says when its disk is full, by a trigger: to fill one takes a disk of its own.
+/// A full disk, simulated by a trigger that raises the server's error: filling a disk takes a disk of its own.
 #[tokio::test]
 async fn with_a_full_disk() {
     let (store, schema) = store().await;
@@ -248,7 +248,7 @@ async fn with_a_full_disk() {
     assert_eq!(
         now.field(&store, digest(1), "a").await.as_deref(),
         Some("1"),
-        "reads go on"
+        "reads still work"
     );
     psql(&format!("drop trigger no_room on {schema}.session"));
     assert!(
@@ -260,7 +260,7 @@ async fn with_a_full_disk() {
     );
 }
 
-/// A transaction of somebody else that holds a row.
+/// A transaction of another client that holds a row.
 async fn holding(schema: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&Kit::get().url(), tokio_postgres::NoTls)
         .await
@@ -290,18 +290,18 @@ async fn a_statement_that_takes_too_long_is_ended_and_stores_nothing() {
         .commit(now.keep(digest(1), &writes))
         .await
         .unwrap_err();
-    says(&error, "took longer than it may");
-    assert!(!error.may_be_stored(), "the server has ended it");
+    says(&error, "exceeded its time limit");
+    assert!(!error.may_be_stored(), "the server has cancelled it");
     assert_eq!(
         now.field(&by_server, digest(1), "a").await.as_deref(),
         Some("1")
     );
-    // Where the server knows no limit, nobody knows whether it will be stored.
+    // If the server has no time limit, the outcome is unknown.
     let error = by_us
         .commit(now.keep(digest(1), &writes))
         .await
         .unwrap_err();
-    says(&error, "did not answer within");
+    says(&error, "did not respond within");
     assert!(error.may_be_stored());
     holder.batch_execute("rollback").await.unwrap();
     for store in [by_server, by_us] {
@@ -327,7 +327,7 @@ async fn a_connection_that_is_killed_leaves_doubt_and_no_damage() {
         let holder = holding(&schema).await;
         let writes = [set("a", "2"), set("b", "2")];
         let (answer, ()) = tokio::join!(store.commit(now.keep(digest(1), &writes)), async {
-            // As soon as it waits for the row.
+            // As soon as it waits for the row lock.
             let waits = format!(
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity \
                  where wait_event_type = 'Lock' and query like '%{schema}%'"
@@ -354,7 +354,8 @@ async fn a_connection_that_is_killed_leaves_doubt_and_no_damage() {
         );
         assert_eq!(now.field(&store, digest(1), "b").await, None);
     }
-    // All of the pool, while they are idle. A read finds a new one, and meanwhile the others are noticed.
+    // All connections of the pool, while they are idle. A read gets a new one, and the closed ones are noticed
+    // meanwhile.
     let all = format!(
         "select pg_terminate_backend(pid) from pg_stat_activity where query like '%{schema}%' and pid <> pg_backend_pid()"
     );
@@ -395,7 +396,7 @@ async fn damaged_rows_are_errors_and_stay_as_they_are() {
         let row = format!("select * from {schema}.session where {which}");
         let before = psql(&row);
         if damage.starts_with("idle_at") {
-            // Long dead, by what it says.
+            // The row claims to be long dead.
         } else {
             let error = store.load(id, Select::All, now.at(0)).await.unwrap_err();
             says(&error, "damaged");
@@ -411,7 +412,7 @@ async fn damaged_rows_are_errors_and_stay_as_they_are() {
         }
         assert_eq!(psql(&row), before, "{damage}");
         if n == 2 {
-            // One field takes no other with it.
+            // A damaged field does not affect the others.
             assert_eq!(now.field(&store, id, "good").await.as_deref(), Some("1"));
             assert_eq!(
                 now.field(&store, id, "large").await.as_deref(),
@@ -454,7 +455,7 @@ async fn an_error_shows_no_row() {
     }
 }
 
-/// A server that goes away with all connections, by a kill and in good order, and comes back.
+/// A server that goes away with all connections, by a kill and by an orderly shutdown, and comes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_of_the_server_nothing_of_ours_is_restarted() {
     let mut server = Postgres::start(&[]).unwrap();
@@ -495,10 +496,10 @@ async fn after_a_restart_of_the_server_nothing_of_ours_is_restarted() {
         assert_eq!(
             now.field(&store, digest(1), "a").await,
             Some(value),
-            "what was answered is there"
+            "an acknowledged commit is stored"
         );
     }
-    // Those that end elsewhere are told again, once the connection that listens is made anew.
+    // Ends by other processes are reported again once the listening connection is reopened.
     let other = builder.tell_ended(true).open().await.unwrap();
     let told: Arc<Mutex<Vec<Digest>>> = Arc::default();
     let watch: Arc<Watch> = Arc::new({
@@ -518,11 +519,11 @@ async fn after_a_restart_of_the_server_nothing_of_ours_is_restarted() {
             break;
         }
     }
-    assert!(heard, "nothing is told after a restart");
+    assert!(heard, "no end is reported after a restart");
     store.close().await.unwrap();
 }
 
-/// A standby takes no writes; after a failover the store goes on with what was promoted.
+/// A standby accepts no writes; after a failover the store continues with the promoted server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_refuses_writes_until_it_is_promoted() {
     let mut primary = Postgres::start(&["wal_keep_size=64MB"]).unwrap();
@@ -562,7 +563,7 @@ async fn a_standby_refuses_writes_until_it_is_promoted() {
         reader.commit(now.create(digest(2), &[])).await.unwrap_err(),
         reader.sweep(now.at(0), 10).await.unwrap_err(),
     ] {
-        says(&error, "takes no writes");
+        says(&error, "accepts no writes");
         assert!(!error.may_be_stored());
     }
     primary.kill().unwrap();
@@ -605,7 +606,7 @@ async fn settings_that_cannot_be_used_are_refused_with_a_sentence() {
     }
 }
 
-/// A clean-up that an outage ends for good fills the disk (requirement F08).
+/// If an outage stopped the sweeper for good, the disk would fill up (requirement F08).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweeper_survives_errors() {
     let schema = fresh_schema();

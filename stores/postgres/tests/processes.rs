@@ -1,4 +1,5 @@
-//! Two processes with 64 tasks each on a few sessions of one server: 0 changes lost, 0 doubled, 0 sessions that live again.
+//! Two processes with 64 tasks each on a few sessions of one server: 0 changes lost, 0 applied twice, 0 sessions
+//! revived.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;
@@ -18,7 +19,7 @@ use tokio::task::JoinSet;
 const TASKS: u64 = 64;
 const EACH: u64 = 12;
 
-/// The sessions that all add to; the others are ended by one of the processes meanwhile.
+/// The sessions that all tasks add to; the others are ended by one of the processes meanwhile.
 const LASTING: u8 = 4;
 const ENDING: u8 = 40;
 
@@ -40,7 +41,7 @@ fn add(field: &'static str) -> Write {
     Write::add(FieldName::from_static(field), add)
 }
 
-/// The second process: this program, which is told what to do by its environment.
+/// The second process: this program, configured by its environment.
 #[test]
 #[ignore = "is run by the other test"]
 fn child() {
@@ -53,7 +54,7 @@ fn child() {
     ));
 }
 
-/// What each process does: adds to counters, sets fields of its own, ends sessions and goes on writing to them.
+/// The work of each process: add to counters, set fields of its own, end sessions and keep writing to them.
 async fn work(url: &str, schema: &str, node: u64) {
     let store = store(url, schema).open().await.unwrap();
     let now = Now::new();
@@ -68,7 +69,7 @@ async fn work(url: &str, schema: &str, node: u64) {
                 let writes = [add("n"), own];
                 let outcome = store.commit(now.keep(id, &writes)).await.unwrap();
                 assert!(outcome.is_done(), "{outcome:?}");
-                // Every session is ended by some task of each process, once, and written to by many.
+                // Every session is ended by one task of each process, and written to by many.
                 let id = digest(LASTING + (task * EACH + n) as u8 % ENDING);
                 if task == n * 5 {
                     let end = Commit::new(id, now.at(0), Step::Destroy);
@@ -77,7 +78,7 @@ async fn work(url: &str, schema: &str, node: u64) {
                 let before = store.load(id, Select::Nothing, now.at(0)).await.unwrap();
                 let outcome = store.commit(now.keep(id, &[add("n")])).await.unwrap();
                 if matches!(before, Loaded::Ended(_)) {
-                    assert_eq!(outcome, Outcome::Gone, "what has ended lives again");
+                    assert_eq!(outcome, Outcome::Gone, "an ended session is live again");
                 }
             }
         });
@@ -139,7 +140,11 @@ async fn two_processes_lose_double_and_revive_nothing() {
         }
     }
     let expected = 2 * TASKS * EACH;
-    assert_eq!(u128::from(expected), added, "additions lost or doubled");
+    assert_eq!(
+        u128::from(expected),
+        added,
+        "additions lost or applied twice"
+    );
     assert_eq!(expected, own, "fields lost");
     let mut dead = 0;
     for id in LASTING..LASTING + ENDING {

@@ -1,4 +1,4 @@
-//! Many tasks, several handles, dropped commits and clocks that are apart: nothing is lost, nothing is done twice.
+//! Many tasks, several handles, dropped commits and clocks that differ: nothing is lost, nothing is done twice.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod kit;
@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// As many handles of one store, as of so many processes.
+/// Handles of one store, as if each belonged to a different process.
 async fn handles(many: usize, pooled: bool) -> (Vec<PostgresStore>, String) {
     let schema = fresh_schema();
     let url = match pooled {
@@ -65,13 +65,13 @@ async fn count(now: Now, store: &PostgresStore, id: Digest) -> Value {
     }
 }
 
-/// A one-time code that two requests take is no one-time code (requirement F03).
+/// A one-time code that two requests can take is not a one-time code (requirement F03).
 async fn codes(pooled: bool) {
     const CODES: u8 = 30;
     const TAKERS: usize = 16;
     let (stores, _) = handles(2, pooled).await;
     let now = Now::new();
-    // Large ones as well: those lie aside.
+    // Large ones as well: those are in the separate table.
     let code = |n: u8| format!("code {n}").repeat(if n.is_multiple_of(2) { 1 } else { 400 });
     for n in 0..CODES {
         let store = &stores[0];
@@ -115,8 +115,8 @@ async fn one_time_codes_are_taken_once_behind_pgbouncer() {
     codes(true).await;
 }
 
-/// Commits that are dropped at any moment, among others that are not: each is there whole or not at all, and what was
-/// answered is there.
+/// Commits that are dropped at any moment, among others that are not: each is stored whole or not at all, and every
+/// acknowledged commit is stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn commits_that_are_dropped_lose_and_double_nothing() {
     const TASKS: usize = 16;
@@ -135,7 +135,7 @@ async fn commits_that_are_dropped_lose_and_double_nothing() {
             let mut answered = 0;
             let mut dropped = 0;
             for n in 0..EACH {
-                // Both fields of one commit, and one of them large now and then.
+                // Both fields are set by one commit, and one of them is large now and then.
                 let text = format!("{task}.{n}").repeat(if n % 5 == 0 { 300 } else { 1 });
                 let writes = [set("a", &text), set("b", &text), one(None)];
                 let commit = store.commit(now.keep(id, &writes));
@@ -172,7 +172,7 @@ async fn commits_that_are_dropped_lose_and_double_nothing() {
     let answered: usize = all.iter().map(|(answered, _)| answered).sum();
     let dropped: usize = all.iter().map(|(_, dropped)| dropped).sum();
     assert!(dropped > 10, "{dropped} were dropped");
-    // What was dropped may be applied still: nothing of it waits for long.
+    // Dropped commits may still be applied: none of them takes long.
     stores[0].close().await.unwrap();
     let store = &stores[1];
     assert!(
@@ -190,7 +190,7 @@ async fn commits_that_are_dropped_lose_and_double_nothing() {
     );
 }
 
-/// Values that no field refers to would fill the disk; one that a field refers to must never go.
+/// Values that no field refers to would fill the disk; a value that a field refers to must never be removed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn values_that_lie_aside_come_and_go_with_their_fields() {
     let (stores, schema) = handles(2, false).await;
@@ -225,7 +225,7 @@ async fn values_that_lie_aside_come_and_go_with_their_fields() {
         "select count(*) from {schema}.value v join {schema}.session s using (digest) where not exists \
          (select from jsonb_each_text(s.fields) f where f.value = '#' || encode(v.hash, 'base64'))"
     );
-    // What was left by commits that met each other goes with the next one that replaces a value.
+    // Values left over by commits that collided are removed by the next commit that replaces a value.
     for id in 1..=4 {
         for text in [&texts[0], &texts[1], "x"] {
             stores[0]
@@ -235,7 +235,7 @@ async fn values_that_lie_aside_come_and_go_with_their_fields() {
         }
     }
     assert_eq!(Kit::get().postgres.psql(&orphans).unwrap(), "0");
-    // They go with the session, under whatever id it ends.
+    // They are removed with the session, under whichever id it ends.
     let all = format!("select count(*) from {schema}.value");
     for id in 1..=4 {
         let large = [set("a", &texts[id as usize % 4])];
@@ -245,7 +245,7 @@ async fn values_that_lie_aside_come_and_go_with_their_fields() {
             .unwrap();
         let to = digest(id + 100);
         let step = Step::renew(to, now.lease(), None);
-        // Written again with the same bytes, in the renewal itself.
+        // Written again with the same bytes, by the renewal itself.
         let renewal = Commit::new(digest(id), now.at(0), step).with_writes(&large);
         assert!(stores[1].commit(renewal).await.unwrap().is_done());
         let value = now.field(&stores[0], to, "a").await;
@@ -258,8 +258,8 @@ async fn values_that_lie_aside_come_and_go_with_their_fields() {
     assert_eq!(Kit::get().postgres.psql(&all).unwrap(), "0");
 }
 
-/// Machines whose clocks are an hour apart (requirement F12): what has ended stays ended, no use shortens a life, and the
-/// sweep of the one whose clock is ahead signs nobody out.
+/// Machines whose clocks are an hour apart (requirement F12): an ended session stays ended, no use shortens a session's
+/// life, and the sweep of the machine whose clock is ahead signs no user out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn clocks_an_hour_apart() {
     const HOUR: u64 = 3_600;
@@ -277,16 +277,16 @@ async fn clocks_an_hour_apart() {
     }
     for _ in 0..3 {
         let swept = ahead.sweep(now.at(HOUR), 1_000).await.unwrap();
-        assert_eq!(swept.sessions, 0, "they live by the clock that is right");
+        assert_eq!(swept.sessions, 0, "they are live by the correct clock");
     }
     for id in 1..=20 {
         let used = at(digest(id), 60, Step::keep(Some(usage)));
         assert!(right.commit(used).await.unwrap().is_done());
     }
-    // By its own clock the other may refuse them, and brings nothing back.
+    // By its own clock the second machine may reject them, and it revives none.
     let late = at(digest(1), HOUR, Step::keep(Some(usage)));
     assert_eq!(ahead.commit(late).await.unwrap(), Outcome::Gone);
-    // One that it makes lives for both; a use by the other shortens nothing.
+    // A session that it creates is live for both; a use by the first machine does not shorten it.
     let create = at(digest(50), HOUR, Step::create(now.at(HOUR), lease(HOUR)));
     assert!(ahead.commit(create).await.unwrap().is_done());
     let used = at(digest(50), 0, Step::keep(Some(usage.with_forced(true))));
@@ -294,7 +294,7 @@ async fn clocks_an_hour_apart() {
         Outcome::Done(done) => assert_eq!(done.meta.unwrap().lease, lease(HOUR)),
         other => panic!("{other:?}"),
     }
-    // An end by either is one for both.
+    // An end by either machine is an end for both.
     assert!(
         ahead
             .commit(at(digest(50), HOUR, Step::Destroy))
@@ -321,7 +321,7 @@ async fn clocks_an_hour_apart() {
     }
 }
 
-/// Two nodes that sweep at once would tell an application twice of one session (requirement L13).
+/// If two nodes that sweep at once both reported a session, an application would be told twice (requirement L13).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_expired_session_is_told_by_one_of_the_nodes() {
     const SESSIONS: usize = 300;
@@ -368,7 +368,7 @@ async fn each_expired_session_is_told_by_one_of_the_nodes() {
     }
 }
 
-/// An update of an indexed column is written to every index: a session that is only used must not be.
+/// An update of an indexed column is written to every index: using a session must not cause one.
 #[tokio::test]
 async fn uses_and_writes_leave_the_indexes_alone() {
     let (stores, schema) = handles(1, false).await;
@@ -400,7 +400,7 @@ async fn uses_and_writes_leave_the_indexes_alone() {
         "select n_tup_upd || ' ' || n_tup_hot_upd from pg_stat_user_tables \
          where schemaname = '{schema}' and relname = 'session'"
     );
-    // The server counts a moment later.
+    // The server updates its statistics a moment later.
     let (mut updated, mut hot) = (0.0, 0.0);
     for _ in 0..500 {
         let text = Kit::get().postgres.psql(&asked).unwrap();

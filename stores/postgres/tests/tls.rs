@@ -1,4 +1,4 @@
-//! Connections over TLS: the server's certificate is checked, and nothing goes without.
+//! Connections over TLS: the server's certificate is verified, and no connection is unencrypted.
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -11,7 +11,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// Another process, since the certificates that are trusted are named by its environment.
+/// A separate process, since the environment names the trusted certificates.
 #[test]
 #[ignore = "is run by the other test"]
 fn child() {
@@ -30,7 +30,10 @@ fn child() {
             .unwrap();
         tokio::spawn(connection);
         let encrypted: i64 = client.query_one(asked, &[]).await.unwrap().get(0);
-        assert!(encrypted >= 2, "the pool's and the one that listens");
+        assert!(
+            encrypted >= 2,
+            "the pool's connection and the listening one"
+        );
         store.close().await.unwrap();
     });
 }
@@ -61,7 +64,7 @@ fn the_certificate_is_checked() {
             assert!(output.status.success(), "{host} {mode}: {text}");
         }
     }
-    // By a certificate that nobody trusted has signed.
+    // The certificate has no trusted issuer.
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=require");
     let other = kit.postgres.data().join("server.crt");
     let output = run(&url, &fresh_schema(), other.to_str().unwrap());
@@ -70,13 +73,13 @@ fn the_certificate_is_checked() {
         !output.status.success() && text.contains("certificate"),
         "{text}"
     );
-    // Without anything to check it against.
+    // No root certificates to verify it against.
     let nothing = kit.postgres.data().join("nothing.pem");
     fs::write(&nothing, "").unwrap();
     let output = run(&url, &fresh_schema(), nothing.to_str().unwrap());
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && text.contains("has no certificates"),
+        !output.status.success() && text.contains("no root certificates found"),
         "{text}"
     );
 }

@@ -1,4 +1,4 @@
-//! The settings of the store, and how it connects.
+//! The settings of the store, and connecting.
 
 use crate::{
     RedisStore,
@@ -21,8 +21,8 @@ use std::{
     time::Duration,
 };
 
-/// What is done about a server that may lose sessions by itself: one that removes keys when its memory is full, or writes no
-/// log of changes.
+/// How to react to a server that may lose sessions by itself: one that evicts keys when its memory is full, or does not
+/// write an append-only file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Safety {
@@ -31,7 +31,7 @@ pub enum Safety {
     Warn,
     /// Connecting is an error.
     Refuse,
-    /// Nothing: it is not looked at.
+    /// Nothing: it is not checked.
     Ignore,
 }
 
@@ -89,57 +89,58 @@ impl Default for RedisStoreBuilder {
     }
 }
 
-/// The homes of a store on a Cluster, if nothing else is said: three masters get an even share each, so do up to 64.
+/// The default number of homes of a store on a Cluster: three masters get about equal shares, and so do up to 64.
 const CLUSTER_HOMES: u16 = 64;
 
-/// So many homes make 10 bits of the id of a renewal known to who knows the old one.
+/// With this many homes, 10 bits of the id of a renewal are known to anyone who knows the old one.
 const MOST_HOMES: u16 = 1_024;
 
 impl RedisStoreBuilder {
-    /// What all keys begin with: 1 to 100 letters, digits, or any of `-._/`. Stores with different prefixes have nothing in
-    /// common. Default: `session`.
+    /// The prefix of all keys: 1 to 100 letters, digits, or any of `-._/`. Stores with different prefixes are
+    /// independent. Default: `session`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long an answer may take. After it a read is tried once more, and a commit is an error that says that it
-    /// [may be stored](Error::may_be_stored). A command that did not run is sent again for four times as long. Default:
-    /// 500 ms: so a request fails after 2 s where there is no server, and after some 3 s where the server hangs.
+    /// How long a response may take. After this time a read is retried once, and a commit returns an error that says
+    /// that it [may be stored](Error::may_be_stored). A command that did not run is sent again for up to four times as
+    /// long. Default: 500 ms: so a request fails after 2 s if the server is unreachable, and after some 3 s if it
+    /// hangs.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// How long it may take to connect. Default: 1 s.
+    /// How long connecting may take. Default: 1 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// At how many places the sessions are kept, each of which is one slot of a Cluster: 1 to 1,024. It cannot be changed
-    /// while there are sessions. Default: 1 on a single server, 64 on a Cluster. A single server that is to become a
-    /// Cluster one day needs 64 from the beginning.
+    /// The number of homes at which the sessions are kept, each of which is one slot of a Cluster: 1 to 1,024. It
+    /// cannot be changed while there are sessions. Default: 1 on a single server, 64 on a Cluster. A single server that
+    /// is to become a Cluster later needs 64 from the beginning.
     pub fn homes(mut self, homes: u16) -> Self {
         self.homes = Some(homes);
         self
     }
 
-    /// What the server lists the connections as. Default: `level-session`.
+    /// The name of the connections in the server's client list. Default: `level-session`.
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = name.into();
         self
     }
 
-    /// The password, and the user if it is not the default one: in place of those in the URL.
+    /// The password, and the user if it is not the default one: replaces those in the URL.
     pub fn credentials(mut self, user: Option<&str>, password: impl Into<String>) -> Self {
         self.credentials = Some((user.map(str::to_owned), password.into()));
         self
     }
 
-    /// Ends and renewals are answered once so many replicas have them, and are an error that says that they may be
-    /// stored if that takes longer than the timeout. It narrows what a failover can undo, and does not close it. A
-    /// connection of its own is used, since waiting blocks it. Default: none.
+    /// Makes ends and renewals wait until this many replicas have them; if that takes longer than the timeout, they
+    /// return an error that says that they may be stored. This reduces what a failover can undo, but does not prevent
+    /// it. It uses a separate connection, since waiting blocks it. Default: none.
     pub fn replicated(mut self, replicas: u32, timeout: Duration) -> Self {
         self.replication = Some(Replication {
             replicas,
@@ -149,7 +150,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// As [`replicated`](Self::replicated), for every commit.
+    /// Like [`replicated`](Self::replicated), for every commit.
     pub fn replicated_always(mut self, replicas: u32, timeout: Duration) -> Self {
         self.replication = Some(Replication {
             replicas,
@@ -159,30 +160,32 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// What is done about a server that may lose sessions by itself. Default: [`Safety::Warn`].
+    /// How to react to a server that may lose sessions by itself. Default: [`Safety::Warn`].
     pub fn safety(mut self, safety: Safety) -> Self {
         self.safety = safety;
         self
     }
 
-    /// Whether ends are told to all processes, so that an open connection learns of a sign-out elsewhere at once instead
-    /// of within a minute: one more connection for each process, and a message for each end. All processes need the same
-    /// setting. Default: no.
+    /// Whether processes notify each other of ends, so that an open connection notices a sign-out by another process at
+    /// once instead of within a minute. This takes one more connection for each process, and a message for each end.
+    /// All processes need the same setting. Default: no.
     pub fn tell_ended(mut self, tell: bool) -> Self {
         self.tell_ended = tell;
         self
     }
 
-    /// Keeps up to so many sessions in this process's memory, and reads them there, while the
-    /// servers prove that they are as they were at most `max_stale` before the read began. They tell of every change, over
-    /// one more connection to each of them. Default: none are kept.
+    /// Caches up to this many sessions in this process's memory. A session is read from the cache only if the servers
+    /// have proven that it was current at most `max_stale` before the read began. They send invalidations for every
+    /// change, over one more connection to each of them. Default: no cache.
     ///
-    /// What this gives up: a session that another process has changed, renewed or ended may be read here as it was before, for
-    /// up to `max_stale`. It is never written so: a commit is decided at the server. What this store itself has committed is
-    /// read as it is, at once. With a `max_stale` of nothing each read asks for a proof, which is less to send than a session.
+    /// The trade-off: a session that another process has changed, renewed or ended may be read here in its former
+    /// state, for up to `max_stale`. It is never written in that state: the server decides every commit. Changes
+    /// committed by this store itself are visible at once. With a `max_stale` of zero each read requests a proof, which
+    /// is less data than a session.
     ///
-    /// A session takes 4 KiB at most on average; one of more than 64 KiB is not kept. What is not kept is read whole, except
-    /// those. On a Cluster each node tells of its own. The connection needs the server's leave for `CLIENT TRACKING`.
+    /// A cached session takes at most 4 KiB on average; a session larger than 64 KiB is not cached. A session that is
+    /// not cached is read whole, unless it is that large. On a Cluster each node sends its own invalidations. The
+    /// server must allow `CLIENT TRACKING` to the connection's user.
     ///
     /// ```no_run
     /// # async fn connect() -> level_session_store::Result<()> {
@@ -200,7 +203,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The certificates that the server's may be signed by, in PEM format, in place of the system's: for `rediss://`.
+    /// The root certificates to verify the server's with, in PEM format, instead of the system's: for `rediss://`.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -212,17 +215,17 @@ impl RedisStoreBuilder {
     /// `rediss://` for TLS (feature `redis-tls` of level-session, `tls` of this crate).
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](level_session_store::ErrorKind::Config) for a setting that cannot be used, also one that
-    /// contradicts what is stored under the prefix; [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if there is
-    /// no server, it refuses the password, is too old, or is a replica.
+    /// [`ErrorKind::Config`](level_session_store::ErrorKind::Config) for an invalid setting, or one that contradicts
+    /// the data stored under the prefix; [`ErrorKind::Store`](level_session_store::ErrorKind::Store) if the server
+    /// cannot be reached, rejects the password, is too old, or is a replica.
     pub async fn connect(self, url: &str) -> Result<RedisStore> {
         self.connect_any(&[url]).await
     }
 
-    /// As [`connect`](Self::connect), by the first of several nodes of a Cluster that answers.
+    /// Like [`connect`](Self::connect), by the first of several nodes of a Cluster that responds.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect): that of the last one.
+    /// Those of [`connect`](Self::connect), for the last node.
     pub async fn connect_any(self, urls: &[&str]) -> Result<RedisStore> {
         let counters = Arc::default();
         let seeds = self.links(urls, &counters)?;
@@ -242,11 +245,11 @@ impl RedisStoreBuilder {
         }))
     }
 
-    /// Connects to the master of this name, as the sentinels at these URLs know it. User, password, database and TLS are
-    /// those of the first URL, for sentinels and servers alike.
+    /// Connects to the master with this name, as reported by the sentinels at these URLs. User, password, database and
+    /// TLS are those of the first URL, for sentinels and servers alike.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub async fn sentinel(self, urls: &[&str], master: &str) -> Result<RedisStore> {
         let counters = Arc::default();
         let sentinels = self.links(urls, &counters)?;
@@ -271,7 +274,7 @@ impl RedisStoreBuilder {
     }
 
     fn dial(&self, url: &str, counters: Arc<Counters>, outages: &Arc<Outages>) -> Result<Dial> {
-        // The client's own words may quote the URL, and with it the password.
+        // The client's own message may quote the URL, and with it the password.
         let refused = |problem: &'static str| -> Error {
             ConfigError::new("the URL of the Redis server", problem).into()
         };
@@ -326,7 +329,7 @@ impl RedisStoreBuilder {
         let client = redis::Client::build_with_tls(info, certificates).map_err(|_| {
             ConfigError::new(
                 "the root certificates",
-                "they are no certificates in PEM format",
+                "they are not certificates in PEM format",
             )
         })?;
         Ok(client.get_connection_info().clone())
@@ -357,17 +360,14 @@ impl RedisStoreBuilder {
             ));
         }
         if self.response_timeout.is_zero() || self.connect_timeout.is_zero() {
-            return Err(ConfigError::new(
-                "a timeout",
-                "it must be longer than nothing",
-            ));
+            return Err(ConfigError::new("a timeout", "it must be longer than zero"));
         }
         if let Some(how) = self.replication
             && (how.replicas == 0 || how.timeout.is_zero())
         {
             return Err(ConfigError::new(
                 "the replication",
-                "it must be one replica at least, and a timeout longer than nothing",
+                "it needs at least one replica, and a timeout longer than zero",
             ));
         }
         Ok(())
@@ -444,14 +444,14 @@ impl RedisStoreBuilder {
             background: Mutex::default(),
         });
         if self.tell_ended {
-            // A server that cannot be listened to now may be later.
+            // A server that cannot be subscribed to now may be later.
             let _ = ended::listen(&shared, &dial).await;
         }
         Ok(RedisStore::of(shared))
     }
 }
 
-/// Where the sessions are.
+/// The location of the sessions.
 enum Place {
     Single,
     Sentinel(Vec<Arc<Link>>, String),

@@ -1,13 +1,14 @@
-//! Sessions that were read before, in this process's memory, for as long as the servers prove that they are the same.
+//! Sessions that were read before, in this process's memory, for as long as the servers prove that they are unchanged.
 //!
-//! Reads that fill the cache go over connections of their own, one for each server, which are told when a key changes that
-//! they read (`CLIENT TRACKING` in its default mode: the broadcasting mode tells every process of every write). What a
-//! server tells and answers on one connection arrives in its order: so an answer proves that every change from before it
-//! was asked has been told. That is a session's read itself, or a look at a key when the last proof is too old. A look at
-//! a key, since a node that has lost its slots refuses it, and would answer a `PING`.
+//! Reads that fill the cache use connections of their own, one for each server, which receive an invalidation when a
+//! key changes that they read (`CLIENT TRACKING` in its default mode: the broadcasting mode notifies every process of
+//! every write). Invalidations and responses on one connection arrive in the order in which the server sent them: so a
+//! response proves that the invalidations of all changes before the request was sent have arrived. Such a response is a
+//! session's read itself, or a read of a key when the last proof is too old. It is a read of a key since a node that
+//! has lost its slots rejects it, but would respond to a `PING`.
 //!
-//! A place is taken before a read is sent, and what is told in between empties it: an answer that was overtaken is not
-//! kept.
+//! A place in the cache is taken before a read is sent, and an invalidation in between empties it: a response that was
+//! overtaken is not cached.
 
 use crate::{keys::Keys, listing, record::Record, servers::Servers};
 use level_session_store::{
@@ -24,26 +25,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many bytes a cached session may take on average: with their number, this bounds the memory.
+/// The average size limit of a cached session in bytes: with their number, it bounds the memory.
 const AVERAGE: usize = 4 * 1024;
-/// A session that takes more than this is not kept.
+/// A session larger than this is not cached.
 const LARGEST: usize = 64 * 1024;
-/// What a session takes beside names and values, and a field beside its own, in bytes.
+/// The overhead of a session in addition to names and values, and of a field, in bytes.
 const EACH_SESSION: usize = 256;
 const EACH_FIELD: usize = 64;
-/// How many that were used since are passed over at most before one goes all the same.
+/// How many recently used sessions are skipped at most before one is evicted all the same.
 const CHANCES: usize = 16;
 const STRIPES: usize = 16;
 
-/// The cache of a store: what is kept, and the servers that tell of changes.
+/// The cache of a store: the cached sessions, and the servers that send invalidations.
 pub(crate) struct Cache {
     pub(crate) kept: Arc<Kept>,
     servers: Servers,
-    /// Those that commits go to.
+    /// The servers that commits are sent to.
     leading: Arc<Servers>,
 }
 
-/// What is kept.
+/// The cached sessions.
 pub(crate) struct Kept {
     keys: Arc<Keys>,
     max_stale: Duration,
@@ -51,18 +52,18 @@ pub(crate) struct Kept {
     began: Instant,
 }
 
-/// One connection that is told of changes: until it breaks, and as of its last proof.
+/// The state of a connection that receives invalidations: whether it is open, and its last proof.
 pub(crate) struct Proof {
     alive: AtomicBool,
-    /// When the last question was sent that was answered: nanoseconds since the cache began. 0 is never.
+    /// When the last request that got a response was sent: nanoseconds since the cache was created. 0 is never.
     sent: AtomicU64,
-    /// Whether a task asks.
+    /// Whether a task is requesting a proof.
     asking: AtomicBool,
 }
 
 struct Stripe {
     places: HashMap<Digest, Place, ByDigest>,
-    /// Each place once. The one in front goes next, unless it was used since it went behind the others.
+    /// Each place once. The one in front is evicted next, unless it was used since it was moved to the back.
     queue: VecDeque<Digest>,
     capacity: usize,
     budget: usize,
@@ -81,27 +82,27 @@ struct Place {
 enum State {
     #[default]
     Empty,
-    /// The read with this ticket is under way.
+    /// The read with this ticket is in flight.
     Reading(u64),
     Whole(Arc<Whole>),
-    /// It is not kept, and not read whole again before it changes.
+    /// It is not cached, and not read whole again before it changes.
     TooLarge,
 }
 
-/// All of a session.
+/// A whole session.
 pub(crate) struct Whole {
     life: Life,
-    /// In the order of their names.
+    /// Sorted by name.
     fields: Vec<(FieldName, Bytes)>,
     bytes: usize,
     proof: Arc<Proof>,
 }
 
-/// What is known of a session without asking.
+/// What is known of a session without a request.
 enum Look {
-    /// As of at most `max_stale` before.
+    /// Proven at most `max_stale` before.
     Fresh(Arc<Whole>),
-    /// As of longer before.
+    /// Proven longer before.
     Old,
     TooLarge,
     Nothing,
@@ -124,7 +125,8 @@ impl Proof {
         self.alive.store(false, Ordering::Release);
     }
 
-    /// A question that was sent then is answered: call it only after what was told before the answer was taken note of.
+    /// A request that was sent at `sent` got a response. Call this only after the invalidations before the response
+    /// were applied.
     fn proven(&self, sent: u64) {
         self.sent.fetch_max(sent, Ordering::AcqRel);
     }
@@ -157,12 +159,12 @@ impl Kept {
         }
     }
 
-    /// Nothing is kept of this session, nor of a read of it that is under way.
+    /// Evicts this session, and invalidates a read of it in flight.
     pub(crate) fn forget(&self, id: Digest) {
         self.stripe(id).empty(&id);
     }
 
-    /// A server tells of keys that changed: of all, where it names none.
+    /// A server invalidates keys: all of its keys, if it names none.
     pub(crate) fn changed(&self, proof: &Arc<Proof>, told: &[Value]) {
         for part in told {
             let Value::Array(keys) = part else {
@@ -179,7 +181,7 @@ impl Kept {
         }
     }
 
-    /// Nothing is kept of what this connection read, nor of a read that is under way.
+    /// Evicts everything that this connection read, and invalidates its reads in flight.
     pub(crate) fn forget_all_of(&self, proof: &Arc<Proof>) {
         for stripe in &self.stripes {
             let mut stripe = lock(stripe);
@@ -198,12 +200,12 @@ impl Kept {
         }
     }
 
-    /// How many reads were answered from here.
+    /// The number of reads from the cache.
     pub(crate) fn hits(&self) -> u64 {
         self.stripes.iter().map(|stripe| lock(stripe).hits).sum()
     }
 
-    /// Sessions, and their bytes.
+    /// The number of sessions, and their bytes.
     #[cfg(test)]
     fn size(&self) -> (usize, usize) {
         let stripes = self.stripes.iter().map(lock);
@@ -218,11 +220,11 @@ impl Kept {
     }
 
     fn stripe(&self, id: Digest) -> MutexGuard<'_, Stripe> {
-        // The first bits tell the home.
+        // The first bits choose the home.
         lock(&self.stripes[usize::from(id.as_bytes()[30]) % self.stripes.len()])
     }
 
-    /// How long before `at` the last proof was asked for, if that is not too long.
+    /// How long before `at` the last proof was requested, if that is not too long.
     fn age(&self, proof: &Proof, at: u64) -> Option<Duration> {
         let sent = proof.sent.load(Ordering::Acquire);
         let age = Duration::from_nanos(at.saturating_sub(sent));
@@ -249,7 +251,7 @@ impl Kept {
         }
     }
 
-    /// Takes the place of a session that is about to be read.
+    /// Takes a place for a session that is about to be read.
     fn begin(&self, id: Digest) -> u64 {
         let mut stripe = self.stripe(id);
         stripe.tickets += 1;
@@ -268,7 +270,7 @@ impl Kept {
         ticket
     }
 
-    /// Keeps what was read, unless its place was emptied meanwhile. `None` is what is not kept.
+    /// Caches a session that was read, unless its place was emptied meanwhile. `None` is a result that is not cached.
     fn end(&self, id: Digest, ticket: u64, whole: Option<Arc<Whole>>) {
         let mut stripe = self.stripe(id);
         let Some(place) = stripe.places.get_mut(&id) else {
@@ -302,7 +304,7 @@ impl Stripe {
         }
     }
 
-    /// Lets go of the first that was not used since its last turn, or of the one whose turn it is when many were.
+    /// Evicts the first session that was not used since its last turn, or the next one if many were used.
     fn evict(&mut self) {
         for chances in (0..=CHANCES.min(self.queue.len())).rev() {
             let Some(id) = self.queue.pop_front() else {
@@ -358,7 +360,7 @@ impl Cache {
         self.servers.once(&self.leading, home, command).await
     }
 
-    /// Whether every server tells of changes.
+    /// Whether every server sends invalidations.
     ///
     /// # Errors
     /// If one does not.
@@ -369,7 +371,7 @@ impl Cache {
         Ok(())
     }
 
-    /// A session that needs no asking, by its current id.
+    /// A cached session that needs no request, by its current id.
     pub(crate) fn at_hand(
         self: &Arc<Self>,
         id: Digest,
@@ -387,7 +389,7 @@ impl Cache {
         })
     }
 
-    /// What is stored under an id. `None` if the cache cannot tell: then the session's server is to be asked.
+    /// The record of an id. `None` if the cache cannot tell: then the session's server must be asked.
     pub(crate) async fn record(
         &self,
         id: Digest,
@@ -398,7 +400,7 @@ impl Cache {
         match self.kept.look(id, at) {
             Look::Fresh(whole) => return Some(found(&whole)),
             Look::Old => {
-                // What is there afterwards is as it was when this call began.
+                // What is cached afterwards is as current as the beginning of this call.
                 if self.prove(id).await
                     && let Look::Fresh(whole) = self.kept.look(id, at)
                 {
@@ -414,7 +416,7 @@ impl Cache {
         read.arg(self.kept.keys.session(id));
         let (answer, proof) = self.ask(id, &read).await?;
         proof.proven(sent);
-        // What is not understood is read once more, and is an error there.
+        // A response that cannot be parsed is requested again without the cache, and is an error there.
         let read = listing::read(answer, Select::All).ok()?;
         let (record, fields) = match read {
             Some((Record::Live(life), fields)) => (life, fields.into_all()?),
@@ -428,7 +430,7 @@ impl Cache {
         Some(found(&whole))
     }
 
-    /// Whether the server of this session proves that it has told all changes.
+    /// Whether the server of this session proves that all its invalidations have arrived.
     async fn prove(&self, id: Digest) -> bool {
         let sent = self.kept.moment();
         let mut look = cmd("EXISTS");
@@ -442,7 +444,7 @@ impl Cache {
         }
     }
 
-    /// Asks for the next proof before the last one is too old, without anybody's waiting for it.
+    /// Requests the next proof before the last one is too old, without delaying any read.
     fn prove_ahead(self: &Arc<Self>, id: Digest, proof: &Arc<Proof>, at: u64) {
         let is_young = |age: Duration| age * 2 <= self.kept.max_stale;
         if self.kept.age(proof, at).is_none_or(is_young) {
@@ -510,7 +512,7 @@ mod tests {
     fn nothing_is_fresh_without_a_proof_nor_for_longer_than_it_holds() {
         let (kept, proof) = (kept(10), Arc::new(Proof::new()));
         put(&kept, id(1), &proof);
-        assert!(!fresh(&kept, id(1), 1), "no answer has come yet");
+        assert!(!fresh(&kept, id(1), 1), "no response has arrived yet");
         proof.proven(5_000);
         assert!(fresh(&kept, id(1), 5_000 + STALE));
         assert!(!fresh(&kept, id(1), 5_001 + STALE));
@@ -520,7 +522,7 @@ mod tests {
         proof.proven(5_500);
         assert!(
             fresh(&kept, id(1), 6_000 + STALE),
-            "an older proof takes none away"
+            "an older proof does not replace a newer one"
         );
         assert_eq!(kept.hits(), 3);
     }
@@ -606,6 +608,6 @@ mod tests {
         kept.forget(id(1));
         assert!(matches!(kept.look(id(1), 1), Look::Nothing));
         (0..10_000).for_each(|n| kept.forget(id(n)));
-        assert_eq!(kept.size().1, 0, "what is forgotten takes no bytes");
+        assert_eq!(kept.size().1, 0, "evicted sessions take no bytes");
     }
 }

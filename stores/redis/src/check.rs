@@ -1,5 +1,5 @@
-//! What is looked at when a store connects: that a server is there, what it is, how safe sessions are in it, and whether
-//! the keys under the prefix are laid out as this library lays them out.
+//! The checks when a store connects: that the server is reachable, what it is, how safe sessions are in it, and whether
+//! the keys under the prefix have this library's layout.
 
 use crate::{
     fault::{self, Fault},
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 
 const DOING: &str = "look at the server";
 
-/// The layout of the keys.
+/// The version of the keys' layout.
 const FORMAT: &str = "1";
 
-/// What a server says of itself.
+/// The server's description of itself.
 pub(crate) struct Server {
     pub(crate) is_cluster: bool,
 }
@@ -29,7 +29,7 @@ async fn call(link: &Link, command: &redis::Cmd) -> Result<Value> {
     })
 }
 
-/// Asks a server what it is.
+/// Asks a server for its version and role.
 pub(crate) async fn server(link: &Link) -> Result<Server> {
     let hello = facts(call(link, &cmd("HELLO")).await?);
     let of = |name: &str| hello.get(name).map_or("", String::as_str);
@@ -40,7 +40,7 @@ pub(crate) async fn server(link: &Link) -> Result<Server> {
         )
         .into());
     }
-    // Valkey tells the version of Redis that it is compatible with: 7.2.
+    // Valkey reports the version of Redis that it is compatible with: 7.2.
     let mut numbers = of("version")
         .split('.')
         .map(|part| part.parse::<u32>().unwrap_or(0));
@@ -69,7 +69,7 @@ pub(crate) async fn server(link: &Link) -> Result<Server> {
     })
 }
 
-/// What could lose sessions behind the application's back: in words, none if nothing could.
+/// The ways in which the server could lose sessions by itself: in words, none if there are none.
 pub(crate) async fn dangers(link: &Link) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut info = BTreeMap::new();
@@ -79,7 +79,7 @@ pub(crate) async fn dangers(link: &Link) -> Result<Vec<String>> {
         match call(link, &ask).await {
             Ok(Value::BulkString(text)) => lines(&String::from_utf8_lossy(&text), &mut info),
             Ok(Value::VerbatimString { text, .. }) => lines(&text, &mut info),
-            // A user who may not ask: nobody knows.
+            // The user may not run `INFO`: unknown.
             _ => return Ok(vec!["what it does when its memory is full, and what it saves, is unknown: its access list does not let this user ask (`INFO`)".to_owned()]),
         }
     }
@@ -102,11 +102,11 @@ pub(crate) async fn dangers(link: &Link) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Notes the layout under the prefix, or refuses another one.
+/// Records the layout under the prefix, or returns an error if there is another one.
 pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
     let key = keys.format();
     let homes = keys.homes().to_string();
-    // The home counts for nothing: this key has no tag, and a cluster redirects.
+    // The home does not matter: this key has no tag, and a cluster redirects.
     let mut last = None;
     let masters = servers.masters().await?;
     for link in &masters {
@@ -117,7 +117,7 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
             match link.call(&note).await {
                 Ok(_) => {}
                 Err(Fault::Refused(error)) => {
-                    // At another node; or a full server, which is no reason not to open.
+                    // At another node; or a full server, which does not prevent opening.
                     let elsewhere = matches!(fault::not_run(&error), Some(fault::NotRun::Moved(_)));
                     if !elsewhere && error.code() != Some("OOM") {
                         return Err(fault::refused(

@@ -1,4 +1,4 @@
-//! The conversation of a commit with the script: one trip, unless something has to be declared or calculated first.
+//! The exchange of a commit with the script: one round trip, unless it has to declare keys or calculate first.
 
 use crate::{
     fault,
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const DOING: &str = "store a session's changes";
 
-/// So many answers in a row may ask for something else.
+/// The maximum number of consecutive responses that request something else.
 const ROUNDS: usize = 200;
 
 impl Shared {
@@ -46,7 +46,7 @@ impl Shared {
         Ok(outcome)
     }
 
-    /// Asks the script until it has all that it needs.
+    /// Runs the script until it has all that it needs.
     async fn talk(&self, commit: &Commit<'_>, limited: bool) -> Result<Outcome> {
         let request = Request::new(commit, &self.keys, self.tells, limited);
         let mut talk = Talk::default();
@@ -75,7 +75,7 @@ impl Shared {
                 let meta = match commit.step {
                     Step::Destroy => None,
                     _ => {
-                        // It is stored, so this is no error that says that nothing was.
+                        // It is stored, so the error must not say that nothing was.
                         let life =
                             life_of(&record).ok_or_else(|| fault::unexpected(DOING, true))?;
                         Some(life.meta(commit.now))
@@ -94,11 +94,11 @@ impl Shared {
         }
     }
 
-    /// The first answer that asks for nothing.
+    /// The first response that requests nothing else.
     async fn rounds(&self, request: &Request<'_>, talk: &mut Talk) -> Result<Answer> {
         let mut turn = None;
         for round in 0..ROUNDS {
-            // Those that try again take turns, so that none of them tries for ever.
+            // Retries take turns, so that none of them retries for ever.
             if round == 1 {
                 turn = Some(self.turns.of(request.commit.id).await);
             }
@@ -130,7 +130,7 @@ impl Shared {
         ))
     }
 
-    /// Calculates here what the script cannot, for the record as it is now.
+    /// Calculates here what the script cannot, for the current record.
     async fn exact(&self, request: &Request<'_>, talk: &mut Talk) -> Result<Option<Answer>> {
         let commit = request.commit;
         let current = talk.current.unwrap_or(commit.id);
@@ -172,9 +172,8 @@ impl Shared {
         Ok(None)
     }
 
-    /// Limits where sessions are at several homes: those that have a limit in common take turns, by a lock in the
-    /// store. A commit whose turn takes longer than the lock lasts may pass a limit by one; the next one puts that
-    /// right.
+    /// Limits if sessions are at several homes: commits that have a limit in common take turns, by a lock in the store.
+    /// A commit whose turn takes longer than the lock lasts may exceed a limit by one; the next commit corrects that.
     async fn within_limits(&self, commit: &Commit<'_>) -> Result<Outcome> {
         let mut hashes: Vec<_> = commit
             .limits
@@ -251,7 +250,7 @@ impl Shared {
             for (_, id) in over {
                 let end = Commit::new(id, commit.now, Step::Destroy)
                     .with_ended_at(commit.others_ended_at);
-                // What is stored by now: whoever fails here has passed the limit, and the next one puts that right.
+                // The commit is stored: if this fails, the limit is exceeded, and the next commit corrects that.
                 let ended = self.talk(&end, false).await;
                 if ended.map_err(|error| error.uncertain_if(true))?.is_done() {
                     done.ended.push(id);
@@ -263,8 +262,8 @@ impl Shared {
 
     async fn take_turn(&self, hash: &[u8; 16], token: &[u8; 16]) -> Result<()> {
         const LASTS: Duration = Duration::from_secs(5);
-        // `SET .. NX PX`, which a full server takes too, since the script has written before: whether there is room for
-        // the commit is judged with the commit.
+        // `SET .. NX PX`, in a form that a full server accepts too, since the script has written before: whether there
+        // is room for the commit is decided by the commit.
         const TEXT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then return false end \
             redis.call('HDEL', KEYS[1], '') return redis.call('SET', KEYS[1], ARGV[1], 'PX', 5000)";
         let (home, key) = self.keys.turn(hash);
@@ -275,7 +274,8 @@ impl Shared {
                 lock.arg(TEXT).arg(1).arg(&key[..]).arg(&token[..]);
                 lock
             };
-            // A lost answer may have taken it: it ends by itself, and nothing of the commit is stored.
+            // If the response was lost, the lock may be taken: it expires by itself, and nothing of the commit is
+            // stored.
             let taken = self.servers.call(DOING, home, true, &make).await;
             match taken.map_err(|error| error.uncertain_if(false))? {
                 Value::Nil => {}
@@ -305,7 +305,7 @@ impl Shared {
     }
 }
 
-/// Whatever becomes of a commit, also if nobody waits for its answer any more.
+/// Runs when a commit is over, even if it was dropped before it returned.
 struct Forget<'s>(&'s Shared, Digest);
 
 impl Drop for Forget<'_> {
@@ -314,7 +314,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-/// What the additions come to, given what is stored.
+/// The results of the additions, given the stored values.
 fn sums(
     commit: &Commit<'_>,
     stored: Vec<Option<level_session_store::Bytes>>,

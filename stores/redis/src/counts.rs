@@ -1,4 +1,4 @@
-//! What a store counts.
+//! The counters of a store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counts {
     /// Commits that were stored.
     pub commits: u64,
-    /// Commits that a guard refused: the core tries them again.
+    /// Commits that a guard refused: the core retries them.
     pub conflicts: u64,
-    /// Commands that were sent again, since a server said that it did not run them.
+    /// Commands that were sent again, because a server reported that it did not run them.
     pub retries: u64,
-    /// Commits whose answer was lost.
+    /// Commits whose response was lost.
     pub uncertain: u64,
-    /// Connections that were made anew.
+    /// Connections that were reopened.
     pub reconnects: u64,
-    /// Reads that were answered from this process's memory: see [`cache`](crate::RedisStoreBuilder::cache).
+    /// Reads from this process's memory: see [`cache`](crate::RedisStoreBuilder::cache).
     pub cached: u64,
 }
 

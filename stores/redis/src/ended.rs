@@ -1,4 +1,4 @@
-//! Ends that other processes tell of, over the servers' publish and subscribe.
+//! Ends reported by other processes, over the servers' publish and subscribe.
 
 use crate::{cache::Cache, link::Dial, servers::Servers, shared::Shared};
 use level_session_store::{Digest, Home, WatchList};
@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Listens for as long as the store exists: a connection that breaks is made anew. Answers when it listens for the first
+/// Listens for as long as the store exists, and reopens a broken connection. Returns once it listens for the first
 /// time, or cannot.
 pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()> {
     let (listens, listening) = oneshot::channel();
@@ -38,7 +38,7 @@ pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()>
                         _ => {}
                     }
                 }
-                tracing::debug!("the connection that tells of ended sessions broke");
+                tracing::debug!("the connection that listens for ended sessions broke");
             }
             drop(listens.take());
             tokio::time::sleep(pause).await;
@@ -53,7 +53,7 @@ pub(crate) fn listen(shared: &Arc<Shared>, dial: &Dial) -> oneshot::Receiver<()>
     listening
 }
 
-/// A server that tells: in a Cluster each one does. `None` once the store is gone.
+/// A server to listen to: in a Cluster each one publishes. `None` once the store is dropped.
 async fn address(shared: &Weak<Shared>) -> Option<Option<(String, u16)>> {
     let shared = shared.upgrade()?;
     let servers: &Servers = &shared.servers;
@@ -95,7 +95,8 @@ fn tell(ended: &WatchList, cache: Option<&Cache>, data: &[Value]) {
         && let Ok(digest) = <[u8; 32]>::try_from(&digest[..])
     {
         let id = Digest::from_bytes(digest);
-        // Whoever is told looks at the session, and this may arrive before the server tells the cache.
+        // A watcher may read the session, and this message may arrive before the server's invalidation reaches the
+        // cache.
         if let Some(cache) = cache {
             cache.kept.forget(id);
         }

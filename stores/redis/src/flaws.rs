@@ -1,4 +1,4 @@
-//! Looking for what contradicts itself: sessions that the index does not lead to, and keys that are never removed.
+//! Looks for contradictions: sessions that are missing from the index, and keys that are never removed.
 
 use crate::{
     fault,
@@ -11,18 +11,18 @@ use redis::{Cmd, Value, cmd};
 
 const LOOK: &str = "look for flaws of sessions";
 
-/// A session as its key has it.
+/// A session as stored under its key.
 #[derive(PartialEq)]
 struct Seen {
     record: Value,
     entries: Value,
-    /// Whether the server keeps it for ever.
+    /// Whether the key has no time to live.
     stays: bool,
 }
 
 impl Shared {
-    /// The flaws of a page of sessions. What is found counts if the session is the same afterwards, since others are at
-    /// work.
+    /// The flaws of a page of sessions. A finding counts only if the session is unchanged afterwards, since other
+    /// processes may be changing it.
     pub(crate) async fn flaws(
         &self,
         after: Option<&Cursor>,
@@ -78,7 +78,7 @@ impl Shared {
         Ok(Page::new(flaws, page.next))
     }
 
-    /// Reads sessions, each with whether it is kept for ever.
+    /// Reads sessions, and whether each key has no time to live.
     async fn see(&self, ids: &[Digest]) -> Result<Vec<Seen>> {
         let reads = ids.iter().flat_map(|id| {
             let (key, home) = (self.keys.session(*id), self.keys.home(*id));

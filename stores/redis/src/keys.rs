@@ -1,4 +1,4 @@
-//! Names of keys, and where they live.
+//! The names of keys, and their homes.
 //!
 //! ```text
 //! p{tag}:<digest>   hash        a session, or the mark of one that ended
@@ -9,12 +9,12 @@
 
 use level_session_store::{Digest, Home};
 
-/// What an index entry is known by: half a digest of field and entry.
+/// The name of an index entry: half a digest of field and entry.
 pub(crate) type EntryHash = [u8; 16];
 
 /// The key space of a store.
 pub(crate) struct Keys {
-    /// What the keys of each home begin with.
+    /// The prefix of the keys of each home.
     bases: Vec<Vec<u8>>,
     /// The slot of each home in a Cluster.
     slots: Vec<u16>,
@@ -48,7 +48,7 @@ impl Keys {
         u16::try_from(self.bases.len()).unwrap_or(u16::MAX)
     }
 
-    /// By the first bits of the digest, so that homes lie in the order of digests.
+    /// By the first bits of the digest, so that homes are in the order of digests.
     pub(crate) fn home(&self, id: Digest) -> Home {
         let [a, b, ..] = *id.as_bytes();
         let bits = u32::from(u16::from_be_bytes([a, b]));
@@ -77,19 +77,19 @@ impl Keys {
         format!("{}@format", self.prefix)
     }
 
-    /// The lock of a limit in a Cluster: where the hash says.
+    /// The lock of a limit in a Cluster: its home is chosen by the hash.
     pub(crate) fn turn(&self, hash: &EntryHash) -> (Home, Vec<u8>) {
         let bits = u32::from(u16::from_be_bytes([hash[0], hash[1]]));
         let home = Home::new(u16::try_from((bits * u32::from(self.homes())) >> 16).unwrap_or(0));
         (home, [self.base(home), b"?", hash].concat())
     }
 
-    /// Where ends are told.
+    /// The channel for ends.
     pub(crate) fn channel(&self) -> String {
         format!("{}@ended", self.prefix)
     }
 
-    /// What the keys of all sessions match.
+    /// A pattern that matches the keys of all sessions.
     pub(crate) fn pattern(&self) -> String {
         match self.homes() {
             1 => format!("{}:*", self.prefix),
@@ -117,7 +117,7 @@ pub(crate) fn entry_hash(field: &str, entry: &[u8]) -> EntryHash {
     *hash
 }
 
-/// The first number whose slot lies in the home's part of all slots.
+/// The first number whose slot is in the home's part of all slots.
 fn tag(home: u16, homes: u16) -> String {
     let place = |slot: u16| usize::from(slot) * usize::from(homes) / SLOTS;
     (0u32..)
@@ -126,7 +126,7 @@ fn tag(home: u16, homes: u16) -> String {
         .expect("there is a number for each slot")
 }
 
-/// The slot of a hash tag: CRC-16/XMODEM, as the Cluster specification says.
+/// The slot of a hash tag: CRC-16/XMODEM, according to the Cluster specification.
 pub(crate) fn slot(tag: &[u8]) -> u16 {
     let mut crc = 0u16;
     for byte in tag {
@@ -146,14 +146,14 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Keys that hash to another slot than the servers say would be redirected for ever.
+    /// Keys that hash to a different slot than on the servers would be redirected for ever.
     #[test]
     fn slots_are_those_of_the_specification() {
         assert_eq!(slot(b"123456789"), 0x31C3);
         assert_eq!(slot(b"foo"), 12_182);
     }
 
-    /// Sessions of another release would be looked for where they are not.
+    /// Sessions of another release would be looked up at the wrong home.
     #[test]
     fn homes_are_spread_evenly_and_stay_where_they_are() {
         let keys = Keys::new("s", 64);

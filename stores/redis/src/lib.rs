@@ -1,4 +1,4 @@
-//! The store that several processes share: sessions in Redis, Valkey or a Redis Cluster.
+//! The store for several processes: sessions in Redis, Valkey or a Redis Cluster.
 //!
 //! ```no_run
 //! # async fn connect() -> level_session_store::Result<()> {
@@ -10,27 +10,28 @@
 //! ```
 //!
 //! The same call opens a Cluster, by the URL of one of its nodes; [`RedisStoreBuilder::sentinel`] asks sentinels for the
-//! master. Needed is Redis 6.2 or newer, or Valkey.
+//! master. Redis 6.2 or newer is required, or Valkey.
 //!
-//! # What it costs
-//! A load is one command, a commit one script: one round trip each, for any number of fields. More take
-//! - a use or a write by a former id, for its grace: two;
-//! - a renewal that keeps an index entry which it does not set again, and once in an idle period the use of a session that
-//!   has one: two;
-//! - an addition whose numbers pass 2^52: two;
+//! # Costs
+//! A load is one command, a commit one script: one round trip each, for any number of fields. These take more:
+//! - a use or a write by a former id, during its grace period: two;
+//! - a renewal that keeps an index entry without setting it again, and once in an idle period the use of a session that
+//!   has an index entry: two;
+//! - an addition whose numbers exceed 2^52: two;
 //! - a commit within a [`Limit`](level_session_store::Limit): two or three on a single server, some ten on a Cluster;
 //! - a look-up by an index entry: two, to all nodes at the same time.
 //!
 //! With a [cache](RedisStoreBuilder::cache) in the process's memory, off by default, a read of a session that was read before
-//! takes none. The server tells of every change, and proves again and again that it has: so a session that another process
-//! has ended or changed can be *read* as it was for `max_stale`, and no longer, whatever happens to connections and servers. It
-//! is never *written* so: a commit is decided at the server. What this store has committed it reads as it is.
+//! takes none. The server sends invalidations for every change, and the store checks regularly that it has received
+//! them: so a session that another process has ended or changed can be *read* in its former state for `max_stale`, and
+//! no longer, whatever happens to connections and servers. It is never *written* in that state: the server decides
+//! every commit. Changes committed by this store are visible to it at once.
 //!
 //! # Never twice
-//! A commit is sent again only where the server says that it did not run it: the script is not known there, the slot has
-//! moved or is on its way, the cluster is down, the server is a replica or still reads its data. Where an answer is lost, the
-//! error says that the commit [may be stored](level_session_store::Error::may_be_stored), whole, and it is not sent again.
-//! A read whose answer is lost is tried once more.
+//! A commit is sent again only if the server reports that it did not run it: the script is unknown there, the slot has
+//! moved or is migrating, the cluster is down, the server is a replica or is still loading its data. If a response is
+//! lost, the error says that the commit [may be stored](level_session_store::Error::may_be_stored), whole, and it is
+//! not sent again. A read whose response is lost is retried once.
 //!
 //! # The server
 //! ```text
@@ -38,32 +39,34 @@
 //! appendonly yes                # else a restart loses sessions, or brings back ended ones
 //! min-replicas-to-write 1       # with replicas: a master that was cut off takes no writes
 //! ```
-//! The first two are looked at when the store connects: see [`Safety`]. A server that has reached its `maxmemory` refuses
-//! commits whole. Reads, sign-outs and renewals go on, and so do those that end all sessions of a user, or all but one
-//! ([`Commit::ends_others`](level_session_store::Commit::ends_others)): they store what else is in the same commit.
+//! The first two are checked when the store connects: see [`Safety`]. A server that has reached its `maxmemory` rejects
+//! whole commits. Reads, sign-outs and renewals still work, and so do commits that end all sessions of a user, or all
+//! but one ([`Commit::ends_others`](level_session_store::Commit::ends_others)), including the other changes in the same
+//! commit.
 //!
-//! While a server is away, or refuses commands, each request tries again. The log says so once, again after 1, 2, 4 minutes
-//! and so on up to an hour, and once when it is back.
+//! While a server is unreachable, or rejects commands, each request retries. This is logged once, again after 1, 2, 4
+//! minutes and so on up to an hour, and once when the server is back.
 //!
 //! ## What a failover or a restored backup can undo
 //! | event | sessions and changes | sign-outs and renewals |
 //! |---|---|---|
-//! | the server's process ends, also by `kill -9`, with `appendonly yes` | kept, if they were answered | kept, if they were answered |
-//! | the same without it | all since the last snapshot are lost | an ended session of the snapshot lives again |
+//! | the server's process ends, also by `kill -9`, with `appendonly yes` | kept, if they were acknowledged | kept, if they were acknowledged |
+//! | the same without it | all since the last snapshot are lost | an ended session of the snapshot is live again |
 //! | the machine loses power, `appendfsync everysec` (the server's default) | the last second is lost | an end of the last second may be undone |
-//! | the same, `appendfsync always` | kept, if they were answered | kept, if they were answered |
-//! | a replica takes the master's place | what it had not received is lost | an end that it had not received is undone: that session lives again, until it is ended once more or expires |
-//! | the same, with [`replicated`](RedisStoreBuilder::replicated) | as above ([`replicated_always`](RedisStoreBuilder::replicated_always): what was answered is at so many replicas) | what was answered is at so many replicas; another replica may still win the election |
+//! | the same, `appendfsync always` | kept, if they were acknowledged | kept, if they were acknowledged |
+//! | a replica takes the master's place | changes that it had not received are lost | an end that it had not received is undone: that session is live again, until it is ended once more or expires |
+//! | the same, with [`replicated`](RedisStoreBuilder::replicated) | as above ([`replicated_always`](RedisStoreBuilder::replicated_always): acknowledged changes are on that many replicas) | acknowledged ends are on that many replicas; another replica may still win the election |
 //! | a backup is restored | all since then are lost | **all ends since then are undone**: change the keys of the cookie's signature, or empty the store |
-//! | keys are evicted (`maxmemory-policy` other than `noeviction`, which connecting warns of or refuses: [`Safety`]) | sessions vanish | the mark of an end may vanish: a request in flight then makes a new session instead of an error. An index entry may vanish: its session lives on, and is neither listed nor ended with all sessions of its user |
-//! | the server is emptied (`FLUSHALL`) | all are lost | everybody is signed out; a request in flight that only writes makes a new session |
+//! | keys are evicted (`maxmemory-policy` other than `noeviction`, which is logged or an error when connecting: [`Safety`]) | sessions vanish | the mark of an end may vanish: a request in flight then creates a new session instead of an error. An index entry may vanish: its session lives on, and is neither listed nor ended with all sessions of its user |
+//! | the server is emptied (`FLUSHALL`) | all are lost | every user is signed out; a request in flight that only writes creates a new session |
 //!
 //! # A Cluster
-//! Sessions are kept at 64 homes, each of which is one slot, spread evenly: so a commit, a renewal too, is one script at one
-//! node. That tells who knows an old id 6 of the 192 bits of the new one. Slots may migrate while the store is in use.
-//! Limits are [not exact](level_session_store::Abilities::exact_limits) there: sign-ins of one user take turns by a lock that
-//! lasts 5 s, and whoever is held up for longer may pass a limit, until the next sign-in puts that right. A listing of all
-//! sessions (for [`copy`](level_session_store::copy)) may miss those whose slot migrates meanwhile.
+//! Sessions are kept at 64 homes, each of which is one slot, spread evenly: so a commit, even a renewal, is one script
+//! on one node. This reveals 6 of the 192 bits of a new id to anyone who knows the old one. Slots may migrate while the
+//! store is in use. Limits are [not exact](level_session_store::Abilities::exact_limits) on a Cluster: sign-ins of one
+//! user take turns by a lock that lasts 5 s, and a commit that is delayed for longer may exceed a limit, until the next
+//! sign-in corrects it. A listing of all sessions (for [`copy`](level_session_store::copy)) may miss those whose slot
+//! migrates meanwhile.
 //!
 //! # The server's user
 //! ```text
@@ -74,13 +77,15 @@
 //! ```
 //!
 //! # What is absent
-//! Values are kept as they are: who can read the server's
-//! memory can read them. The keys are digests, from which no cookie can be made.
+//! Values are not encrypted: anyone who can read the server's memory can read them. The keys are digests, from which no
+//! cookie can be made.
 //!
 //! # In the code
-//! `commit.lua` decides and writes; `script` speaks its language, `record` reads what it stores, `keys` names it. `commit`
-//! and `listing` are the conversations, `cache` keeps what was read; `servers` knows which server a command goes to and when it is sent again, `link` is
-//! one connection, `outage` what the log says of a server that is away, `fault` the errors. `builder` and `check` connect, `ended` listens to other processes.
+//! `commit.lua` decides and writes; `script` encodes its arguments, `record` parses its records, `keys` names the keys.
+//! `commit` and `listing` are the exchanges with the server, `cache` keeps sessions that were read; `servers` knows
+//! which server a command is sent to and when it is sent again, `link` is one connection, `outage` decides what is
+//! logged about a server that is unreachable, `fault` has the errors. `builder` and `check` connect, `ended` listens to
+//! other processes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -117,35 +122,35 @@ use tracing::Instrument as _;
 
 /// Keeps sessions in Redis, Valkey or a Redis Cluster, shared by any number of processes.
 ///
-/// Clones are the same store.
+/// Clones share the store.
 #[derive(Clone)]
 pub struct RedisStore(Arc<Handle>);
 
 struct Handle(Arc<Shared>);
 
 impl RedisStore {
-    /// Connects with all settings at their defaults: see [`RedisStoreBuilder::connect`].
+    /// Connects with default settings: see [`RedisStoreBuilder::connect`].
     ///
     /// # Errors
-    /// As [`RedisStoreBuilder::connect`].
+    /// Those of [`RedisStoreBuilder::connect`].
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder().connect(url).await
     }
 
-    /// Settings: prefix, timeouts, replication, safety, Sentinel, Cluster.
+    /// The settings: prefix, timeouts, replication, safety, Sentinel, Cluster.
     pub fn builder() -> RedisStoreBuilder {
         RedisStoreBuilder::default()
     }
 
-    /// Waits for calls under way, and lets no other one in: as [`Store::close`], without the trait in scope.
+    /// Waits for calls in flight, and rejects new ones: [`Store::close`], without the trait in scope.
     ///
     /// # Errors
-    /// None today.
+    /// None at present.
     pub async fn close(&self) -> Result<()> {
         Store::close(self).await
     }
 
-    /// What this store, with its clones, has done since it was opened.
+    /// Returns counters of this store and its clones, since it was opened.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let shared = self.shared();
@@ -154,16 +159,17 @@ impl RedisStore {
         counts
     }
 
-    /// Looks for what the servers have filed beside a session and contradicts it, for an inspector: a page of the flaws
-    /// among about `limit` sessions that live at `now`. A page may be empty although there is more. It can be asked at any
-    /// time: what changes meanwhile is not told.
+    /// Looks for data on the servers that contradicts a session, for an inspector: returns a page of the flaws among
+    /// about `limit` sessions that are live at `now`. A page may be empty although more follow. It may be called at any
+    /// time: sessions that change meanwhile are not reported.
     ///
-    /// Found are a session that the index does not lead to although its record says so, and a session that has a deadline
-    /// and whose key has no time to live. An entry of the index without a session is no flaw here: what has ended or
-    /// expired leaves entries, which go in the background or with their horizon, and look-ups pass over them. There is no
+    /// It finds sessions that are missing from the index although their record has an entry, and sessions that have a
+    /// deadline and whose key has no time to live. An index entry without a session is not a flaw here: ended and
+    /// expired sessions leave entries, which are removed in the background or with their horizon, and look-ups skip
+    /// them. There is no list of deadlines: the servers remove keys by their time to live.
     /// list of deadlines: the servers remove keys by their time to live.
     ///
-    /// # Errors
+    /// Those of [`page`](Store::page).
     /// As [`page`](Store::page).
     pub fn flaws<'a>(
         &'a self,
@@ -178,7 +184,7 @@ impl RedisStore {
         })
     }
 
-    /// The slot of each home: for tests that move them.
+    /// The slot of each home: for tests that migrate them.
     #[doc(hidden)]
     #[must_use]
     pub fn slots(&self) -> Vec<u16> {
@@ -256,7 +262,7 @@ impl Store for RedisStore {
         })
     }
 
-    /// There is nothing to do: the servers remove what is dead.
+    /// There is nothing to do: the servers remove dead sessions.
     fn sweep(&self, _: Timestamp, _: usize) -> StoreFuture<'_, Swept> {
         StoreFuture::boxed(async move {
             let _open = self.shared().enter().await?;
@@ -275,7 +281,7 @@ impl Store for RedisStore {
             .with_tells_ended(shared.tells)
     }
 
-    /// The servers remove what has expired, and tell nobody.
+    /// The servers remove expired sessions, without a notification.
     fn watch_expired(&self, _: Weak<Watch>) {}
 
     fn watch_ended(&self, watch: Weak<Watch>) {

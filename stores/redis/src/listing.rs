@@ -1,4 +1,4 @@
-//! Reading: one session, those with an index entry, all.
+//! Reads: one session, those with an index entry, all.
 
 use crate::{
     fault,
@@ -78,7 +78,7 @@ impl Shared {
         read(answer, select)
     }
 
-    /// The entries are those of the index; each session is looked at before it is told.
+    /// The entries are those of the index; each session is checked before it is returned.
     pub(crate) async fn find(
         &self,
         name: &str,
@@ -95,7 +95,7 @@ impl Shared {
             }
         };
         let hash = entry_hash(name, entry);
-        // A page of a large limit is read in several steps all the same.
+        // A page with a large limit is read in several steps.
         let count = limit.min(1_000);
         let homes = place.home..self.keys.homes();
         let commands = homes.clone().map(|home| {
@@ -139,7 +139,7 @@ impl Shared {
                 candidates.push((last.clone(), id));
             }
             if full {
-                // There may be more at this home, also if all of these had been listed before.
+                // This home may have more, even if all of these had been listed before.
                 last.at_score = last.at_score.max(begin_at_score + count);
                 resume = Some(last);
                 break;
@@ -162,7 +162,7 @@ impl Shared {
                 _ => {}
             }
         }
-        // Renewed between the look at the index and the look at it.
+        // It was renewed after the index was read.
         for (id, read) in moved.iter().zip(self.with_entry(&moved, &hash).await?) {
             match read {
                 Entry::Live(life)
@@ -208,7 +208,7 @@ impl Shared {
             .collect()
     }
 
-    /// A cursor is the server's place among all, and that server's cursor.
+    /// A cursor is the server's position among all, and that server's own cursor.
     pub(crate) async fn page(
         &self,
         after: Option<&Cursor>,
@@ -233,7 +233,7 @@ impl Shared {
             }
         };
         let masters = self.servers.masters().await?;
-        // Another cluster than at the first page has other places.
+        // A cluster with other nodes than at the first page has other positions.
         let places: Vec<_> = masters.iter().map(|link| link.place()).collect();
         let of_now = &Digest::of("level-session-redis/servers/1", places.join(" ").as_bytes());
         let of_now = &of_now.as_bytes()[..8];
@@ -329,11 +329,11 @@ enum Entry {
     None,
 }
 
-/// The place of an entry in the index: by home, horizon and digest.
+/// A position in the index: by home, horizon and digest.
 #[derive(Clone)]
 struct Place {
     home: u16,
-    /// As the server writes it.
+    /// In the server's notation.
     score: Vec<u8>,
     /// How many entries of this score were listed.
     at_score: usize,
@@ -396,7 +396,7 @@ fn members(key: &[u8], from: &[u8], count: usize) -> Cmd {
     list
 }
 
-/// Digests and scores, as either protocol tells them.
+/// Digests and scores, in either protocol version.
 fn scored(answer: Value) -> Option<Vec<(Digest, Vec<u8>)>> {
     let Value::Array(parts) = answer else {
         return None;
@@ -424,7 +424,7 @@ fn scored(answer: Value) -> Option<Vec<(Digest, Vec<u8>)>> {
         .collect()
 }
 
-/// What an answer to such a read says.
+/// Parses the response of such a read.
 pub(crate) fn read(answer: Value, select: Select<'_>) -> Result<Option<(Record, Fields)>> {
     let odd = || fault::unexpected(READ, false);
     match (answer, select) {

@@ -1,4 +1,4 @@
-//! What the log says of a server that is away: the loss once, and then at growing distances, however often it is tried.
+//! Logs the outage of a server: its beginning once, and then at growing intervals, however often the server is tried.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +10,11 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long nothing is logged after the first line; twice as long after each further one.
+/// How long nothing is logged after the first line; doubled after each further one.
 const FIRST: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// The servers of a store, by their place: all connections to a server share what is known of it.
+/// The servers of a store, by their address: all connections to a server share its outage.
 #[derive(Default)]
 pub(crate) struct Outages(Mutex<BTreeMap<String, Arc<Outage>>>);
 
@@ -27,17 +27,17 @@ impl Outages {
 
 #[derive(Default)]
 pub(crate) struct Outage {
-    /// Whether a loss was logged, and not its end: so that a command looks at nothing more.
+    /// Whether an outage was logged, and not its end: so that a command normally checks only this flag.
     is_told: AtomicBool,
     state: Mutex<State>,
 }
 
-/// Why a server is of no use.
+/// Why a server is unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// There is no connection to it: it is over when there is one.
+    /// It cannot be connected to: the outage ends with a connection.
     Unreachable,
-    /// It takes no commands now: it is over when it has taken a write.
+    /// It accepts no commands now: the outage ends when it has accepted a write.
     Refuses,
 }
 
@@ -60,7 +60,7 @@ impl Default for State {
 }
 
 impl Outage {
-    /// The server was of no use. Gives how often it was since the last line, this time included, if a line is due.
+    /// Records a failure. Returns how many there were since the last line, this one included, if a line is due.
     pub(crate) fn failed(&self, cause: Cause, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.cause = cause;
@@ -69,7 +69,7 @@ impl Outage {
             if now < quiet_until {
                 return None;
             }
-            // Nothing went wrong for as long again: this is another outage.
+            // Nothing failed for as long again: this is a new outage.
             if now >= quiet_until + state.distance {
                 state.distance = FIRST;
             }
@@ -80,7 +80,7 @@ impl Outage {
         Some(std::mem::take(&mut state.since))
     }
 
-    /// The server is of use again, as far as `cause` goes: whether that is to be logged, since the loss was.
+    /// The server is usable again, as far as `cause` goes: returns whether to log that, since the outage was logged.
     pub(crate) fn is_over(&self, cause: Cause) -> bool {
         if !self.is_told.load(Ordering::Acquire) {
             return false;
@@ -94,7 +94,7 @@ impl Outage {
 mod tests {
     use super::*;
 
-    /// Prevents: a log that an outage fills, and one that says nothing of an outage that lasts.
+    /// Prevents an outage from filling the log, and a lasting outage from not being mentioned again.
     #[test]
     fn the_loss_is_logged_once_and_then_at_growing_distances() {
         let start = Instant::now();
@@ -110,16 +110,16 @@ mod tests {
         assert_eq!(outage.failed(Cause::Unreachable, at(180)), Some(2));
         assert!(outage.is_over(Cause::Unreachable));
         assert!(!outage.is_over(Cause::Unreachable), "it is said once");
-        // Up and down: neither the losses nor the returns in between.
+        // Up and down: neither the failures nor the recoveries in between are logged.
         assert_eq!(outage.failed(Cause::Unreachable, at(200)), None);
         assert!(!outage.is_over(Cause::Unreachable));
-        // Long after, it is an outage as the first one.
+        // Long afterwards, an outage is logged like the first one.
         assert_eq!(outage.failed(Cause::Unreachable, at(9_000)), Some(2));
         assert_eq!(outage.failed(Cause::Unreachable, at(9_059)), None);
         assert_eq!(outage.failed(Cause::Unreachable, at(9_060)), Some(2));
     }
 
-    /// Prevents: "connected again" for each connection to a server that still takes no writes.
+    /// Prevents "connected again" for each connection to a server that still accepts no writes.
     #[test]
     fn a_connection_ends_no_refusal() {
         let outage = Outage::default();

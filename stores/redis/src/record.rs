@@ -1,4 +1,4 @@
-//! What is under a session's key, beside its fields: `h` of the hash.
+//! The record under a session's key, beside its fields: `h` of the hash.
 //!
 //! ```text
 //! live    L<created> started seen told idle absolute [former_until [own_idle own_absolute transient]] [|former]
@@ -16,7 +16,7 @@ use crate::keys::EntryHash;
 use level_session_store::{Digest, Lease, Lifetime, Timeouts, Timestamp, rules::Life};
 use std::{fmt::Write as _, time::Duration};
 
-/// What is known of a digest.
+/// The state of a digest.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Record {
     Live(Life),
@@ -92,7 +92,7 @@ impl Record {
     }
 }
 
-/// The record of a session that lives; without `L<created> ` if that is for the script to put in front.
+/// The record of a live session; without `L<created> ` if the script prepends that.
 pub(crate) fn live(
     created: Option<Timestamp>,
     lease: &Lease,
@@ -141,7 +141,7 @@ pub(crate) fn live(
     out
 }
 
-/// The mark of a session that was renewed and works on by this id.
+/// The mark of a former id that still works; the session's id is now `to`.
 pub(crate) fn moved(at: Timestamp, until: Timestamp, to: Digest) -> Vec<u8> {
     let text = format!("M{} {}|", Moment(at), Moment(until));
     [text.as_bytes(), to.as_bytes()].concat()
@@ -152,19 +152,19 @@ pub(crate) fn ended(at: Timestamp) -> Vec<u8> {
     format!("E{}", Moment(at)).into_bytes()
 }
 
-/// Until when a session with this lease is in the index: an idle period beyond its deadline.
+/// Until when a session with this lease stays in the index: an idle period beyond its deadline.
 pub(crate) fn horizon(lease: &Lease) -> Timestamp {
     let idle = lease.idle_deadline.since(lease.seen);
     let far = lease.idle_deadline.after(idle);
     lease.absolute_deadline.map_or(far, |end| far.min(end))
 }
 
-/// Whether the entries of a session have this one.
+/// Whether this entry is among a session's.
 pub(crate) fn has_entry(x: Option<&[u8]>, hash: &EntryHash) -> bool {
     entries(x).any(|(_, entry)| entry == hash)
 }
 
-/// The entries of a session, each with its field, up to what is damaged.
+/// The entries of a session, each with its field, until the first damaged one.
 pub(crate) fn entries(x: Option<&[u8]>) -> impl Iterator<Item = (&[u8], &EntryHash)> {
     let x = x.unwrap_or_default();
     let first = x.iter().position(|byte| *byte == b' ');
@@ -179,7 +179,7 @@ pub(crate) fn entries(x: Option<&[u8]>) -> impl Iterator<Item = (&[u8], &EntryHa
     })
 }
 
-/// A moment in the script's words.
+/// A moment in the script's notation.
 pub(crate) struct Moment(pub(crate) Timestamp);
 
 impl std::fmt::Display for Moment {
@@ -203,7 +203,7 @@ impl std::fmt::Display for Apart {
     }
 }
 
-/// A duration in the script's words: whole milliseconds.
+/// A duration in the script's notation: whole milliseconds.
 pub(crate) fn span(duration: Duration) -> String {
     match u64::try_from(duration.as_millis()) {
         Ok(millis) if millis < NEVER => millis.to_string(),
@@ -236,7 +236,7 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    /// Sessions that another release wrote could not be read.
+    /// Sessions that another release wrote could become unreadable.
     #[test]
     fn the_bytes_stay_as_they_are() {
         let mut lease = Timeouts::new(Duration::from_secs(60)).lease(at(1_000), at(1_500));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a session's times are, they are read as they were written.
+        /// Whatever a session's times are, they are read back unchanged.
         #[test]
         fn what_is_written_is_read(
             created in times(), started in times(), seen in times(), told in times(), idle in times(),

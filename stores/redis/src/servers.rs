@@ -1,4 +1,4 @@
-//! Which server a command goes to, and when it is sent again.
+//! Decides which server a command is sent to, and when it is sent again.
 
 use crate::{
     cache::Proof,
@@ -20,7 +20,7 @@ pub(crate) struct Servers {
     kind: Kind,
     links: Mutex<BTreeMap<(String, u16), Arc<Link>>>,
     dial: Dial,
-    /// For how long a command is sent again that did not run.
+    /// For how long a command that did not run is sent again.
     patience: Duration,
 }
 
@@ -33,13 +33,13 @@ enum Kind {
     },
     Cluster {
         seeds: Vec<Arc<Link>>,
-        /// Where each home is; none if its slot is at no node.
+        /// The node of each home; none if its slot is at no node.
         homes: RwLock<Vec<Option<Arc<Link>>>>,
         slots: Vec<u16>,
     },
 }
 
-/// A command, made anew when it is sent again: `true` asks for the script's text in place of its hash.
+/// Builds a command, again each time that it is sent: `true` requests the script's text in place of its hash.
 pub(crate) type Make<'m> = dyn Fn(bool) -> Cmd + Send + Sync + 'm;
 
 impl Servers {
@@ -79,7 +79,8 @@ impl Servers {
         &self.dial.counters
     }
 
-    /// Sends a command to the home's server. Sent again only if it did not run; a read also if its answer was lost.
+    /// Sends a command to the home's server. It is sent again only if it did not run; a read also if its response was
+    /// lost.
     pub(crate) async fn call(
         &self,
         doing: &str,
@@ -162,8 +163,8 @@ impl Servers {
         }
     }
 
-    /// Sends a read to the home's server, once: the answer, and the connection that gave it. `None` if there is none, or
-    /// commits go to another server by now (`leading`); then the next one goes where it should.
+    /// Sends a read to the home's server, once: returns the response, and its connection. `None` if there is none, or
+    /// commits are sent to another server by now (`leading`); then the next read is sent there.
     pub(crate) async fn once(
         &self,
         leading: &Self,
@@ -190,7 +191,7 @@ impl Servers {
         None
     }
 
-    /// Sends reads to their homes, those of a server in one trip, and gives the answers in the same order.
+    /// Sends reads to their homes, those of a server in one round trip, and returns the responses in the same order.
     pub(crate) async fn read_all(
         &self,
         doing: &str,
@@ -223,7 +224,7 @@ impl Servers {
             link.call_all(&pipeline, members.len()).await
         });
         for (trip, (_, members)) in join(trips).await.into_iter().zip(&groups) {
-            // What was not answered is asked for alone, below.
+            // A read without a response is sent separately, below.
             for (value, n) in trip.unwrap_or_default().into_iter().zip(members) {
                 if !matches!(value, Value::ServerError(_)) {
                     answers[*n] = Some(value);
@@ -243,7 +244,7 @@ impl Servers {
         Ok(all)
     }
 
-    /// Every server that has sessions, in an order that stays.
+    /// Every server that has sessions, in a stable order.
     pub(crate) async fn masters(&self) -> Result<Vec<Arc<Link>>> {
         let Kind::Cluster { homes, .. } = &self.kind else {
             return Ok(vec![self.link(Home::ONLY).await?]);
@@ -332,7 +333,7 @@ impl Servers {
         Err(last.unwrap_or_else(|| fault::unexpected("ask a sentinel for the master", false)))
     }
 
-    /// The link to a node of this address.
+    /// The link to the node with this address.
     fn at(&self, host: &str, port: u16) -> Result<Arc<Link>> {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (host.to_owned(), port);
@@ -367,7 +368,7 @@ impl Servers {
         Ok(())
     }
 
-    /// After a lost answer: the next command looks where to go.
+    /// A response was lost: the next command looks up the server again.
     fn lost(&self, home: Home, link: &Arc<Link>) {
         match &self.kind {
             Kind::Single(_) => {}
@@ -382,7 +383,7 @@ impl Servers {
         }
     }
 
-    /// A server cannot be reached: another one may have its place.
+    /// A server cannot be reached: another one may have taken its place.
     async fn moved_on(&self, home: Home) {
         match &self.kind {
             Kind::Single(_) => {}
@@ -393,7 +394,7 @@ impl Servers {
         }
     }
 
-    /// The server takes no writes: it may be behind another address by now, or another one in its place.
+    /// The server accepts no writes: it may have another address by now, or another server may have taken its place.
     async fn elsewhere(&self, home: Home) {
         if let Ok(link) = self.link(home).await {
             link.forget();
@@ -401,7 +402,7 @@ impl Servers {
         self.moved_on(home).await;
     }
 
-    /// Learns where each home is.
+    /// Looks up the node of each home.
     async fn refresh(&self) -> Result<()> {
         let Kind::Cluster {
             seeds,
@@ -458,7 +459,7 @@ impl Servers {
     }
 }
 
-/// Sends a command to the node that a slot is on its way to.
+/// Sends a command to the node that a slot is migrating to.
 async fn ask(link: &Link, command: Cmd) -> Result<Value, Fault> {
     let mut both = Pipeline::with_capacity(2);
     both.add_command(cmd("ASKING"));
@@ -504,7 +505,7 @@ fn ranges(answer: &Value, asked: &str) -> Option<Vec<(u16, u16, String, u16)>> {
         .collect()
 }
 
-/// Longer and longer, up to 50 ms.
+/// Backs off, up to 50 ms.
 struct Pauses(Duration);
 
 impl Default for Pauses {

@@ -1,4 +1,4 @@
-//! What all clones of a store share.
+//! The state that all clones of a store share.
 
 use crate::{
     cache::Cache,
@@ -19,7 +19,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// More calls than a process has at the same time.
+/// More than the concurrent calls of a process.
 const CALLS: u32 = 1 << 20;
 
 pub(crate) struct Shared {
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     pub(crate) waiting: Option<(Servers, Replication)>,
     pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) hashes: Hashes,
-    /// Whether ends are told to all processes.
+    /// Whether ends are reported to all processes.
     pub(crate) tells: bool,
     pub(crate) ended: Arc<WatchList>,
     pub(crate) turns: Turns,
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) background: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What waits for replicas.
+/// The commits that wait for replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Replication {
     pub(crate) replicas: u32,
@@ -47,18 +47,18 @@ pub(crate) struct Replication {
 }
 
 impl Shared {
-    /// Lets a call in while the store is open.
+    /// Admits a call while the store is open.
     pub(crate) async fn enter(&self) -> Result<SemaphorePermit<'_>> {
         self.gate.acquire().await.map_err(|_| rules::closed())
     }
 
-    /// A session that the cache has, while the store is open.
+    /// A cached session, while the store is open.
     pub(crate) fn at_hand(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Option<Loaded> {
         let cache = self.cache.as_ref().filter(|_| !self.gate.is_closed())?;
         cache.at_hand(id, select, now)
     }
 
-    /// Waits for the calls that are under way, and lets no other one in.
+    /// Waits for the calls in flight, and admits no new ones.
     pub(crate) async fn close(&self) -> Result<()> {
         self.ended.tell_closed();
         if let Ok(all) = self.gate.acquire_many(CALLS).await {
@@ -77,7 +77,7 @@ impl Shared {
         tasks.drain(..).for_each(|task| task.abort());
     }
 
-    /// A session changed here: nobody who is told so reads it as it was.
+    /// A session was changed here: evicts it before a watcher can read its former state.
     pub(crate) fn forget(&self, id: Digest) {
         if let Some(cache) = &self.cache {
             cache.kept.forget(id);
@@ -88,7 +88,7 @@ impl Shared {
         Semaphore::new(CALLS as usize)
     }
 
-    /// The servers by which a commit goes: over a connection that may be blocked, if it waits for replicas.
+    /// The servers for a commit: over a connection that may be blocked, if it waits for replicas.
     pub(crate) fn link_for(&self, request: &Request<'_>) -> &Servers {
         let ends = matches!(request.commit.step, Step::Destroy | Step::Renew { .. });
         match &self.waiting {
@@ -97,7 +97,7 @@ impl Shared {
         }
     }
 
-    /// Waits until replicas have the commit, if that is asked for.
+    /// Waits until replicas have the commit, if that is configured.
     pub(crate) async fn replicated(&self, request: &Request<'_>, ends: bool) -> Result<()> {
         let Some((servers, how)) = &self.waiting else {
             return Ok(());
@@ -128,7 +128,7 @@ impl Shared {
         }
     }
 
-    /// Removes what was left in the index, without anybody's waiting for it: what stays goes by its horizon.
+    /// Removes stale index entries, without delaying any call: entries left behind are removed with their horizon.
     pub(crate) fn tidy(&self, id: Digest, stale: Vec<EntryHash>) {
         if stale.is_empty() {
             return;
@@ -152,7 +152,7 @@ impl Shared {
     }
 }
 
-/// Turns of those who try again, per session.
+/// Turns of retries, per session.
 pub(crate) struct Turns(Vec<Arc<tokio::sync::Mutex<()>>>);
 
 impl Turns {
@@ -160,7 +160,8 @@ impl Turns {
         Self((0..64).map(|_| Arc::default()).collect())
     }
 
-    /// Whoever has waited a second goes on without a turn, so that a commit that nobody polls holds up nobody.
+    /// After a second of waiting, a retry continues without a turn, so that a commit that is no longer polled blocks no
+    /// other.
     pub(crate) async fn of(&self, id: Digest) -> Option<OwnedMutexGuard<()>> {
         let turn = Arc::clone(&self.0[usize::from(id.as_bytes()[31]) % self.0.len()]);
         tokio::time::timeout(Duration::from_secs(1), turn.lock_owned())

@@ -1,4 +1,4 @@
--- Removes what an ended or changed session left in the index, unless the session has that entry (again).
+-- Removes a stale index entry of an ended or changed session, unless the session has that entry (again).
 local x = redis.call('HGET', KEYS[1], 'x')
 if x then
   local at = string.find(x, ' ', 1, true) + 1

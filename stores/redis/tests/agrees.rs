@@ -1,4 +1,4 @@
-//! The script agrees with the rules in Rust: on sequences of commits that nobody thought of, and on the bytes of counters.
+//! The script agrees with the rules in Rust: on random sequences of commits, and on the bytes of counters.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -52,7 +52,7 @@ fn the_store_agrees_with_the_model_also_when_it_is_opened_anew() {
         .unwrap();
 }
 
-/// Numbers where something changes: in the encoding, in the script's precision, in the range of a type.
+/// Numbers at which something changes: the encoding, the script's precision, the range of a type.
 fn numbers() -> impl Strategy<Value = i128> {
     let around = [
         0i128,
@@ -104,7 +104,7 @@ fn stored() -> impl Strategy<Value = Option<Bytes>> {
     prop_oneof![1 => Just(None), 6 => number, 2 => damaged, 1 => any_bytes]
 }
 
-/// A counter that the script calculates otherwise than [`Add::apply`] is wrong, or has bytes that nobody can read.
+/// A counter that the script calculates differently than [`Add::apply`] is wrong, or has unreadable bytes.
 #[test]
 fn the_script_adds_as_the_library_does() {
     let Some(server) = server("redis") else {
@@ -163,7 +163,7 @@ fn the_script_adds_as_the_library_does() {
         .unwrap();
 }
 
-/// An end that another process made is told within moments, again after the connection broke, and on a Cluster.
+/// An end by another process is reported within moments, also after the connection broke, and on a Cluster.
 #[tokio::test]
 async fn ends_of_another_process_are_told_also_after_a_restart() {
     let Some(path) = level_session_servers::redis::program("redis") else {
@@ -191,7 +191,7 @@ async fn ends_of_another_process_are_told_also_after_a_restart() {
             }
         })
         .await
-        .expect("an end is told");
+        .expect("an end is reported");
     };
     heard(id("a")).await;
     server.stop();
@@ -209,7 +209,7 @@ async fn ends_of_another_process_are_told_also_after_a_restart() {
     heard(id("b")).await;
 }
 
-/// The one channel that there is.
+/// The only channel.
 fn channel(server: &level_session_servers::redis::Server) -> String {
     server
         .say(&["PUBSUB", "CHANNELS"])

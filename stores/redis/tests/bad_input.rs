@@ -1,4 +1,4 @@
-//! Servers that are not there, not what they should be, full, busy or damaged: a clear error each, at the earliest moment,
+//! Servers that are unreachable, misconfigured, full, busy or damaged: a clear error each, at the earliest moment,
 //! nothing lost, and no restart of the application afterwards (requirements F09, F15, F16).
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -24,7 +24,7 @@ fn redis() -> Option<std::path::PathBuf> {
     path
 }
 
-/// An error that says this, with its causes, and none of the secrets of these tests.
+/// An error with this text, including its causes, and none of the secrets of these tests.
 #[track_caller]
 fn says(error: &Error, what: &str) {
     let mut shown = format!("{error} {error:?}");
@@ -43,7 +43,7 @@ fn typed(letter: u8) -> Digest {
     Digest::from_bytes([letter; 32])
 }
 
-/// Something that listens and answers everything with this, once it was asked.
+/// A listener that responds to every request with this.
 fn impostor(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("redis://:hunter2@{}", listener.local_addr().unwrap());
@@ -53,7 +53,7 @@ fn impostor(answer: &'static [u8]) -> String {
             std::thread::spawn(move || {
                 let mut bytes = [0; 4096];
                 while let Ok(1..) = stream.read(&mut bytes) {
-                    // Each of what a client sends at once is answered.
+                    // Each of a client's pipelined requests gets a response.
                     for _ in 0..8 {
                         if stream.write_all(answer).is_err() {
                             return;
@@ -82,7 +82,7 @@ async fn no_server_is_an_error_that_says_so() {
     let error = refused(&format!("redis://:hunter2@127.0.0.1:{port}")).await;
     says(&error, "nothing listens there");
     assert_eq!(error.kind(), ErrorKind::Store);
-    // It listens, and never answers.
+    // It listens, and never responds.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     says(
@@ -198,7 +198,7 @@ async fn a_wrong_password_is_an_error_that_does_not_show_it() {
     assert!(!shown.contains("right"), "{shown}");
 }
 
-/// The access list that the documentation names is enough; one command less is an error that says what is wrong.
+/// The access list in the documentation is enough; with one command less there is an error that names the problem.
 #[tokio::test]
 async fn a_user_with_few_rights_is_enough() {
     let Some(path) = redis() else { return };
@@ -243,7 +243,7 @@ async fn a_user_with_few_rights_is_enough() {
     says(&error, "its access list");
 }
 
-/// As the documentation says.
+/// The access list in the documentation.
 const RIGHTS: &[&str] = &[
     "-@all",
     "+hello",
@@ -294,7 +294,7 @@ async fn a_replica_is_refused_and_names_the_remedy() {
         &refused(&replica.url()).await,
         "give the address of the master",
     );
-    // One that becomes a replica takes no writes, and is no loss; and takes them again.
+    // A server that becomes a replica accepts no writes, and loses none; and accepts them again.
     let store = builder().response_timeout(Duration::from_millis(100));
     let store = store.connect(&master.url()).await.unwrap();
     done(store.commit(create(id("a"))).await.unwrap());
@@ -333,7 +333,7 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
     server.say(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     let before = fields(&store, id("a")).await;
     let more = [set("a", b"2"), add_one("n"), remove("x")];
-    // The short way through the script.
+    // The short path through the script.
     let plain = [set("a", b"2"), remove("x")];
     for commit in [
         create(id("new")),
@@ -364,7 +364,7 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
     done(store.commit(destroy(id("c"))).await.unwrap());
     let loaded = store.load(id("c"), Select::All, now()).await.unwrap();
     assert_eq!(loaded, Loaded::Ended(now()), "so does a sign-out");
-    // A new process can join, to sign out.
+    // A new process can connect, to sign out.
     builder().connect(&server.url()).await.unwrap();
     server.say(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
     done(
@@ -375,7 +375,7 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
     );
 }
 
-/// Ending all others is a sign-out too: by a session that stays, and by one that is made for it and ended next.
+/// Ending all others is a sign-out too: by a session that stays, and by one that is created for it and ended next.
 #[tokio::test]
 async fn a_full_server_still_ends_the_others() {
     let Some(path) = redis() else { return };
@@ -408,7 +408,7 @@ async fn ends_the_others(store: &RedisStore, servers: &[&Server]) {
         1,
         WhenFull::EndOldest,
     )];
-    // The same as a sign-in within a limit is refused, and nobody ends.
+    // The same as a sign-in within a limit is refused, and ends no session.
     for commit in [keep(id("b")), create(id("new"))] {
         let error = store
             .commit(commit.with_writes(&user).with_limits(&limits))
@@ -686,7 +686,8 @@ async fn a_cluster_with_a_slot_missing_is_an_error_and_works_again_once_it_is_wh
     assert_eq!(count(&store, at_home_0, "n").await, 1);
 }
 
-/// A server that goes away and comes back: errors meanwhile, none of which stored anything, and no restart of ours.
+/// A server that goes away and comes back: errors meanwhile, none of which stored anything, and no restart of the
+/// application.
 #[tokio::test]
 async fn a_server_that_comes_back_is_used_again() {
     let Some(path) = redis() else { return };
@@ -695,7 +696,7 @@ async fn a_server_that_comes_back_is_used_again() {
     let store = store.connect(&server.url()).await.unwrap();
     done(store.commit(create(id("a"))).await.unwrap());
     server.kill();
-    // What is sent before the end was noticed is uncertain.
+    // A command that was sent before the loss was noticed is uncertain.
     let first = store
         .commit(keep(id("a")).with_writes(&[add_one("n")]))
         .await;
@@ -751,7 +752,7 @@ async fn the_master_is_where_the_sentinel_says() {
     let store = settings.sentinel(&[&sentinel.url()], "main").await.unwrap();
     done(store.commit(create(id("a"))).await.unwrap());
     assert!(one.say(&["DBSIZE"]).unwrap().starts_with(":2"));
-    // The other one takes over.
+    // The other server takes over.
     sentinel.say(&["SENTINEL", "REMOVE", "main"]).unwrap();
     sentinel
         .say(&[

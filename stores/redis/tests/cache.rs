@@ -1,7 +1,7 @@
-//! The cache in the application's process: what it reads is at most as old as it says, whatever happens to servers,
-//! connections and commits.
+//! The cache in the application's process: sessions read from it are at most as stale as configured, whatever happens
+//! to servers, connections and commits.
 //!
-//! The failure this prevents: a session that was ended or changed elsewhere is read here as it was, for longer than that.
+//! This prevents a session that another process has ended or changed from being read in its former state for longer.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(3_600);
-/// How long it may take until what was to happen has happened.
+/// How long an expected event may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn is_live(store: &RedisStore, id: Digest) -> bool {
@@ -34,7 +34,7 @@ async fn number(store: &RedisStore, id: Digest, name: &str) -> u64 {
     bytes.map_or(0, |bytes| u64::from_be_bytes(bytes[..].try_into().unwrap()))
 }
 
-/// Reads until it holds; false if it never does.
+/// Reads until the condition holds; false if it never does.
 async fn soon(mut holds: impl AsyncFnMut() -> bool) -> bool {
     let give_up = Instant::now() + PATIENCE;
     while Instant::now() < give_up {
@@ -46,7 +46,7 @@ async fn soon(mut holds: impl AsyncFnMut() -> bool) -> bool {
     false
 }
 
-/// How many reads were answered from memory meanwhile.
+/// The number of reads from memory meanwhile.
 async fn hits(store: &RedisStore, work: impl AsyncFnOnce()) -> u64 {
     let before = store.counts().cached;
     work().await;
@@ -132,11 +132,11 @@ async fn what_another_process_does_is_seen_and_what_it_ends_is_over() {
             let value = async || field(&cached, id("a"), "f").await.unwrap().unwrap();
             assert!(soon(async || value().await[..] == [n]).await, "round {n}");
         }
-        // A proof asked for after a change has been answered shows it at once: see the conformance suite.
+        // A proof requested after the response to a change shows the change at once: see the conformance suite.
         assert!(hits(&cached, async || assert!(is_live(&cached, id("a")).await)).await > 0);
         done(other.commit(destroy(id("a"))).await.unwrap());
         assert!(soon(async || !is_live(&cached, id("a")).await).await);
-        // Neither a mark nor what is missing is kept.
+        // Neither a mark nor a missing session is cached.
         let misses = hits(&cached, async || {
             for _ in 0..3 {
                 assert!(!is_live(&cached, id("a")).await && !is_live(&cached, id("none")).await);
@@ -147,7 +147,7 @@ async fn what_another_process_does_is_seen_and_what_it_ends_is_over() {
     .await;
 }
 
-/// With a cached session that has been ended elsewhere, no commit is stored.
+/// With a cached session that another process has ended, no commit is stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_read_of_an_ended_session_is_never_written() {
     let Some(server) = server("redis") else {
@@ -161,14 +161,11 @@ async fn what_is_read_of_an_ended_session_is_never_written() {
         done(other.commit(destroy(id)).await.unwrap());
         let outcome = cached.commit(keep(id).with_writes(&[set("f", b"1")])).await;
         assert!(!outcome.unwrap().is_done());
-        assert!(
-            !is_live(&cached, id).await,
-            "its own commit has forgotten it"
-        );
+        assert!(!is_live(&cached, id).await, "its own commit has evicted it");
     }
 }
 
-/// Own commits are seen at once, among any number of reads of the same session.
+/// Own commits are visible at once, among any number of reads of the same session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_this_store_has_committed_it_reads() {
     everywhere(async |url| {
@@ -222,11 +219,11 @@ fn new_id(store: &RedisStore, old: Digest) -> Digest {
     at_home.next().unwrap()
 }
 
-/// A read that another process's commit overtakes is not kept: whoever reads after the proof of that commit sees it.
+/// A read that another process's commit overtakes is not cached: a read after the proof of that commit sees the commit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_read_that_a_commit_overtakes_is_not_kept() {
     everywhere(async |url| {
-        // Each hit asks for a proof: so it shows all that was answered before it began.
+        // Each hit requests a proof: so it shows all changes acknowledged before it began.
         let (cached, other) = two(url, Duration::ZERO).await;
         done(other.commit(create(id("a"))).await.unwrap());
         let answered = Arc::new(AtomicU64::new(0));
@@ -269,7 +266,7 @@ async fn a_read_that_a_commit_overtakes_is_not_kept() {
                 assert_eq!(number(&cached, id("a"), "n").await, 500);
             }
         });
-        assert!(proven.await >= 2, "the cache was of use");
+        assert!(proven.await >= 2, "the cache was used");
     })
     .await;
 }
@@ -299,7 +296,7 @@ async fn expiry_goes_by_the_time_that_is_passed_in() {
     assert_eq!(hits.await, 2);
 }
 
-/// The ids of the connections that are told of changes.
+/// The ids of the connections that receive invalidations.
 fn tracking(server: &Server) -> Vec<String> {
     let list = server.say(&["CLIENT", "LIST"]).unwrap();
     let told = list.lines().filter(|line| {
@@ -332,7 +329,7 @@ async fn a_connection_that_breaks_takes_all_with_it() {
             }
         });
         assert_eq!(all.await, 20);
-        // From here on nobody tells the cache: what is ended now it learns by the loss of its connection alone.
+        // From here on the cache receives no invalidations: it notices an end only by the loss of its connection.
         let told = tracking(&server);
         assert_eq!(told.len(), 1);
         server.say(&["CLIENT", "KILL", "ID", &told[0]]).unwrap();
@@ -345,7 +342,7 @@ async fn a_connection_that_breaks_takes_all_with_it() {
     }
 }
 
-/// Sends a signal to a server's process; it stands still when this is over, if that was asked for.
+/// Sends a signal to a server's process; for `-STOP`, returns once the process is stopped.
 async fn signal(server: &Server, name: &str) {
     let pid = server.pid().unwrap().to_string();
     let mut kill = std::process::Command::new("kill");
@@ -355,13 +352,13 @@ async fn signal(server: &Server, name: &str) {
     assert!(name != "-STOP" || soon(stands).await);
 }
 
-/// Begins a read, as far as it goes without an answer. `true` if it needs none.
+/// Begins a read, as far as it goes without a response. `true` if it needs none.
 fn begins(read: &mut (impl Future<Output = level_session_store::Result<Loaded>> + Unpin)) -> bool {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     std::pin::Pin::new(read).poll(&mut cx).is_ready()
 }
 
-/// An answer that was long on its way proves what held when it was asked for, and not when it came.
+/// A delayed response proves the state at the time of its request, not of its arrival.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proof_is_as_old_as_its_question() {
     let Some(path) = program("redis") else {
@@ -372,7 +369,7 @@ async fn a_proof_is_as_old_as_its_question() {
     let (cached, other) = two(&server.url(), max_stale).await;
     done(other.commit(create(id("a"))).await.unwrap());
     let load = || cached.load(id("a"), Select::Nothing, now());
-    // The first is a read of the session, the second the question alone.
+    // The first is a read of the session, the second only the request for a proof.
     for _ in 0..2 {
         signal(&server, "-STOP").await;
         tokio::time::sleep(2 * max_stale).await;
@@ -381,15 +378,15 @@ async fn a_proof_is_as_old_as_its_question() {
         tokio::time::sleep(2 * max_stale).await;
         signal(&server, "-CONT").await;
         assert!(matches!(read.await, Ok(Loaded::Live(_))));
-        // From here on nobody answers, so what is read is read from memory.
+        // From here on no server responds, so reads come from memory.
         signal(&server, "-STOP").await;
         let at_hand = begins(&mut load());
         signal(&server, "-CONT").await;
-        assert!(!at_hand, "it is read by a proof that is too old");
+        assert!(!at_hand, "it is read with a proof that is too old");
     }
 }
 
-/// A server that stands still proves nothing: once the last proof is too old, nothing is read from memory.
+/// A stopped server proves nothing: once the last proof is too old, nothing is read from memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stands_still_ends_the_use_of_the_cache() {
     let Some(path) = program("redis") else {
@@ -407,13 +404,13 @@ async fn a_server_that_stands_still_ends_the_use_of_the_cache() {
     assert!(is_live(&cached, id("a")).await);
     signal(&server, "-STOP").await;
     let stopped = Instant::now();
-    // Nothing that was asked after it stood still is answered. So no read that begins later than this may succeed.
+    // Requests sent after it stopped get no response. So no read that begins later than this may succeed.
     let failed = soon(async || {
         let began = Instant::now();
         let read = cached.load(id("a"), Select::All, now()).await;
         assert!(
             read.is_err() || began <= stopped + max_stale,
-            "it was read {:?} after the server stood still",
+            "it was read {:?} after the server stopped",
             began - stopped
         );
         read.is_err()
@@ -424,7 +421,7 @@ async fn a_server_that_stands_still_ends_the_use_of_the_cache() {
     assert!(soon(async || cached.load(id("a"), Select::All, now()).await.is_ok()).await);
 }
 
-/// A session whose slot moves is read at its new node, and what is ended there is over here.
+/// A session whose slot migrates is read at its new node, and an end there takes effect here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_that_move_to_another_node_are_followed() {
     let Some(path) = program("redis") else {
@@ -454,7 +451,7 @@ async fn sessions_that_move_to_another_node_are_followed() {
         assert!(soon(async || value().await[..] == [n]).await, "round {n}");
         let again =
             async || hits(&cached, async || assert!(is_live(&cached, id("a")).await)).await > 0;
-        assert!(soon(again).await, "the new node tells of changes");
+        assert!(soon(again).await, "the new node sends invalidations");
     }
 }
 
@@ -482,7 +479,7 @@ async fn a_user_who_may_not_be_told_is_refused_when_it_connects() {
     assert!(refused.to_string().contains("told of changes"), "{refused}");
 }
 
-/// Whoever is told that a session has ended looks at it, and does not find it as it was.
+/// A watcher that is notified of an end reads the session, and must not find its former state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_told_of_an_end_does_not_read_the_session_as_it_was() {
     let Some(server) = server("redis") else {
@@ -495,7 +492,7 @@ async fn who_is_told_of_an_end_does_not_read_the_session_as_it_was() {
     let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
     let reading = cached.clone();
     let watch: Arc<Watch> = Arc::new(move |id: Digest| {
-        // In the call itself, on the connection's own task: the cache's connection may not have been heard since.
+        // In the callback itself, on the connection's own task: the cache's connection may not have been read since.
         let read = std::pin::pin!(reading.load(id, Select::Nothing, now()));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         let at_hand = matches!(

@@ -1,7 +1,7 @@
-//! The Redis store holds every promise of the store contract: on each server that this machine has, as one handle and as
-//! two, on a single server and on a Cluster.
+//! The Redis store keeps every promise of the store contract: on each server that this machine has, with one handle and
+//! with two, on a single server and on a Cluster.
 //!
-//! `tests/run` says which servers are missing.
+//! `tests/run` lists the missing servers.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -12,7 +12,7 @@ use level_session_store::MemoryStore;
 use level_session_store::{Store, Wrapper};
 use std::time::Duration;
 
-/// A store, or one in memory where the server is missing: `tests/run` says so.
+/// A store, or one in memory if the server is missing: `tests/run` says so.
 struct Tested(Box<dyn Store>);
 
 impl Wrapper for Tested {
@@ -21,7 +21,7 @@ impl Wrapper for Tested {
     }
 }
 
-/// What takes the place of a server that is missing, so that the suite's tests have something to run on.
+/// The replacement for a missing server, so that the suite's tests have something to run on.
 fn skipped() -> MemoryStore {
     eprintln!("skipped: the server is missing, as `tests/run` says; this ran in memory");
     MemoryStore::new()
@@ -74,7 +74,7 @@ level_session_store::conformance_tests!(
     pair: pair(nodes("redis"), builder().tell_ended(true)).await
 );
 level_session_store::conformance_tests!(valkey_cluster, at(nodes("valkey-9"), builder()).await);
-// What this store commits it reads at once, however old a proof may be.
+// A store reads its own commits at once, however old a proof may be.
 level_session_store::conformance_tests!(
     redis_7_cached,
     at(
@@ -83,7 +83,7 @@ level_session_store::conformance_tests!(
     )
     .await
 );
-// Two stores see each other's commits at once where each hit asks for a proof.
+// Two stores see each other's commits at once if each hit requests a proof.
 level_session_store::conformance_tests!(
     redis_7_cached_and_proven,
     at(single("redis"), builder().cache(1_000, Duration::ZERO)).await,

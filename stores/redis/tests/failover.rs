@@ -1,7 +1,7 @@
-//! A real election: the master is killed, three sentinels agree that it is, and put its replica in its place.
+//! A real election: the master is killed, three sentinels notice, and promote its replica.
 //!
-//! The failure this prevents: a store that has to be opened anew after a failover, a change that is stored twice since it
-//! was sent to both, and a sign-out that was waited for and is undone (F11, F15).
+//! This prevents a store from having to be reopened after a failover, a change from being stored twice because it was
+//! sent to both servers, and an acknowledged sign-out from being undone (F11, F15).
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -20,12 +20,12 @@ use std::{
 };
 
 const TASKS: usize = 8;
-/// So often each task is told that a change is stored, in each part of the test.
+/// How many changes each task must have acknowledged, in each part of the test.
 const TIMES: u64 = 10;
-/// An election takes some seconds; this is what it may take on a machine that is busy with other things.
+/// How long an election, which takes some seconds, may take on a busy machine.
 const GUARD: Duration = Duration::from_secs(300);
 
-/// What a task was told of its additions.
+/// The acknowledgements of a task's additions.
 #[derive(Default)]
 struct Told {
     stored: AtomicU64,
@@ -40,7 +40,7 @@ fn ending(task: usize, n: u64) -> Digest {
     id(&format!("ending {task} {n}"))
 }
 
-/// Adds, and makes and ends sessions, until it is told to stop. Gives the ends that it was told of.
+/// Adds, and creates and ends sessions, until it is stopped. Returns the acknowledged ends.
 async fn work(
     store: RedisStore,
     task: usize,
@@ -68,13 +68,13 @@ async fn work(
         {
             ended.push(it);
         }
-        // Others have their turn.
+        // Let other tasks run.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     ended
 }
 
-/// Until each task was told `TIMES` times more.
+/// Waits until each task has `TIMES` more acknowledgements.
 async fn goes_on(told: &[Told]) {
     let now = |told: &Told| told.stored.load(Ordering::Acquire);
     let before: Vec<_> = told.iter().map(now).collect();
@@ -129,7 +129,7 @@ async fn after_an_election_commits_go_on_at_the_new_master() {
     let mut arguments = vec!["--replicaof", "127.0.0.1", &port];
     arguments.extend(at_once);
     let two = Server::start(&path, &arguments).unwrap();
-    until("the replica has all", || has_replica(&one)).await;
+    until("the replica has all data", || has_replica(&one)).await;
     let folder = tempfile::tempdir().unwrap();
     let sentinels = sentinels(&path, folder.path(), &one);
     until("the sentinels know each other and the replica", || {
@@ -173,12 +173,12 @@ async fn after_an_election_commits_go_on_at_the_new_master() {
         // The old master is back, as the replica of the new one.
         one.start_again().unwrap();
         one.say(&["REPLICAOF", "127.0.0.1", &elected]).unwrap();
-        until("the old master has all", || has_replica(&two)).await;
+        until("the old master has all data", || has_replica(&two)).await;
         goes_on(&told).await;
     };
     tokio::time::timeout(GUARD, story)
         .await
-        .expect("commits go on after the election");
+        .expect("commits work after the election");
     stop.store(true, Ordering::Release);
 
     let mut ends = 0;

@@ -1,4 +1,4 @@
-//! The index keeps what lives, and leaks nothing; and every key goes by itself one day.
+//! The index keeps live sessions, and leaks nothing; and every key expires eventually.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -13,7 +13,7 @@ fn at(hours: u64) -> Timestamp {
     Timestamp::from_millis(now().as_millis() + hours * HOUR / 2)
 }
 
-/// A session that is used for long would fall out of the index, and a sign-out everywhere would not meet it.
+/// A session that is used for a long time could drop out of the index, and a sign-out everywhere would miss it.
 #[tokio::test]
 async fn a_session_stays_in_the_index_for_as_long_as_it_is_used() {
     let Some(server) = server("redis") else {
@@ -36,7 +36,7 @@ async fn a_session_stays_in_the_index_for_as_long_as_it_is_used() {
                 .await
                 .unwrap(),
         );
-        // Others come meanwhile, and tidy up.
+        // Other sessions are added meanwhile, and tidy up.
         let other = id(&format!("other {half_hours}"));
         let lease = Timeouts::new(LIFE).lease(at(half_hours), at(half_hours));
         let step = Step::create(at(half_hours), lease);

@@ -1,5 +1,5 @@
-//! Prevents: a log that a server which is away fills, a line for each time that it is tried (F09). A binary of its own,
-//! since it takes the process's log.
+//! Prevents an unreachable server from filling the log with a line for each attempt (F09). A separate binary, since it
+//! captures the process's log.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -12,7 +12,7 @@ use std::{sync::Mutex, time::Duration};
 use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// What was logged from `info` on, by this library.
+/// This library's log, from level `info` on.
 static LINES: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
 struct Lines;
@@ -32,7 +32,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
     }
 }
 
-/// The lines since the last call: their levels, and each has one of these texts in the same order.
+/// The lines since the last call: checks their levels, and that each has one of these texts, in the same order.
 #[track_caller]
 fn lines(expected: &[(Level, &str)]) {
     let lines = std::mem::take(&mut *LINES.lock().unwrap());
@@ -50,7 +50,7 @@ fn lines(expected: &[(Level, &str)]) {
     );
 }
 
-/// Commits until so many have failed, each of which tries again for as long as its patience lasts.
+/// Commits until this many have failed, each of which retries for as long as its patience lasts.
 async fn fail(store: &RedisStore, times: usize) {
     for _ in 0..times {
         let add = [add_one("n")];
@@ -68,7 +68,7 @@ async fn a_server_that_is_away_is_logged_once_and_its_return_once() {
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Lines)).unwrap();
     let server = Server::start(&path, &["--appendonly", "yes"]).unwrap();
     let store = builder()
-        // Tried again for four times as long, at most 50 ms apart: some eight times.
+        // Retried for four times as long, at most 50 ms apart: some eight times.
         .response_timeout(Duration::from_millis(100))
         .connect(&server.url())
         .await
@@ -90,7 +90,7 @@ async fn a_server_that_is_away_is_logged_once_and_its_return_once() {
     done(store.commit(keep(id("a"))).await.unwrap());
     lines(&[]);
 
-    // Another server, which refuses commands: the store connects anew each time that it is told so.
+    // Another server, which rejects commands: the store reconnects at each rejection.
     let server = Server::start(&path, &[]).unwrap();
     let settings = builder().response_timeout(Duration::from_millis(100));
     let store = settings.connect(&server.url()).await.unwrap();

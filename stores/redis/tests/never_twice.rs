@@ -1,7 +1,8 @@
-//! A commit is applied once or not at all, whatever becomes of its answer (requirement F11).
+//! A commit is applied once or not at all, even if its response is lost (requirement F11).
 //!
-//! The failure this prevents: a client that sends a command again because no answer came, when it had run. Each commit
-//! here adds one to a counter and sets a field of its own: applied twice, the counter is ahead of the fields.
+//! This prevents a client from sending a command again because it got no response, although the command had run. Each
+//! commit here adds one to a counter and sets a field of its own: if it is applied twice, the counter is ahead of the
+//! fields.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -19,7 +20,7 @@ struct Told {
     refused: u64,
 }
 
-/// So many tasks, each with so many commits, on a few sessions.
+/// The number of tasks, and of commits of each, on a few sessions.
 async fn work(store: &RedisStore, tasks: u64, each: u64) -> Told {
     let mut running = Vec::new();
     for task in 0..tasks {
@@ -61,7 +62,7 @@ async fn begin(store: &RedisStore) {
     }
 }
 
-/// What is stored is what was told, and each of it once.
+/// Every acknowledged commit is stored, once.
 async fn check(store: &RedisStore, told: &Told) {
     let mut stored = 0;
     for n in 0..SESSIONS {
@@ -156,7 +157,7 @@ async fn a_stalled_server_is_an_error_in_time_and_nothing_is_doubled() {
     assert_eq!(again.stored, 32, "{again:?}");
 }
 
-/// A restart that nobody noticed, since nothing was sent meanwhile: the next commit goes through.
+/// A restart that went unnoticed, since nothing was sent meanwhile: the next commit succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_commit_after_a_restart_of_an_idle_server_is_stored() {
     let Some(path) = redis() else { return };
@@ -172,7 +173,7 @@ async fn the_first_commit_after_a_restart_of_an_idle_server_is_stored() {
     assert_eq!(count(&*store, session(0), "n").await, 3);
 }
 
-/// A commit is sent again while its slot is on its way from one node to another, and each is stored once.
+/// A commit is sent again while its slot migrates from one node to another, and each is stored once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_go_on_while_slots_migrate() {
     let Some(path) = redis() else { return };
@@ -212,7 +213,7 @@ async fn commits_go_on_while_slots_migrate() {
     check(&store, &told).await;
 }
 
-/// As [`work`], with names that no other round has.
+/// Like [`work`], with names that no other round has.
 async fn work_from(store: &RedisStore, round: u64) -> Told {
     let mut running = Vec::new();
     for task in 0..16 {
@@ -237,7 +238,7 @@ async fn work_from(store: &RedisStore, round: u64) -> Told {
     told
 }
 
-/// While a slot is on its way its node sends each command on to the other one.
+/// While a slot migrates, its node redirects each command to the other one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_follows_its_session_while_the_slot_is_on_its_way() {
     let Some(path) = redis() else { return };

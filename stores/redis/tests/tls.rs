@@ -1,4 +1,4 @@
-//! TLS: a server whose certificate a known authority signed is used, another one is refused.
+//! TLS: a server whose certificate was issued by a trusted authority is accepted, others are rejected.
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -21,7 +21,7 @@ fn openssl(folder: &Path, arguments: &str) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// An authority, and a certificate of 127.0.0.1 that it signed.
+/// An authority, and a certificate for 127.0.0.1 that it issued.
 fn certificates(folder: &Path) -> bool {
     std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
     [

@@ -1,10 +1,10 @@
-//! Two processes, 64 tasks each, on one store: what was told is what is stored, while answers are lost, the server is
-//! killed, or slots move.
+//! Two processes, 64 tasks each, on one store: acknowledged changes are stored, while responses are lost, the server is
+//! killed, or slots migrate.
 //!
-//! The failure this prevents: an addition or an update that is lost or applied twice, a code that two requests get, an id
-//! that two renewals leave, a session that lives after its end.
+//! This prevents an addition or an update from being lost or applied twice, a code from being returned to two requests,
+//! an id from surviving two renewals, and a session from being live after its end.
 //!
-//! The processes are this program, which runs the test [`worker`] alone.
+//! The processes run this program with only the test [`worker`].
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod common;
@@ -24,16 +24,16 @@ use std::{
 const TASKS: usize = 64;
 /// Rounds of each task.
 const ROUNDS: usize = 24;
-/// Sessions that all of them change.
+/// Sessions that all tasks change.
 const SHARED: usize = 8;
-/// One-time codes, in sessions of their own.
+/// One-time codes, in separate sessions.
 const CODES: usize = 64;
-/// Sessions that are renewed again and again.
+/// Sessions that are renewed repeatedly.
 const CHAINS: usize = 4;
 /// Sessions that end.
 const ENDING: usize = 64;
 
-/// What a process was told: of each thing that it wanted stored, how often it was stored, and how often nobody knows.
+/// A process's results: for each change, how often it was stored, and how often the outcome is unknown.
 #[derive(Default)]
 struct Told(Mutex<BTreeMap<String, (u64, u64)>>);
 
@@ -90,7 +90,7 @@ async fn begin(store: &RedisStore) {
     }
 }
 
-/// Adds one to a number in the way that an `update` does it.
+/// Adds one to a number in the same way as an `update`.
 async fn update(store: &RedisStore, id: Digest) -> Result<bool> {
     for _ in 0..1_000 {
         let before = field(store, id, "updated").await?;
@@ -166,17 +166,17 @@ async fn task(store: RedisStore, told: Arc<Told>, process: usize, task: usize) {
     }
 }
 
-/// What has ended takes no commit and is never read.
+/// An ended session accepts no commit and is never read.
 async fn dead(store: &RedisStore, id: Digest) {
     let late = store.commit(keep(id).with_writes(&[add_one("n")])).await;
     assert!(
         !late.is_ok_and(|outcome| outcome.is_done()),
-        "a commit on what has ended"
+        "a commit on an ended session"
     );
     let loaded = store.load(id, Select::All, now()).await;
     assert!(
         !matches!(loaded, Ok(Loaded::Live(_))),
-        "what has ended lives: {loaded:?}"
+        "an ended session is live: {loaded:?}"
     );
 }
 
@@ -212,10 +212,10 @@ async fn open(url: &str) -> Result<RedisStore, Error> {
         .await
 }
 
-/// Few, so that each slot is moved often.
+/// Few, so that each slot is migrated often.
 const HOMES: u16 = 8;
 
-/// Starts both processes, and runs `meanwhile` until they are done: what they were told together.
+/// Starts both processes, and runs `meanwhile` until they are done: returns their combined results.
 fn run(urls: [&str; 2], mut meanwhile: impl FnMut()) -> BTreeMap<String, (u64, u64)> {
     let children: Vec<_> = urls
         .iter()
@@ -252,7 +252,7 @@ fn run(urls: [&str; 2], mut meanwhile: impl FnMut()) -> BTreeMap<String, (u64, u
     all
 }
 
-/// Holds what is stored against what was told.
+/// Compares the stored values with the results.
 async fn check(store: &RedisStore, told: &BTreeMap<String, (u64, u64)>) {
     let of = |what: &str| told.get(what).copied().unwrap_or_default();
     let (mut lost, mut doubled) = (0, 0);
@@ -279,7 +279,7 @@ async fn check(store: &RedisStore, told: &BTreeMap<String, (u64, u64)>) {
         assert!(!(there && taken == 1), "a code is there after it was taken");
         assert!(
             taken == 1 || uncertain > 0 || there,
-            "a code is gone and nobody has it"
+            "a code was removed and no request got it"
         );
     }
     for chain in 0..CHAINS {
@@ -368,7 +368,7 @@ async fn while_answers_are_lost() {
     check(&store, &told).await;
 }
 
-/// `kill -9` of a server with its log of changes on: what was answered is there, whole.
+/// `kill -9` of a server with its append-only file enabled: acknowledged changes are stored, whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_server_is_killed_and_starts_again() {
     let Some(path) = redis() else { return };

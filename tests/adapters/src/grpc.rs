@@ -1,4 +1,4 @@
-//! A gRPC service whose messages are text, as its client and its server share it: no protobuf, and nothing generated.
+//! A gRPC service with text messages, shared by client and server: no protobuf, and no generated code.
 
 use tonic::{
     Status,
@@ -8,11 +8,11 @@ use tonic::{
 
 /// The name of the service.
 pub const NAME: &str = "conformance.Visits";
-/// A method that does what the text says.
+/// A method that performs the action in the message.
 pub const ACT: &str = "/conformance.Visits/Act";
 /// A method that adds to two sessions.
 pub const TWO: &str = "/conformance.Visits/Two";
-/// A method whose messages are made after the response's head has left.
+/// A method that produces its messages after the head of the response was sent.
 pub const LATE: &str = "/conformance.Visits/Late";
 
 /// UTF-8.

@@ -1,4 +1,4 @@
-//! What several of the servers need.
+//! Code that several of the servers share.
 
 pub mod grpc;
 
@@ -14,10 +14,10 @@ use std::{convert::Infallible, error::Error, io, net::SocketAddr};
 use tokio::net::TcpListener;
 use tower::Service;
 
-/// Serves a tower service with hyper alone, until the process is asked to end.
+/// Serves a tower service with hyper alone, until the process is asked to terminate.
 ///
 /// # Errors
-/// If the address cannot be had.
+/// If the address cannot be bound.
 pub async fn serve<S, B>(address: SocketAddr, service: S) -> io::Result<()>
 where
     S: Service<http::Request<Incoming>, Response = Response<B>, Error = Infallible>,

@@ -1,4 +1,4 @@
-//! What cannot be seen from outside of a process, or needs middleware within.
+//! Promises that cannot be tested from outside a process, or that need inner middleware.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session::{Keyring, MemoryStore, RequestSessions, Result, Session, Sessions};
@@ -25,7 +25,7 @@ mod actix {
         Ok(HttpResponse::Ok().finish())
     }
 
-    /// Prevents: a cookie in a log of headers, since a copy of a header forgot that it is a secret.
+    /// Prevents a cookie in a log of headers: a copied header could forget that it is sensitive.
     #[actix_web::test]
     async fn the_cookie_stays_sensitive() {
         let app = App::new().wrap(sessions()).route("/", web::get().to(add));
@@ -36,7 +36,7 @@ mod actix {
         assert!(!format!("{answer:?}").contains("__Host-s="), "{answer:?}");
     }
 
-    /// Prevents: a counter of failed sign-ins that a guard keeps in vain, and an error without the cookie.
+    /// Prevents an inner guard from counting failed sign-ins in vain, and an error response without the cookie.
     #[actix_web::test]
     async fn an_error_of_a_middleware_within_is_answered_as_its_status_says() {
         let sessions = sessions();
@@ -88,7 +88,8 @@ mod poem_errors {
         app.get_response(request).await
     }
 
-    /// Prevents: an application's page for errors that is no longer asked, since the middleware made a response of them.
+    /// Prevents the middleware from converting an error into a response, so that the application's error page is not
+    /// used.
     #[tokio::test]
     async fn an_error_stays_one_for_endpoints_further_out() {
         let answer = get("/nowhere").await;
@@ -96,7 +97,7 @@ mod poem_errors {
         assert_eq!(page, "our own page");
     }
 
-    /// Prevents: an error of a handler that stores, without the cookie of what it stored.
+    /// Prevents an error response that stores from lacking the session's cookie.
     #[tokio::test]
     async fn an_error_that_stores_brings_the_cookie() {
         let answer = get("/refuse").await;

@@ -1,5 +1,5 @@
-//! The promises of the conformance as far as they apply to gRPC: on a real server in a real process. A call's status decides
-//! what is stored, and tells of a conflict.
+//! The promises of the conformance suite as far as they apply to gRPC: on a real server in a real process. The status
+//! of a call determines what is stored, and reports a conflict.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session_adapter_conformance::promises;
@@ -22,7 +22,7 @@ use tonic::{
 
 macro_rules! held {
     ($($promise:ident)*) => {
-        /// The promises of the conformance that are held here.
+        /// The promises of the conformance suite that are tested here.
         const HELD: &[&str] = &[$(stringify!($promise)),*];
 
         mod held {
@@ -55,7 +55,7 @@ held! {
     sessions_outlive_a_kill
 }
 
-/// The promises that cannot apply, and why.
+/// The promises that cannot apply, and the reasons.
 const NOT_FOR_GRPC: &[(&str, &str)] = &[
     (
         "a_head_request_leaves_a_flash_where_it_is",
@@ -67,7 +67,7 @@ const NOT_FOR_GRPC: &[(&str, &str)] = &[
     ),
 ];
 
-/// Prevents: a new promise that nobody has looked at for gRPC.
+/// Prevents a new promise from being overlooked for gRPC.
 #[test]
 fn every_promise_is_held_or_cannot_apply() {
     let excluded = NOT_FOR_GRPC.iter().map(|(promise, _)| *promise);
@@ -75,11 +75,11 @@ fn every_promise_is_held_or_cannot_apply() {
     assert_eq!(known, promises().collect());
 }
 
-/// How long a server or a call may take on a machine that is busy, in steps.
+/// How long a server or a call may take on a busy machine, in steps.
 const STEPS: u32 = 6_000;
 const STEP: Duration = Duration::from_millis(10);
 
-/// The program, started again over the same data where it has ended.
+/// The program, started again with the same data if it has exited.
 struct Server {
     data: TempDir,
     running: Option<(Child, SocketAddr)>,
@@ -93,7 +93,8 @@ impl Server {
         }
     }
 
-    /// Where it serves. The port was free a moment before: where another process has taken it meanwhile, it is another one.
+    /// The address of the server. The port was free a moment before: if another process has taken it meanwhile, another
+    /// port is tried.
     async fn address(&mut self) -> SocketAddr {
         for _ in 0..10 {
             if let Some((_, address)) = self.running {
@@ -115,7 +116,7 @@ impl Server {
             if child.try_wait().unwrap().is_some() {
                 return None;
             }
-            // A connection from a port that nobody listens at to itself is none.
+            // Without a listener, a socket may connect to itself.
             let stream = TcpStream::connect(address);
             if stream.is_ok_and(|stream| stream.local_addr().unwrap() != address) {
                 return Some((child, address));
@@ -123,10 +124,10 @@ impl Server {
             sleep(STEP).await;
         }
         let _ = child.kill();
-        panic!("it did not come to serve: {:?}", child.wait())
+        panic!("the program does not start serving: {:?}", child.wait())
     }
 
-    /// A client without a cookie, and with a connection of its own.
+    /// A client without a cookie, with its own connection.
     async fn client(&mut self) -> Client {
         let address = self.address().await;
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
@@ -136,7 +137,7 @@ impl Server {
         }
     }
 
-    /// A client with the cookies of another one.
+    /// A client with the cookies of another client.
     async fn client_of(&mut self, other: &Client) -> Client {
         let jar = other.jar.clone();
         Client {
@@ -145,7 +146,7 @@ impl Server {
         }
     }
 
-    /// Asks it to end (SIGTERM), and waits until it has.
+    /// Sends SIGTERM, and waits until the program has exited.
     async fn stop(&mut self) -> ExitStatus {
         let (mut child, _) = self.running.take().unwrap();
         let kill = format!("kill -s TERM {}", child.id());
@@ -158,7 +159,7 @@ impl Server {
             sleep(STEP).await;
         }
         let _ = child.kill();
-        panic!("it does not end when it is asked to")
+        panic!("the program does not exit at SIGTERM")
     }
 
     fn kill(&mut self) {
@@ -175,7 +176,7 @@ impl Drop for Server {
     }
 }
 
-/// A client: clones share a connection and not their cookies.
+/// A client: clones share a connection but not their cookies.
 #[derive(Clone)]
 struct Client {
     grpc: Grpc<Channel>,
@@ -183,7 +184,7 @@ struct Client {
 }
 
 impl Client {
-    /// With a line of metadata for each cookie.
+    /// A request with a line of metadata for each cookie.
     async fn request(&mut self, text: &str) -> Request<String> {
         self.grpc.ready().await.unwrap();
         let mut request = Request::new(text.to_owned());
@@ -213,7 +214,7 @@ impl Client {
         self.send(ACT, request).await
     }
 
-    /// What a call answers that is well.
+    /// The response of a call that succeeds.
     async fn text(&mut self, action: &str) -> String {
         self.act(action).await.unwrap().into_inner()
     }
@@ -242,7 +243,7 @@ impl Client {
         }
     }
 
-    /// How many calls wait at the gate, and how many were cancelled there.
+    /// How many calls are waiting at the gate, and how many were cancelled there.
     async fn waiting(&mut self) -> (usize, usize) {
         let text = self.text("waiting").await;
         let (waiting, cancelled) = text.split_once(' ').unwrap();
@@ -256,11 +257,11 @@ impl Client {
             }
             sleep(STEP).await;
         }
-        panic!("no call comes to the gate, or leaves it")
+        panic!("no call arrives at the gate, or leaves it")
     }
 }
 
-/// Whether some line of metadata has this element of a list.
+/// Whether any line of metadata has this list element.
 fn lists(metadata: &MetadataMap, name: &str, element: &str) -> bool {
     let lines = metadata.get_all(name).into_iter();
     let mut elements = lines.flat_map(|line| line.to_str().unwrap().split(','));
@@ -343,12 +344,12 @@ async fn what_ended_stays_ended(server: &mut Server) {
     assert_eq!(thief.text("read").await, "0 0");
     let stolen = thief.jar.clone();
     thief.text("add").await;
-    assert_ne!(thief.jar, stolen, "a session of its own, under a new id");
+    assert_ne!(thief.jar, stolen, "a separate session, with a new id");
     thief.jar = stolen;
     assert_eq!(thief.text("read").await, "0 0");
 }
 
-/// In gRPC: an answer stores, and a status that is an error does not, whichever.
+/// In gRPC: a success stores, and any error status does not.
 async fn an_answer_of_4xx_stores_and_5xx_and_408_do_not(server: &mut Server) {
     let mut client = server.client().await;
     client.text("add").await;
@@ -374,7 +375,7 @@ async fn a_panic_stores_nothing(server: &mut Server) {
     assert!(status.metadata().get("set-cookie").is_none(), "{status:?}");
     // tonic may close the connection.
     let mut client = server.client_of(&client).await;
-    assert_eq!(client.text("read").await, "1 1", "it serves on");
+    assert_eq!(client.text("read").await, "1 1", "the server continues");
 }
 
 /// In gRPC: INTERNAL.
@@ -445,11 +446,14 @@ async fn a_body_reads_the_session_and_does_not_write(server: &mut Server) {
     let mut gate = server.client().await;
     client.text("add").await;
     let late = client.clone().late().await;
-    assert!(lists(late.metadata(), "vary", "cookie"), "it may be read");
+    assert!(
+        lists(late.metadata(), "vary", "cookie"),
+        "the session may be read"
+    );
     let mut messages = late.into_inner();
     let first = messages.message().await.unwrap();
     assert_eq!(first.as_deref(), Some("the head has left\n"));
-    // The next message is made when it is asked for.
+    // The next message is produced when it is polled.
     let next = tokio::spawn(async move { messages.message().await });
     gate.wait_for(1).await;
     client.text("add").await;
@@ -460,7 +464,7 @@ async fn a_body_reads_the_session_and_does_not_write(server: &mut Server) {
 }
 
 async fn two_layers_of_one_cookie_are_one_session(server: &mut Server) {
-    // Two are around every method.
+    // Every method is wrapped by two layers.
     let mut client = server.client().await;
     for action in ["add", "renew"] {
         let answer = client.act(action).await.unwrap();
@@ -500,5 +504,5 @@ async fn sessions_outlive_a_kill(server: &mut Server) {
     let mut client = server.client_of(&client).await;
     assert_eq!(client.text("read").await, "1 1");
     let mut ended = server.client_of(&ended).await;
-    assert_eq!(ended.text("read").await, "0 0", "the dead stay dead");
+    assert_eq!(ended.text("read").await, "0 0", "ended sessions stay ended");
 }

@@ -1,4 +1,4 @@
-//! A folder of a server that goes when the process does.
+//! The directory of a server, which is removed when the process ends.
 
 use std::{
     fs, io,
@@ -7,15 +7,15 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Waits until its input ends, which it does when the process that holds the other end does, and then ends the server
-/// whose number lies in the folder and removes the folder. A test process runs no destructors of its statics.
+/// Waits for the end of its input, which comes when the test process ends. Then stops the server whose process id is in the
+/// directory, and removes the directory. Needed because a test process does not run the destructors of statics.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
 read -r _
 for file in "$0"/data/postmaster.pid "$0"/*.pid; do
     [ -f "$file" ] && kill -QUIT "$(head -n 1 "$file")" 2>/dev/null
 done
-# It writes there until it has ended.
+# The server writes to the directory until it has stopped.
 for pause in 0.1 0.5 1 2 4; do
     sleep "$pause"
     rm -rf "$0" 2>/dev/null
@@ -23,8 +23,8 @@ for pause in 0.1 0.5 1 2 4; do
 done
 "#;
 
-/// A temporary folder. It is removed, and a server that left its number there is ended, when the handle is dropped and
-/// when the process ends, however it ends.
+/// A temporary directory. When the handle is dropped, and when the process ends in any way, a server whose process id is in the
+/// directory is stopped and the directory is removed.
 #[derive(Debug)]
 pub(crate) struct Folder {
     dir: tempfile::TempDir,
@@ -32,7 +32,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// A new one, that belongs to this user and group if one is given.
+    /// Creates a directory that belongs to this user and group, if given.
     pub(crate) fn new(owner: Option<(u32, u32)>) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700))?;

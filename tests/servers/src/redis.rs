@@ -17,15 +17,16 @@ use std::{
     time::Duration,
 };
 
-/// How long a server may take to start, or to do what it was told.
+/// How long a server may take to start, or to run a command.
 const SOON: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_millis(10);
-/// So many steps are as long.
+/// The number of steps in `SOON`.
 const STEPS: u32 = 3_000;
 
-/// The programs that there are on this machine: a name, and where it is.
+/// The server programs on this machine: names and paths.
 ///
-/// `redis-server` of the system, and what `tests/run` has put into `target/tools`. Which are missing it says there.
+/// These are the system's `redis-server`, and the programs that `tests/run` installs in `target/tools`; `tests/run` prints
+/// which ones are missing.
 #[must_use]
 pub fn programs() -> Vec<(&'static str, PathBuf)> {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
@@ -40,7 +41,7 @@ pub fn programs() -> Vec<(&'static str, PathBuf)> {
     candidates.into_iter().filter_map(there).collect()
 }
 
-/// The program of this name, if it is on this machine.
+/// The path of a server program by name, if it is installed.
 #[must_use]
 pub fn program(name: &str) -> Option<PathBuf> {
     let mut all = programs().into_iter();
@@ -63,12 +64,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with these arguments, beside those that keep it on loopback and in a folder of its own.
+    /// Starts a server on loopback in its own directory, with these additional arguments.
     ///
     /// # Errors
-    /// The system's; or that it did not start, with what it said.
+    /// An I/O error, or the output of a server that did not start.
     pub fn start(program: &Path, arguments: &[&str]) -> io::Result<Self> {
-        // Another program may take a port that was free.
+        // Another program may take the free port in the meantime.
         let mut last = None;
         for _ in 0..5 {
             let server = Self {
@@ -83,13 +84,13 @@ impl Server {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| io::Error::other("it was not tried")))
+        Err(last.unwrap_or_else(|| io::Error::other("no attempt was made")))
     }
 
-    /// Starts a sentinel with this configuration file, which it writes to.
+    /// Starts a sentinel with this configuration file, which the sentinel modifies.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// The errors of [`start`](Self::start).
     pub fn sentinel(program: &Path, config: &Path) -> io::Result<Self> {
         let server = Self {
             program: program.to_owned(),
@@ -101,10 +102,10 @@ impl Server {
         server.begin(Some(config)).map(|()| server)
     }
 
-    /// Starts it once more after [`kill`](Self::kill) or [`stop`](Self::stop), with the same port and folder.
+    /// Restarts the server after [`kill`](Self::kill) or [`stop`](Self::stop), with the same port and directory.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// The errors of [`start`](Self::start).
     pub fn start_again(&self) -> io::Result<()> {
         self.begin(None)
     }
@@ -131,9 +132,11 @@ impl Server {
         loop {
             if child.try_wait()?.is_some() {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
-                return Err(io::Error::other(format!("it ended at once: {said}")));
+                return Err(io::Error::other(format!(
+                    "the server exited during startup: {said}"
+                )));
             }
-            // It may ask for a password, or still read its data: it is there.
+            // An error reply counts as well, for example if the server requires a password.
             if let Ok(answer) = self.say(&["PING"])
                 && !answer.starts_with("-LOADING")
             {
@@ -143,7 +146,7 @@ impl Server {
             if steps > STEPS {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(io::Error::other("it does not answer"));
+                return Err(io::Error::other("the server does not respond"));
             }
             thread::sleep(STEP);
         }
@@ -151,7 +154,7 @@ impl Server {
         Ok(())
     }
 
-    /// Ends it without a warning, as `kill -9` does.
+    /// Kills the server, like `kill -9`.
     pub fn kill(&self) {
         if let Some(mut child) = self.lock().take() {
             let _ = child.kill();
@@ -159,7 +162,7 @@ impl Server {
         }
     }
 
-    /// Ends it as an operator does.
+    /// Shuts the server down, as an operator would.
     pub fn stop(&self) {
         let _ = self.say(&["SHUTDOWN"]);
         if let Some(mut child) = self.lock().take() {
@@ -167,13 +170,13 @@ impl Server {
         }
     }
 
-    /// Its port on loopback.
+    /// The server's port on loopback.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its folder.
+    /// The server's directory.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -185,16 +188,16 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The number of its process.
+    /// The server's process id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.lock().as_ref().map(Child::id)
     }
 
-    /// Sends a command over a connection of its own, and gives the answer as it is on the wire, all of its lines.
+    /// Sends a command over a new connection, and returns all lines of the reply as they are on the wire.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn say(&self, command: &[&str]) -> io::Result<String> {
         say(self.port, command)
     }
@@ -218,10 +221,10 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Sends a command to a server of loopback.
+/// Sends a command to a server on loopback.
 ///
 /// # Errors
-/// The system's.
+/// I/O errors.
 pub fn say(port: u16, command: &[&str]) -> io::Result<String> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(SOON))?;
@@ -269,10 +272,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts three servers and makes a Cluster of them.
+    /// Starts three servers and joins them to a Cluster.
     ///
     /// # Errors
-    /// As [`Server::start`]; or that they did not come together.
+    /// The errors of [`Server::start`], or if the nodes do not form a Cluster in time.
     pub fn start(program: &Path, arguments: &[&str]) -> io::Result<Self> {
         let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
         all.extend(arguments);
@@ -302,7 +305,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The port of a node's bus is 10,000 higher than its own, or one that is said: it must be free as well.
+    /// Starts a node. Its bus port, by default the node's port plus 10,000, must also be free, so it is chosen explicitly.
     fn node(program: &Path, arguments: &[&str]) -> io::Result<(Server, String)> {
         let mut last = None;
         for _ in 0..10 {
@@ -314,13 +317,13 @@ impl Cluster {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| io::Error::other("it was not tried")))
+        Err(last.unwrap_or_else(|| io::Error::other("no attempt was made")))
     }
 
     /// Waits until every node knows all slots.
     ///
     /// # Errors
-    /// That it takes too long.
+    /// If this takes too long.
     pub fn wait_until_whole(&self) -> io::Result<()> {
         let mut steps = 0;
         for node in &self.nodes {
@@ -332,7 +335,7 @@ impl Cluster {
                 steps += 1;
                 if steps > STEPS {
                     return Err(io::Error::other(format!(
-                        "the cluster is not whole: {info}"
+                        "the cluster is not complete: {info}"
                     )));
                 }
                 thread::sleep(STEP);
@@ -341,8 +344,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until all nodes know of the last change. Who takes a slot while it does not know the newest epoch may lose it
-    /// again, with its keys: to a message of the former owner's that was on its way.
+    /// Waits until all nodes know the last change. A node that takes a slot before it knows the newest epoch may lose the slot
+    /// and its keys again, because of a message from the former owner that was in flight.
     fn wait_until_agreed(&self) -> io::Result<()> {
         let mut steps = 0;
         loop {
@@ -365,22 +368,22 @@ impl Cluster {
         }
     }
 
-    /// Its nodes.
+    /// The nodes.
     #[must_use]
     pub fn nodes(&self) -> &[Server] {
         &self.nodes
     }
 
-    /// The URL of its first node.
+    /// The URL of the first node.
     #[must_use]
     pub fn url(&self) -> String {
         self.nodes[0].url()
     }
 
-    /// Moves a slot with its keys from the node that has it to another one, a key at a time.
+    /// Moves a slot with its keys from its owner to another node, a few keys at a time.
     ///
     /// # Errors
-    /// The system's, or what a node refused.
+    /// I/O errors, or the error reply of a node.
     pub fn migrate(&self, slot: u16, to: usize) -> io::Result<()> {
         if self.begin_to_migrate(slot, to)? {
             self.end_migration(slot, to)?;
@@ -388,15 +391,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// Moves the keys of a slot, and leaves the slot where it is: its node redirects to the other one, for each command
-    /// anew. False if the slot is there already.
+    /// Moves the keys of a slot, but not the slot itself: its owner redirects each command to the other node. Returns `false`
+    /// if that node already owns the slot.
     ///
     /// # Errors
-    /// As [`migrate`](Self::migrate).
+    /// The errors of [`migrate`](Self::migrate).
     pub fn begin_to_migrate(&self, slot: u16, to: usize) -> io::Result<bool> {
         let ids = self.ids()?;
         let Some(from) = self.owner(slot)? else {
-            return Err(io::Error::other("no node has the slot"));
+            return Err(io::Error::other("no node owns the slot"));
         };
         if from == to {
             return Ok(false);
@@ -405,7 +408,7 @@ impl Cluster {
         let slot = slot.to_string();
         ok(target.say(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &ids[from]])?)?;
         ok(source.say(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &ids[to]])?)?;
-        // The names of keys are any bytes: they go from one answer to the other request as they are.
+        // Keys are arbitrary bytes, so they are copied unchanged from the reply to the next request.
         let port = target.port.to_string();
         loop {
             let moved = migrate_some(source.port, &slot, &port)?;
@@ -416,13 +419,13 @@ impl Cluster {
         Ok(true)
     }
 
-    /// Gives the slot to the node that has its keys.
+    /// Assigns the slot to the node that has its keys.
     ///
     /// # Errors
-    /// As [`migrate`](Self::migrate).
+    /// The errors of [`migrate`](Self::migrate).
     pub fn end_migration(&self, slot: u16, to: usize) -> io::Result<()> {
         let (ids, slot) = (self.ids()?, slot.to_string());
-        // The new owner first, then all others.
+        // Notify the new owner first, then all others.
         let give = ["CLUSTER", "SETSLOT", &slot, "NODE", &ids[to]];
         ok(self.nodes[to].say(&give)?)?;
         for node in &self.nodes {
@@ -431,10 +434,10 @@ impl Cluster {
         self.wait_until_agreed()
     }
 
-    /// Which node has a slot, as the first one says.
+    /// The node that owns a slot, according to the first node.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn owner(&self, slot: u16) -> io::Result<Option<usize>> {
         let nodes = self.nodes[0].say(&["CLUSTER", "NODES"])?;
         for line in nodes.lines() {
@@ -471,7 +474,7 @@ fn ok(answer: String) -> io::Result<()> {
     }
 }
 
-/// Moves up to four keys of a slot, and says how many there were.
+/// Moves up to four keys of a slot, and returns how many.
 fn migrate_some(port: u16, slot: &str, to: &str) -> io::Result<usize> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(SOON))?;
@@ -515,7 +518,7 @@ fn packed(words: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Stands between a client and a server, and loses answers: the command has run then, and the client never learns of it.
+/// A proxy between a client and a server that drops replies: the command has run, but the client does not learn its result.
 pub struct Proxy {
     port: u16,
     state: Arc<ProxyState>,
@@ -524,23 +527,23 @@ pub struct Proxy {
 #[derive(Default)]
 struct ProxyState {
     target: u16,
-    /// After so many commands of this name that were let through, the answer is cut. Zero is never.
+    /// Drops the reply of every nth command with this name. Zero means never.
     every: AtomicU64,
     seen: AtomicU64,
     cut: AtomicU64,
-    /// Nothing passes, and nothing breaks.
+    /// Holds replies back without breaking connections.
     stalled: AtomicBool,
     stopped: AtomicBool,
-    /// Addresses in answers are replaced, so that a client of a Cluster stays behind its proxies.
+    /// Ports to replace in replies, so that a client of a Cluster always uses the proxies.
     names: Mutex<Vec<(u16, u16)>>,
     command: Mutex<Vec<u8>>,
 }
 
 impl Proxy {
-    /// A proxy in front of a server of loopback.
+    /// Starts a proxy in front of a server on loopback.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn start(target: u16) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let port = listener.local_addr()?.port();
@@ -565,7 +568,7 @@ impl Proxy {
         Ok(Self { port, state })
     }
 
-    /// Its port on loopback.
+    /// The proxy's port on loopback.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -577,8 +580,8 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// From now on the connection is cut after every `every`th command of this name has run, before its answer passes;
-    /// zero is never.
+    /// From now on, cuts the connection after every `every`th command with this name has run, before its reply is forwarded.
+    /// Zero means never.
     pub fn cut(&self, command: &str, every: u64) {
         let name = command.as_bytes().to_vec();
         *self
@@ -589,18 +592,18 @@ impl Proxy {
         self.state.every.store(every, Ordering::Release);
     }
 
-    /// How many answers were lost.
+    /// How many replies were lost.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.state.cut.load(Ordering::Acquire)
     }
 
-    /// Whether answers are held back.
+    /// Sets whether replies are held back.
     pub fn stall(&self, stalled: bool) {
         self.state.stalled.store(stalled, Ordering::Release);
     }
 
-    /// In answers, the port of each server is replaced by that of its proxy.
+    /// Sets the ports to replace in replies: pairs of a server's port and its proxy's port.
     pub fn rename(&self, names: &[(u16, u16)]) {
         let names = names.to_vec();
         *self
@@ -627,7 +630,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Passes bytes in both directions. A cut comes once the server has answered: then the command has run.
+/// Forwards bytes in both directions. A connection is cut after the server has replied, so the command has run.
 fn pass(client: &TcpStream, state: &Arc<ProxyState>) -> io::Result<()> {
     let server = TcpStream::connect(("127.0.0.1", state.target))?;
     client.set_nodelay(true)?;
@@ -701,7 +704,7 @@ fn requests(
     }
 }
 
-/// Ports that are numbers of their own, as in `CLUSTER SLOTS`, or stand behind a colon, as in a redirection.
+/// Replaces ports that are separate numbers, as in `CLUSTER SLOTS`, or follow a colon, as in a redirection.
 fn renamed(answer: &[u8], names: &[(u16, u16)]) -> Vec<u8> {
     let mut out = answer.to_vec();
     for (server, proxy) in names {

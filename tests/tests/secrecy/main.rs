@@ -135,9 +135,9 @@ async fn nothing_that_is_printed_shows_an_id_a_cookie_a_key_or_a_value() {
 
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for expected in [
-        "a request was refused: its session ended meanwhile",
-        "a request's session could not be stored",
-        "a session failed a request",
+        "request rejected: its session ended while it was being handled",
+        "request failed: its session could not be stored",
+        "request failed: session error",
         "a session observer panicked",
         "a session is left unswept",
         "other users of this machine can read",

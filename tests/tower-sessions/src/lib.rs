@@ -1,4 +1,4 @@
-//! The stores that tower-sessions is tested on.
+//! The stores on which tower-sessions is tested.
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session_fjall::FjallStore;
@@ -7,19 +7,19 @@ use level_session_tower_sessions::BridgeStore;
 use std::{fs, path::Path, sync::Mutex};
 use tempfile::TempDir;
 
-/// On the store in memory.
+/// A bridge to the in-memory store.
 #[must_use]
 pub fn on_memory() -> BridgeStore {
     BridgeStore::new(MemoryStore::new())
 }
 
-/// On a new database of the embedded store.
+/// A bridge to a new database of the embedded store.
 ///
 /// # Panics
-/// If it cannot be made.
+/// If the database cannot be created.
 #[must_use]
 pub fn on_fjall() -> BridgeStore {
-    // Removed when the process ends, not before: the store does not say when it is dropped.
+    // Kept until the process ends, since it is unknown when the store is dropped.
     static FOLDERS: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
     let folder = tempfile::tempdir().unwrap();
     let store = FjallStore::open(folder.path().join("sessions")).unwrap();
@@ -27,13 +27,13 @@ pub fn on_fjall() -> BridgeStore {
     BridgeStore::new(store)
 }
 
-/// The same sessions, for another process that uses the store.
+/// A second bridge to the same store, as in another process.
 #[must_use]
 pub fn another_process(store: &BridgeStore) -> BridgeStore {
     BridgeStore::new(Shared(store.clone()))
 }
 
-/// The store below another one.
+/// Shares the underlying store of a bridge.
 struct Shared(BridgeStore);
 
 impl Wrapper for Shared {
@@ -42,10 +42,10 @@ impl Wrapper for Shared {
     }
 }
 
-/// All bytes of the files below a folder, one file after the other, without the zeros at their ends.
+/// Returns the bytes of all files in a directory tree, without trailing zeros.
 ///
 /// # Panics
-/// If one cannot be read.
+/// If a file cannot be read.
 #[must_use]
 pub fn bytes_of(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();
@@ -55,7 +55,7 @@ pub fn bytes_of(folder: &Path) -> Vec<u8> {
             true => all.append(&mut bytes_of(&path)),
             false => {
                 let bytes = fs::read(path).unwrap();
-                // A journal is made longer than it is used.
+                // Journals are preallocated.
                 let used = bytes.iter().rposition(|byte| *byte != 0);
                 all.extend_from_slice(&bytes[..used.map_or(0, |last| last + 1)]);
             }

@@ -1,4 +1,4 @@
-//! The store for tower-sessions, call by call, with the time in the test's hand.
+//! The store for tower-sessions, call by call, with a manual clock.
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use level_session_store::{
@@ -18,7 +18,7 @@ use tower_sessions_0_15::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A store on a clock that stands at the present.
+/// A store with a manual clock that is set to the current time.
 struct World {
     clock: Clock,
     memory: Arc<MemoryStore>,
@@ -44,13 +44,13 @@ impl World {
         }
     }
 
-    /// A moment after the clock's.
+    /// A time after the clock's.
     fn later(&self, by: Duration) -> OffsetDateTime {
         let now = i128::from(self.clock.now().as_millis()) * 1_000_000;
         OffsetDateTime::from_unix_timestamp_nanos(now).unwrap() + by
     }
 
-    /// A stored session, by its id.
+    /// Creates a stored session, and returns its id.
     async fn stored(&self, data: Value) -> Id {
         let mut record = Record {
             id: Id::default(),
@@ -65,14 +65,14 @@ impl World {
         self.store.load(&id).await.unwrap().unwrap()
     }
 
-    /// What a session holds, without the entry of the store.
+    /// The content of a session, without the store's own entry.
     async fn holds(&self, id: Id) -> Option<Value> {
         let mut data = self.store.load(&id).await.unwrap()?.data;
         data.remove("level-session:loaded").unwrap();
         Some(serde_json::to_value(data).unwrap())
     }
 
-    /// As `Session::cycle_id` does it.
+    /// Does the same as `Session::cycle_id`.
     async fn begin_cycle(&self, record: &mut Record) {
         let former = std::mem::take(&mut record.id);
         self.store.delete(&former).await.unwrap();
@@ -83,7 +83,7 @@ impl World {
     }
 }
 
-/// Prevents: the older of two values of one key, or a key that comes back.
+/// Prevents: an older value that overwrites a newer one, or a removed key that comes back.
 #[tokio::test]
 async fn of_two_values_of_one_key_the_last_one_wins() {
     let world = World::new();
@@ -100,14 +100,14 @@ async fn of_two_values_of_one_key_the_last_one_wins() {
     assert_eq!(held, Some(json!({ "n": 2, "kept": {"a": [1.5, null]} })));
 }
 
-/// Prevents: a record that is written whole although one key of it has changed.
+/// Prevents: a save that writes the whole record although only one key has changed.
 #[tokio::test]
 async fn a_save_writes_the_keys_that_have_changed() {
     let world = World::new();
     let id = world.stored(json!({ "a": 1, "b": 2 })).await;
     let mut record = world.load(id).await;
     record.data.insert("b".into(), json!(3));
-    // Another program has changed what this one has not, by the store's own interface.
+    // Another program has changed other keys, through the store's own interface.
     let digest = world.digests().await[0];
     let writes = [Write::set("a".into(), stored(&json!("elsewhere")))];
     let step = Step::keep(None);
@@ -140,12 +140,12 @@ fn stored(value: &Value) -> Bytes {
         .unwrap()
 }
 
-/// Prevents: `clear` that leaves what the request had not read, or that signs a stale visitor into an error page.
+/// Prevents: `clear` that keeps keys that the request has not read, or that fails for a session that has ended.
 #[tokio::test]
 async fn a_cleared_record_replaces_everything() {
     let world = World::new();
     let id = world.stored(json!({ "a": 1, "b": 2 })).await;
-    // Before it was loaded, and after.
+    // Before and after the session is loaded.
     for mut record in [
         Record {
             id,
@@ -165,12 +165,12 @@ async fn a_cleared_record_replaces_everything() {
         expiry_date: world.later(HOUR),
     };
     world.store.save(&record).await.unwrap();
-    assert_eq!(world.holds(id).await, None, "nothing comes to life by it");
+    assert_eq!(world.holds(id).await, None, "the session is not revived");
     record.data.insert("c".into(), json!(3));
     assert!(world.store.save(&record).await.is_err());
 }
 
-/// Prevents: an id that an attacker calculates from one of their own, so that a victim's sign-in lands in their session.
+/// Prevents: an id that attackers compute from their own, so that a victim signs in to the attacker's session.
 #[tokio::test]
 async fn an_alias_is_no_id() {
     let world = World::new();
@@ -178,7 +178,7 @@ async fn an_alias_is_no_id() {
     let alias = world.load(id).await.id;
     assert_ne!(alias, id);
     assert!(world.store.load(&alias).await.unwrap().is_none());
-    // Of another store, as of another process, it is another one.
+    // Another store, as in another process, has another alias.
     let other = BridgeStore::builder(world.memory.clone())
         .with_clock(world.clock.clone())
         .build()
@@ -187,7 +187,7 @@ async fn an_alias_is_no_id() {
     assert_ne!(elsewhere.id, alias);
 }
 
-/// Prevents: a session that is lost, or two of them, where a request cycles what it has just made.
+/// Prevents: a lost or duplicated session if a request cycles a session that it has just created.
 #[tokio::test]
 async fn a_session_is_cycled_by_the_request_that_made_it() {
     let store = Arc::new(BridgeStore::new(MemoryStore::new()));
@@ -207,8 +207,8 @@ async fn a_session_is_cycled_by_the_request_that_made_it() {
     assert_eq!(held, [json!(1), json!(2), json!(3)]);
 }
 
-/// Prevents: a session that ends, cycled by one request, and is saved by another; and one that nobody called for and
-/// that works on under the old id.
+/// Prevents: a save by another request to a session that was cycled and never picked up; and such a session that still works
+/// under the old id.
 #[tokio::test]
 async fn a_cycled_session_is_nobodys_until_it_is_saved() {
     let world = World::new();
@@ -219,7 +219,7 @@ async fn a_cycled_session_is_nobodys_until_it_is_saved() {
     assert_eq!(world.users(7).await, 0);
     works.data.insert("a".into(), json!(1));
     assert!(world.store.save(&works).await.is_err());
-    // The second to cycle finds it done; one of both has it in the end.
+    // The second cycle finds the session already cycled; only one of the two gets it.
     world.begin_cycle(&mut works).await;
     world.store.create(&mut cycles).await.unwrap();
     assert!(world.store.create(&mut works).await.is_err());
@@ -237,7 +237,7 @@ async fn a_cycled_session_is_nobodys_until_it_is_saved() {
     assert_eq!(world.digests().await, []);
 }
 
-/// Prevents: a sign-out that says it is done while the session works under the id that it was given meanwhile.
+/// Prevents: a sign-out that reports success while the session continues under the id that it has just got.
 #[tokio::test]
 async fn a_sign_out_that_comes_after_the_cycle_says_so() {
     let world = World::new();
@@ -251,7 +251,7 @@ async fn a_sign_out_that_comes_after_the_cycle_says_so() {
     assert_eq!(world.holds(cycles.id).await, Some(json!({})));
 }
 
-/// Prevents: a store that keeps each session in one shard, and is asked to move one.
+/// Prevents: a request to a sharded store to move a session to another shard.
 #[tokio::test]
 async fn a_cycled_session_keeps_its_home() {
     struct Sharded(Arc<MemoryStore>);
@@ -281,7 +281,7 @@ async fn a_cycled_session_keeps_its_home() {
     }
 }
 
-/// Prevents: a session that lives longer or shorter than tower-sessions says, to the nanosecond.
+/// Prevents: a session that expires earlier or later than tower-sessions specifies, to the nanosecond.
 #[tokio::test]
 async fn expiry_is_theirs() {
     let world = World::new();
@@ -295,11 +295,11 @@ async fn expiry_is_theirs() {
     world.store.save(&record).await.unwrap();
     assert_eq!(world.load(id).await.expiry_date, record.expiry_date);
 
-    // A request that lasts, and has made it live longer itself.
+    // A long request that has extended the session itself.
     world.clock.advance(2 * HOUR);
     world.store.save(&record).await.unwrap();
 
-    // Shorter than it was idle.
+    // Shorter than the time since its last use.
     world.clock.advance(3 * HOUR);
     let mut record = world.load(id).await;
     record.expiry_date = world.later(Duration::from_secs(2));
@@ -313,10 +313,10 @@ async fn expiry_is_theirs() {
 
     world.clock.advance(10 * HOUR);
     world.store.delete_expired().await.unwrap();
-    assert_eq!(world.digests().await, [], "and it is removed in the end");
+    assert_eq!(world.digests().await, [], "the session is finally removed");
 }
 
-/// Prevents: a user who cannot be signed out elsewhere, and one who is signed out with everybody else.
+/// Prevents: a user who cannot be signed out elsewhere, and a user who is signed out together with others.
 #[tokio::test]
 async fn the_sessions_of_a_user_are_found_and_ended() {
     let world = World::new();
@@ -327,7 +327,7 @@ async fn the_sessions_of_a_user_are_found_and_ended() {
             .await;
         sevens.push(id);
     }
-    // Signed in later, by a save; signed out; cycled.
+    // Signed in later by a save, signed out, and cycled.
     let late = world.stored(json!({ "login": {"user": null} })).await;
     let mut record = world.load(late).await;
     record.data.insert("login".into(), json!({"user": 7}));
@@ -360,11 +360,11 @@ async fn the_sessions_of_a_user_are_found_and_ended() {
     assert_eq!((world.users(7).await, world.users(8).await), (0, 1));
     assert!(
         world.store.find("theme", &1).await.is_err(),
-        "it has no index"
+        "the key has no index"
     );
 }
 
-/// Prevents: a key that means something to the library, and one that every record of the store has to carry.
+/// Prevents: a key that is reserved for the library, and a key that is too long.
 #[tokio::test]
 async fn keys_that_no_session_may_have_are_refused() {
     let world = World::new();
@@ -388,7 +388,7 @@ async fn keys_that_no_session_may_have_are_refused() {
     assert_eq!(world.holds(id).await, Some(json!({ "a": 1 })));
 }
 
-/// Prevents: a record that is put under an id that it was not loaded by.
+/// Prevents: a record that is saved under another id than the one it was loaded with.
 #[tokio::test]
 async fn a_record_stays_with_its_session() {
     let world = World::new();
@@ -400,7 +400,7 @@ async fn a_record_stays_with_its_session() {
         world.store.save(&record).await,
         Err(Error::Encode(_))
     ));
-    // One that lives, or ended long ago, is not made once more: neither one that was loaded nor one that was made.
+    // A record whose session is live, or ended long ago, cannot be created again, whether it was loaded or created.
     let mut copy = world.load(one).await;
     copy.id = Id::default();
     assert!(world.store.create(&mut copy).await.is_err());
@@ -418,7 +418,7 @@ async fn a_record_stays_with_its_session() {
     assert_eq!(world.holds(two).await, Some(json!({ "a": 2 })));
 }
 
-/// Prevents: an empty session where the store fails (F05), and a session without the field that says who it is.
+/// Prevents: an empty session if the store fails (F05), and a session without the field that identifies the user.
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error() {
     let world = World::new();
@@ -451,7 +451,7 @@ async fn what_cannot_be_read_is_an_error() {
     assert_eq!(world.holds(other).await, Some(json!({ "a": 1 })));
 }
 
-/// Prevents: changes that are lost where a browser sends many requests at once, over real connections.
+/// Prevents: changes that are lost if a browser sends many requests at once, over real connections.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_requests_at_once_every_key_is_kept() {
     use axum::{Router, extract::Path, routing::get};
@@ -459,7 +459,7 @@ async fn of_many_requests_at_once_every_key_is_kept() {
     use tower_sessions_0_15::SessionManagerLayer;
     const REQUESTS: usize = 32;
 
-    // Each has loaded the session before the first one saves it.
+    // All requests have loaded the session before the first one saves it.
     let together = Arc::new(tokio::sync::Barrier::new(REQUESTS));
     let set = async move |session: Session, Path(key): Path<String>| {
         session.insert(&key, true).await.unwrap();

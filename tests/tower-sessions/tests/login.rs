@@ -1,4 +1,4 @@
-//! axum-login and axum-messages within our session: the example, as a process, over HTTP.
+//! axum-login and axum-messages on top of our session: runs the example as a process, over HTTP.
 
 use http::{StatusCode, header::SET_COOKIE};
 use level_session_tests::{
@@ -27,7 +27,7 @@ fn club(data: &Path) -> Server {
     })
 }
 
-/// Prevents: a cookie and a record for everybody who looks at the first page.
+/// Prevents: a cookie and a record for every visitor of the front page.
 #[tokio::test]
 async fn an_idle_visitor_gets_no_cookie() {
     let data = tempfile::tempdir().unwrap();
@@ -40,8 +40,8 @@ async fn an_idle_visitor_gets_no_cookie() {
     }
 }
 
-/// Prevents: session fixation by a layer that does not know of ours, a member who is signed out by a deployment, and a
-/// sign-out that leaves the session alive.
+/// Prevents: session fixation through a layer that does not know ours, a deployment that signs a member out, and a sign-out
+/// that does not end the session.
 #[tokio::test]
 async fn a_member_signs_in_stays_through_a_restart_and_signs_out() {
     let data = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ async fn a_member_signs_in_stays_through_a_restart_and_signs_out() {
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     assert_eq!(answer.headers.get_all(SET_COOKIE).iter().count(), 1);
     assert_ne!(member.jar, before.jar, "a new id");
-    // The typed counter came along; the message is shown once.
+    // The typed counter survives the renewal; the message is shown once.
     let front = "you are Ada\nSuccess: welcome, Ada\npages: 2\n";
     assert_eq!(member.get("/").await.body, front);
     assert_eq!(member.get("/").await.body, "you are Ada\npages: 2\n");
@@ -76,7 +76,7 @@ async fn a_member_signs_in_stays_through_a_restart_and_signs_out() {
     assert_eq!(member.get("/").await.body, "you are a guest\npages: 0\n");
 }
 
-/// Prevents: half a sign-in, where the handler fails after axum-login is done.
+/// Prevents: a partly stored sign-in if the handler fails after axum-login has succeeded.
 #[tokio::test]
 async fn a_sign_in_that_fails_leaves_nothing() {
     let data = tempfile::tempdir().unwrap();
@@ -95,7 +95,7 @@ async fn a_sign_in_that_fails_leaves_nothing() {
     assert_eq!(guest.get("/").await.body, front);
 }
 
-/// Prevents: typed and untyped changes of requests at the same time that overwrite each other.
+/// Prevents: typed and untyped changes of concurrent requests that overwrite each other.
 #[tokio::test]
 async fn nothing_is_lost_between_requests_at_the_same_time() {
     let data = tempfile::tempdir().unwrap();
@@ -108,7 +108,7 @@ async fn nothing_is_lost_between_requests_at_the_same_time() {
         readers.spawn(async move {
             match turn % 2 {
                 0 => member.get("/read").await.status,
-                // It leaves a message.
+                // This request adds a message.
                 _ => member.post("/sign-in", "name=Ada&password=x").await.status,
             }
         });

@@ -1,4 +1,4 @@
-//! Two processes over one server are one: what holds within a process holds between them.
+//! Guarantees within a process also hold between two processes that share a server.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 #[path = "../../../stores/redis/tests/common/mod.rs"]
@@ -17,7 +17,7 @@ fn process(store: impl Store) -> Arc<BridgeStore> {
     Arc::new(store.build().unwrap())
 }
 
-/// Prevents: what holds within a process, and not between two: changes that are lost, and sessions that come back.
+/// Prevents: changes that are lost, or sessions that are revived, because two processes are involved.
 async fn two_processes_are_one(one: Arc<BridgeStore>, two: Arc<BridgeStore>) {
     let begins = Session::new(None, one.clone(), None);
     begins.insert("theme", "light").await.unwrap();

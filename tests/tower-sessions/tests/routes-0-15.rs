@@ -1,14 +1,10 @@
 //! The route tests that tower-sessions 0.15 publishes, on every store.
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-// Their code says `tower_sessions`, of whichever version, and looks for `common` in the root.
+// The published tests refer to every version as `tower_sessions`, and expect `common` in the crate root.
 extern crate tower_sessions_0_15 as tower_sessions;
 
-#[allow(
-    warnings,
-    clippy::all,
-    reason = "the tests are those of another project"
-)]
+#[allow(warnings, clippy::all, reason = "the tests belong to another project")]
 #[macro_use]
 mod common {
     include!(concat!(env!("OUT_DIR"), "/routes-0.15.rs"));

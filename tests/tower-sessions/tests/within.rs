@@ -1,4 +1,4 @@
-//! A session of tower-sessions within ours, and typed fields beside it.
+//! A session of tower-sessions on top of ours, together with typed fields.
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use axum::{Router, body::Body, http::Request, http::StatusCode, routing::get};
@@ -19,7 +19,7 @@ struct Shop {
     notice: Option<String>,
 }
 
-/// What a handler does with both sessions of its request.
+/// A handler that uses both sessions of its request.
 type Does = Arc<dyn Fn(Theirs, Session<Shop>) -> Done + Send + Sync>;
 type Done = std::pin::Pin<Box<dyn Future<Output = StatusCode> + Send>>;
 
@@ -41,7 +41,7 @@ impl App {
         }
     }
 
-    /// One request of the visitor.
+    /// Sends one request of the visitor.
     async fn request<F: Future<Output = StatusCode> + Send + 'static>(
         &mut self,
         does: impl Fn(Theirs, Session<Shop>) -> F + Send + Sync + 'static,
@@ -70,7 +70,7 @@ impl App {
         response.status()
     }
 
-    /// A visitor with a session.
+    /// Creates a visitor with a session.
     async fn with_a_session() -> Self {
         let mut app = Self::new();
         let status = app
@@ -85,7 +85,7 @@ impl App {
         app
     }
 
-    /// What a request finds: the theme of theirs, the cart and the notice of ours.
+    /// The content that a request sees: the theme of tower-sessions, and our cart and notice.
     async fn finds(&mut self) -> (Option<String>, Vec<String>, Option<String>) {
         let found = Arc::new(std::sync::Mutex::new(None));
         let into = found.clone();
@@ -104,12 +104,12 @@ impl App {
     }
 }
 
-/// Prevents: two sessions where there is one, which differ after the first error.
+/// Prevents: two separate sessions, which differ after the first error.
 #[tokio::test]
 async fn theirs_and_ours_are_one_session() {
     let mut app = App::with_a_session().await;
     app.request(|theirs, ours| async move {
-        // Each sees what the other has written.
+        // Each sees the writes of the other.
         let cart: Vec<String> = theirs.get("cart").await.unwrap().unwrap();
         assert_eq!(cart, ["tea"]);
         assert_eq!(ours.get::<String>("theme").await.unwrap().unwrap(), "light");
@@ -122,13 +122,13 @@ async fn theirs_and_ours_are_one_session() {
     assert_eq!(app.finds().await, (None, vec!["rice".to_owned()], None));
 }
 
-/// Prevents: a change of one request that another one's old copy overwrites.
+/// Prevents: a stale copy in one request that overwrites the change of another.
 #[tokio::test]
 async fn a_key_that_they_have_not_changed_is_not_written() {
     let mut app = App::with_a_session().await;
     app.request(|theirs, ours| async move {
         let _: Option<String> = theirs.get("theme").await.unwrap();
-        // After they have read it.
+        // After both have read the session.
         ours.cart().set(vec!["rice".to_owned()]).unwrap();
         theirs.insert("theme", "dark").await.unwrap();
         theirs.save().await.unwrap();
@@ -143,7 +143,7 @@ async fn a_key_that_they_have_not_changed_is_not_written() {
     );
 }
 
-/// Prevents: half of a request that failed.
+/// Prevents: a failed request that is partly stored.
 #[tokio::test]
 async fn what_fails_stores_nothing() {
     let mut app = App::with_a_session().await;
@@ -187,7 +187,7 @@ async fn cycling_renews_the_session() {
     assert_eq!(app.finds().await, (None, vec![], None));
 }
 
-/// Prevents: a sign-out that leaves typed fields behind, or takes the farewell along.
+/// Prevents: a sign-out that keeps typed fields, or removes the farewell.
 #[tokio::test]
 async fn flushing_destroys_the_session_and_keeps_what_is_written_after() {
     for speaks in [false, true] {
@@ -216,7 +216,7 @@ async fn flushing_destroys_the_session_and_keeps_what_is_written_after() {
     }
 }
 
-/// Prevents: a request that makes a session, and then ends or cycles it before anybody has its id.
+/// Prevents: errors if a request creates a session and ends or cycles it before any client has its id.
 #[tokio::test]
 async fn what_the_request_has_made_can_be_cycled_and_ended() {
     let mut app = App::new();
@@ -245,7 +245,7 @@ async fn what_the_request_has_made_can_be_cycled_and_ended() {
     assert_eq!(app.jar, None);
 }
 
-/// Prevents: `clear` that forgets what was not read, or ends the session.
+/// Prevents: `clear` that keeps keys that were not read, or ends the session.
 #[tokio::test]
 async fn clearing_removes_what_the_request_sees() {
     for reads in [false, true] {
@@ -296,7 +296,7 @@ async fn a_declared_field_takes_its_type_alone() {
     assert_eq!(app.finds().await.1, ["tea"]);
 }
 
-/// Prevents: axum-login's version of the core and the application's that do not see each other.
+/// Prevents: sessions of two core versions, axum-login's and the application's, that do not see each other's changes.
 #[tokio::test]
 async fn both_versions_of_the_core_share_the_session() {
     let mut app = App::with_a_session().await;

@@ -22,16 +22,16 @@ impl BridgeStoreBuilder {
         }
     }
 
-    /// Makes sessions findable by a part of the value of a key: by what is there at this JSON pointer (RFC 6901), or by
-    /// the whole value for `""`. A session whose value has nothing there, or `null`, is not found.
+    /// Indexes sessions by a part of the value of a key, selected by this JSON pointer (RFC 6901), or by the whole value for
+    /// `""`. A session for which the pointer selects nothing, or `null`, is not found.
     ///
-    /// It holds for what is written from then on: a session that is not written to is not found.
+    /// The index covers values that are written from then on: an older session is not found until the key is written again.
     ///
     /// ```
     /// use level_session_store::MemoryStore;
     /// use level_session_tower_sessions::BridgeStore;
     ///
-    /// // axum-login keeps the signed-in user there.
+    /// // axum-login stores the signed-in user there.
     /// let store = BridgeStore::builder(MemoryStore::new())
     ///     .with_index("axum-login.data", "/user_id")
     ///     .build()?;
@@ -45,27 +45,27 @@ impl BridgeStoreBuilder {
         self
     }
 
-    /// Where the time is taken from. Default: the system.
+    /// Sets the clock. Default: the system clock.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The store with these settings.
+    /// Builds the store.
     ///
     /// # Errors
-    /// If a pointer is none, or a key has two indexes or belongs to the library.
+    /// If a pointer is invalid, or a key has two indexes, is empty, or is reserved for the library.
     pub fn build(self) -> Result<BridgeStore, ConfigError> {
         for (at, index) in self.indexes.iter().enumerate() {
             let refused = if !index.pointer.is_empty() && !index.pointer.starts_with('/') {
-                "its JSON pointer does not begin with '/': write `/user_id` for the member `user_id`"
+                "its JSON pointer does not begin with '/'; for the member `user_id`, write `/user_id`"
             } else if index.key.is_empty() || index.key.starts_with(RESERVED_PREFIX) {
-                "its key is empty, or belongs to the library"
+                "its key is empty, or reserved for the library; choose another key"
             } else if self.indexes[..at]
                 .iter()
                 .any(|other| other.key == index.key)
             {
-                "its key has an index already: one is what a key can have"
+                "its key already has an index; a key can have only one"
             } else {
                 continue;
             };

@@ -1,12 +1,12 @@
-//! What tower-sessions asks of its store, in terms of ours. Nothing here knows a version of its core.
+//! Implements the operations of tower-sessions' store with a store of ours, independent of the core's version.
 //!
-//! `Session::cycle_id` is two calls: it deletes the record, and the save at the end of the request creates it under
-//! another id. To a store the first looks like a sign-out, and between both there is no session. So the record of a
-//! session that is loaded has an id of its own, the alias, which tower-sessions shows to nobody and gives back to its
-//! store alone: `flush` and `delete` name the session's id, `cycle_id` names the alias. Then the session is parked
-//! under a digest that no id has, as a renewal, and `create` renews it from there. Each step is atomic, carries along
-//! what other requests have stored before, and does nothing to a session that has ended. What is parked and not called
-//! for, since the handler failed, expires.
+//! `Session::cycle_id` consists of two calls: it deletes the record, and the save at the end of the request creates it under
+//! another id. To a store, the first call looks like a sign-out, and there is no session between the two. Therefore, the
+//! record of a loaded session has a separate id, the alias, which tower-sessions passes only to its store: `flush` and
+//! `delete` pass the session's id, `cycle_id` passes the alias. A delete by the alias renews the session to a digest that no
+//! id has, where it is parked, and `create` renews it from there. Each step is atomic, includes the changes that other
+//! requests stored before, and has no effect on a session that has ended. If the handler fails, the parked session is never
+//! used, and expires.
 
 mod builder;
 
@@ -30,17 +30,17 @@ use std::{
 };
 use time::OffsetDateTime;
 
-/// How many sessions are looked at in one go when expired ones are removed.
+/// How many sessions one sweep examines.
 const SWEEP: usize = 1000;
-/// How long a session may be parked: how long a request may take from `cycle_id` to its end.
+/// How long a session may be parked, which is the maximum time from `cycle_id` to the end of a request.
 const PARKED: Duration = Duration::from_secs(60);
 
-/// A store for tower-sessions, over a store of level-session. Clones are the same store.
+/// A store for tower-sessions, based on a store of level-session. Clones refer to the same store.
 ///
-/// It implements `SessionStore` and `ExpiredDeletion` of the cores whose features are on. What a store removes in the
-/// background by itself, such as fjall's, needs no `continuously_delete_expired`.
+/// It implements `SessionStore` and `ExpiredDeletion` of the cores whose features are enabled. Stores that remove expired
+/// sessions in the background, such as fjall's, do not need `continuously_delete_expired`.
 ///
-/// A store may hold sessions of tower-sessions and of level-session at once: neither can be used as one of the other.
+/// A store can contain sessions of tower-sessions and of level-session at the same time: neither can be used as the other.
 #[derive(Clone)]
 pub struct BridgeStore(Arc<Inner>);
 
@@ -48,14 +48,14 @@ struct Inner {
     store: Arc<dyn Store>,
     clock: Clock,
     indexes: Vec<Index>,
-    /// What makes an id an alias, and an alias an id. A cookie that somebody has chosen is no alias of a session that
-    /// they know.
+    /// The key that converts between ids and aliases. It is secret so that no client can compute the alias of a session and
+    /// send it as a cookie.
     secret: i128,
-    /// What hashes the fields of a record that is loaded.
+    /// Hashes the fields of loaded records.
     hashing: RandomState,
 }
 
-/// A session as tower-sessions knows it.
+/// A session in the form of tower-sessions.
 pub(crate) struct Record {
     pub(crate) id: SessionId,
     pub(crate) data: Data,
@@ -63,13 +63,13 @@ pub(crate) struct Record {
 }
 
 impl BridgeStore {
-    /// A store over this one, with the default settings.
+    /// Creates a store that uses this one, with default settings.
     #[must_use]
     pub fn new(store: impl Store) -> Self {
         Self::with(Arc::new(store), Clock::system(), Vec::new())
     }
 
-    /// Settings: by what sessions are found, and the clock.
+    /// Creates a builder for a store with indexes or another clock.
     pub fn builder(store: impl Store) -> BridgeStoreBuilder {
         BridgeStoreBuilder::new(Arc::new(store))
     }
@@ -84,7 +84,7 @@ impl BridgeStore {
         }))
     }
 
-    /// The store below.
+    /// The underlying store.
     #[must_use]
     pub fn inner(&self) -> &dyn Store {
         &*self.0.store
@@ -102,7 +102,7 @@ impl BridgeStore {
         SessionId(id.0 ^ self.0.secret)
     }
 
-    /// Reads a session that lives.
+    /// Reads a session, if it is live.
     pub(crate) async fn load(&self, id: SessionId) -> Result<Option<Record>> {
         let now = self.now();
         let found = self.0.store.load(id.digest(), Select::All, now).await?;
@@ -121,7 +121,7 @@ impl BridgeStore {
         Ok(Some(Record { id, data, expiry }))
     }
 
-    /// Writes what has changed of a record since it was loaded. One that was not loaded was cleared: it replaces all.
+    /// Writes the changes of a record since it was loaded. A record without loaded state was cleared, and replaces all fields.
     pub(crate) async fn save(
         &self,
         id: SessionId,
@@ -134,14 +134,14 @@ impl BridgeStore {
         let (id, seen) = match &loaded {
             Some(loaded) if !ids.contains(&loaded.id) => return Err(foreign()),
             Some(loaded) if now < loaded.expires => (loaded.id.digest(), loaded.seen),
-            // Unless a save has made it live longer since.
+            // Expired, unless a save has extended the session in the meantime.
             Some(loaded) => {
                 let id = loaded.id.digest();
                 (id, self.life(id).await?.ok_or_else(gone)?.0)
             }
             None => match self.cleared(ids).await? {
                 Some(found) => found,
-                // To clear what has ended is done already, and nothing comes to life by it.
+                // Clearing a session that has ended has no effect, and must not revive it.
                 None if data.is_empty() => return Ok(()),
                 None => return Err(gone()),
             },
@@ -159,7 +159,8 @@ impl BridgeStore {
         done(self.0.store.commit(commit).await?)
     }
 
-    /// The session of a record that was cleared, and its last use: the record says no longer whether it was loaded.
+    /// The session of a cleared record, and its last use. The record no longer shows whether it was loaded, so both ids are
+    /// tried.
     async fn cleared(&self, ids: [SessionId; 2]) -> Result<Option<(Digest, Timestamp)>> {
         for id in ids.map(SessionId::digest) {
             if let Some((seen, _)) = self.life(id).await? {
@@ -169,8 +170,8 @@ impl BridgeStore {
         Ok(None)
     }
 
-    /// Makes a session, under this id or, if there is or was one already, under the next that `draw` gives. A record that
-    /// was loaded is one of `cycle_id`: its session gets the id.
+    /// Creates a session under this id or, if the id is or was in use, under the next one that `draw` returns. A loaded record
+    /// comes from `cycle_id`: its session gets the id.
     pub(crate) async fn create(
         &self,
         id: &mut SessionId,
@@ -184,7 +185,7 @@ impl BridgeStore {
                 self.cycle(id, data, &loaded, expiry, now, draw).await?
             }
             Some(loaded) => {
-                // The request has made it, and nobody else had its id yet.
+                // This request created the session, so no other request knows its id yet.
                 self.ended_just_now(loaded.id.digest(), now).await?;
                 self.make(id, data, expiry, now, draw).await?
             }
@@ -222,7 +223,7 @@ impl BridgeStore {
         }
     }
 
-    /// Gives a parked session its new id, with what the request has changed.
+    /// Gives a parked session its new id, and applies the changes of the request.
     async fn cycle(
         &self,
         id: &mut SessionId,
@@ -237,7 +238,7 @@ impl BridgeStore {
         let Known::Live(Snapshot { fields, .. }) = found else {
             return Err(gone());
         };
-        // Nobody else knows where it is parked, so this is what it holds until the commit.
+        // No other request uses the parked session, so its content does not change before the commit.
         let held = fields.into_all().ok_or_else(broken)?;
         let changes = record::changes(data, Some(loaded), &self.0.hashing)?;
         let merged = merge(data, &changes, &held)?;
@@ -261,15 +262,15 @@ impl BridgeStore {
         }
     }
 
-    /// Ends a session, or parks it if this is its alias. It is no error if there is none.
+    /// Ends a session, or parks it if `id` is its alias. Not an error if there is no session.
     pub(crate) async fn delete(&self, id: SessionId) -> Result<()> {
         let digest = id.digest();
         loop {
             let now = self.now();
             match self.0.store.load(digest, Select::Nothing, now).await? {
-                // Otherwise another request has ended or cycled it just now.
+                // If `end_by` fails, another request has just ended or cycled the session.
                 Known::Live(_) if !self.end_by(digest).await? => continue,
-                // Whoever signs out while another request cycles the session means that session as well.
+                // If another request has just cycled the session, a sign-out applies to the parked session as well.
                 Known::Ended(at)
                     if was_cycled(at)
                         && !self.end_by(self.parked(digest)).await?
@@ -284,7 +285,7 @@ impl BridgeStore {
         }
     }
 
-    /// Ends what lives under this digest; `false` if nothing does.
+    /// Ends the live session under this digest. Returns `false` if there is none.
     pub(crate) async fn end_by(&self, id: Digest) -> Result<bool> {
         let now = self.now();
         let commit = Commit::new(id, now, Step::Destroy).with_ended_at(mark(now, false));
@@ -294,13 +295,13 @@ impl BridgeStore {
         }
     }
 
-    /// Takes a session from its id, until it gets another one.
+    /// Parks a session until it gets a new id.
     async fn park(&self, id: Digest, now: Timestamp) -> Result<()> {
         let timeouts = Timeouts::new(PARKED);
         let mut lease = timeouts.lease(now, now);
-        // As a lifetime of its own: timeouts of a deployment would hold for the last use as well.
+        // Stored as the session's own lifetime, since a deployment's timeouts would also apply to the last use.
         lease.lifetime = Some(Lifetime::new(timeouts));
-        // What has no expiry is found by nobody.
+        // A session without an expiry is not found.
         let writes = [Write::remove(EXPIRY)];
         let commit = Commit::new(id, now, Step::renew(self.parked(id), lease, None))
             .with_ended_at(mark(now, true))
@@ -311,7 +312,7 @@ impl BridgeStore {
         }
     }
 
-    /// Where a session is parked: under a digest of the same home that is none of an id.
+    /// The digest under which a session is parked: it has the same home and is not the digest of any id.
     fn parked(&self, id: Digest) -> Digest {
         let home = self.0.store.home(id);
         let mut bytes = id.as_bytes().to_vec();
@@ -325,7 +326,7 @@ impl BridgeStore {
             .unwrap_or(id)
     }
 
-    /// Refuses a session that did not end a moment ago.
+    /// Fails unless the session ended a moment ago.
     async fn ended_just_now(&self, id: Digest, now: Timestamp) -> Result<()> {
         match self.0.store.load(id, Select::Nothing, now).await? {
             Known::Ended(at) if now.since(at) < PARKED => Ok(()),
@@ -333,13 +334,13 @@ impl BridgeStore {
         }
     }
 
-    /// Removes what has expired.
+    /// Removes expired sessions.
     pub(crate) async fn delete_expired(&self) -> Result<()> {
         while self.0.store.sweep(self.now(), SWEEP).await?.more {}
         Ok(())
     }
 
-    /// The last use of a session that lives, and when it expires.
+    /// Returns the last use of a live session, and when it expires.
     pub(crate) async fn life(&self, id: Digest) -> Result<Option<(Timestamp, OffsetDateTime)>> {
         let now = self.now();
         let names = [&*EXPIRY];
@@ -353,7 +354,7 @@ impl BridgeStore {
     }
 }
 
-/// The record of a session that lives on under another id: what it held, under what the request has changed.
+/// The record of a session that continues under another id: its content, overlaid with the changes of the request.
 fn merge(
     data: &Data,
     changes: &BTreeMap<FieldName, Change>,
@@ -370,12 +371,12 @@ fn merge(
 }
 
 fn secret() -> i128 {
-    // Two states whose keys the system has drawn.
+    // The keys of both states are seeded by the system's random generator.
     let half = || i128::from(RandomState::new().hash_one(0));
     half() << 64 | half()
 }
 
-/// The mark of an end: its last bit says what kind of end it was.
+/// The time of an end. Its lowest bit encodes whether the session was cycled.
 fn mark(now: Timestamp, cycled: bool) -> Timestamp {
     match was_cycled(now) == cycled {
         true => now,
@@ -391,9 +392,9 @@ fn lifetime(expiry: OffsetDateTime, now: Timestamp) -> Timeouts {
     Timeouts::new(record::millis(expiry).since(now))
 }
 
-/// How long after a use the store may forget the session. A store takes timeouts to hold for the last use as well, and
-/// would refuse a commit that they had ended: where tower-sessions shortens a session's life the store keeps it a
-/// little longer, and the field with its expiry decides.
+/// The idle timeout for the store. A store applies timeouts to the last use as well, and would reject a commit to a session
+/// that they have ended. So if tower-sessions shortens a session's life, the store keeps the session slightly longer, and the
+/// field with the expiry decides.
 fn idle(expiry: OffsetDateTime, seen: Timestamp, now: Timestamp) -> Duration {
     let longer_than_idle = now.since(seen) + Duration::from_millis(1);
     record::millis(expiry).since(now).max(longer_than_idle)
@@ -410,14 +411,14 @@ fn done(outcome: Outcome) -> Result<()> {
 fn gone() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the session ended while this request was at work (deleted, cycled or expired): nothing of it is stored",
+        "the session ended while the request was being handled (deleted, cycled or expired); no changes were stored",
     )
 }
 
 fn cycled() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the session was given another id a moment ago, by another request: it has not ended; try again",
+        "the session was not ended: another request has just given it a new id; try again",
     )
 }
 
@@ -425,7 +426,7 @@ fn foreign() -> Error {
     Error::new(
         ErrorKind::Encode,
         format!(
-            "the record's key `{LOADED}` is that of another session: records cannot be put under another id"
+            "the record's key `{LOADED}` belongs to another session; a record cannot be saved under another id"
         ),
     )
 }
@@ -433,7 +434,7 @@ fn foreign() -> Error {
 fn broken() -> Error {
     Error::new(
         ErrorKind::Store,
-        "the store gave an answer that does not fit the question",
+        "the store returned an unexpected result; this is a bug in the store",
     )
 }
 

@@ -1,4 +1,4 @@
-//! The session of tower-sessions within ours: a layer, and a store that is the request's unit of work.
+//! The session of tower-sessions on top of ours: a layer, and a store that is the request's unit of work.
 
 mod unit;
 mod versions;
@@ -14,9 +14,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 use versions::Sessions;
 
-/// A tower layer that gives each request a `tower_sessions::Session` within the session of level-session, for crates
-/// that ask for one: axum-login, axum-messages. It goes into the
-/// [`SessionLayer`](level_session::SessionLayer), and those go into it:
+/// A tower layer that gives each request a `tower_sessions::Session` on top of the session of level-session, for crates that
+/// require one, such as axum-login and axum-messages. Put it inside the [`SessionLayer`](level_session::SessionLayer), and the
+/// layers of these crates inside it:
 ///
 /// ```
 /// # #[cfg(feature = "core-0-14")]
@@ -29,27 +29,27 @@ use versions::Sessions;
 /// # }
 /// ```
 ///
-/// What they store is stored with the rest of the request, in its one commit, or not at all. Their keys are fields of
-/// the session: a typed accessor reads what they have written, and they see what it has.
+/// Their changes are stored with the rest of the request, in its single commit, or not at all. Their keys are fields of the
+/// session: typed accessors and these crates read each other's values.
 ///
-/// | call of theirs | becomes |
+/// | call of tower-sessions | becomes |
 /// |---|---|
 /// | `insert`, `remove` | `set`, `del` of the keys that have changed, at the end of the request or at `save` |
 /// | `cycle_id` | `renew` |
 /// | `flush`, `delete` | `destroy` |
-/// | `clear` | `del` of each key that the request sees |
+/// | `clear` | `del` of each key that is visible to the request |
 /// | `load`, `get` | one read of all fields |
 ///
-/// - `set_expiry` does nothing: how long the session lives is up to level-session's `Expiry`.
-/// - `id` is a number of the request, and not what the cookie holds.
-/// - A field that has no form in JSON, or is damaged, is hidden from them and stays as it is.
-/// - A key that is declared in a session's struct takes a value of its type alone: saving another one is an error.
+/// - `set_expiry` does nothing: level-session's `Expiry` determines how long the session lives.
+/// - `id` returns a number that identifies the request, not the id in the cookie.
+/// - A field that cannot be represented in JSON, or is damaged, is hidden from these crates and stays unchanged.
+/// - A key that is declared in a session's struct accepts only values of its type: saving another one is an error.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct TowerSessionLayer {}
 
 impl TowerSessionLayer {
-    /// The layer.
+    /// Creates the layer.
     #[must_use]
     pub const fn new() -> Self {
         Self {}
@@ -64,7 +64,7 @@ impl<S> Layer<S> for TowerSessionLayer {
     }
 }
 
-/// A service whose requests have a session of tower-sessions: made by [`TowerSessionLayer`].
+/// A service whose requests have a session of tower-sessions: created by [`TowerSessionLayer`].
 #[derive(Clone, Debug)]
 pub struct TowerSessionService<S> {
     inner: S,
@@ -91,7 +91,7 @@ where
             Err(error) => {
                 tracing::error!(
                     %error,
-                    "there is no session for tower-sessions: add a `SessionLayer` round the `TowerSessionLayer`"
+                    "no session for tower-sessions: add a `SessionLayer` around the `TowerSessionLayer`"
                 );
                 return Box::pin(self.inner.call(request));
             }
@@ -108,11 +108,11 @@ where
     }
 }
 
-/// What they have changed cannot be stored.
+/// The response if the changes cannot be stored.
 fn refuse<B: Default>(failed: &dyn fmt::Display) -> Response<B> {
     tracing::error!(
         error = %failed,
-        "a request's session of tower-sessions could not be stored"
+        "request failed: could not store its tower-sessions session"
     );
     let mut response = Response::new(B::default());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

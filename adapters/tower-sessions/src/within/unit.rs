@@ -1,4 +1,4 @@
-//! A store of tower-sessions that is the unit of work of one request. Nothing here knows a version of its core.
+//! A store for tower-sessions that is the unit of work of one request, independent of the core's version.
 
 use crate::{id::SessionId, record::Data};
 use level_session::{FieldName, Result, UntypedSession};
@@ -14,13 +14,13 @@ pub(super) struct Unit {
 }
 
 struct State {
-    /// What tower-sessions takes for the id of the session.
+    /// The id that tower-sessions uses for the session.
     id: Option<SessionId>,
-    /// The id of the record that was loaded, which only `cycle_id` names.
+    /// The id of the loaded record, which only `cycle_id` uses.
     record: SessionId,
-    /// What the session holds, as far as tower-sessions knows.
+    /// The content of the session that tower-sessions knows.
     known: Data,
-    /// The request has made the session, and then ended or cycled it.
+    /// The request created the session and then called either `flush` or `cycle_id`, which look the same at first.
     undecided: bool,
 }
 
@@ -38,7 +38,7 @@ impl Unit {
         }
     }
 
-    /// What the session holds, and when it expires; `None` for a new visitor.
+    /// Returns the content of the session and when it expires, or `None` for a new visitor.
     pub(super) async fn load(&self) -> Result<Option<(SessionId, Data, OffsetDateTime)>> {
         let data = self.read().await?;
         let expires = self.session.expires_at().await?;
@@ -55,7 +55,7 @@ impl Unit {
         Ok(Some((state.record, data, expiry)))
     }
 
-    /// The fields that have a form in JSON.
+    /// Reads the fields that can be represented in JSON.
     async fn read(&self) -> Result<Data> {
         let all = self.session.get_all().await?.into_map().into_iter();
         Ok(all
@@ -63,11 +63,11 @@ impl Unit {
             .collect())
     }
 
-    /// Wants what has changed.
+    /// Applies the changes to the session.
     pub(super) async fn save(&self, id: SessionId, data: &Data) -> Result<()> {
         let is_loaded = id == self.lock().record;
         if !is_loaded {
-            // It was cleared before it was read.
+            // The session was cleared before it was loaded.
             let known = self.read().await?;
             let mut state = self.lock();
             state.known = known;
@@ -76,7 +76,7 @@ impl Unit {
         self.want(data)
     }
 
-    /// Makes a session, or goes on with one that was cycled.
+    /// Creates a session, or continues one whose id was cycled.
     pub(super) fn create(&self, id: SessionId, data: &Data) -> Result<()> {
         let was_cycled = {
             let mut state = self.lock();
@@ -94,7 +94,7 @@ impl Unit {
         let mut state = self.lock();
         let (is_session, is_record) = (state.id == Some(id), state.record == id);
         match (is_session, is_record) {
-            // Since the request has made it, its record has its id.
+            // The request created the session, so its record has the same id.
             (true, true) => state.undecided = true,
             (true, false) => {
                 state.known.clear();

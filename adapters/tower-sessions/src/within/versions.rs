@@ -1,4 +1,4 @@
-//! The session of each version of tower-sessions' core that is on.
+//! The session of each enabled version of tower-sessions' core.
 
 use http::Extensions;
 use level_session::UntypedSession;
@@ -15,7 +15,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Puts them among the request's extensions.
+    /// Adds the sessions to the request's extensions.
     #[allow(unused_variables, reason = "without a core there is no session")]
     pub(super) fn begin(session: &UntypedSession, extensions: &mut Extensions) -> Self {
         Self {
@@ -26,7 +26,7 @@ impl Sessions {
         }
     }
 
-    /// Hands what they have changed to the request's unit of work.
+    /// Passes the changes to the request's unit of work.
     pub(super) async fn end(self) -> Result<(), Failed> {
         #[cfg(feature = "core-0-14")]
         self.on_0_14.end().await?;
@@ -59,7 +59,7 @@ macro_rules! within {
 
             impl Within {
                 pub(super) fn begin(session: &UntypedSession, extensions: &mut Extensions) -> Self {
-                    // Without a cookie there is nothing to load.
+                    // Without a cookie, there is nothing to load.
                     let id = session.log_id().map(|_| Id::default());
                     let unit = Unit::new(session.clone(), id.map(Into::into), Id::default().into());
                     let unit = Arc::new(unit);

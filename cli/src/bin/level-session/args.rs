@@ -2,14 +2,14 @@
 
 use clap::{Args as _Args, Parser, Subcommand};
 
-/// Lists, shows, finds, ends, verifies, indexes anew, copies and imports the sessions in a store of level-session.
+/// Lists, shows, finds, ends, verifies, reindexes, copies and imports the sessions in a store of level-session.
 ///
-/// Exit code 0: done; 1: the answer is no (something is damaged, there is no such session); 2: it could not be done.
+/// Exit codes: 0: success; 1: negative result (damage was found, there is no such session); 2: the command failed.
 #[derive(Parser)]
 #[command(name = "level-session", version)]
 pub(crate) struct Args {
-    /// The store: the folder of an embedded one, whose application is stopped; `redis://..`; `postgres://..`; or
-    /// `env:NAME`, to read one of these from the environment.
+    /// The store: the directory of an embedded store (stop the application first), `redis://..`, `postgres://..`, or
+    /// `env:NAME` to read one of these from an environment variable.
     #[arg(
         long,
         short,
@@ -19,13 +19,13 @@ pub(crate) struct Args {
         hide_env_values = true
     )]
     pub(crate) store: Option<String>,
-    /// One JSON object per line, for machines.
+    /// Prints one JSON object per line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// What the store's keys or keyspaces begin with, if the application has set that (fjall, Redis).
+    /// The prefix of the store's keys or keyspaces, if the application sets one (fjall, Redis).
     #[arg(long, global = true)]
     pub(crate) prefix: Option<String>,
-    /// The schema of the tables, if the application has set that (PostgreSQL).
+    /// The schema of the tables, if the application sets one (PostgreSQL).
     #[arg(long, global = true)]
     pub(crate) schema: Option<String>,
     /// Allows a connection without TLS to another machine (PostgreSQL).
@@ -37,22 +37,22 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// All sessions that live, page by page.
+    /// Lists all live sessions.
     List {
         #[command(flatten)]
         view: View,
     },
-    /// One session with all its fields, as JSON.
+    /// Shows one session with all its fields, as JSON.
     Show {
-        /// Its handle: 64 hexadecimal digits.
+        /// The handle of the session: 64 hexadecimal digits.
         handle: String,
-        /// Shows the fields' values too.
+        /// Also shows the values of the fields.
         #[arg(long)]
         values: bool,
     },
-    /// The sessions whose field has a value. The field is an index.
+    /// Lists the sessions whose field has a value. The field must be an index.
     Find {
-        /// The key that the field is stored under.
+        /// The key under which the field is stored.
         field: String,
         /// The value, as JSON: `7`, or `'"anna"'`.
         value: String,
@@ -61,61 +61,61 @@ pub(crate) enum Command {
     },
     /// Ends one session.
     End {
-        /// Its handle: 64 hexadecimal digits.
+        /// The handle of the session: 64 hexadecimal digits.
         handle: String,
     },
-    /// Ends all sessions whose field has a value. The field is an index.
+    /// Ends all sessions whose field has a value. The field must be an index.
     EndAll {
-        /// The key that the field is stored under.
+        /// The key under which the field is stored.
         field: String,
         /// The value, as JSON: `7`, or `'"anna"'`.
         value: String,
     },
-    /// Removes what has expired.
+    /// Removes expired sessions.
     Sweep,
-    /// How many sessions live.
+    /// Counts the live sessions.
     Count,
-    /// Reads every session, and says where records, values, deadlines and index entries do not agree.
+    /// Reads every session, and reports damaged or inconsistent records, values, deadlines and index entries.
     Verify {
-        /// A field that is an index: each session that has it must be found by it. May be given several times.
+        /// A field that is an index: checks that every session with this field can be found by it. Can be repeated.
         #[arg(long, value_name = "FIELD")]
         index: Vec<String>,
     },
-    /// Gives all sessions their entries of fields that were declared an index after the sessions were made.
+    /// Creates missing index entries, for fields that were declared an index after the sessions were created.
     Reindex {
-        /// The keys that the fields are stored under.
+        /// The keys under which the fields are stored.
         #[arg(required = true)]
         fields: Vec<String>,
     },
-    /// Brings the live sessions of a Node site into the store. A session that the store knows is left alone.
+    /// Imports the live sessions of a Node site. Sessions that the store already knows are left alone.
     Import {
-        /// `redis://..` with the records of connect-redis; a file of JSON lines, each a session as
-        /// `{"id": .., "data": {..}, "expires": <milliseconds since 1970>}`; `-` for such lines from standard input; or
-        /// `env:NAME`, to read one of these from the environment.
+        /// `redis://..` with the records of connect-redis; a file of JSON lines, one per session:
+        /// `{"id": .., "data": {..}, "expires": <milliseconds since 1970>}`; `-` to read such lines from standard input; or
+        /// `env:NAME` to read one of these from an environment variable.
         from: String,
-        /// What connect-redis puts in front of a session's id: its setting `prefix`.
+        /// The prefix that connect-redis adds to session ids: its setting `prefix`.
         #[arg(long, default_value = "sess:", value_name = "PREFIX")]
         redis_prefix: String,
-        /// Removes each record of connect-redis once its session is stored.
+        /// Removes each connect-redis record once its session is stored.
         #[arg(long)]
         remove: bool,
-        /// A field that is an index. May be given several times.
+        /// A field that is an index. Can be repeated.
         #[arg(long, value_name = "FIELD")]
         index: Vec<String>,
     },
-    /// Copies all sessions to another store: nobody is signed out. For a store that is not in use.
+    /// Copies all sessions to another store without signing users out. The stores must not be in use.
     Copy {
         /// The store to read.
         from: String,
-        /// The store to write to. The tables of a PostgreSQL store must be there.
+        /// The store to write to. The tables of a PostgreSQL store must exist.
         to: String,
-        /// A field that is an index. May be given several times.
+        /// A field that is an index. Can be repeated.
         #[arg(long, value_name = "FIELD")]
         index: Vec<String>,
     },
 }
 
-/// How much is shown of each session.
+/// Which parts of each session are shown.
 #[derive(_Args)]
 pub(crate) struct View {
     /// Shows the names and sizes of the fields.

@@ -1,4 +1,4 @@
-//! All sessions from one store to another.
+//! Copies all sessions from one store to another.
 
 use crate::{
     out::{Failure, Out, Progress, Result},
@@ -9,7 +9,8 @@ use level_session::{
     value::index_entry,
 };
 
-/// Sessions keep their ids and their times. One that the target knows is left alone, and one that cannot be read is told.
+/// Sessions keep their ids and times. Sessions that the target already knows are left alone, and unreadable sessions are
+/// reported.
 pub(crate) async fn copy(
     from: &Inspected,
     to: &Inspected,
@@ -25,7 +26,7 @@ pub(crate) async fn copy(
         for (id, read) in from.read_page(&page.items, true).await? {
             done += 1;
             match read {
-                Ok(None) => {} // it ended meanwhile
+                Ok(None) => {} // the session has ended in the meantime
                 Ok(Some(read)) => match one(id, read, to, indexes).await? {
                     true => copied += 1,
                     false => known += 1,
@@ -51,11 +52,11 @@ pub(crate) async fn copy(
     Ok(failed == 0)
 }
 
-/// Whether it was copied: not if the target knows its id.
+/// Copies a session. Returns `false` if the target already knows its id.
 async fn one(id: Digest, read: Read, to: &Inspected, indexes: &[String]) -> Result<bool> {
     let writes = read.fields.into_iter().map(|(name, bytes)| {
         let is_index = indexes.iter().any(|index| **index == *name);
-        // A value that is damaged is copied as it is, and has no entry.
+        // A damaged value is copied unchanged, without an index entry.
         let entry = index_entry(&bytes).ok().filter(|_| is_index);
         Write::set(name, bytes).with_index(entry)
     });
@@ -65,6 +66,6 @@ async fn one(id: Digest, read: Read, to: &Inspected, indexes: &[String]) -> Resu
     match to.store().commit(commit).await.map_err(Failure::store)? {
         Outcome::Done(_) => Ok(true),
         Outcome::Exists => Ok(false),
-        _ => Err(Failure::of("the target has refused a session")),
+        _ => Err(Failure::of("the target store rejected a session")),
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions to look at: one, those with a value, all.
+//! The commands `list`, `find` and `show`.
 
 use crate::{
     args::View,
@@ -45,7 +45,7 @@ pub(crate) async fn find(
     }
 }
 
-/// Shows those that live and, where `only` is given, have this value now. One that cannot be read is a line of its own.
+/// Shows the sessions that are live and, if `only` is given, have this value now. An unreadable session gets its own line.
 async fn show_page(
     store: &Inspected,
     page: &Page<Digest>,
@@ -57,7 +57,7 @@ async fn show_page(
     let reads_fields = view.has_fields() || only.is_some();
     for (id, read) in store.read_page(&page.items, reads_fields).await? {
         match read {
-            Ok(None) => {} // it ended meanwhile
+            Ok(None) => {} // the session has ended in the meantime
             Ok(Some(read)) => {
                 if let Some((field, entry)) = only {
                     let mut fields = read.fields.iter();
@@ -90,7 +90,7 @@ pub(crate) async fn show(
 ) -> Result<bool> {
     let read = store.read(session.digest(), true).await;
     let Some(read) = read.map_err(Failure::store)? else {
-        crate::out::complain("there is no such session");
+        crate::out::complain("no such session");
         return Ok(false);
     };
     let picture = Picture::new(session, &read.meta).with_fields(read.fields, values);

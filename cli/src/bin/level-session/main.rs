@@ -1,4 +1,4 @@
-//! The inspector of level-session's stores. `README.md` of the crate has its commands.
+//! An inspector for level-session's stores. The crate's `README.md` describes the commands.
 
 mod args;
 mod copy;
@@ -18,7 +18,7 @@ use place::Place;
 use std::process::ExitCode;
 use store::Inspected;
 
-/// 0: done. 1: the answer is no: something is damaged, or there is no such session. 2: it could not be done.
+/// Exit code 0: success. 1: negative result, such as damage or no such session. 2: the command failed.
 fn main() -> ExitCode {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(args)),
-        Err(cause) => Err(Failure::of(format!("the runtime cannot start: {cause}"))),
+        Err(cause) => Err(Failure::of(format!("cannot start the runtime: {cause}"))),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -56,7 +56,7 @@ async fn run(args: Args) -> Result<bool, Failure> {
     }
     let Some(store) = &args.store else {
         return Err(Failure::of(
-            "which store? give `--store` or the environment variable LEVEL_SESSION_STORE",
+            "no store given: pass `--store` or set the environment variable LEVEL_SESSION_STORE",
         ));
     };
     let place = Place::of(store)?;
@@ -76,7 +76,7 @@ async fn run(args: Args) -> Result<bool, Failure> {
         out.end()?;
         return Ok(done);
     }
-    // What is asked is looked at before the store is.
+    // Reject invalid arguments before opening the store.
     let asked = Asked::of(&args.command)?;
     let store = place.open(&args, false).await?;
     let result = answer(&store, &args.command, asked, &mut out).await;
@@ -87,7 +87,7 @@ async fn run(args: Args) -> Result<bool, Failure> {
     Ok(done)
 }
 
-/// What is in a command as text, read.
+/// The parsed argument of a command.
 enum Asked {
     Nothing,
     Handle(SessionHandle),
@@ -104,7 +104,7 @@ impl Asked {
                 Self::Value(serde_json::from_str(value).map_err(|cause| {
                     let place = format!("line {}, column {}", cause.line(), cause.column());
                     Failure::of(format!(
-                        "the value is no JSON at {place}: a string is in quotes, as '\"anna\"'"
+                        "the value is not valid JSON at {place}; strings need quotes, for example '\"anna\"'"
                     ))
                 })?)
             }
@@ -139,7 +139,7 @@ async fn answer(
         }
         (Command::Sweep, _) => {
             let swept = store.sessions.sweep().await.map_err(Failure::of)?;
-            out.count("swept", swept, "removed, which had expired")?;
+            out.count("swept", swept, "expired and removed")?;
             Ok(true)
         }
         (Command::Count, _) => {
@@ -149,7 +149,7 @@ async fn answer(
         }
         (Command::Verify { index }, _) => verify::verify(store, index, out).await,
         (Command::Reindex { fields }, _) => reindex::reindex(store, fields, out).await,
-        // `Asked::of` reads what the others have; `copy` and `import` have two places.
-        _ => Err(Failure::of("this command cannot be carried out")),
+        // Unreachable: `Asked::of` parses the other arguments, and `run` handles `copy` and `import`.
+        _ => Err(Failure::of("this command cannot be run")),
     }
 }

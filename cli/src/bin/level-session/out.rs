@@ -1,4 +1,4 @@
-//! What is printed.
+//! Output.
 
 use level_session::{SessionHandle, Value};
 use level_session_cli::{Picture, rfc3339};
@@ -8,11 +8,11 @@ use std::{
     io::{self, BufWriter, IsTerminal as _, Stderr, Write as _},
 };
 
-/// Why the program ends early.
+/// Why the program stops early.
 pub(crate) enum Failure {
-    /// Nobody reads what it prints.
+    /// The reader of standard output is gone.
     ReaderGone,
-    /// To be told.
+    /// A message to print.
     Told(String),
 }
 
@@ -21,7 +21,7 @@ impl Failure {
         Self::Told(message.to_string())
     }
 
-    /// An error with its causes, as far as they say something new.
+    /// An error with its causes, without those whose text is already included.
     pub(crate) fn store(error: level_session::store::Error) -> Self {
         let mut message = error.to_string();
         let mut cause = std::error::Error::source(&error);
@@ -40,7 +40,7 @@ impl From<io::Error> for Failure {
     fn from(cause: io::Error) -> Self {
         match cause.kind() {
             io::ErrorKind::BrokenPipe => Self::ReaderGone,
-            _ => Self::of(format!("the output cannot be written: {cause}")),
+            _ => Self::of(format!("cannot write the output: {cause}")),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Out {
         Ok(())
     }
 
-    /// One session as JSON, for people as well.
+    /// One session as JSON, which is pretty-printed without `--json`.
     pub(crate) fn shown(&mut self, picture: &Picture) -> Result<()> {
         if self.json {
             return self.object(picture);
@@ -121,7 +121,7 @@ impl Out {
         Ok(())
     }
 
-    /// Something about a session that is not as it should be.
+    /// A problem with a session.
     pub(crate) fn finding(
         &mut self,
         handle: SessionHandle,
@@ -152,7 +152,7 @@ impl Out {
         self.finding(handle, field.as_deref(), &what)
     }
 
-    /// A record that is no session, by its place in what was read.
+    /// A record that cannot be imported, identified by its number in the input.
     pub(crate) fn refused(&mut self, record: u64, what: &str) -> Result<()> {
         match self.json {
             true => self.object(&json!({ "record": record, "finding": what })),
@@ -160,7 +160,7 @@ impl Out {
         }
     }
 
-    /// What a long command came to.
+    /// The counts at the end of a long command.
     pub(crate) fn summary(&mut self, counts: &[(&str, u64)]) -> Result<()> {
         if self.json {
             let counts = counts
@@ -177,7 +177,7 @@ impl Out {
     }
 }
 
-/// An error in two parts: the field that it is about, and the rest.
+/// Splits an error into the field that it concerns and the rest of the message.
 pub(crate) fn told(error: &level_session::store::Error) -> (Option<String>, String) {
     let text = error.to_string();
     let Some(field) = error.field() else {
@@ -199,7 +199,7 @@ fn value_text(value: &Value) -> String {
     serde_json::to_string(value).map_or_else(|cause| cause.to_string(), |text| clean(&text))
 }
 
-/// Without what a terminal would take for a command: names and values are a visitor's.
+/// Escapes control characters, since names and values come from visitors and could contain terminal escape sequences.
 fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
@@ -211,12 +211,12 @@ fn clean(text: &str) -> String {
     clean
 }
 
-/// To standard error.
+/// Prints a message to standard error.
 pub(crate) fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "level-session: {}", clean(message));
 }
 
-/// How far a long command is: a line of standard error, if that is a terminal.
+/// The progress of a long command: a line on standard error, if it is a terminal.
 pub(crate) struct Progress {
     to: Option<Stderr>,
     what: &'static str,
@@ -224,7 +224,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of `of` sessions, as far as anybody knows.
+    /// `of` is an estimate of the total number of sessions.
     pub(crate) fn new(what: &'static str, of: u64) -> Self {
         let to = Some(io::stderr()).filter(Stderr::is_terminal);
         Self { to, what, of }
@@ -248,7 +248,7 @@ impl Drop for Progress {
 
 fn bar(what: &str, done: u64, of: u64) -> String {
     const WIDTH: u64 = 30;
-    // Sessions come while they are counted.
+    // Sessions may be added after they were counted.
     let of = of.max(done).max(1);
     let full = usize::try_from(done.saturating_mul(WIDTH) / of).unwrap_or(0);
     let rest = usize::try_from(WIDTH).unwrap_or(0).saturating_sub(full);

@@ -1,4 +1,4 @@
-//! Which store is meant, and the way to it.
+//! Parses the location of a store and opens the store.
 
 use crate::{
     args::Args,
@@ -7,18 +7,20 @@ use crate::{
 };
 use std::{borrow::Cow, path::PathBuf};
 
-/// A place that was named, on the command line or, as `env:NAME`, in the environment.
+/// Resolves a location from the command line: the text itself, or the environment variable of `env:NAME`.
 pub(crate) fn named(text: &str) -> Result<Cow<'_, str>> {
     let Some(name) = text.strip_prefix("env:") else {
         return Ok(text.into());
     };
     let named = std::env::var(name);
-    named
-        .map(Cow::from)
-        .map_err(|_| Failure::of(format!("the variable {name} has no store")))
+    named.map(Cow::from).map_err(|_| {
+        Failure::of(format!(
+            "the environment variable {name} is not set, or is not valid UTF-8"
+        ))
+    })
 }
 
-/// A store that was named. Its address may have a password: it has no `Debug`, and no message shows it.
+/// The location of a store. A URL may contain a password, so there is no `Debug`, and no message shows the URL.
 pub(crate) enum Place {
     Folder(PathBuf),
     Redis(String),
@@ -29,7 +31,9 @@ impl Place {
     pub(crate) fn of(text: &str) -> Result<Self> {
         let text = &*named(text)?;
         if text.is_empty() {
-            return Err(Failure::of("the store has no name"));
+            return Err(Failure::of(
+                "the store is empty: pass a directory, or a URL that begins with redis://, rediss:// or postgres://",
+            ));
         }
         Ok(match text.split_once("://").map(|(scheme, _)| scheme) {
             None => Self::Folder(text.into()),
@@ -37,20 +41,20 @@ impl Place {
             Some("postgres" | "postgresql") => Self::Postgres(text.to_owned()),
             Some(_) => {
                 return Err(Failure::of(
-                    "a store is a folder, or its address begins with redis://, rediss:// or postgres://",
+                    "unsupported URL: pass a directory, or a URL that begins with redis://, rediss:// or postgres://",
                 ));
             }
         })
     }
 
-    /// Opens it. Only where it `may_be_new` is a folder made that is not there.
+    /// Opens the store. A missing directory is created only if `may_be_new`.
     pub(crate) async fn open(self, args: &Args, may_be_new: bool) -> Result<Inspected> {
         match self {
             Self::Folder(path) => {
-                // Opening makes what is not there, and a path that was mistyped is an empty store.
+                // Opening would create a missing directory, so a mistyped path would look like an empty store.
                 if !may_be_new && !path.join("keyspaces").is_dir() {
                     return Err(Failure::of(format!(
-                        "there is no session store at {}",
+                        "no session store at {}",
                         path.display()
                     )));
                 }
@@ -81,7 +85,7 @@ fn folder(_: &std::path::Path, _: &Args) -> Result<Inspected> {
 #[cfg(feature = "redis")]
 async fn redis(url: &str, args: &Args) -> Result<Inspected> {
     use std::time::Duration;
-    // A page of sessions is asked for at once.
+    // The sessions of a page are requested concurrently, so responses may take longer.
     let mut builder =
         level_session::RedisStore::builder().response_timeout(Duration::from_secs(10));
     if let Some(prefix) = &args.prefix {
@@ -117,6 +121,6 @@ async fn postgres(_: String, _: &Args) -> Result<Inspected> {
 #[cfg(not(all(feature = "fjall", feature = "redis", feature = "postgres")))]
 fn without(feature: &str) -> Failure {
     Failure::of(format!(
-        "this build knows no such store: it was made without the feature `{feature}`"
+        "this build does not support this store: it was compiled without the feature `{feature}`"
     ))
 }

@@ -1,4 +1,4 @@
-//! Entries of an index that was declared after the sessions were made.
+//! Creates the entries of an index that was declared after the sessions were created.
 
 use crate::{
     out::{Failure, Out, Progress, Result, told},
@@ -11,7 +11,7 @@ use level_session::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often a session that others change meanwhile is tried again.
+/// The maximum number of attempts for a session that other requests are changing.
 const TRIES: usize = 16;
 
 pub(crate) async fn reindex(store: &Inspected, fields: &[String], out: &mut Out) -> Result<bool> {
@@ -36,7 +36,7 @@ pub(crate) async fn reindex(store: &Inspected, fields: &[String], out: &mut Out)
             }
             sessions += 1;
         }
-        // A store may leave an entry alone that it takes to be there.
+        // A store may skip an entry that it assumes to exist: remove and add it.
         for ((field, entry), ids) in written {
             for id in store.missing(&field, &entry, ids).await? {
                 if let Err((field, what)) = one(store, id, fields, true).await? {
@@ -64,13 +64,13 @@ pub(crate) async fn reindex(store: &Inspected, fields: &[String], out: &mut Out)
 type Entry = (FieldName, Bytes);
 type One = std::result::Result<Vec<Entry>, (Option<String>, String)>;
 
-/// Writes the values of a session again as they are, with their entries; if `anew`, once without them before. The entries;
-/// or what cannot be read.
+/// Rewrites the values of a session unchanged, with their index entries. If `anew`, first rewrites them without entries.
+/// Returns the entries, or the field that cannot be read and why.
 async fn one(store: &Inspected, id: Digest, fields: &[String], anew: bool) -> Result<One> {
     for _ in 0..TRIES {
         let read = match store.read(id, true).await {
             Ok(Some(read)) => read,
-            Ok(None) => return Ok(Ok(Vec::new())), // it ended meanwhile
+            Ok(None) => return Ok(Ok(Vec::new())), // the session has ended in the meantime
             Err(error) => {
                 store.must_answer().await?;
                 return Ok(Err(told(&error)));
@@ -99,11 +99,11 @@ async fn one(store: &Inspected, id: Digest, fields: &[String], anew: bool) -> Re
             return Ok(Ok(entries));
         }
     }
-    let what = "is changed again and again: try it once more";
+    let what = "could not be indexed, since other requests kept changing it; run `reindex` again";
     Ok(Err((None, what.to_owned())))
 }
 
-/// Writes values as they are, and says whether they were so still.
+/// Rewrites values unchanged. Returns whether they still were the stored values.
 async fn write(
     store: &Inspected,
     id: Digest,
@@ -116,12 +116,12 @@ async fn write(
         Some(write.with_index(entry.map(|(_, entry)| entry.clone())))
     });
     let writes: Vec<_> = writes.collect();
-    // It is no use: nobody's session lives longer for it.
+    // This does not count as a use, so it does not extend the session's lifetime.
     let commit = Commit::new(id, store.now(), Step::keep(None))
         .with_writes(&writes)
         .with_guards(values);
     match store.store().commit(commit).await.map_err(Failure::store)? {
         Outcome::Done(_) => Ok(true),
-        _ => Ok(false), // if it has ended, that is seen when it is read again
+        _ => Ok(false), // if the session has ended, the next read returns `None`
     }
 }

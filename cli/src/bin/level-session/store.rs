@@ -1,4 +1,4 @@
-//! A store that is inspected.
+//! A store under inspection.
 
 use crate::out::{Failure, Result};
 use futures_util::future::join_all;
@@ -11,7 +11,7 @@ use level_session::{
 };
 use std::{collections::BTreeSet, time::Duration};
 
-/// How many sessions are read at a time: what bounds the memory.
+/// How many sessions are read at a time, which bounds memory use.
 const PAGE: usize = 128;
 
 pub(crate) struct Inspected {
@@ -20,7 +20,7 @@ pub(crate) struct Inspected {
     own: Option<Box<dyn Checks>>,
 }
 
-/// What a store can tell of itself beyond the contract: where what it has filed for its sessions contradicts them.
+/// The consistency checks of a store, which are not part of the store contract.
 pub(crate) trait Checks: Send + Sync {
     fn flaws<'a>(
         &'a self,
@@ -66,7 +66,7 @@ impl Checks for level_session::PostgresStore {
     }
 }
 
-/// What is read of a session that lives.
+/// The content of a live session.
 pub(crate) struct Read {
     pub(crate) meta: Meta,
     pub(crate) fields: Vec<(FieldName, Bytes)>,
@@ -90,7 +90,7 @@ impl Inspected {
         expect(dead_code, reason = "no store can be opened")
     )]
     pub(crate) fn new(store: impl Store) -> Result<Self> {
-        // Nothing is signed here, and the timeouts are those that are stored: the deployment's are not known.
+        // Nothing is signed here, so any keyring will do. The deployment's timeouts are unknown, so only stored ones apply.
         let keyring = Keyring::generate().map_err(Failure::of)?;
         let clock = Clock::system();
         let sessions = Sessions::builder(store, keyring)
@@ -122,7 +122,7 @@ impl Inspected {
         page.map_err(Failure::store)
     }
 
-    /// What the store itself finds; nothing, if it looks for nothing.
+    /// The inconsistencies that the store itself finds; none if it has no checks.
     pub(crate) async fn flaws(&self, after: Option<&Cursor>) -> Result<Page<Flaw>> {
         match &self.own {
             None => Ok(Page::new(Vec::new(), None)),
@@ -133,7 +133,7 @@ impl Inspected {
         }
     }
 
-    /// Those with an index entry.
+    /// The sessions with an index entry.
     pub(crate) async fn page_of(
         &self,
         field: &str,
@@ -146,7 +146,7 @@ impl Inspected {
         Ok(Page::new(ids.collect(), page.next))
     }
 
-    /// Those of some sessions that an index entry does not lead to.
+    /// The subset of `sessions` that the index entry does not list.
     pub(crate) async fn missing(
         &self,
         field: &str,
@@ -167,7 +167,7 @@ impl Inspected {
         Ok(sessions)
     }
 
-    /// A session, with all fields or none; `None` if it does not live under this id.
+    /// Reads a session with all fields or none. Returns `None` if no session is live under this id.
     pub(crate) async fn read(&self, id: Digest, fields: bool) -> StoreResult<Option<Read>> {
         let select = match fields {
             true => Select::All,
@@ -177,7 +177,7 @@ impl Inspected {
             return Ok(None);
         };
         if snapshot.by_former_id {
-            return Ok(None); // it is listed under the other one
+            return Ok(None); // the session is listed under its new id
         }
         let all = match fields {
             true => snapshot.fields.into_all(),
@@ -185,14 +185,17 @@ impl Inspected {
         };
         let fields = all.ok_or_else(|| {
             let kind = level_session::store::ErrorKind::Store;
-            Error::new(kind, "the store has not answered with all fields")
+            Error::new(
+                kind,
+                "the store did not return all fields; this is a bug in the store",
+            )
         })?;
         let meta = snapshot.meta;
         Ok(Some(Read { meta, fields }))
     }
 
-    /// Reads a page of sessions at once, and says of each what came of it. An error of a session is its own; one that
-    /// every session would have is a failure.
+    /// Reads the sessions of a page concurrently, and returns one result per session. If the store itself fails, the whole call
+    /// fails.
     pub(crate) async fn read_page(
         &self,
         ids: &[Digest],
@@ -208,7 +211,7 @@ impl Inspected {
         Ok(read)
     }
 
-    /// Fails if the store answers nothing at all: asked for a session that nobody has.
+    /// Fails if the store is unavailable, which is tested by loading a session that does not exist.
     pub(crate) async fn must_answer(&self) -> Result<()> {
         let nobody = Digest::of("level-session/inspector", b"nobody");
         let asked = self.store().load(nobody, Select::Nothing, self.now()).await;
@@ -233,7 +236,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    /// How much is asked for at once.
+    /// Counts how much is requested at a time.
     #[derive(Clone, Default)]
     struct Counting {
         store: Arc<MemoryStore>,
@@ -278,7 +281,7 @@ mod tests {
         }
     }
 
-    /// A million sessions take the memory of a page.
+    /// Prevents: memory use that grows with the number of sessions.
     #[tokio::test]
     async fn no_command_asks_for_more_than_a_page_at_once() {
         const SESSIONS: u32 = 600;
@@ -318,13 +321,13 @@ mod tests {
             assert!(pages >= 600 / PAGE, "{command}: {pages} pages");
         }
         let most = store.most.load(Ordering::Relaxed);
-        // `count`, which `copy` asks first, reads no session: its pages are of ids alone.
+        // `copy` first calls `count`, whose larger pages contain only ids.
         assert!(most <= 1_000, "{most} at once");
         let loads = store.most_loads.load(Ordering::Relaxed);
         assert_eq!(loads, PAGE, "sessions of one page");
     }
 
-    /// Reads nothing: each session, or every digest.
+    /// Fails to load one session, or any session.
     struct Failing {
         store: MemoryStore,
         only: Option<Digest>,
@@ -349,7 +352,7 @@ mod tests {
         }
     }
 
-    /// A server that went away is no damage of a million sessions.
+    /// Prevents: an unavailable server that is reported as damage of every session.
     #[tokio::test]
     async fn a_store_that_answers_nothing_is_a_failure_and_one_session_a_finding() {
         let id = Digest::of("test", b"one");

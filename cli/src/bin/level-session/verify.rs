@@ -1,4 +1,4 @@
-//! Whether records, values, deadlines and index entries agree.
+//! Checks that records, values, deadlines and index entries are consistent.
 
 use crate::{
     out::{Out, Progress, Result},
@@ -14,13 +14,13 @@ use std::{
     time::Duration,
 };
 
-/// How much the clocks of several machines may differ, generously.
+/// A generous bound on the clock difference between machines.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 
-/// How many index entries, and how many findings, are remembered, so that what is kept is bounded.
+/// How many index entries, and how many findings, are remembered at most, which bounds memory use.
 const MOST_WALKED: usize = 100_000;
 
-/// Sessions that must have an index entry, of one page.
+/// The sessions of one page, by the index entry that they must have.
 type Wanted = BTreeMap<(FieldName, Bytes), BTreeSet<Digest>>;
 
 pub(crate) async fn verify(store: &Inspected, indexes: &[String], out: &mut Out) -> Result<bool> {
@@ -57,14 +57,14 @@ struct Verifying<'a> {
     out: &'a mut Out,
     sessions: u64,
     findings: u64,
-    /// Index entries that were gone through.
+    /// Index entries whose sessions have been checked.
     walked: BTreeSet<(FieldName, Bytes)>,
-    /// Fields of sessions that the store itself has told of.
+    /// Fields of sessions that the store's own checks have reported.
     told: BTreeSet<(Digest, FieldName)>,
 }
 
 impl Verifying<'_> {
-    /// What the store itself finds, page by page.
+    /// Runs the store's own checks, page by page.
     async fn flaws(&mut self) -> Result<()> {
         let mut after = None;
         loop {
@@ -88,7 +88,7 @@ impl Verifying<'_> {
         let mut wanted = Wanted::new();
         for (id, read) in self.store.read_page(ids, true).await? {
             match read {
-                Ok(None) => {} // it ended meanwhile
+                Ok(None) => {} // the session has ended in the meantime
                 Ok(Some(read)) => {
                     self.sessions += 1;
                     self.session(id, &read, &mut wanted)?;
@@ -106,7 +106,7 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    /// What can be told of a session by itself.
+    /// Checks a session by itself.
     fn session(&mut self, id: Digest, read: &Read, wanted: &mut Wanted) -> Result<()> {
         for what in times(&read.meta, self.store.now()) {
             self.found(id, None, what)?;
@@ -114,7 +114,7 @@ impl Verifying<'_> {
         let mut names = BTreeSet::new();
         for (name, bytes) in &read.fields {
             if !names.insert(name) {
-                self.found(id, Some(name), "is there twice")?;
+                self.found(id, Some(name), "is stored twice")?;
             }
             if let Err(cause) = Value::from_stored(bytes) {
                 self.found(id, Some(name), &cause.to_string())?;
@@ -130,21 +130,21 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    /// Looks up one index entry: these sessions are found by it, and what is found by it has the value.
+    /// Checks one index entry: it must list these sessions, and every session that it lists must have the value.
     async fn entry(
         &mut self,
         field: &FieldName,
         entry: &Bytes,
         mut missing: BTreeSet<Digest>,
     ) -> Result<()> {
-        // What else has the entry is looked at once.
+        // The other sessions of an entry are checked once.
         let is_new =
             self.walked.len() < MOST_WALKED && self.walked.insert((field.clone(), entry.clone()));
         if is_new {
             self.walk(field, entry, &mut missing).await?;
         }
         for id in self.store.missing(field, entry, missing).await? {
-            // Unless it has ended, or was changed, since its page was read.
+            // Read the session again: it may have ended or changed since its page was read.
             if !self.told.contains(&(id, field.clone()))
                 && let Ok(Some(true)) = self.has(id, field, entry).await
             {
@@ -155,7 +155,7 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    /// All sessions that an entry leads to have its value.
+    /// Checks that all sessions that an entry lists have its value.
     async fn walk(
         &mut self,
         field: &FieldName,
@@ -166,12 +166,12 @@ impl Verifying<'_> {
         loop {
             let page = self.store.page_of(field, entry, after.as_ref()).await?;
             for id in page.items {
-                // Of a session that cannot be read its own page tells.
+                // An unreadable session is reported with its own page.
                 if !missing.remove(&id)
                     && let Ok(Some(false)) = self.has(id, field, entry).await
                 {
-                    let what = "is found in the index by a value that it does not have: \
-                                `reindex` makes the entry of the value that it has";
+                    let what = "is indexed under a value that the session does not have; \
+                                run `reindex` to create the entry for its current value";
                     self.found(id, Some(field), what)?;
                 }
             }
@@ -182,7 +182,7 @@ impl Verifying<'_> {
         }
     }
 
-    /// Whether a session that lives has this value.
+    /// Whether a session has this value; `None` if it is not live.
     async fn has(
         &self,
         id: Digest,
@@ -204,17 +204,17 @@ impl Verifying<'_> {
     }
 }
 
-/// What contradicts itself in the times of a session.
+/// The contradictions between the times of a session.
 fn times(meta: &Meta, now: Timestamp) -> Vec<&'static str> {
     let lease = &meta.lease;
     let latest = now.after(CLOCKS_DIFFER);
     let all = [
-        (meta.created > latest, "was made in the future"),
+        (meta.created > latest, "was created in the future"),
         (lease.started > latest, "signed in in the future"),
         (lease.seen > latest, "was seen in the future"),
         (
             meta.created > lease.started.after(CLOCKS_DIFFER),
-            "signed in before it was made",
+            "signed in before it was created",
         ),
         (
             lease.started > lease.seen.after(CLOCKS_DIFFER),
@@ -255,12 +255,12 @@ mod tests {
         assert_eq!(
             times(&Meta::new(at(26), future), at(25)),
             [
-                "was made in the future",
+                "was created in the future",
                 "signed in in the future",
                 "was seen in the future"
             ]
         );
-        assert!(first(Meta::new(at(11), lease)).contains("before it was made"));
+        assert!(first(Meta::new(at(11), lease)).contains("before it was created"));
         let late = Lease::new(at(21), at(20), at(30), None);
         assert!(first(Meta::new(at(5), late)).contains("before it signed in"));
         let idle = Lease::new(at(10), at(20), at(19), None);

@@ -1,4 +1,4 @@
-//! The shop over actix-web.
+//! The shop on actix-web.
 
 use actix_web::{
     App, HttpServer, Result, get, post,

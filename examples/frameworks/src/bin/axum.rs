@@ -1,4 +1,4 @@
-//! The shop over axum.
+//! The shop on axum.
 
 use axum::{
     Router,

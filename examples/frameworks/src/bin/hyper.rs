@@ -1,4 +1,4 @@
-//! The shop over hyper alone: the tower layer around one function.
+//! The shop on hyper alone: the tower layer around one function.
 
 use frameworks::Shop;
 use http::{

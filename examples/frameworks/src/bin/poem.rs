@@ -1,4 +1,4 @@
-//! The shop over poem.
+//! The shop on poem.
 
 use frameworks::Shop;
 use level_session::Session;

@@ -1,4 +1,4 @@
-//! The shop over Rocket. The fairing closes the sessions when Rocket shuts down.
+//! The shop on Rocket. The fairing closes the sessions when Rocket shuts down.
 
 use frameworks::Shop;
 use level_session_rocket::{Result, Session, SessionFairing};

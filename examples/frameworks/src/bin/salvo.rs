@@ -1,4 +1,4 @@
-//! The shop over salvo.
+//! The shop on salvo.
 
 use frameworks::Shop;
 use level_session_salvo::{Result, Session, SessionHoop};

@@ -1,4 +1,4 @@
-//! The shop over warp: the tower layer around its service.
+//! The shop on warp: the tower layer around its service.
 
 use frameworks::Shop;
 use hyper_util::{
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(sessions.close().await?)
 }
 
-/// The session of a request, or why there is none.
+/// The session of a request, or the error.
 fn session() -> impl Filter<Extract = (Result<Session<Shop>>,), Error = Infallible> + Copy {
     warp::ext::optional().map(|present: Option<RequestSessions>| {
         let present = present.ok_or_else(Error::no_middleware)?;

@@ -1,4 +1,4 @@
-//! Additions to counters: calculated by the store, on what is stored then.
+//! Additions to counters: calculated by the store, from the value stored at that moment.
 
 use super::kit::*;
 use crate::{
@@ -24,7 +24,7 @@ fn add(delta: i128) -> Add {
     }
 }
 
-/// An addition to a counter that has no default but 0.
+/// An addition to a counter whose default is 0.
 fn within(range: CounterRange, delta: i128) -> Add {
     Add {
         delta,
@@ -34,7 +34,7 @@ fn within(range: CounterRange, delta: i128) -> Add {
     }
 }
 
-/// The bytes of a counter that holds this.
+/// The bytes of a counter with this value.
 pub(super) fn number(n: i128) -> Bytes {
     sum(
         within(CounterRange { min: n, max: n }, n),
@@ -43,13 +43,13 @@ pub(super) fn number(n: i128) -> Bytes {
     )
 }
 
-/// What the addition makes of these bytes, by the core's own rule.
+/// The result of the addition on these bytes, by the core's own rule.
 fn sum(add: Add, stored: Option<&[u8]>, now: Timestamp) -> Bytes {
     add.apply(stored, now).expect("the sum is in range")
 }
 
-/// Prevents a lost or a doubled addition: it starts from its base where nothing is stored, and else adds to what is
-/// there (requirement F02).
+/// Prevents a lost or a doubled addition: it starts from its base if nothing is stored, and otherwise adds to the
+/// stored value (requirement F02).
 pub async fn an_addition_adds_to_what_is_stored(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[add_to("n", add(1))]).await;
@@ -66,7 +66,7 @@ pub async fn an_addition_adds_to_what_is_stored(store: Subject) {
         assert_eq!(
             case.fields(id, case.start).await["n"],
             *expected,
-            "an addition adds to what is stored"
+            "an addition adds to the stored value"
         );
     }
     done(
@@ -80,7 +80,7 @@ pub async fn an_addition_adds_to_what_is_stored(store: Subject) {
     assert_eq!(
         case.fields(id, case.start).await["n"],
         *sum(add(2), None, case.start),
-        "an addition to what was removed starts from its base"
+        "an addition to a removed counter starts from its base"
     );
 }
 
@@ -146,8 +146,8 @@ pub async fn an_addition_to_what_has_expired_starts_from_its_base(store: Subject
     }
 }
 
-/// Prevents a counter that wraps round, and half a commit: an addition that leaves its range is an error, and nothing of
-/// its commit applies.
+/// Prevents a counter from wrapping around, and half a commit: an addition that leaves its range is an error, and none
+/// of its commit is applied.
 pub async fn an_addition_out_of_range_changes_nothing(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[add_to("n", add(90)), set("a", "1")]).await;
@@ -167,24 +167,24 @@ pub async fn an_addition_out_of_range_changes_nothing(store: Subject) {
             "an addition out of range is an overflow"
         );
         assert_eq!(error.field(), Some("n"), "the error names the field");
-        assert!(!error.may_be_stored(), "nothing of it is stored");
+        assert!(!error.may_be_stored(), "none of it is stored");
         assert_eq!(
             case.fields(id, case.start).await,
             before,
-            "nothing of its commit applies"
+            "none of its commit is applied"
         );
         assert_eq!(
             case.lease_of(id, case.start).await,
             case.lease(0),
-            "not even the use"
+            "nor is its use recorded"
         );
     }
     case.assert_dead(fresh, case.start, "no session is created")
         .await;
 }
 
-/// Prevents a damaged value from being overwritten: one that is no number cannot be added to, and stays as it is
-/// (requirement F05).
+/// Prevents a damaged value from being overwritten: adding to a value that is not a number is an error, and leaves it
+/// unchanged (requirement F05).
 pub async fn an_addition_to_what_is_no_number_changes_nothing(store: Subject) {
     let case = Case::new(store);
     let text = Value::from("12")
@@ -198,12 +198,12 @@ pub async fn an_addition_to_what_is_no_number_changes_nothing(store: Subject) {
         assert_eq!(error.kind(), ErrorKind::Decode, "it cannot be read");
         assert_eq!(error.field(), Some("n"), "the error names the field");
         let fields = case.fields(id, case.start).await;
-        assert_eq!(fields.len(), 1, "nothing of its commit applies");
-        assert_eq!(fields["n"], stored, "and the value stays as it is");
+        assert_eq!(fields.len(), 1, "none of its commit is applied");
+        assert_eq!(fields["n"], stored, "and the value is unchanged");
     }
 }
 
-/// Prevents a counter that is exact only as far as a floating-point number is: sums are exact in all of 64 bits.
+/// Prevents a counter from losing precision as a floating-point number would: sums are exact over all 64 bits.
 pub async fn counters_are_exact_in_all_of_their_range(store: Subject) {
     const FLOAT: i128 = 1 << 53;
     let case = Case::new(store);
@@ -244,8 +244,8 @@ pub async fn counters_are_exact_in_all_of_their_range(store: Subject) {
     }
 }
 
-/// Prevents additions that a store calculates from what the caller has seen: that is a hint, and right, wrong or stale
-/// the result is the same.
+/// Prevents a store from calculating an addition from the value that its caller has read: this value is a hint, and the
+/// result is the same whether it is correct, wrong or stale.
 pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
     let case = Case::new(store);
     let stored = Some(number(7));
@@ -277,7 +277,7 @@ pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
         assert_eq!(
             case.fields(clear.id, case.start).await["n"],
             *number(101),
-            "a clear comes before what was seen"
+            "a clear takes precedence over the hint"
         );
     }
     let id = case.session(&[set("n", number(200))]).await;
@@ -288,13 +288,13 @@ pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
         assert_eq!(
             error.kind(),
             ErrorKind::Overflow,
-            "a range holds for what is stored"
+            "a range applies to the stored value"
         );
     }
 }
 
-/// Prevents additions that overwrite each other: those of any number of concurrent commits are all counted, whatever
-/// each of them has seen (requirement F02).
+/// Prevents additions from overwriting each other: those of any number of concurrent commits are all counted, whatever
+/// value each caller has read (requirement F02).
 pub async fn concurrent_additions_lose_nothing(store: Subject) {
     const THREADS: usize = 8;
     const EACH: usize = 20;
@@ -357,12 +357,12 @@ pub async fn concurrent_additions_stop_at_the_end_of_the_range(store: Subject) {
         );
         assert!(
             case.fields(id, case.start).await["n"] == *number(end),
-            "and the counter stands at the end of its range"
+            "and the counter is at the end of its range"
         );
     }
 }
 
-/// Prevents what a session holds, or its id, from reaching a log by an error (requirement S08): an error of a counter
+/// Prevents an error from leaking a session's contents or its id to a log (requirement S08): an error of a counter
 /// shows neither.
 pub async fn errors_show_no_value_and_no_id(store: Subject) {
     let case = Case::new(store);

@@ -1,4 +1,4 @@
-//! How many fields a session may have, judged in the step that adds them.
+//! How many fields a session may have, checked in the step that adds them.
 
 use super::kit::*;
 use crate::{Clear, Digest, Outcome, Select, Write};
@@ -15,17 +15,21 @@ fn too_many(outcome: Outcome, fields: usize, promise: &str) {
     assert_eq!(outcome, Outcome::TooMany(fields), "{promise}");
 }
 
-/// Prevents a session from growing for as long as a client sends requests, and a commit that is refused from being stored
-/// by half.
+/// Prevents a session from growing for as long as a client sends requests, and a refused commit from being applied in
+/// part.
 pub async fn more_fields_than_are_allowed_are_refused_whole(store: Subject) {
     let case = Case::new(store);
-    // Also of a session that takes more room than a store may keep for a small one.
+    // Also for a session that is larger than a store may expect of a small one.
     for most in [3, 200] {
         let id = fresh();
         let create = case.commit(id, case.create()).with_max_fields(Some(most));
         let beyond = fields(0..most + 1);
         let refused = case.apply(create.with_writes(&beyond)).await;
-        too_many(refused, most + 1, "a session is not made beyond the bound");
+        too_many(
+            refused,
+            most + 1,
+            "a session is not created beyond the bound",
+        );
         case.assert_dead(id, case.start, "a refused create makes nothing")
             .await;
         let all = fields(0..most);
@@ -54,7 +58,7 @@ pub async fn more_fields_than_are_allowed_are_refused_whole(store: Subject) {
             remove("f001"),
             set("new", "1"),
         ];
-        case.done(keep.with_writes(&others), "one goes, and one comes")
+        case.done(keep.with_writes(&others), "one is removed, and one added")
             .await;
         assert_eq!(count(&case, id).await, most, "the bound is reached");
         let anew = fields(500..500 + most);
@@ -62,8 +66,8 @@ pub async fn more_fields_than_are_allowed_are_refused_whole(store: Subject) {
         let refused = case
             .apply(cleared.with_writes(&fields(500..501 + most)))
             .await;
-        too_many(refused, most + 1, "what is cleared leaves room for as many");
-        case.done(cleared.with_writes(&anew), "as many others")
+        too_many(refused, most + 1, "cleared fields make room for as many");
+        case.done(cleared.with_writes(&anew), "as many other fields")
             .await;
         let unbound = case.commit(id, used()).with_writes(&beyond);
         case.done(unbound, "a commit without a bound").await;
@@ -79,7 +83,7 @@ fn one() -> crate::Add {
     }
 }
 
-/// Prevents a bound that was lowered from locking users out: their sessions are read, changed, and may shrink.
+/// Prevents a lowered bound from locking users out: their sessions can be read and changed, and may shrink.
 pub async fn a_session_with_too_many_fields_may_change_and_shrink(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&fields(0..100)).await;
@@ -88,17 +92,17 @@ pub async fn a_session_with_too_many_fields_may_change_and_shrink(store: Subject
     case.done(keep.with_writes(&change), "a field that is there changes")
         .await;
     let swap = [remove("f001"), set("new", "1")];
-    case.done(keep.with_writes(&swap), "one goes, and one comes")
+    case.done(keep.with_writes(&swap), "one is removed, and one added")
         .await;
     let refused = case.apply(keep.with_writes(&[set("another", "1")])).await;
     too_many(refused, 101, "it may not grow");
     let shrink: Vec<_> = (2..90).map(|n| remove(&format!("f{n:03}"))).collect();
     case.done(keep.with_writes(&shrink), "it may shrink").await;
     assert_eq!(count(&case, id).await, 12, "it has shrunk");
-    case.done(keep, "a use is noted").await;
+    case.done(keep, "a use is recorded").await;
 }
 
-/// Prevents two requests that each add a field from adding one too many: the count is judged in the step that adds.
+/// Prevents two requests that each add a field from adding one too many: the count is checked in the step that adds.
 pub async fn fields_stay_within_their_bound_under_races(store: Subject) {
     const MOST: usize = 10;
     let case = Case::new(store);

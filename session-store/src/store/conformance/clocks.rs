@@ -1,13 +1,13 @@
-//! Several clocks: the machines that share a store differ by seconds, or by minutes when one is set wrong. That costs a
-//! refused request at most (requirement F12).
+//! Several clocks: the machines that share a store may differ by seconds, or by minutes if one is set wrong. This costs
+//! at most a refused request (requirement F12).
 
 use super::kit::*;
 use crate::{ENDED_IS_REMEMBERED, Step};
 
-/// How far the clocks of these tests are apart, in seconds.
+/// The difference between the clocks of these tests, in seconds.
 const SKEW: u64 = 300;
 
-/// Prevents a machine whose clock is behind from shortening a life that one whose clock is right has lengthened.
+/// Prevents a machine whose clock is behind from shortening a life that a machine with a correct clock has extended.
 pub async fn a_clock_that_is_behind_shortens_nothing(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -28,7 +28,7 @@ pub async fn a_clock_that_is_behind_shortens_nothing(store: Subject) {
             "in the store"
         );
     }
-    // Nor does a change of timeouts that only this machine knows of move the last use back.
+    // A change of timeouts that only this machine knows of does not move the last use back either.
     let longer = crate::Use::new(crate::Timeouts::new(2 * LIFE), LIFE);
     let behind = case.commit_at(SKEW, id, Step::keep(Some(longer)));
     case.done(behind, "a use under other timeouts").await;
@@ -36,12 +36,12 @@ pub async fn a_clock_that_is_behind_shortens_nothing(store: Subject) {
     assert_eq!(
         (seen.seen, seen.idle_deadline),
         (lease.seen, lease.seen.after(2 * LIFE)),
-        "timeouts count from the last use, by whatever clock it was"
+        "timeouts count from the last use, by any clock"
     );
 }
 
-/// Prevents a machine whose clock is behind from bringing back what another one has ended: an end that lies in its
-/// future is an end now.
+/// Prevents a machine whose clock is behind from reviving a session that another machine has ended: an end in its
+/// future has already happened.
 pub async fn an_end_by_a_clock_that_is_ahead_is_an_end(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");
@@ -60,12 +60,15 @@ pub async fn an_end_by_a_clock_that_is_ahead_is_an_end(store: Subject) {
             case.assert_ended(id, case.at(SKEW), now, promise).await;
             for step in [Step::keep(None), used(), Step::Destroy, case.renew(new)] {
                 let commit = case.commit_at(seconds, id, step);
-                gone(case.apply(commit).await, "a commit on what has ended");
+                gone(case.apply(commit).await, "a commit on an ended session");
             }
             let create = case.commit_at(seconds, id, case.create());
-            exists(case.apply(create).await, "a create on what has ended");
+            exists(
+                case.apply(create).await,
+                "a create under the id of an ended session",
+            );
             let found = case.found("a", &entry, now).await;
-            assert!(!found.contains(&id), "what has ended is not found");
+            assert!(!found.contains(&id), "an ended session is not found");
         }
         case.sweep(case.start).await;
         let promise = "a sweep by a clock that is behind leaves the mark";
@@ -74,12 +77,12 @@ pub async fn an_end_by_a_clock_that_is_ahead_is_an_end(store: Subject) {
     }
 }
 
-/// Prevents an end by a machine whose clock is behind from being forgotten early, or from counting for nothing.
+/// Prevents an end by a machine whose clock is behind from being forgotten early, or from having no effect.
 pub async fn an_end_by_a_clock_that_is_behind_is_an_end(store: Subject) {
     let case = Case::new(store);
     let id = fresh();
     let create = case.commit_at(SKEW, id, Step::create(case.at(SKEW), case.lease(SKEW)));
-    case.done(create, "a session that is of the future of another clock")
+    case.done(create, "a session created in the future of another clock")
         .await;
     case.live(id, case.start).await;
     case.done(
@@ -95,8 +98,8 @@ pub async fn an_end_by_a_clock_that_is_behind_is_an_end(store: Subject) {
     }
 }
 
-/// Prevents a grace from beginning or ending twice: it ends by the clock of the caller, and once a use has ended it, for
-/// every clock.
+/// Prevents a grace period from beginning or ending twice: it ends by the caller's clock, and once a use has ended it,
+/// for every clock.
 pub async fn a_grace_that_was_ended_has_ended_for_every_clock(store: Subject) {
     let case = Case::new(store);
     let old = case.session(&[]).await;
@@ -131,12 +134,12 @@ pub async fn a_grace_that_was_ended_has_ended_for_every_clock(store: Subject) {
     }
 }
 
-/// Prevents a session that has expired by one clock, and was removed, from living on by another one that is behind.
+/// Prevents a session that has expired by one clock, and was removed, from living on by another clock that is behind.
 pub async fn what_was_swept_by_one_clock_is_gone_for_all(store: Subject) {
     let case = Case::new(store);
     let id = case.session_with(case.ending(60), &[set("a", "1")]).await;
     case.sweep(case.at(SKEW)).await;
-    // A store that knows better than to sweep by a clock that is ahead may have it still, as a whole.
+    // A store that does not sweep by a clock that is ahead may still have it, whole.
     let loaded = case.load(id, crate::Select::All, case.start).await;
     match loaded {
         crate::Loaded::Live(_) => {
@@ -144,7 +147,7 @@ pub async fn what_was_swept_by_one_clock_is_gone_for_all(store: Subject) {
         }
         crate::Loaded::Missing | crate::Loaded::Ended(_) => {
             let keep = case.commit(id, Step::keep(None));
-            gone(case.apply(keep).await, "a commit on what was removed");
+            gone(case.apply(keep).await, "a commit on a removed session");
         }
     }
     case.assert_dead(id, case.at(SKEW), "by the clock that is ahead it is dead")

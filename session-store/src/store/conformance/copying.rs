@@ -1,4 +1,4 @@
-//! Copies from one store to another: nobody is signed out by a change of store.
+//! Copies from one store to another: a change of store signs no user out.
 
 use super::kit::*;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// A store of which some sessions are listed alone: it may hold many more.
+/// A store that lists only some of its sessions: it may hold many more.
 struct Only {
     store: Subject,
     ids: Vec<Digest>,
@@ -42,8 +42,9 @@ fn lease(case: &Case) -> Lease {
     }
 }
 
-/// Prevents a copy of a store from making its sessions young, or signing them out: copied at a later time they have
-/// their ids, times and fields, those of the library included. Those that the other store knows are left alone.
+/// Prevents a copy of a store from restarting the timeouts of its sessions, or signing them out: copied at a later
+/// time, they keep their ids, times and fields, including the library's own. Sessions that the target knows already are
+/// left alone.
 pub async fn sessions_can_be_copied_to_another_store(store: Subject) {
     let case = Case::new(store);
     let memory = Case::beginning(Arc::new(MemoryStore::new()), case.start);
@@ -118,12 +119,12 @@ static USERS: [crate::schema::FieldDef; 2] = [
 static NESTED: Schema = schema("Users", &USERS, &[]);
 static OUTER: Schema = schema("Outer", &[], &[&NESTED]);
 
-/// Prevents a copy of a store from losing its users' lists: with the schema that declares it, an indexed field has its
-/// entry in the other store.
+/// Prevents a copy of a store from losing its users' lists: with the schema that declares it, an indexed field gets its
+/// entry in the target.
 pub async fn copied_sessions_are_found(store: Subject) {
     let case = Case::new(store);
     let memory = Case::beginning(Arc::new(MemoryStore::new()), case.start);
-    // A number that no other test has.
+    // A number that no other test uses.
     let mut user = 0;
     for byte in random(7) {
         user = user << 8 | i128::from(byte);
@@ -143,7 +144,11 @@ pub async fn copied_sessions_are_found(store: Subject) {
             ids: vec![id],
         };
         let copied = copy(&only, &*to.store, &[&OUTER], case.at(10)).await;
-        assert_eq!(copied.expect("sessions are copied"), 1, "one was to copy");
+        assert_eq!(
+            copied.expect("sessions are copied"),
+            1,
+            "one session to copy"
+        );
         let found = to.found("conformance.user", &entry, case.at(10)).await;
         assert!(found.contains(&id), "a copied session is found");
         let found = to.found("conformance.other", &entry, case.at(10)).await;

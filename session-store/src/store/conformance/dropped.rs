@@ -1,4 +1,4 @@
-//! Commits whose answer nobody hears: dropped by a client that went away, or lost by a connection that broke.
+//! Commits whose result is lost: dropped by a client that went away, or cut off by a broken connection.
 
 use super::kit::*;
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// So many steps of a commit are tried, after each of which it may be dropped.
+/// The number of steps after which a commit is dropped, at most.
 const STEPS: usize = 12;
 
-/// Prevents half a commit of a request that was given up (requirement F06): a future that is dropped, after however many
+/// Prevents half a commit of a cancelled request (requirement F06): a future that is dropped, after any number of
 /// steps, has applied its commit whole or not at all.
 pub async fn a_dropped_commit_is_whole_or_not_at_all(store: Subject) {
     let case = Case::new(store);
@@ -22,7 +22,7 @@ pub async fn a_dropped_commit_is_whole_or_not_at_all(store: Subject) {
         let clear = [Clear::Nothing, Clear::Fields][n % 2];
         let commit = case.commit_at(n as u64, id, used()).with_clear(clear);
         polled(n % STEPS, case.store.commit(commit.with_writes(&writes))).await;
-        // One read: the commit may still be on its way, and come between two.
+        // A single read: the commit may still be in flight, and apply between two.
         let values = case.named(id, &names, case.start).await;
         assert!(
             values[0].is_some() && values[0] == values[1],
@@ -37,7 +37,7 @@ pub async fn a_dropped_commit_is_whole_or_not_at_all(store: Subject) {
     assert_eq!(values[0], values[1], "the session works on");
 }
 
-/// Prevents a session that is half made, half renewed or half ended by a request that was given up.
+/// Prevents a cancelled request from leaving a session half created, half renewed or half ended.
 pub async fn a_dropped_step_is_whole_or_not_at_all(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");
@@ -61,7 +61,7 @@ pub async fn a_dropped_step_is_whole_or_not_at_all(store: Subject) {
         let new = case.renewed(old);
         polled(steps, case.store.commit(case.commit(old, case.renew(new)))).await;
         let half = "a dropped renewal is whole or not at all";
-        // An end is for good: what is read after it is of a later moment.
+        // An end is permanent: later reads may see it although this one does not.
         match case.load(old, Select::All, case.start).await {
             Loaded::Live(snapshot) => {
                 let all = snapshot.fields.into_all().map(|all| all.len());
@@ -92,7 +92,7 @@ pub async fn a_dropped_step_is_whole_or_not_at_all(store: Subject) {
     }
 }
 
-/// Every commit is stored, and every answer is lost.
+/// Stores every commit, and loses every result.
 struct LostAnswers(Subject);
 
 impl Wrapper for LostAnswers {
@@ -107,15 +107,16 @@ impl Wrapper for LostAnswers {
     }
 }
 
-/// Prevents a commit from being applied twice (requirement F11): if its answer is lost and it is repeated all the same, a
-/// create finds what exists, a guard finds what is stored, an end finds what has ended; and a `set` is as it was.
+/// Prevents a commit from being applied twice (requirement F11): if its result is lost and it is repeated all the same,
+/// a create finds the existing session, a guard finds the new value, an end finds an ended session, and a `set` has no
+/// further effect.
 pub async fn a_commit_that_is_repeated_is_not_applied_twice(store: Subject) {
     let case = Case::new(store);
     let lossy = LostAnswers(Arc::clone(&case.store));
     let lost = async |commit: Commit<'_>| {
         let error = Store::commit(&lossy, commit)
             .await
-            .expect_err("the answer is lost");
+            .expect_err("the result is lost");
         assert!(error.may_be_stored(), "it may be stored");
     };
     let writes = [set("a", "1"), add_to("n", one())];

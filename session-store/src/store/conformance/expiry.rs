@@ -1,10 +1,10 @@
-//! Deadlines: exact, and enforced whether anything was swept or not.
+//! Deadlines: exact, and enforced whether or not anything was swept.
 
 use super::kit::*;
 use crate::{Commit, Lease, Select, Step, Timestamp};
 
-/// Prevents a session from working at or after its deadline, whether or not a clean-up has run (requirement L04): it
-/// lives strictly before the earlier of its deadlines, for reads and for commits.
+/// Prevents a session from working at or after its deadline, whether or not a clean-up has run (requirement L04): it is
+/// live strictly before the earlier of its deadlines, for reads and for commits.
 pub async fn a_session_lives_strictly_before_its_deadline(store: Subject) {
     let case = Case::new(store);
     let idle = case.lease(0);
@@ -52,8 +52,8 @@ pub async fn a_session_lives_strictly_before_its_deadline(store: Subject) {
     }
 }
 
-/// Prevents a create from landing on a session that has expired and was not removed yet: it is refused, or finds
-/// nothing there; never does it mix with what was.
+/// Prevents a create from mixing with a session that has expired and was not removed yet: it is refused, or starts from
+/// nothing.
 pub async fn a_create_on_what_has_expired_is_refused_or_begins_anew(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("old");
@@ -73,7 +73,7 @@ pub async fn a_create_on_what_has_expired_is_refused_or_begins_anew(store: Subje
                 .await;
         }
         outcome => {
-            done(outcome, "a create on what has expired");
+            done(outcome, "a create under the id of an expired session");
             assert_eq!(
                 case.fields(id, now).await,
                 map([("c", "3")]),
@@ -83,6 +83,6 @@ pub async fn a_create_on_what_has_expired_is_refused_or_begins_anew(store: Subje
     }
     assert!(
         case.found("b", &entry, now).await.is_empty(),
-        "and is not found by what was"
+        "and is not found by an old entry"
     );
 }

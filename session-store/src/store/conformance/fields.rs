@@ -1,4 +1,4 @@
-//! Fields: each on its own, whatever its name and its bytes.
+//! Fields: independent of each other, with any name and any bytes.
 
 use super::kit::*;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Prevents a request from overwriting what another one changed: a commit changes the fields it names and no other
+/// Prevents a request from overwriting a change by another request: a commit changes the fields it names and no other
 /// (requirement F01).
 pub async fn a_commit_changes_only_the_fields_it_names(store: Subject) {
     let case = Case::new(store);
@@ -49,8 +49,8 @@ pub async fn a_commit_changes_only_the_fields_it_names(store: Subject) {
     assert_eq!(case.fields(id, case.start).await.len(), 4, "and is there");
 }
 
-/// Prevents a request from reading the past: a view of a session's fields knows when it no longer shows what is stored.
-/// A store that answers none has nothing to know.
+/// Prevents a request from reading stale data: a view of a session's fields knows when it no longer shows the stored
+/// ones. A store that returns no views passes.
 pub async fn a_view_knows_when_it_is_of_the_past(store: Subject) {
     let case = Case::new(store);
     let end = case.start.after(LIFE);
@@ -95,11 +95,11 @@ pub async fn a_view_knows_when_it_is_of_the_past(store: Subject) {
         case.load(id, Select::All, case.start).await;
         assert!(view.is_current(), "reading changes nothing");
         case.done(change(id), what).await;
-        assert!(!view.is_current(), "{what} makes a view one of the past");
+        assert!(!view.is_current(), "{what} makes a view stale");
         assert_eq!(
             view.get("a").flatten().as_deref(),
             Some(&b"1"[..]),
-            "what it shows stays as it was: {what}"
+            "a stale view keeps its content: {what}"
         );
     }
     let entry = case.entry("limited");
@@ -117,13 +117,13 @@ pub async fn a_view_knows_when_it_is_of_the_past(store: Subject) {
         case.sweep(end).await;
         assert!(
             !view.is_current(),
-            "what expired and was swept is of the past"
+            "a view of an expired and swept session is stale"
         );
     }
     let id = case.session(&[set("a", "1")]).await;
     if let Some(view) = view(&case, id).await {
         assert!(case.store.close().await.is_ok());
-        assert!(!view.is_current(), "a closed store has nothing to show");
+        assert!(!view.is_current(), "a view of a closed store is stale");
     }
 }
 
@@ -138,8 +138,8 @@ async fn view(case: &Case, id: Digest) -> Option<View> {
     }
 }
 
-/// Prevents data from surviving a sign-in that drops it (requirement L02): a clear removes every field, also those that
-/// others wrote, before the writes of the same commit.
+/// Prevents data from surviving a sign-in that drops it (requirement L02): a clear removes every field, including
+/// fields written by others, before the writes of the same commit.
 pub async fn clear_removes_everything_before_the_writes(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -155,7 +155,7 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
         assert_eq!(
             case.fields(id, case.start).await,
             map([("b", "x"), ("d", "4")]),
-            "what a clearing commit sets is all that is left"
+            "only the fields set by a clearing commit are left"
         );
         assert!(
             case.found("c", &entry, case.start).await.is_empty(),
@@ -173,7 +173,7 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
         assert_eq!(
             case.fields(create.id, case.start).await,
             map([("e", "5")]),
-            "a create that clears has what it sets"
+            "a create that clears has the fields it sets"
         );
         let new = case.renewed(id);
         case.write(id, &[set("a", "1")]).await;
@@ -188,11 +188,11 @@ pub async fn clear_removes_everything_before_the_writes(store: Subject) {
     }
 }
 
-/// Prevents an application's `clear` from removing what the library keeps in a session, and a library's field from
-/// outliving the session: a reserved name is kept by [`Clear::Fields`] alone.
+/// Prevents an application's `clear` from removing the library's own fields, and a library's field from outliving the
+/// session: only [`Clear::Fields`] keeps a reserved name.
 pub async fn reserved_names_survive_a_clear_of_the_fields(store: Subject) {
     const RESERVED: &str = "level-session:device";
-    /// Their bytes begin alike, or they are close to the prefix.
+    /// Names whose bytes begin like the prefix, or are close to it.
     const OTHERS: [&str; 4] = [
         "level-session",
         "level-session;",
@@ -252,15 +252,15 @@ pub async fn reserved_names_survive_a_clear_of_the_fields(store: Subject) {
         last,
         case.start,
         case.start,
-        "a reserved name keeps nothing alive",
+        "a reserved name keeps no session alive",
     )
     .await;
     let found = case.found(RESERVED, &entry, case.start).await;
     assert!(found.is_empty(), "and is found nowhere");
 }
 
-/// Prevents one field's value from being taken for another's: fields come in the order that they are asked for, as often
-/// as they are asked for.
+/// Prevents one field's value from being returned for another: fields are returned in the order of the request, as
+/// often as they are requested.
 pub async fn fields_come_in_the_order_that_they_are_asked_for(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1"), set("b", "2")]).await;
@@ -285,8 +285,8 @@ pub async fn fields_come_in_the_order_that_they_are_asked_for(store: Subject) {
     );
 }
 
-/// Prevents two names from sharing a place in the store: any string is a name of its own, empty, huge, with NUL, and of
-/// any characters that a store may use to separate its keys.
+/// Prevents two names from sharing a key in the store: any string is a distinct name, whether empty, huge, with NUL, or
+/// with characters that a store may use to separate its keys.
 pub async fn any_string_names_a_field(store: Subject) {
     let huge = "k".repeat(64 * 1024);
     let huger = format!("{huge}k");
@@ -346,8 +346,8 @@ pub async fn any_string_names_a_field(store: Subject) {
     names_are_apart(&Case::new(store), &names).await;
 }
 
-/// Prevents a store from relying on names that are short, or that compress: these are long, random, and of all of
-/// Unicode, NUL included. Most differ in their last character alone.
+/// Prevents a store from relying on short or compressible names: these are long, random, and drawn from all of Unicode,
+/// NUL included. Most differ only in their last character.
 pub async fn random_names_are_apart(store: Subject) {
     let case = Case::new(store);
     let mut names = Vec::new();
@@ -416,8 +416,8 @@ async fn names_are_apart(case: &Case, names: &[&str]) {
     );
 }
 
-/// Prevents a value from being cut off, or changed on its way: values are bytes, none of them or
-/// [as many as there may be](MAX_VALUE_BYTES), of any content, whether they compress or not.
+/// Prevents a value from being truncated or altered: values are bytes, from none to
+/// [the maximum](MAX_VALUE_BYTES), of any content, compressible or not.
 pub async fn values_are_any_bytes(store: Subject) {
     let case = Case::new(store);
     let large: Vec<u8> = (0..MAX_VALUE_BYTES).map(|n| (n ^ (n >> 8)) as u8).collect();

@@ -1,4 +1,4 @@
-//! The grace of a former id: a renewal in the middle of a burst of requests loses nobody (requirement L07).
+//! The grace period of a former id: a renewal in the middle of a burst of requests signs no user out (requirement L07).
 
 use super::kit::*;
 use crate::{Digest, Loaded, Outcome, Select, Step};
@@ -15,8 +15,8 @@ async fn with_grace(case: &Case, seconds: u64) -> (Digest, Digest) {
     (old, new)
 }
 
-/// Prevents a burst of requests from being signed out by a renewal among them, and an old id from working for longer
-/// than it should: a former id reads and writes the session, strictly until its grace ends.
+/// Prevents a renewal from signing out the other requests of a burst, and an old id from working for longer than it
+/// should: a former id reads and writes the session, strictly until its grace period ends.
 pub async fn a_former_id_works_until_its_grace_ends(store: Subject) {
     let case = Case::new(store);
     let (old, new) = with_grace(&case, 30).await;
@@ -51,11 +51,11 @@ pub async fn a_former_id_works_until_its_grace_ends(store: Subject) {
     assert_eq!(
         done.meta,
         Some(meta),
-        "a commit by a former id tells its times"
+        "a commit by a former id returns the times"
     );
     assert!(
         meta.former_id_works && meta.lease == case.lease(29),
-        "a use by the former id is noted and does not end it"
+        "a use by the former id is recorded and does not end it"
     );
     let promise = "a former id is dead from the end of its grace on";
     case.assert_ended(old, case.start, case.at(30), promise)
@@ -72,7 +72,7 @@ pub async fn a_former_id_works_until_its_grace_ends(store: Subject) {
     }
 }
 
-/// Prevents a grace that was over before it began from working.
+/// Prevents a former id from working if its grace period was over before it began.
 pub async fn a_grace_in_the_past_is_none(store: Subject) {
     let case = Case::new(store);
     let (old, new) = with_grace(&case, 0).await;
@@ -85,8 +85,8 @@ pub async fn a_grace_in_the_past_is_none(store: Subject) {
     );
 }
 
-/// Prevents an old id from working once the new one has arrived: the first use by the new id ends the former one, also
-/// one that is not due; a commit that notes no use leaves it.
+/// Prevents an old id from working once the client has the new one: the first use by the new id ends the former one,
+/// even if the use is not due; a commit that records no use does not.
 pub async fn a_former_id_ends_when_the_new_one_was_used(store: Subject) {
     let case = Case::new(store);
     for (seconds, is_due) in [(1, true), (0, false)] {
@@ -101,18 +101,20 @@ pub async fn a_former_id_ends_when_the_new_one_was_used(store: Subject) {
             .await;
         assert!(
             kept.meta.is_some_and(|meta| meta.former_id_works) && !kept.by_former_id,
-            "a commit that notes no use says that the former id works"
+            "a commit that records no use reports that the former id works"
         );
         case.live(old, now).await;
         let used = case
             .done(case.commit_at(seconds, new, used()), "a use by the new id")
             .await;
-        let meta = used.meta.expect("a commit tells the times of the session");
+        let meta = used
+            .meta
+            .expect("a commit returns the times of the session");
         assert!(!meta.former_id_works, "a use ends the former id");
         assert_eq!(
             meta.lease,
             case.lease(seconds),
-            "the use was noted, if it was due: {is_due}"
+            "the use was recorded, if it was due: {is_due}"
         );
         let promise = "a use by the new id ends the former one";
         case.assert_ended(old, case.start, now, promise).await;
@@ -130,7 +132,7 @@ pub async fn a_former_id_ends_when_the_new_one_was_used(store: Subject) {
 }
 
 /// Prevents two ids from renewing one session, and more than one former id from working: a former id cannot renew, and
-/// a second renewal ends the first one.
+/// a second renewal ends the first former id.
 pub async fn a_former_id_cannot_renew_and_ends_with_the_next_renewal(store: Subject) {
     let case = Case::new(store);
     let (first, second) = with_grace(&case, 30).await;
@@ -171,8 +173,8 @@ pub async fn a_former_id_cannot_renew_and_ends_with_the_next_renewal(store: Subj
     }
 }
 
-/// Prevents a sign-out by one id that leaves the session to another: destroying by a former id in its grace ends the
-/// session, and destroying by the current one ends both.
+/// Prevents a sign-out by one id from leaving the session to the other: destroying by a former id in its grace period
+/// ends the session, and destroying by the current id ends both.
 pub async fn destroy_ends_a_session_under_all_its_ids(store: Subject) {
     let case = Case::new(store);
     for by_former in [true, false] {
@@ -187,7 +189,7 @@ pub async fn destroy_ends_a_session_under_all_its_ids(store: Subject) {
         assert_eq!(
             (done.by_former_id, done.meta),
             (by_former, None),
-            "a destroy says by which id it came"
+            "a destroy reports which id it came by"
         );
         let promise = "a destroyed session is `Ended`";
         case.assert_ended(new, case.at(1), case.at(1), promise)
@@ -198,7 +200,7 @@ pub async fn destroy_ends_a_session_under_all_its_ids(store: Subject) {
     }
 }
 
-/// Prevents a former id from outliving its session by its grace.
+/// Prevents a former id from outliving its session by its grace period.
 pub async fn a_former_id_does_not_outlive_the_session(store: Subject) {
     let case = Case::new(store);
     let old = case.session(&[]).await;
@@ -230,8 +232,8 @@ pub async fn a_former_id_does_not_outlive_the_session(store: Subject) {
     );
 }
 
-/// Prevents a commit by a former id that looks where the session is, and writes there although the former id has been
-/// ended meanwhile: what the ending commit removes, no later one brings back.
+/// Prevents a commit by a former id that looks up the session, and then writes to it although the former id was ended
+/// meanwhile: later commits do not restore what the ending commit removed.
 pub async fn a_former_id_that_ends_between_look_and_write_writes_nothing(store: Subject) {
     const ROUNDS: usize = 12;
     let case = Case::new(store);
@@ -240,7 +242,7 @@ pub async fn a_former_id_that_ends_between_look_and_write_writes_nothing(store: 
         let writes = [set("late", "1")];
         let late = case.commit(old, Step::keep(None)).with_writes(&writes);
         let end = case.commit(new, used()).with_clear(crate::Clear::Fields);
-        // The first is stopped after so many steps, until the former id has ended.
+        // The first commit is stopped after this many steps, until the former id has ended.
         let mut pending = case.store.commit(late);
         let begun = polled(round, &mut pending).await;
         case.done(end, "a use by the new id that clears").await;

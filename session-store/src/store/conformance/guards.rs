@@ -1,10 +1,10 @@
-//! Compared in the same step: what must still be stored for a commit to apply.
+//! Guards: compared in the same step, they must hold for a commit to be applied.
 
 use super::kit::*;
 use crate::{Bytes, Clear, Guard, Outcome, Step};
 
-/// Prevents a commit from being refused for no reason: it applies if its guards hold, of what is there and of what is
-/// not.
+/// Prevents a commit from being refused for no reason: it is applied if its guards hold, both for present and for
+/// absent fields.
 pub async fn a_commit_whose_guards_hold_applies(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1"), set("b", "2")]).await;
@@ -24,8 +24,8 @@ pub async fn a_commit_whose_guards_hold_applies(store: Subject) {
     );
 }
 
-/// Prevents half a commit, and an `update` that has nothing to be tried again on: one guard that fails, and nothing of
-/// the commit applies; the answer tells what is stored, in the guards' order.
+/// Prevents half a commit, and an `update` that cannot be retried: if one guard fails, none of the commit is applied,
+/// and the outcome has the stored values, in the guards' order.
 pub async fn a_failed_guard_changes_nothing_and_tells_what_is_stored(store: Subject) {
     let case = Case::new(store);
     let (entry, new_entry) = (case.entry("entry"), case.entry("new"));
@@ -71,15 +71,15 @@ pub async fn a_failed_guard_changes_nothing_and_tells_what_is_stored(store: Subj
         assert_eq!(
             case.lease_of(id, case.start).await,
             case.lease(0),
-            "a failed guard: no use is noted"
+            "a failed guard: no use is recorded"
         );
         assert!(
             case.found("b", &entry, case.start).await.contains(&id),
-            "a failed guard: no index entry goes"
+            "a failed guard: no index entry is removed"
         );
         assert!(
             !case.found("d", &new_entry, case.start).await.contains(&id),
-            "a failed guard: no index entry comes"
+            "a failed guard: no index entry is added"
         );
         let destroy = case.commit(id, Step::Destroy).with_guards(guards);
         conflict(case.apply(destroy).await, guards);
@@ -87,8 +87,8 @@ pub async fn a_failed_guard_changes_nothing_and_tells_what_is_stored(store: Subj
     }
 }
 
-/// Prevents an `update` from running on what its own commit removes: guards see what was stored before the commit, a
-/// clear included.
+/// Prevents an `update` from running on the values that its own commit removes: guards see the values stored before the
+/// commit, including those that it clears.
 pub async fn guards_see_what_was_there_before_clear(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
@@ -109,7 +109,7 @@ pub async fn guards_see_what_was_there_before_clear(store: Subject) {
 }
 
 /// Prevents a one-time code from being used twice (requirement F03): a guard may compare a field that the commit does
-/// not write, and write one that it does not compare.
+/// not write, or one that it does.
 pub async fn a_guard_may_stand_alone(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
@@ -121,14 +121,18 @@ pub async fn a_guard_may_stand_alone(store: Subject) {
     case.done(take, "taking a field").await;
     match case.apply(take).await {
         Outcome::Conflict(found) => {
-            assert_eq!(found, [None], "a field that was taken is told as absent");
+            assert_eq!(
+                found,
+                [None],
+                "a field that was taken is reported as absent"
+            );
         }
         other => panic!("a field can be taken once: the second time is {other:?}"),
     }
 }
 
-/// Prevents the core from trying an `update` again on a session that has ended: one that does not live is `Gone`,
-/// whatever the guards say, and one that exists is `Exists`.
+/// Prevents the core from retrying an `update` on a session that has ended: a session that is not live is `Gone`,
+/// whatever the guards, and a create of an existing one is `Exists`.
 pub async fn a_dead_session_is_gone_whatever_the_guards_say(store: Subject) {
     let case = Case::new(store);
     for (guards, holds) in [
@@ -158,7 +162,7 @@ pub async fn a_dead_session_is_gone_whatever_the_guards_say(store: Subject) {
     }
 }
 
-/// What a conflict must tell: in these tests `a` is stored as `1` and `b` as `2`, and nothing else where a session is.
+/// The expected values in a conflict: in these tests `a` is stored as `1` and `b` as `2`, and nothing else is stored.
 #[track_caller]
 fn conflict(outcome: Outcome, guards: &[Guard]) {
     let Outcome::Conflict(found) = outcome else {
@@ -167,14 +171,17 @@ fn conflict(outcome: Outcome, guards: &[Guard]) {
     assert_eq!(
         found.len(),
         guards.len(),
-        "a conflict tells what is stored under each guard"
+        "a conflict returns the stored value of each guard's field"
     );
     let agreed = guards
         .iter()
         .zip(&found)
         .filter(|(guard, found)| guard.expected == **found)
         .count();
-    assert!(agreed < guards.len(), "a conflict tells what differs");
+    assert!(
+        agreed < guards.len(),
+        "a conflict returns a value that differs"
+    );
     for (guard, found) in guards.iter().zip(found) {
         let stored = match &*guard.field {
             "a" => Some(Bytes::from(*b"1")),
@@ -184,7 +191,7 @@ fn conflict(outcome: Outcome, guards: &[Guard]) {
         let nothing = found.is_none() && guards.len() == 1;
         assert!(
             found == stored || nothing,
-            "a conflict tells what is stored under {:?}",
+            "a conflict returns the stored value of {:?}",
             guard.field
         );
     }

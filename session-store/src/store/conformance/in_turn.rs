@@ -13,19 +13,19 @@ use std::{
     },
 };
 
-/// A store that sends its calls now to the one and now to the other of two handles of the same store, so that each
-/// promise is held between two processes as well: for [`conformance_tests!`](crate::conformance_tests).
+/// A store that alternates its calls between two handles of the same store, so that each promise is tested between two
+/// processes as well: for [`conformance_tests!`](crate::conformance_tests).
 ///
-/// The order (that of Thue and Morse) goes from either handle to either, and is the same in each test. Closing closes
-/// both. Ends are to be told by the first handle, whichever made them; sessions that have expired by the one that
-/// removed them.
+/// The order (the Thue-Morse sequence) has every succession of the two handles, and is the same in each test. Closing
+/// closes both. The first handle must report ends, whichever handle made them; the handle that removes expired sessions
+/// must report those.
 pub struct InTurn {
     handles: [Arc<dyn Store>; 2],
     calls: AtomicUsize,
 }
 
 impl InTurn {
-    /// Two handles of one store: each with its own connections and caches.
+    /// Two handles of one store, each with its own connections and caches.
     pub fn new(first: impl Store, second: impl Store) -> Self {
         Self {
             handles: [Arc::new(first), Arc::new(second)],

@@ -1,10 +1,10 @@
-//! Finding sessions by what is in them.
+//! Finding sessions by their indexed fields.
 
 use super::kit::*;
 use crate::{Add, Clear, Digest, Step, value::CounterRange};
 
-/// Prevents a sign-out everywhere that leaves a session, or takes another user's (requirement L08): all sessions that
-/// live and have the entry are found, with their times, and no others.
+/// Prevents a sign-out everywhere from missing a session, or ending another user's (requirement L08): it finds all live
+/// sessions with the entry, with their times, and no others.
 pub async fn sessions_are_found_by_an_entry(store: Subject) {
     let case = Case::new(store);
     let (seven, eight) = (case.entry("seven"), case.entry("eight"));
@@ -43,13 +43,13 @@ pub async fn sessions_are_found_by_an_entry(store: Subject) {
     ] {
         assert!(
             case.found(field, entry, case.start).await.is_empty(),
-            "a part of an entry, a longer one, and another field are others"
+            "a prefix of an entry, a longer one, and another field are different entries"
         );
     }
 }
 
-/// Prevents a session from being found by what it no longer holds: an entry follows its field, replaced with it, gone
-/// with it, and left alone when others change.
+/// Prevents a session from being found by a value it no longer has: an entry is replaced and removed with its field,
+/// and left alone when other fields change.
 pub async fn an_entry_follows_its_field(store: Subject) {
     let case = Case::new(store);
     let [seven, eight, ten, eleven] = ["7", "8", "10", "11"].map(|text| case.entry(text));
@@ -83,10 +83,7 @@ pub async fn an_entry_follows_its_field(store: Subject) {
     );
     write(set_indexed("user", "10", &ten), "an entry again").await;
     write(remove("user"), "removing the field").await;
-    assert!(
-        !has("user", &ten).await,
-        "a field that is removed has no entry"
-    );
+    assert!(!has("user", &ten).await, "a removed field has no entry");
     assert!(
         has("role", &seven).await,
         "another field's entry of the same bytes is its own"
@@ -97,12 +94,12 @@ pub async fn an_entry_follows_its_field(store: Subject) {
     assert!(!has("role", &seven).await, "a clear removes entries");
     assert!(
         has("user", &eleven).await,
-        "and the writes of the same commit make theirs"
+        "and the writes of the same commit add theirs"
     );
 }
 
-/// Prevents a counter that is indexed from being lost to its index: an addition leaves the entry of its field as it is,
-/// unless a clear removed it before.
+/// Prevents the index from losing an indexed counter: an addition leaves the entry of its field as it is, unless a
+/// clear removed it before.
 pub async fn an_addition_leaves_the_entry(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -130,8 +127,8 @@ pub async fn an_addition_leaves_the_entry(store: Subject) {
     }
 }
 
-/// Prevents a session that was renewed from being lost to its user's list, or listed twice: entries lead to the new id
-/// after a renewal, and nowhere after the session has ended.
+/// Prevents a renewed session from missing in its user's list, or being listed twice: entries lead to the new id after
+/// a renewal, and nowhere after the session has ended.
 pub async fn entries_move_with_a_renewal_and_go_with_the_session(store: Subject) {
     let case = Case::new(store);
     let [seven, admin, guest, owner] =
@@ -162,7 +159,7 @@ pub async fn entries_move_with_a_renewal_and_go_with_the_session(store: Subject)
     );
     assert!(
         found("role", &admin).await.is_empty(),
-        "and what it replaces is gone"
+        "and the replaced entry is gone"
     );
     let by_former = [set_indexed("role", "r", &owner)];
     done(
@@ -184,7 +181,7 @@ pub async fn entries_move_with_a_renewal_and_go_with_the_session(store: Subject)
     }
 }
 
-/// Prevents an expired session from being listed as one of its user's, swept or not.
+/// Prevents an expired session from being listed among its user's, swept or not.
 pub async fn an_expired_session_is_not_found(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("seven");
@@ -202,11 +199,11 @@ pub async fn an_expired_session_is_not_found(store: Subject) {
     case.sweep(case.at(60)).await;
     assert!(
         case.found("user", &entry, case.at(60)).await.is_empty(),
-        "nor when it was swept"
+        "nor once it was swept"
     );
 }
 
-/// Prevents a session that is used for a long time from falling out of the index: it is found as long as it lives.
+/// Prevents a session that is used for a long time from dropping out of the index: it is found for as long as it lives.
 pub async fn a_session_is_found_as_long_as_it_lives(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("seven");
@@ -224,7 +221,7 @@ pub async fn a_session_is_found_as_long_as_it_lives(store: Subject) {
     }
 }
 
-/// Prevents two entries from sharing a place in the store: entries and the names of indexed fields are any bytes and any
+/// Prevents two entries from sharing a key in the store: entries are any bytes and the names of indexed fields any
 /// string, long, random, or with NUL.
 pub async fn entries_are_any_bytes(store: Subject) {
     let case = Case::new(store);

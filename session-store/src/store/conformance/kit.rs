@@ -1,4 +1,4 @@
-//! What the promises are written with.
+//! Helpers for the conformance tests.
 
 use crate::{
     Add, Bytes, Clock, Commit, Cursor, Digest, Done, FieldName, Found, Guard, Lease, Limit, Loaded,
@@ -17,17 +17,17 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 pub(super) type Subject = Arc<dyn Store>;
 
-/// How long the sessions of these tests live if nothing else is said.
+/// The lifetime of a test's session unless it chooses another.
 pub(super) const LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// The shortest time there is.
+/// The smallest unit of time.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
-/// A store, the moment at which a test began, and what a test does most often.
+/// A store, the moment at which a test began, and the most common steps of a test.
 pub(super) struct Case {
     pub(super) store: Subject,
     pub(super) start: Timestamp,
-    /// What the index entries of this test begin with: others may have sessions in the store.
+    /// The prefix of this test's index entries: the store may hold other sessions.
     salt: [u8; 16],
 }
 
@@ -36,24 +36,24 @@ impl Case {
         Self::beginning(store, Clock::system().now())
     }
 
-    /// A test whose clock is not that of the system.
+    /// A test whose clock is not the system's.
     pub(super) fn beginning(store: Subject, start: Timestamp) -> Self {
         let mut salt = [0; 16];
         fill(&mut salt);
         Self { store, start, salt }
     }
 
-    /// The moment so many seconds after the start.
+    /// The moment this many seconds after the start.
     pub(super) fn at(&self, seconds: u64) -> Timestamp {
         self.start.after(Duration::from_secs(seconds))
     }
 
-    /// The deadlines after a use at that second.
+    /// The deadlines after a use at this second.
     pub(super) fn lease(&self, seconds: u64) -> Lease {
         Timeouts::new(LIFE).lease(self.start, self.at(seconds))
     }
 
-    /// The deadlines of a session that dies at that second.
+    /// The deadlines of a session that dies at this second.
     pub(super) fn ending(&self, seconds: u64) -> Lease {
         Lease {
             idle_deadline: self.at(seconds),
@@ -61,32 +61,32 @@ impl Case {
         }
     }
 
-    /// An index entry that no other test has.
+    /// An index entry that no other test uses.
     pub(super) fn entry(&self, text: &str) -> Vec<u8> {
         [&self.salt, text.as_bytes()].concat()
     }
 
-    /// A commit at the start that changes nothing yet.
+    /// A commit at the start, without changes yet.
     pub(super) fn commit(&self, id: Digest, step: Step) -> Commit<'static> {
         Commit::new(id, self.start, step)
     }
 
-    /// A commit at that second that changes nothing yet.
+    /// A commit at this second, without changes yet.
     pub(super) fn commit_at(&self, seconds: u64, id: Digest, step: Step) -> Commit<'static> {
         Commit::new(id, self.at(seconds), step)
     }
 
-    /// Makes a session at the start.
+    /// A step that creates a session at the start.
     pub(super) fn create(&self) -> Step {
         Step::create(self.start, self.lease(0))
     }
 
-    /// Renews a session at the start, without a grace.
+    /// A step that renews a session at the start, without a grace period.
     pub(super) fn renew(&self, to: Digest) -> Step {
         Step::renew(to, self.lease(0), None)
     }
 
-    /// What the store answers.
+    /// The outcome of a commit.
     pub(super) async fn apply(&self, commit: Commit<'_>) -> Outcome {
         match self.store.commit(commit).await {
             Ok(outcome) => outcome,
@@ -94,7 +94,7 @@ impl Case {
         }
     }
 
-    /// What became of a commit that has to be stored.
+    /// The result of a commit that has to be applied.
     pub(super) async fn done(&self, commit: Commit<'_>, promise: &str) -> Done {
         done(self.apply(commit).await, promise)
     }
@@ -110,7 +110,7 @@ impl Case {
         let commit = self.commit(id, Step::create(self.start, lease));
         self.done(
             commit.with_writes(writes),
-            "a session is created under a digest that is new",
+            "a session is created under a new digest",
         )
         .await;
         id
@@ -122,7 +122,7 @@ impl Case {
         self.apply(commit.with_writes(writes)).await
     }
 
-    /// A session's id after a renewal, drawn as the core draws it: at the [home](Store::home) of the old one.
+    /// A session's id after a renewal, drawn as the core draws it: with the [home](Store::home) of the old one.
     pub(super) fn renewed(&self, old: Digest) -> Digest {
         let home = self.store.home(old);
         // There are 65,536 homes at most.
@@ -132,7 +132,7 @@ impl Case {
                 return id;
             }
         }
-        panic!("every home has digests: none was drawn for {home:?}");
+        panic!("every home has digests, but none was drawn for {home:?}");
     }
 
     pub(super) async fn load(&self, id: Digest, select: Select<'_>, now: Timestamp) -> Loaded {
@@ -149,7 +149,7 @@ impl Case {
         }
     }
 
-    /// Reads a session so often that each of two handles has it in its cache, if it has one.
+    /// Reads a session often enough that each of two handles has it in its cache, if it has one.
     pub(super) async fn warm(&self, id: Digest) {
         for _ in 0..4 {
             self.live(id, self.start).await;
@@ -160,7 +160,7 @@ impl Case {
         self.live(id, now).await.meta.lease
     }
 
-    /// All fields of a session that lives, read by `Select::All` and name by name: both must say the same.
+    /// All fields of a live session, read by `Select::All` and name by name: both must agree.
     pub(super) async fn fields(&self, id: Digest, now: Timestamp) -> BTreeMap<String, Vec<u8>> {
         let fields = self.live(id, now).await.fields;
         let told = format!("{fields:?}");
@@ -181,11 +181,11 @@ impl Case {
             .into_iter()
             .map(|(name, bytes)| (name.to_string(), bytes.to_vec()))
             .collect();
-        assert_eq!(map.len(), count, "`Select::All` gives every field once");
+        assert_eq!(map.len(), count, "`Select::All` returns every field once");
         map
     }
 
-    /// The values of a session that lives, in the order of the names.
+    /// The values of a live session, in the order of the names.
     pub(super) async fn named(
         &self,
         id: Digest,
@@ -199,7 +199,7 @@ impl Case {
                      or by all fields, not {fields:?}"
                 )
             }),
-            other => panic!("a session that lives is not loaded, but {other:?}"),
+            other => panic!("expected a live session, not {other:?}"),
         }
     }
 
@@ -209,7 +209,7 @@ impl Case {
         found.into_iter().map(|found| found.id).collect()
     }
 
-    /// As [`found`](Self::found), with their times. A session may be listed twice, with the same times.
+    /// Like [`found`](Self::found), with their times. A session may be listed twice, with the same times.
     pub(super) async fn found_with_times(
         &self,
         field: &str,
@@ -236,7 +236,7 @@ impl Case {
                 return found;
             }
         }
-        panic!("the pages of a look-up come to an end");
+        panic!("the pages of a look-up never end");
     }
 
     pub(super) async fn find_page(
@@ -269,7 +269,7 @@ impl Case {
         }
     }
 
-    /// Sweeps until there is no more to do.
+    /// Sweeps until nothing is left to remove.
     pub(super) async fn sweep(&self, now: Timestamp) {
         for _ in 0..100_000 {
             match self.store.sweep(now, 100).await {
@@ -278,11 +278,11 @@ impl Case {
                 Err(error) => panic!("a sweep failed: {error:?}"),
             }
         }
-        panic!("a sweep comes to an end: `more` was answered a hundred thousand times");
+        panic!("a sweep never ends: it returned `more` a hundred thousand times");
     }
 
-    /// Runs the same work on several threads at once, and gives their results. The calling task waits without
-    /// stopping its runtime, which a store may need.
+    /// Runs the same work on several threads at once, and returns the results. The calling task waits without blocking
+    /// its runtime, which a store may need.
     pub(super) async fn race<T, F>(
         &self,
         threads: usize,
@@ -321,14 +321,14 @@ impl Case {
     }
 }
 
-/// A digest that nobody has used.
+/// A digest that was never used.
 pub(super) fn fresh() -> Digest {
     let mut bytes = [0; 32];
     fill(&mut bytes);
     Digest::from_bytes(bytes)
 }
 
-/// Bytes that no store can compress.
+/// Incompressible bytes.
 pub(super) fn random(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     fill(&mut bytes);
@@ -336,7 +336,7 @@ pub(super) fn random(len: usize) -> Vec<u8> {
 }
 
 fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system gives random bytes");
+    getrandom::fill(bytes).expect("the operating system's random generator works");
 }
 
 pub(super) fn name(name: &str) -> FieldName {
@@ -359,7 +359,7 @@ pub(super) fn add_to(field: &str, add: Add) -> Write {
     Write::add(name(field), add)
 }
 
-/// An addition by a caller that has seen these bytes of the field.
+/// An addition by a caller that has read these bytes of the field.
 pub(super) fn add_seen(field: &str, add: Add, seen: Option<Bytes>) -> Write {
     let seen = Some(seen);
     Write::new(name(field), Op::Add { add, seen })
@@ -378,7 +378,7 @@ pub(super) fn usage() -> Use {
     Use::new(Timeouts::new(LIFE), Duration::ZERO)
 }
 
-/// Notes a use that is due if it is later than the last one.
+/// Records a use that is due if it is later than the last one.
 pub(super) fn used() -> Step {
     Step::keep(Some(usage()))
 }
@@ -412,7 +412,8 @@ pub(super) fn exists(outcome: Outcome, promise: &str) {
     );
 }
 
-/// Polls a future so many times, each time when it asks for it, and drops it then: its answer, if it came before.
+/// Polls a future up to this many times, each time after it was woken, and drops it then; returns its result if it
+/// completed.
 pub(super) async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = times;
@@ -430,7 +431,7 @@ pub(super) async fn polled<T>(times: usize, future: impl Future<Output = T>) -> 
     .await
 }
 
-/// Waits for a future on this thread.
+/// Blocks this thread on a future.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     use std::task::{Context, Wake, Waker};
     struct Unpark(thread::Thread);

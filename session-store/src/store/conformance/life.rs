@@ -1,4 +1,4 @@
-//! Being born, living until the deadline, and staying dead.
+//! Creation, life until the deadline, and staying dead.
 
 use super::kit::*;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// Prevents a session that comes back from the store with other fields or times than it was made with.
+/// Prevents a session from being returned with other fields or times than it was created with.
 pub async fn a_created_session_is_there_with_its_fields_and_times(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1"), set("b", "2")]).await;
@@ -36,23 +36,24 @@ pub async fn a_created_session_is_there_with_its_fields_and_times(store: Subject
     );
 }
 
-/// Prevents a copied session from becoming young: it keeps the time it was made, which is not the time of the commit.
+/// Prevents a copy from restarting a session's timeouts: it keeps its time of creation, which is not the time of the
+/// commit.
 pub async fn a_session_keeps_the_time_that_it_was_made(store: Subject) {
     let case = Case::new(store);
     let id = fresh();
     case.done(
         case.commit_at(100, id, case.create()),
-        "a session is created with an earlier time of making",
+        "a session is created with an earlier time of creation",
     )
     .await;
     let created = case.live(id, case.at(100)).await.meta.created;
     assert_eq!(
         created, case.start,
-        "`created` is what the step says, not the time of the commit"
+        "`created` is taken from the step, not from the time of the commit"
     );
 }
 
-/// Prevents a time of a session that is lost on its way through the store. Each is kept by itself, in milliseconds.
+/// Prevents a time of a session from being lost in the store. Each is kept separately, in milliseconds.
 pub async fn every_time_of_a_session_is_kept(store: Subject) {
     let case = Case::new(store);
     let ms = Duration::from_millis;
@@ -102,11 +103,11 @@ pub async fn every_time_of_a_session_is_kept(store: Subject) {
     }
 }
 
-/// Prevents a session without an end from ending, or from failing its request: a deadline may be the latest moment
-/// there is.
+/// Prevents a session without an end from ending, or from failing its request: a deadline may be the latest possible
+/// moment.
 ///
-/// [`Timestamp::MAX`] comes back as it was. A store whose times have 63 bits may keep what is later than those as any
-/// such time: nobody lives to see it.
+/// [`Timestamp::MAX`] is returned unchanged. A store whose times have 63 bits may return any time beyond its maximum
+/// for a later time: no session lives that long.
 pub async fn a_deadline_may_never_come(store: Subject) {
     const LATE: u64 = i64::MAX as u64;
     let case = Case::new(store);
@@ -163,7 +164,7 @@ fn usage_of(timeouts: Timeouts) -> crate::Use {
     crate::Use::new(timeouts, Duration::ZERO)
 }
 
-/// Prevents an id that repeats from opening, or overwriting, the session of another (requirement S07).
+/// Prevents a repeated id from opening, or overwriting, another session (requirement S07).
 pub async fn create_never_overwrites_a_session(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
@@ -189,7 +190,7 @@ pub async fn create_never_overwrites_a_session(store: Subject) {
     );
 }
 
-/// Prevents a session that was destroyed or renewed from coming back by a create: the dead stay dead.
+/// Prevents a create from reviving a session that was destroyed or renewed.
 pub async fn create_never_revives_an_ended_session(store: Subject) {
     let case = Case::new(store);
     let destroyed = case.session(&[]).await;
@@ -217,7 +218,7 @@ pub async fn create_never_revives_an_ended_session(store: Subject) {
     }
 }
 
-/// Prevents an id that this server did not issue from making a record (requirement S03).
+/// Prevents an id that this server did not issue from creating a record (requirement S03).
 pub async fn a_commit_on_nothing_is_gone_and_makes_nothing(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -249,7 +250,7 @@ pub async fn a_commit_on_nothing_is_gone_and_makes_nothing(store: Subject) {
         );
     }
     for to in news {
-        case.assert_dead(to, case.start, "renewing nothing makes nothing")
+        case.assert_dead(to, case.start, "renewing a missing session creates none")
             .await;
     }
     assert!(
@@ -292,7 +293,7 @@ pub async fn destroy_ends_a_session_for_good(store: Subject) {
     }
     case.assert_ended(id, case.at(5), case.at(6), "it stays `Ended`")
         .await;
-    case.assert_dead(new, case.at(6), "renewing it makes nothing")
+    case.assert_dead(new, case.at(6), "renewing it creates none")
         .await;
     assert!(
         case.found("b", &entry, case.at(6)).await.is_empty(),
@@ -300,7 +301,7 @@ pub async fn destroy_ends_a_session_for_good(store: Subject) {
     );
 }
 
-/// Prevents the end of a session from being forgotten while a request of it may still be under way, whatever is swept.
+/// Prevents the end of a session from being forgotten while a request of it may still be in flight, whatever is swept.
 pub async fn the_end_of_a_session_is_remembered(store: Subject) {
     let case = Case::new(store);
     let destroyed = case.session(&[set("a", "1")]).await;
@@ -315,17 +316,18 @@ pub async fn the_end_of_a_session_is_remembered(store: Subject) {
     case.sweep(last).await;
     for id in [destroyed, renewed] {
         for now in [case.start, last] {
-            let promise = "the end of a session, at the time that its commit tells, is remembered for an hour";
+            let promise =
+                "the end of a session is remembered for an hour, with the time given by its commit";
             case.assert_ended(id, later, now, promise).await;
         }
         exists(
             case.apply(case.commit(id, case.create())).await,
-            "what is remembered is not created anew",
+            "a remembered id cannot be created again",
         );
     }
 }
 
-/// Prevents a read of fields where only the life of a session is asked for.
+/// Prevents a read of fields where only the session's times are requested.
 pub async fn a_session_can_be_asked_for_without_its_fields(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
@@ -339,7 +341,7 @@ pub async fn a_session_can_be_asked_for_without_its_fields(store: Subject) {
             assert_eq!(
                 snapshot.fields.values(&["a"]),
                 None,
-                "`Select::Nothing` is answered by `Fields::nothing`"
+                "`Select::Nothing` returns `Fields::nothing`"
             );
         }
         other => panic!("a session that lives is `Live`, not {other:?}"),

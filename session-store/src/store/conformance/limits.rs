@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// What a sign-in of one user sets, and within which limit.
+/// The field that a user's sign-in sets, and its limit.
 struct SignIn {
     entry: Vec<u8>,
     writes: [Write; 1],
@@ -25,7 +25,7 @@ impl SignIn {
         }
     }
 
-    /// Makes a session of the user that signed in at that second.
+    /// Creates a session of the user that signed in at this second.
     async fn create(&self, case: &Case, second: u64) -> (Digest, Outcome) {
         let id = fresh();
         (id, self.create_as(id, case, second).await)
@@ -46,8 +46,8 @@ impl SignIn {
     }
 }
 
-/// Prevents a user from having more sessions than the application allows: what would exceed the limit is refused and
-/// changes nothing. What has ended or expired does not count.
+/// Prevents a user from having more sessions than the application allows: a commit that would exceed the limit is
+/// refused and changes nothing. Sessions that have ended or expired do not count.
 pub async fn a_full_limit_refuses(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 2, WhenFull::Refuse);
@@ -59,7 +59,7 @@ pub async fn a_full_limit_refuses(store: Subject) {
     let (third, outcome) = user.create(&case, 2).await;
     assert_eq!(outcome, Outcome::Full(0), "a third session of two");
     let loaded = case.load(third, crate::Select::All, case.start).await;
-    assert_eq!(loaded, Loaded::Missing, "what was refused leaves nothing");
+    assert_eq!(loaded, Loaded::Missing, "a refused create leaves nothing");
 
     // The same by a write to a session, and by a renewal.
     let other = case.session(&[set("a", "1")]).await;
@@ -140,7 +140,7 @@ pub async fn a_session_within_a_limit_is_never_refused(store: Subject) {
             }
             id = new;
         }
-        // Already more than a limit that was lowered since.
+        // More sessions than a limit that was lowered since.
         let unlimited = case.commit(fresh(), case.create());
         case.done(unlimited.with_writes(&user.writes), "another session")
             .await;
@@ -154,13 +154,14 @@ pub async fn a_session_within_a_limit_is_never_refused(store: Subject) {
         assert_eq!(
             done.await.ended,
             ended,
-            "it ends what is too many, if it may"
+            "the surplus sessions are ended, if the limit ends sessions"
         );
     }
 }
 
-/// Prevents a session that a sign-in elsewhere has ended from being taken for one that was renewed: what a limit ends has
-/// the time that the commit tells for it, whatever the step, and the commit's own id keeps that of its own end.
+/// Prevents a session that was ended by a sign-in elsewhere from being mistaken for a renewed one: sessions that a
+/// limit ends are marked with the time that the commit gives for them, whatever the step, and the commit's own id with
+/// its own time.
 pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 1, WhenFull::EndOldest);
@@ -181,10 +182,10 @@ pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
         let promise = "a sign-in beyond a limit";
         assert_eq!(case.done(commit, promise).await.ended, [over], "{promise}");
         let now = case.at(70);
-        case.assert_ended(over, others, now, "what the limit ends")
+        case.assert_ended(over, others, now, "the sessions ended by the limit")
             .await;
         if second != 30 {
-            case.assert_ended(old, own, now, "what the step renews")
+            case.assert_ended(old, own, now, "the session renewed by the step")
                 .await;
         }
         over = is;
@@ -200,8 +201,8 @@ pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
     .await;
 }
 
-/// Prevents a sign-in that ends the wrong session: those that signed in first are ended, whenever they were made or
-/// used, in the same step. They leave the mark of an end, under all their ids.
+/// Prevents a sign-in from ending the wrong session: the sessions that signed in first are ended, whenever they were
+/// created or used, in the same step. They are marked as ended, under all their ids.
 pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 3, WhenFull::EndOldest);
@@ -217,7 +218,7 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     let [twenty, five, ten] = ids[..] else {
         unreachable!("three were made");
     };
-    // It was made first, and signs in again last.
+    // It was created first, and signs in again last.
     let old = five;
     let renewed = case.renewed(old);
     let lease = Lease {
@@ -249,16 +250,16 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
         [ten],
         "the session that signed in first is ended, though it was used last"
     );
-    let promise = "what a limit ends is `Ended`, at the time that the commit tells";
+    let promise = "a session that a limit ends is `Ended`, at the time given by the commit";
     case.assert_ended(ten, ended_at, case.at(100), promise)
         .await;
     gone(
         case.apply(case.commit_at(100, ten, used())).await,
-        "a commit on what a limit has ended",
+        "a commit on a session that a limit has ended",
     );
     exists(
         case.apply(case.commit_at(100, ten, case.create())).await,
-        "a create on what a limit has ended",
+        "a create under the id of a session that a limit has ended",
     );
     let mut expected = vec![twenty, renewed, id];
     expected.sort_unstable();
@@ -267,7 +268,7 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
         case.live(id, case.start).await;
     }
 
-    // A limit that was lowered ends as many as it takes, and a former id ends with its session.
+    // A lowered limit ends as many as needed, and a former id ends with its session.
     let mut limits = user.limits.clone();
     limits[0].most = 1;
     let keep = case.commit_at(101, id, Step::keep(None));
@@ -277,7 +278,7 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     ended.sort_unstable();
     let mut expected = vec![twenty, renewed];
     expected.sort_unstable();
-    assert_eq!(ended, expected, "a lower limit ends as many as it takes");
+    assert_eq!(ended, expected, "a lowered limit ends as many as needed");
     for id in [twenty, renewed, old] {
         let promise = "a limit ends a session under all its ids";
         case.assert_ended(id, case.at(101), case.at(101), promise)
@@ -286,8 +287,8 @@ pub async fn a_full_limit_ends_those_that_signed_in_first(store: Subject) {
     assert_eq!(user.found(&case).await, [id], "one of one is left");
 }
 
-/// Prevents a store from ending whichever session its index lists first: the order is that of the sign-ins, and neither
-/// that of the digests nor that in which the sessions were stored.
+/// Prevents a store from ending the first sessions of its index: sessions end in the order of their sign-ins, not of
+/// their digests or of their storage.
 pub async fn a_limit_ends_in_the_order_of_the_sign_ins(store: Subject) {
     let case = Case::new(store);
     for (ascending, backwards) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -316,7 +317,7 @@ pub async fn a_limit_ends_in_the_order_of_the_sign_ins(store: Subject) {
     }
 }
 
-/// Prevents a limit of one user from touching another's sessions, and one of two limits from being skipped.
+/// Prevents a limit of one user from affecting another's sessions, and one of two limits from being skipped.
 pub async fn limits_count_their_own_entries(store: Subject) {
     let case = Case::new(store);
     let (user, device) = (case.entry("user"), case.entry("device"));
@@ -342,7 +343,7 @@ pub async fn limits_count_their_own_entries(store: Subject) {
     assert_eq!(
         case.apply(create.with_limits(&refused)).await,
         Outcome::Full(1),
-        "the limit that is reached is told by its place"
+        "the limit that is reached is identified by its index"
     );
     let ending = [
         limit("user", &user, 1, WhenFull::EndOldest),
@@ -352,7 +353,7 @@ pub async fn limits_count_their_own_entries(store: Subject) {
     assert_eq!(
         case.apply(create.with_limits(&reversed)).await,
         Outcome::Full(0),
-        "what one limit would end still counts for one before it"
+        "a session that one limit would end still counts for a limit before it"
     );
     case.live(first, case.start).await;
     let ending = [
@@ -365,14 +366,14 @@ pub async fn limits_count_their_own_entries(store: Subject) {
     assert_eq!(
         created.ended,
         [first],
-        "a session that two limits end is told once"
+        "a session that two limits end is reported once"
     );
     for id in [other, same_bytes, create.id] {
         case.live(id, case.start).await;
     }
 }
 
-/// Prevents a commit that fails from ending sessions: what a limit ends, it ends in the same step, or not at all.
+/// Prevents a commit that fails from ending sessions: a limit ends them in the same step, or not at all.
 pub async fn what_a_limit_ends_is_atomic_with_the_commit(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 1, WhenFull::EndOldest);
@@ -403,7 +404,7 @@ pub async fn what_a_limit_ends_is_atomic_with_the_commit(store: Subject) {
     let answer = case.store.commit(keep.with_writes(&failing)).await;
     assert!(
         answer.is_err(),
-        "an addition to what is no number is an error, not {answer:?}"
+        "an addition to a value that is not a number is an error, not {answer:?}"
     );
     for id in [oldest, blocking, other] {
         case.live(id, case.start).await;
@@ -426,8 +427,8 @@ fn one() -> Add {
     }
 }
 
-/// Prevents the core from doing the wrong thing about a commit that cannot apply: where several answers are true, the
-/// first of `Gone`, `Exists`, `Conflict`, `Full` and an addition's error is given.
+/// Prevents the core from reacting wrongly to a commit that cannot be applied: if several outcomes are true, the first
+/// of `Gone`, `Exists`, `Conflict`, `Full` and an addition's error is returned.
 pub async fn the_first_of_several_answers_is_given(store: Subject) {
     let case = Case::new(store);
     let user = SignIn::new(&case, 1, WhenFull::Refuse);
@@ -495,9 +496,9 @@ pub async fn the_first_of_several_answers_is_given(store: Subject) {
     }
 }
 
-/// Prevents sign-ins that race from passing a limit (requirement L09): creates, renewals and writes at once, and never
-/// more sessions than are allowed. Where [limits are not exact](crate::Abilities::exact_limits), they hold once all of
-/// them are over.
+/// Prevents concurrent sign-ins from exceeding a limit (requirement L09): creates, renewals and writes at once, and
+/// never more sessions than are allowed. If [limits are not exact](crate::Abilities::exact_limits), they hold once all
+/// commits are done.
 pub async fn limits_hold_under_races(store: Subject) {
     const THREADS: usize = 8;
     const EACH: usize = 3;
@@ -557,7 +558,7 @@ pub async fn limits_hold_under_races(store: Subject) {
                 WhenFull::Refuse => {
                     assert!(ended.is_empty(), "a limit that refuses ends nothing");
                     if exact {
-                        assert_eq!(left, signed_in, "what was stored lives");
+                        assert_eq!(left, signed_in, "stored sessions are live");
                         assert_eq!(left.len(), MOST, "as many as fit are stored");
                     }
                 }
@@ -569,19 +570,19 @@ pub async fn limits_hold_under_races(store: Subject) {
                     );
                     if exact {
                         let told: BTreeSet<_> = ended.iter().map(|id| **id).collect();
-                        assert_eq!(told.len(), ended.len(), "an end is told once");
+                        assert_eq!(told.len(), ended.len(), "an end is reported once");
                         let expected: BTreeSet<_> = signed_in.difference(&left).copied().collect();
-                        assert_eq!(told, expected, "what is no longer there was told");
-                        assert_eq!(left.len(), MOST, "no more are ended than need be");
+                        assert_eq!(told, expected, "missing sessions were reported as ended");
+                        assert_eq!(left.len(), MOST, "no more are ended than necessary");
                     }
                 }
             }
             for id in signed_in {
                 match case.load(id, crate::Select::Nothing, now).await {
-                    Loaded::Live(_) => assert!(left.contains(&id), "what lives is found"),
+                    Loaded::Live(_) => assert!(left.contains(&id), "a live session is found"),
                     Loaded::Ended(_) => {}
                     Loaded::Missing if !exact => {}
-                    Loaded::Missing => panic!("what a limit has ended is `Ended`"),
+                    Loaded::Missing => panic!("a session that a limit ended is `Ended`"),
                 }
             }
         }

@@ -1,16 +1,16 @@
 //! Every promise of the [store contract](crate#the-promises) as a test, for authors of stores.
 //!
 //! ```no_run
-//! // in tests/conformance.rs of a crate with this one (feature `conformance`) and tokio (features `macros` and `rt`)
-//! // among its dev-dependencies
+//! // in tests/conformance.rs of a crate whose dev-dependencies include this one (feature `conformance`) and tokio
+//! // (features `macros` and `rt`)
 //! use level_session_store::MemoryStore;
 //!
 //! level_session_store::conformance_tests!(memory, MemoryStore::new());
 //! ```
 //!
-//! makes a module `memory` with one `#[tokio::test]` per promise. The expression is evaluated for each of them, in an
-//! async block, and gives a store. A store that several processes can open is given twice more, as a pair of handles,
-//! and holds each promise between those as well, in a module `in_turn`:
+//! creates a module `memory` with one `#[tokio::test]` per promise. The expression is evaluated for each test, in an
+//! async block, and returns a store. For a store that several processes can open, pass a pair of handles as well: each
+//! promise is then also tested between the two handles, in a module `in_turn`:
 //!
 //! ```no_run
 //! # use level_session_store::MemoryStore;
@@ -22,20 +22,20 @@
 //! level_session_store::conformance_tests!(networked, open().await, pair: open_twice().await);
 //! ```
 //!
-//! Without the macro there is [`run`], and each promise is an async function of its own, which takes any store (two
-//! handles as [`InTurn`]). A promise that is broken panics, with what was promised. [`model`] has a test that invents
-//! commits, with a generator to be driven by a property-testing library.
+//! Without the macro, use [`run`], or the async function of each promise, which takes any store (two handles as
+//! [`InTurn`]). If a promise is broken, its function panics with the promise. [`model`] has a test with random commits,
+//! whose generator can be driven by a property-testing library.
 //!
-//! # What a test asks of its surroundings
-//! - **A tokio runtime** with its timer on.
+//! # Requirements of the tests
+//! - **A tokio runtime** with its timer enabled.
 //! - **Time.** A test begins at the system's time, so that a store that leaves expiry to its server can pass, and reaches
-//!   the future by passing a later `now`. Its clock stands still meanwhile: a session that dies at the next second of that
-//!   clock must be there for [`SLACK`] of real time. A store whose server removes sessions by itself keeps them at least
-//!   that much longer than their deadline is away.
-//! - **Other sessions.** A store may hold any number of them, half a million too: a test finds its own by ids and index
-//!   entries that it has drawn, and none but [`pages_list_every_live_session`] looks at all. But tests that run at the
-//!   same time need stores of their own, in namespaces of one server for example: a test may close its store, and sweeps
-//!   it at times up to a few hours from now.
+//!   the future by passing a later `now`. Its clock does not advance meanwhile: a session that dies at the next second
+//!   of the test's clock must exist for [`SLACK`] of real time. A store whose server removes sessions by itself must
+//!   keep them for at least that much longer than the time to their deadline.
+//! - **Other sessions.** A store may hold any number of other sessions, even half a million: a test finds its own by
+//!   ids and index entries that it has drawn, and only [`pages_list_every_live_session`] reads all. But tests that run
+//!   at the same time need separate stores, for example in namespaces of one server: a test may close its store, and
+//!   may sweep it at times up to a few hours from now.
 
 mod adding;
 mod bounds;
@@ -83,11 +83,11 @@ pub use uses::*;
 use super::Store;
 use std::{sync::Arc, time::Duration};
 
-/// How much real time a test may take while its own clock stands still. A store whose server removes expired sessions by
-/// itself passes the suite if it keeps them for this much longer than their deadline is away.
+/// The real time that a test may take while its own clock does not advance. A store whose server removes expired
+/// sessions by itself passes the suite if it keeps them for this much longer than the time to their deadline.
 pub const SLACK: Duration = Duration::from_secs(60);
 
-/// Runs every conformance test, each against a store that `new_store` gives.
+/// Runs every conformance test, each against a store that `new_store` returns.
 ///
 /// # Panics
 /// With the promise that is broken.
@@ -101,7 +101,8 @@ pub async fn run<S: Store, F: Future<Output = S>>(new_store: impl Fn() -> F) {
     crate::__for_each_promise!(all);
 }
 
-/// Makes a module with one `#[tokio::test]` per promise of the store contract. See [`conformance`](crate::conformance).
+/// Creates a module with one `#[tokio::test]` per promise of the store contract. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! conformance_tests {
     ($module:ident, $new_store:expr $(,)?) => {
@@ -144,7 +145,7 @@ macro_rules! __conformance_test {
     )*};
 }
 
-/// The one list of promises: hands it to another macro, behind that one's arguments.
+/// The one list of promises: passes it to another macro, after that macro's own arguments.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __for_each_promise {

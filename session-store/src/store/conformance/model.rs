@@ -1,10 +1,11 @@
-//! Random commits at a stepped clock, against a model that is too simple to be wrong in the same way.
+//! Random commits with a stepped clock, compared with a model that is too simple to have the same bugs.
 //!
-//! The failure this prevents is the one that nobody thought of: a sequence of create, renew, clear, limit, sweep, reopen
-//! after which a store and the contract disagree.
+//! This finds failures that nobody thought of: a sequence of create, renew, clear, limit, sweep and reopen after which
+//! a store and the contract disagree.
 //!
-//! A sequence is a list of words, each of which says what is done: any words will do, and any part of a list is one too.
-//! So a property-testing library can make them as a vector of `u64`, and shrink it; without one there is [`words`].
+//! A sequence is a list of words, each of which encodes an action: any list of words is valid, and so is any part of
+//! it. So a property-testing library can generate sequences as a vector of `u64`, and shrink them; without one, use
+//! [`words`].
 //!
 //! ```
 //! use level_session_store::{MemoryStore, conformance::model};
@@ -28,32 +29,33 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 const IDS: u64 = 5;
 const FIELDS: [&str; 4] = ["", "a", "ab", "level-session:r"];
 const ENTRIES: [&str; 2] = ["x", ""];
-/// What the times of a sequence are multiples of, more or less: long beside what a test takes.
+/// The approximate unit of the times of a sequence: long compared with the duration of a test.
 const UNIT: Duration = Duration::from_secs(120);
 const FOREVER: u64 = 1_000_000;
 
-/// What a [`sweep`](Store::sweep) removes.
+/// The sessions that a [`sweep`](Store::sweep) removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "it does, or it need not")]
+#[expect(clippy::exhaustive_enums, reason = "a sweep is exact or not")]
 pub enum Sweeps {
-    /// All that is dead by the clock of the caller, and what is dead stays until then: for a store that belongs to one
+    /// All that are dead by the caller's clock, and dead sessions are kept until then: for a store that belongs to one
     /// process.
     Exact,
-    /// As much of it as the store sees fit, by its server's clock for example; it may also remove what has expired
-    /// whenever it likes.
+    /// As many of them as the store chooses, by its server's clock for example; it may also remove expired sessions at
+    /// any other time.
     AsItSeesFit,
 }
 
-/// So many words of a pseudo-random sequence: the same for the same seed.
+/// This many words of a pseudo-random sequence: the same for the same seed.
 #[must_use]
 pub fn words(seed: u64, count: usize) -> Vec<u64> {
     let mut dice = Dice(seed);
     (0..count).map(|_| dice.next()).collect()
 }
 
-/// Prevents what nobody thought of: after any sequence of commits the store and the model of the contract agree.
+/// Prevents failures that nobody thought of: after any sequence of commits the store and the model of the contract
+/// agree.
 ///
-/// A store that can be opened anew, or that sweeps exactly, has more to gain from [`run`], which this calls.
+/// For a store that can be reopened, or that sweeps exactly, call [`run`] itself, which tests more.
 pub async fn the_store_agrees_with_the_model(store: Arc<dyn Store>) {
     let mut store = store;
     for seed in 0..8 {
@@ -62,13 +64,13 @@ pub async fn the_store_agrees_with_the_model(store: Arc<dyn Store>) {
     }
 }
 
-/// Does the same to a store and to the model, and compares answers and contents after each word. `reopen` may put
-/// another handle of the same store in its place.
+/// Applies the same actions to a store and to the model, and compares results and contents after each word. `reopen`
+/// may replace the store by another handle of it.
 ///
 /// The store may hold other sessions; with [`Sweeps::Exact`] they should be few, since all are listed.
 ///
 /// # Panics
-/// If they disagree, with the number of the word.
+/// If they disagree: the message has the number of the word.
 pub async fn run<S: Store>(
     store: &mut S,
     words: &[u64],
@@ -99,7 +101,7 @@ pub async fn run<S: Store>(
             }
             _ => {
                 reopen(store).await;
-                "the store is opened anew".to_owned()
+                "the store is reopened".to_owned()
             }
         };
         if let Err(difference) = model.compare(&*store).await {
@@ -123,7 +125,7 @@ impl Dice {
         self.next() % below
     }
 
-    /// Whether one of so many comes.
+    /// Whether an event with a chance of one in this many occurs.
     fn one_in(&mut self, many: u64) -> bool {
         self.roll(many) == 0
     }
@@ -199,7 +201,7 @@ impl Session {
         Meta::new(self.created, self.lease).with_former_id_works(works)
     }
 
-    /// The rule of [`Lease::after_use`], once more.
+    /// The rule of [`Lease::after_use`], implemented a second time.
     fn use_at(&mut self, usage: &Use, now: Timestamp) {
         let old = self.lease;
         let timeouts = match old.lifetime {
@@ -260,7 +262,7 @@ impl Model {
         }
     }
 
-    /// The id of the session that an id works for.
+    /// The current id of the session that an id works for.
     fn resolve(&self, id: Digest, now: Timestamp) -> Option<Digest> {
         let at = match &self.known.get(&id)?.is {
             Is::Ended { to, .. } => (*to)?,
@@ -284,7 +286,7 @@ impl Model {
         });
     }
 
-    /// Whether the store may know nothing of a digest that is known here.
+    /// Whether the store may have forgotten a digest that the model knows.
     fn may_be_missing(&self, id: Digest, now: Timestamp) -> bool {
         self.known.get(&id).is_none_or(|known| {
             let expired = matches!(&known.is, Is::Live(session) if !session.lives(now));
@@ -292,7 +294,7 @@ impl Model {
         })
     }
 
-    /// Makes a commit up, and does it to both. Says what it was.
+    /// Generates a commit, and applies it to both. Returns a description.
     async fn commit(&mut self, store: &dyn Store, dice: &mut Dice, n: usize) -> String {
         let id = self.digests[dice.roll(IDS) as usize];
         let to = self.digests[dice.roll(IDS) as usize];
@@ -302,7 +304,7 @@ impl Model {
             false => self.now,
         };
         let now = now.max(self.start);
-        // No two sign in at the same time.
+        // No two sessions sign in at the same time.
         let started = self.start.after(Duration::from_millis(n as u64));
         let mut lease = dice.timeouts().lease(started, now);
         if dice.one_in(3) {
@@ -361,7 +363,7 @@ impl Model {
             Step::Renew { to, .. } => Some(to),
             _ => None,
         };
-        // The store knew nothing of it any more.
+        // The store has forgotten it.
         if let Some(new) = new
             && !matches!(answer, Ok(Outcome::Exists | Outcome::Gone))
             && self.may_be_missing(new, now)
@@ -371,7 +373,7 @@ impl Model {
         let expected = self.apply(&commit);
         assert_eq!(
             answer, expected,
-            "word {n}: the store and the model answer otherwise to {what}"
+            "word {n}: the store and the model disagree on {what}"
         );
         what
     }
@@ -413,7 +415,7 @@ impl Model {
                 _ => continue,
             };
             let entry = match field {
-                // Many have this one, so that limits are reached.
+                // Many have this value, so that limits are reached.
                 "a" => (!dice.one_in(4)).then_some(&self.entries[0]),
                 _ => dice.one_in(2).then(|| &self.entries[dice.roll(2) as usize]),
             };
@@ -435,7 +437,7 @@ impl Model {
         (writes, limits)
     }
 
-    /// What the contract says of a commit.
+    /// The outcome of a commit according to the contract.
     fn apply(&mut self, commit: &Commit<'_>) -> Result<Outcome, ErrorKind> {
         let (now, id) = (commit.now, commit.id);
         let renews = matches!(commit.step, Step::Renew { .. });
@@ -573,7 +575,7 @@ impl Model {
         self.known.insert(id, Known { is, swept: false });
     }
 
-    /// Whether the store holds what the model says.
+    /// Compares the store's contents with the model's.
     async fn compare(&self, store: &dyn Store) -> Result<(), String> {
         let now = self.now;
         for (n, id) in self.digests.iter().enumerate() {
@@ -609,7 +611,7 @@ impl Model {
                 }
                 (None, Loaded::Ended(time)) => match self.known.get(id).map(|known| &known.is) {
                     Some(Is::Ended { at, to, .. }) => {
-                        // A former id ends once more with its session.
+                        // The former id of an ended session ends with it.
                         let end = to.and_then(|to| match &self.known.get(&to)?.is {
                             Is::Ended { at: end, .. } => Some(*end.max(at)),
                             Is::Live(_) => None,
@@ -621,7 +623,7 @@ impl Model {
                 _ => false,
             };
             if !agrees {
-                return Err(format!("{seen}, which the model does not say"));
+                return Err(format!("{seen}, which the model does not have"));
             }
         }
         for field in FIELDS {
@@ -634,9 +636,7 @@ impl Model {
                     .collect();
                 let found = found(store, field, entry, now).await;
                 if found != expected {
-                    return Err(format!(
-                        "by {field:?} are found {found:?}, not {expected:?}"
-                    ));
+                    return Err(format!("by {field:?} it finds {found:?}, not {expected:?}"));
                 }
             }
         }
@@ -651,7 +651,7 @@ impl Model {
         Ok(())
     }
 
-    /// The sessions that live, in the order of their digests.
+    /// The live sessions, in the order of their digests.
     fn live(&self) -> impl Iterator<Item = (Digest, &Session)> {
         self.known.iter().filter_map(|(id, known)| match &known.is {
             Is::Live(session) if session.lives(self.now) => Some((*id, session)),
@@ -701,14 +701,14 @@ async fn listed(store: &dyn Store, now: Timestamp) -> Vec<Digest> {
     all
 }
 
-/// Chosen timeouts within the longest that the deployment allows.
+/// Chosen timeouts within the deployment's maximum.
 fn cut(own: Timeouts, most: Option<Timeouts>) -> Timeouts {
     let most = most.unwrap_or(Timeouts::new(Duration::MAX));
     let absolutes = [own.absolute, most.absolute].into_iter().flatten();
     Timeouts::new(own.idle.min(most.idle)).with_absolute(absolutes.min())
 }
 
-/// Whether the session is dead by the timeouts of the deployment that commits, although it lives by its own deadlines.
+/// Whether the session is dead by the timeouts of the committing deployment, although it is live by its own deadlines.
 fn has_outlived(lease: &Lease, commit: &Commit<'_>) -> bool {
     let timeouts = match (commit.step, lease.lifetime) {
         (

@@ -1,14 +1,14 @@
-//! Listings, page by page: whole, bounded, and whatever comes and goes meanwhile.
+//! Listings, page by page: complete and bounded, whatever is added or removed meanwhile.
 
 use super::kit::*;
 use crate::{Cursor, Digest, ErrorKind, Step};
 use std::collections::BTreeSet;
 
-/// Of a listing of the whole store that may hold many other sessions.
+/// The page size for listing a whole store, which may hold many other sessions.
 const MANY: usize = 4_096;
 
-/// Prevents a user's session from being left out of a list of several pages: `find` lists each of them at least once,
-/// within its limit, while others are created, changed and ended.
+/// Prevents a user's session from missing in a list of several pages: `find` lists each of them at least once, within
+/// its limit, while others are created, changed and ended.
 pub async fn find_lists_every_session_while_others_come_and_go(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");
@@ -58,15 +58,15 @@ pub async fn find_lists_every_session_while_others_come_and_go(store: Subject) {
     }
 }
 
-/// What is listed may be used meanwhile.
+/// Listed sessions may be used meanwhile.
 async fn lasting_use(case: &Case, ids: &BTreeSet<Digest>) {
     let id = *ids.first().expect("there are sessions that last");
     case.done(case.commit_at(1, id, used()), "a use of a listed session")
         .await;
 }
 
-/// Prevents a copy of a store that leaves sessions behind: page by page, every session that lives is listed at least
-/// once, and none that does not. The store may hold sessions of others.
+/// Prevents a copy of a store from leaving sessions behind: page by page, every live session is listed at least once,
+/// and no dead one is listed. The store may hold other sessions.
 pub async fn pages_list_every_live_session(store: Subject) {
     let case = Case::new(store);
     let mut lasting = BTreeSet::new();
@@ -133,8 +133,8 @@ pub async fn pages_list_every_live_session(store: Subject) {
     }
 }
 
-/// Prevents a listing from beginning somewhere when it is asked to go on from a place that this store did not make: that
-/// is an error.
+/// Prevents a listing from starting at an arbitrary position when it is given a cursor that this store did not make:
+/// such a cursor is an error.
 pub async fn a_foreign_cursor_is_an_error(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("user");
@@ -148,7 +148,8 @@ pub async fn a_foreign_cursor_is_an_error(store: Subject) {
         let found = case.find_page("user", &entry, Some(cursor), 10, case.start);
         let paged = case.store.page(Some(cursor), 10, case.start);
         for error in [found.await.err(), paged.await.err()] {
-            let error = error.unwrap_or_else(|| panic!("{cursor:?} was taken for one of its own"));
+            let error =
+                error.unwrap_or_else(|| panic!("{cursor:?} was accepted as the store's own"));
             assert_eq!(error.kind(), ErrorKind::Store, "a foreign cursor");
             assert!(
                 !format!("{error}{error:?}").contains("not a cursor of any"),
@@ -190,6 +191,6 @@ pub async fn a_limit_of_nothing_comes_to_an_end(store: Subject) {
     if let Some(next) = &first.next {
         let second = case.store.page(Some(next), 0, case.start).await;
         let second = second.expect("the next page of nothing");
-        assert_ne!(first.next, second.next, "a limit of 0 gets on");
+        assert_ne!(first.next, second.next, "a limit of 0 makes progress");
     }
 }

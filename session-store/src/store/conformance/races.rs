@@ -1,4 +1,4 @@
-//! Many at once: nothing is lost, nothing is seen in halves, and one wins where one can.
+//! Concurrency: nothing is lost, no commit is seen in part, and exactly one wins where only one can.
 
 use super::kit::*;
 use crate::{Bytes, Clear, Commit, Loaded, Outcome, Select, Step};
@@ -29,8 +29,8 @@ pub async fn one_of_many_creates_wins(store: Subject) {
     }
 }
 
-/// Prevents a session from having two ids, or none: of any number of renewals of one, one wins, also where they meet on
-/// one new id.
+/// Prevents a session from having two ids, or none: of any number of renewals of one session, one wins, also if they
+/// have the same new id.
 pub async fn one_of_many_renewals_wins(store: Subject) {
     let case = Case::new(store);
     for round in 0..20 {
@@ -73,7 +73,7 @@ pub async fn one_of_many_renewals_wins(store: Subject) {
     }
 }
 
-/// Prevents a one-time code from working twice: of any number of commits that take a field if it is still there, one
+/// Prevents a one-time code from working twice: of any number of commits that take a field if it is still present, one
 /// succeeds (requirement F03).
 pub async fn one_of_many_takers_gets_a_field(store: Subject) {
     let case = Case::new(store);
@@ -99,8 +99,8 @@ pub async fn one_of_many_takers_gets_a_field(store: Subject) {
     }
 }
 
-/// Prevents an `update` from being lost (requirement F02): updates that are tried again on what a conflict tells lose
-/// nothing.
+/// Prevents an `update` from being lost (requirement F02): no update is lost if each is retried on the values that a
+/// conflict returns.
 pub async fn guarded_updates_lose_nothing(store: Subject) {
     const EACH: usize = 20;
     let case = Case::new(store);
@@ -160,7 +160,7 @@ pub async fn commits_of_different_fields_lose_nothing(store: Subject) {
     );
 }
 
-/// Prevents a request from seeing half of another's commit (requirement F04).
+/// Prevents a request from seeing half of another request's commit (requirement F04).
 pub async fn a_reader_sees_a_commit_whole(store: Subject) {
     const WRITES: usize = 100;
     let case = Case::new(store);
@@ -188,7 +188,7 @@ pub async fn a_reader_sees_a_commit_whole(store: Subject) {
                 panic!("a session that lives can be loaded");
             };
             let values = snapshot.fields.values(&names).unwrap_or_default();
-            assert_eq!(values.len(), 2, "both fields are told of");
+            assert_eq!(values.len(), 2, "both fields are returned");
             assert!(values[0].is_some(), "both fields are there");
             assert_eq!(values[0], values[1], "a reader sees a commit whole");
         }
@@ -196,8 +196,8 @@ pub async fn a_reader_sees_a_commit_whole(store: Subject) {
     all.await;
 }
 
-/// Prevents a request in flight from bringing back a session that is destroyed under it: it is gone with all of it
-/// (requirement L03).
+/// Prevents a request in flight from reviving a session that is destroyed meanwhile: the session is gone with all its
+/// fields (requirement L03).
 pub async fn a_destroy_among_writers_leaves_nothing_behind(store: Subject) {
     let case = Case::new(store);
     for _ in 0..10 {
@@ -275,7 +275,7 @@ pub async fn a_renewal_among_writers_loses_nothing(store: Subject) {
         let fields: Vec<_> = case.fields(new, case.start).await.into_keys().collect();
         assert_eq!(
             fields, stored,
-            "the renewed session has what was stored before, and nothing else"
+            "the renewed session has the fields stored before, and no others"
         );
     }
 }

@@ -1,10 +1,10 @@
-//! Another id for the same session.
+//! A new id for the same session.
 
 use super::kit::*;
 use crate::{Lease, Step};
 
-/// Prevents an id from working on after a change of privilege (requirement L01): renewing gives the session another id
-/// with everything it has, and the old one is dead in the same step.
+/// Prevents an id from working on after a change of privilege (requirement L01): a renewal gives the session another id
+/// and keeps its contents, and the old id is dead in the same step.
 pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -26,7 +26,7 @@ pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
     let snapshot = case.live(new, case.at(5)).await;
     assert_eq!(
         snapshot.meta.created, case.start,
-        "a renewed session keeps the time it was made"
+        "a renewed session keeps its time of creation"
     );
     assert_eq!(
         snapshot.meta.lease, lease,
@@ -57,8 +57,8 @@ pub async fn renew_moves_a_session_whole_and_ends_its_id(store: Subject) {
     );
 }
 
-/// Prevents a sign-in from leaving the timeouts where they were (requirement L05): renewing restarts the deadlines, even
-/// if the clock of the caller is behind the last use.
+/// Prevents a sign-in from leaving the deadlines where they were (requirement L05): a renewal restarts them, even if
+/// the caller's clock is behind the last use.
 pub async fn renew_always_brings_its_lease(store: Subject) {
     let case = Case::new(store);
     let old = case.session(&[]).await;
@@ -78,12 +78,12 @@ pub async fn renew_always_brings_its_lease(store: Subject) {
     );
 }
 
-/// Prevents a renewal from landing on another session: one to a digest that is known already is refused, and changes
-/// nothing (requirement S07).
+/// Prevents a renewal from landing on another session: a renewal to a digest that is known already is refused, and
+/// changes nothing (requirement S07).
 pub async fn renew_never_overwrites(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
-    // At the home of the first: a sharded store is asked for no other.
+    // With the home of the first: a sharded store need not support any other.
     let [other, ended, expired] = [(); 3].map(|()| case.renewed(id));
     for (id, lease) in [
         (other, case.lease(0)),
@@ -122,7 +122,7 @@ pub async fn renew_never_overwrites(store: Subject) {
         .await;
 }
 
-/// Prevents half a renewal: one whose guard fails did not happen.
+/// Prevents half a renewal: if its guard fails, it did not happen.
 pub async fn a_renewal_with_a_failed_guard_did_not_happen(store: Subject) {
     let case = Case::new(store);
     let old = case.session(&[set("a", "1")]).await;
@@ -143,8 +143,8 @@ pub async fn a_renewal_with_a_failed_guard_did_not_happen(store: Subject) {
         .await;
 }
 
-/// Prevents a session that a sharded store cannot find again: the home of a digest never changes, and a session stays at
-/// home through any number of renewals.
+/// Prevents a sharded store from losing a session: the home of a digest never changes, and a session stays at home
+/// through any number of renewals.
 pub async fn a_session_stays_at_home(store: Subject) {
     let case = Case::new(store);
     for _ in 0..8 {
@@ -155,7 +155,11 @@ pub async fn a_session_stays_at_home(store: Subject) {
             case.done(case.commit(id, case.renew(new)), "a renewal at home")
                 .await;
             assert_eq!(case.store.home(new), home, "a home never changes");
-            assert_eq!(case.store.home(id), home, "whatever became of the session");
+            assert_eq!(
+                case.store.home(id),
+                home,
+                "whatever happened to the session"
+            );
             id = new;
         }
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a store tells of sessions that expire or end.
+//! A store's reports of sessions that expire or end.
 
 use super::kit::*;
 use crate::{Clock, Digest, Step, Watch, Watcher, WhenFull};
@@ -12,10 +12,10 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// How long a store may take to tell: see [`Store::watch_ended`](crate::Store::watch_ended).
+/// How long a store may take to report an end: see [`Store::watch_ended`](crate::Store::watch_ended).
 const SOON: Duration = Duration::from_secs(10);
 
-/// What was told, and how often.
+/// The reported digests, and how often each was reported.
 #[derive(Default)]
 struct Told {
     ids: Mutex<BTreeMap<Digest, usize>>,
@@ -37,7 +37,7 @@ impl Told {
         ids.get(&id).copied().unwrap_or_default()
     }
 
-    /// Waits until all of them were told.
+    /// Waits until all of them were reported.
     async fn wait_for(&self, ids: &[Digest], what: &str) {
         let all = async {
             while ids.iter().any(|id| self.times(*id) == 0) {
@@ -46,16 +46,16 @@ impl Told {
         };
         let in_time = tokio::time::timeout(SOON, all).await.is_ok();
         let left = ids.iter().filter(|id| self.times(**id) == 0).count();
-        assert!(in_time, "{what}: {left} were not told of in {SOON:?}");
+        assert!(in_time, "{what}: {left} were not reported within {SOON:?}");
     }
 }
 
-/// Prevents an application from missing the end of a session, or from counting it twice (requirement L13): each one that
-/// the store removes because it had expired is told once, after it was removed. A store whose server removes them need
-/// not tell: see [`Abilities::tells_expired`](crate::Abilities::tells_expired).
+/// Prevents an application from missing the end of a session, or from counting it twice (requirement L13): each session
+/// that the store removes because it had expired is reported once, after its removal. A store whose server removes them
+/// need not report: see [`Abilities::tells_expired`](crate::Abilities::tells_expired).
 ///
-/// These sessions have expired when they are made, by the clock of every machine, so that a store that sweeps in the
-/// background, or by a clock of its own, removes them as well.
+/// These sessions have already expired when they are created, by the clock of every machine, so that a store that
+/// sweeps in the background, or by a clock of its own, removes them as well.
 pub async fn expired_sessions_are_told_once(store: Subject) {
     if !store.abilities().tells_expired {
         return;
@@ -84,30 +84,31 @@ pub async fn expired_sessions_are_told_once(store: Subject) {
     }
     told.wait_for(&expired, "sessions that have expired").await;
     for id in expired {
-        assert_eq!(told.times(id), 1, "a session that has expired is told once");
-        case.assert_dead(id, now, "what is told is dead").await;
+        assert_eq!(told.times(id), 1, "an expired session is reported once");
+        case.assert_dead(id, now, "a reported session is dead")
+            .await;
         let create = case.commit(id, case.create());
         assert!(
             case.apply(create).await.is_done(),
-            "what is told was removed"
+            "a reported session was removed"
         );
     }
     for id in [lasting, destroyed] {
         assert_eq!(
             told.times(id),
             0,
-            "what lives, or was destroyed, has not expired"
+            "a session that is live, or was destroyed, has not expired"
         );
     }
     let ids = gone_watch
         .ids
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    assert!(ids.is_empty(), "a callback that is gone is not called");
+    assert!(ids.is_empty(), "a dropped callback is not called");
 }
 
 /// Prevents an open connection from working on for a session that has ended (requirements L12, L17): every digest that
-/// was ended on purpose is told soon, also one that a limit has ended. A store that cannot need not: see
+/// was ended on purpose is reported soon, also if a limit ended it. A store that cannot report them need not: see
 /// [`Abilities::tells_ended`](crate::Abilities::tells_ended).
 pub async fn ended_sessions_are_told(store: Subject) {
     if !store.abilities().tells_ended {
@@ -123,7 +124,7 @@ pub async fn ended_sessions_are_told(store: Subject) {
     let entry = case.entry("user");
     let mut ids = Vec::new();
     let mut live = Vec::new();
-    // Each four times: two handles of a store take turns.
+    // Four of each: two handles of a store take turns.
     for n in 0..4 {
         let destroyed = case.session(&[]).await;
         case.done(case.commit(destroyed, Step::Destroy), "a destroy")
@@ -159,14 +160,14 @@ pub async fn ended_sessions_are_told(store: Subject) {
     for told in [&told, &other] {
         told.wait_for(&ids, "sessions that were ended").await;
         for id in &live {
-            assert_eq!(told.times(*id), 0, "what lives has not ended");
+            assert_eq!(told.times(*id), 0, "a live session has not ended");
         }
     }
 }
 
-/// Prevents connections that wait for the end of a session from holding up a shutdown: the watchers of
-/// [`Store::watch_ended`](crate::Store::watch_ended) are told that the store closes, by the time that it is closed. What
-/// watches for sessions alone is not told of any.
+/// Prevents connections that wait for the end of a session from delaying a shutdown: the watchers of
+/// [`Store::watch_ended`](crate::Store::watch_ended) are notified that the store is closing, before it is closed. A
+/// watcher of sessions alone is not notified of any session.
 pub async fn closing_is_told(store: Subject) {
     #[derive(Default)]
     struct Counts {
@@ -193,13 +194,13 @@ pub async fn closing_is_told(store: Subject) {
     assert_eq!(
         counts.closed.load(Ordering::SeqCst),
         0,
-        "an open store does not tell that it closes"
+        "an open store does not report that it closes"
     );
     case.store.close().await.expect("a store can be closed");
     assert_ne!(
         counts.closed.load(Ordering::SeqCst),
         0,
-        "a store that was closed has told so"
+        "a closed store has reported that it closes"
     );
     let sessions = counts.sessions.load(Ordering::SeqCst);
     assert_eq!(sessions, 0, "no session has ended");

@@ -3,8 +3,8 @@
 use super::kit::*;
 use crate::{ENDED_IS_REMEMBERED, ErrorKind, Outcome, Select, Step, Timestamp};
 
-/// Prevents a clean-up that signs people out (requirement F08): a sweep removes what is dead, up to its limit, and
-/// nothing that lives.
+/// Prevents a clean-up from signing people out (requirement F08): a sweep removes dead sessions, up to its limit, and
+/// no live one.
 pub async fn a_sweep_removes_only_the_dead(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("seven");
@@ -55,12 +55,12 @@ pub async fn a_sweep_removes_only_the_dead(store: Subject) {
     assert_eq!(
         case.fields(lasting, case.at(60)).await,
         map([("a", "1")]),
-        "a session that lives is not swept"
+        "a live session is not swept"
     );
     assert_eq!(
         case.found("user", &entry, case.at(60)).await,
         [refreshed],
-        "index entries go with what was swept"
+        "index entries are removed with swept sessions"
     );
     case.sweep(case.at(120)).await;
     let promise = "a session that was used is swept at its later deadline";
@@ -69,8 +69,8 @@ pub async fn a_sweep_removes_only_the_dead(store: Subject) {
     case.live(lasting, case.at(120)).await;
 }
 
-/// Prevents a sweep that blocks for long where it should look at a few: one with a limit of 0 removes nothing, and says
-/// truly whether there is more.
+/// Prevents a sweep from blocking for long where it should examine a few: with a limit of 0 it removes nothing, and
+/// reports correctly whether there is more.
 pub async fn a_sweep_of_nothing_removes_nothing(store: Subject) {
     let case = Case::new(store);
     let id = case.session_with(case.ending(60), &[]).await;
@@ -79,8 +79,8 @@ pub async fn a_sweep_of_nothing_removes_nothing(store: Subject) {
     case.live(id, case.at(59)).await;
 }
 
-/// Prevents a store that was closed from taking for lost, or losing, what it no longer has at hand: it answers every
-/// call with an error, but can be closed again.
+/// Prevents a closed store from reporting data that it can no longer read as missing, or from losing data: every call
+/// returns an error, except that it can be closed again.
 pub async fn a_closed_store_answers_with_errors(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[set("a", "1")]).await;
@@ -124,8 +124,8 @@ pub async fn a_closed_store_answers_with_errors(store: Subject) {
     }
 }
 
-/// Prevents a commit from being lost by a restart (requirement F10): those that were under way when the store was closed
-/// are answered, stored or refused.
+/// Prevents a restart from losing a commit (requirement F10): commits that were in flight when the store was closed
+/// complete, stored or refused.
 pub async fn closing_waits_for_commits_in_flight(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -147,8 +147,5 @@ pub async fn closing_waits_for_commits_in_flight(store: Subject) {
     });
     answers.await;
     let late = case.store.load(id, Select::Nothing, case.start).await;
-    assert!(
-        late.is_err(),
-        "a closed store answers with errors, not {late:?}"
-    );
+    assert!(late.is_err(), "a closed store returns errors, not {late:?}");
 }

@@ -1,4 +1,4 @@
-//! Uses: noted when they are due, by one rule for all stores ([`Lease::after_use`]).
+//! Uses: recorded when they are due, by one rule for all stores ([`Lease::after_use`]).
 
 use super::kit::*;
 use crate::{Commit, Digest, Done, Lease, Lifetime, Meta, Outcome, Step, Timeouts, Timestamp, Use};
@@ -10,7 +10,7 @@ fn keep(usage: Use) -> Step {
     Step::keep(Some(usage))
 }
 
-/// What a commit that notes a use tells, which is what a load tells afterwards.
+/// The result of a commit that records a use, which a later load must agree with.
 async fn use_at(case: &Case, seconds: u64, id: Digest, usage: Use) -> Lease {
     let now = case.at(seconds);
     let done = case
@@ -20,13 +20,13 @@ async fn use_at(case: &Case, seconds: u64, id: Digest, usage: Use) -> Lease {
     assert_eq!(
         done,
         Done::new(Some(meta)),
-        "a commit tells the times that it leaves"
+        "a commit returns the resulting times"
     );
     meta.lease
 }
 
-/// Prevents a write for every read of a session, and a session that dies under its user: a use is noted from the moment
-/// on that it is due, and not before (requirement L04).
+/// Prevents a write for every read of a session, and a session that expires while it is used: a use is recorded once it
+/// is due, and not before (requirement L04).
 pub async fn a_use_is_noted_when_it_is_due(store: Subject) {
     let case = Case::new(store);
     let usage = Use::new(Timeouts::new(LIFE), Duration::from_secs(10));
@@ -39,7 +39,7 @@ pub async fn a_use_is_noted_when_it_is_due(store: Subject) {
         assert_eq!(
             use_at(&case, seconds, id, usage).await,
             case.lease(last),
-            "a use at second {seconds} is noted if it is due, and only then"
+            "a use at second {seconds} is recorded if it is due, and only then"
         );
     }
     let before = case.at(40);
@@ -66,18 +66,18 @@ pub async fn a_commit_without_a_use_moves_no_deadline(store: Subject) {
     let writes = [set("a", "1")];
     let commit = case.commit_at(5000, id, Step::keep(None));
     let done = case
-        .done(commit.with_writes(&writes), "a commit that notes no use")
+        .done(commit.with_writes(&writes), "a commit that records no use")
         .await;
     let meta = Meta::new(case.start, case.lease(0));
     assert_eq!(done, Done::new(Some(meta)), "the times stay as they were");
     assert_eq!(
         case.lease_of(id, case.at(5000)).await,
         case.lease(0),
-        "and are stored so"
+        "and are stored unchanged"
     );
 }
 
-/// Prevents changed timeouts from holding only for new sessions: shortened and lengthened ones are noted with the next
+/// Prevents changed timeouts from applying only to new sessions: shorter and longer ones are recorded with the next
 /// use, due or not (requirement L15).
 pub async fn changed_timeouts_are_noted_at_once(store: Subject) {
     let case = Case::new(store);
@@ -95,22 +95,22 @@ pub async fn changed_timeouts_are_noted_at_once(store: Subject) {
         assert_eq!(
             use_at(&case, 0, id, seldom(timeouts)).await,
             timeouts.lease(case.start, case.start),
-            "timeouts that have changed are noted with the next use: {timeouts:?}"
+            "changed timeouts are recorded with the next use: {timeouts:?}"
         );
     }
     let hour = Timeouts::new(HOUR);
     use_at(&case, 0, id, seldom(hour)).await;
-    case.assert_dead(id, case.at(3600), "a timeout that was shortened holds")
+    case.assert_dead(id, case.at(3600), "a shortened timeout takes effect")
         .await;
     case.sweep(case.at(3599)).await;
     case.live(id, case.at(3599)).await;
     case.sweep(case.at(3600)).await;
-    case.assert_dead(id, case.at(3600), "whether it was swept or not")
+    case.assert_dead(id, case.at(3600), "whether or not it was swept")
         .await;
 }
 
-/// Prevents a request that only writes, and so reads nothing before, from bringing a session back that has outlived the
-/// timeouts of today: timeouts that were shortened hold in the step of the commit, for uses and renewals (requirement L15).
+/// Prevents a request that only writes, and so loads nothing before, from reviving a session that has outlived the
+/// current timeouts: shortened timeouts take effect in the step of the commit, for uses and renewals (requirement L15).
 pub async fn shortened_timeouts_hold_in_a_commit(store: Subject) {
     let case = Case::new(store);
     let hour = Timeouts::new(HOUR);
@@ -130,13 +130,13 @@ pub async fn shortened_timeouts_hold_in_a_commit(store: Subject) {
                     "a commit at second {seconds} under {timeouts:?} is {outcome:?}"
                 );
             }
-            case.live(used, now).await; // by its own deadlines, for whoever has not shortened them
+            case.live(used, now).await; // by its own deadlines, in a deployment with the old timeouts
         }
     }
 }
 
-/// Prevents a lengthened life from being cut off at the deadline before it: neither a read, nor a sweep at that time,
-/// ends the session.
+/// Prevents an extended life from ending at its earlier deadline: neither a read nor a sweep at that time ends the
+/// session.
 pub async fn a_deadline_that_was_moved_is_forgotten(store: Subject) {
     let case = Case::new(store);
     let entry = case.entry("entry");
@@ -154,11 +154,12 @@ pub async fn a_deadline_that_was_moved_is_forgotten(store: Subject) {
         );
         assert_eq!(case.found("a", &entry, last).await, [id], "and is found");
     }
-    case.assert_dead(id, case.at(410), "until it is used no more")
+    case.assert_dead(id, case.at(410), "until it is no longer used")
         .await;
 }
 
-/// Prevents the cookie of a "touched" session from being older than its deadline: a forced use is noted before it is due.
+/// Prevents the cookie of a "touched" session from being older than its deadline: a forced use is recorded before it is
+/// due.
 pub async fn a_forced_use_is_noted(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -166,7 +167,7 @@ pub async fn a_forced_use_is_noted(store: Subject) {
     assert_eq!(
         use_at(&case, 1, id, seldom).await,
         case.lease(0),
-        "a use that is not due is not noted"
+        "a use that is not due is not recorded"
     );
     assert_eq!(
         use_at(&case, 1, id, seldom.with_forced(true)).await,
@@ -176,7 +177,7 @@ pub async fn a_forced_use_is_noted(store: Subject) {
 }
 
 /// Prevents a request that was overtaken from moving a session's deadlines back: a use that is not later than the last
-/// one changes nothing, forced or not, while the rest of its commit applies.
+/// one changes nothing, forced or not, while the rest of its commit is applied.
 pub async fn a_use_of_the_past_changes_nothing(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -201,8 +202,8 @@ pub async fn a_use_of_the_past_changes_nothing(store: Subject) {
     }
 }
 
-/// Prevents a WebSocket that keeps its session busy from keeping the cookie old: a use that the client is not told of is
-/// noted as seen alone, and the next one that can be told is due as if it had not been.
+/// Prevents a WebSocket that keeps its session active from keeping the cookie old: a use that is not reported to the
+/// client is recorded as seen alone, and the next use that can be reported is due as if the first had not happened.
 pub async fn a_use_that_is_not_told_is_seen_alone(store: Subject) {
     let case = Case::new(store);
     let id = case.session(&[]).await;
@@ -215,7 +216,7 @@ pub async fn a_use_that_is_not_told_is_seen_alone(store: Subject) {
             told: case.start,
             ..case.lease(10)
         },
-        "a use without a response is seen and not told"
+        "a use without a response is recorded as seen, not as told"
     );
     assert_eq!(
         use_at(&case, 11, id, silent).await,
@@ -225,24 +226,24 @@ pub async fn a_use_that_is_not_told_is_seen_alone(store: Subject) {
     assert_eq!(
         use_at(&case, 11, id, usage).await,
         case.lease(11),
-        "a use with a response counts from the last one that was told"
+        "a use with a response counts from the last one that was reported"
     );
     assert_eq!(
         use_at(&case, 20, id, silent).await,
         case.lease(11),
-        "a use without a response counts from the last one at all"
+        "a use without a response counts from the last use of any kind"
     );
     let shorter = Use::new(Timeouts::new(LIFE / 2), LIFE).with_tells_client(false);
     let lease = use_at(&case, 21, id, shorter).await;
     assert_eq!(
         (lease.seen, lease.told, lease.idle_deadline),
         (case.at(21), case.at(11), case.at(21).after(LIFE / 2)),
-        "changed timeouts are noted without being told"
+        "changed timeouts are recorded without a report"
     );
 }
 
-/// Prevents "remember me" from being forgotten (requirement L15): a lifetime that was chosen for a session is kept, and
-/// counts instead of the deployment's timeouts, through uses and renewals.
+/// Prevents "remember me" from being forgotten (requirement L15): a chosen lifetime is kept, and replaces the
+/// deployment's timeouts, through uses and renewals.
 pub async fn a_lifetime_of_its_own_is_kept(store: Subject) {
     let case = Case::new(store);
     let own = Timeouts::new(2 * HOUR).with_absolute(Some(LIFE));
@@ -256,7 +257,7 @@ pub async fn a_lifetime_of_its_own_is_kept(store: Subject) {
     assert_eq!(
         use_at(&case, 5, id, seldom).await,
         lease(0),
-        "the deployment's timeouts are none of a change for it"
+        "the deployment's timeouts are no change for it"
     );
     let deployment = Use::new(Timeouts::new(10 * HOUR), Duration::ZERO);
     assert_eq!(
@@ -281,14 +282,14 @@ pub async fn a_lifetime_of_its_own_is_kept(store: Subject) {
         assert_eq!(
             use_at(&case, seconds + 1, id, deployment).await,
             expected,
-            "a lifetime is what the last renewal brought"
+            "the last renewal sets the lifetime"
         );
     }
 }
 
-/// Prevents "remember me" from outliving what the operator allows (requirement L15): the longest lifetime of the deployment
-/// that commits cuts what was chosen, at once where it is shorter and from the next use on where it is longer, and what
-/// was chosen is kept.
+/// Prevents "remember me" from outliving the operator's maximum (requirement L15): the committing deployment's longest
+/// lifetime limits the chosen one, at once if it is shorter and from the next use on if it is longer, and the choice
+/// itself is kept.
 pub async fn a_lifetime_of_its_own_is_within_the_deployment_s(store: Subject) {
     let case = Case::new(store);
     let own = Timeouts::new(2 * HOUR).with_absolute(Some(10 * HOUR));
@@ -326,8 +327,8 @@ pub async fn a_lifetime_of_its_own_is_within_the_deployment_s(store: Subject) {
         .await;
 }
 
-/// Prevents the core from asking for the times of a session that it has just stored: every commit tells those that it
-/// leaves.
+/// Prevents the core from loading the times of a session that it has just stored: every commit returns the resulting
+/// times.
 pub async fn a_commit_tells_the_times_of_the_session(store: Subject) {
     let case = Case::new(store);
     let (id, lease) = (fresh(), case.lease(3));
@@ -338,15 +339,23 @@ pub async fn a_commit_tells_the_times_of_the_session(store: Subject) {
         )
         .await;
     let meta = Meta::new(case.start, lease);
-    assert_eq!(created, Done::new(Some(meta)), "a create tells its times");
+    assert_eq!(created, Done::new(Some(meta)), "a create returns its times");
     let used = case.done(case.commit_at(4, id, used()), "a use").await;
     let meta = Meta::new(case.start, case.lease(4));
-    assert_eq!(used, Done::new(Some(meta)), "a use tells what it has noted");
+    assert_eq!(
+        used,
+        Done::new(Some(meta)),
+        "a use returns the recorded times"
+    );
     let new = case.renewed(id);
     let step = Step::renew(new, case.lease(5), Some(case.at(60)));
     let renewed = case.done(case.commit_at(5, id, step), "a renewal").await;
     let meta = Meta::new(case.start, case.lease(5)).with_former_id_works(true);
-    assert_eq!(renewed, Done::new(Some(meta)), "a renewal tells its times");
+    assert_eq!(
+        renewed,
+        Done::new(Some(meta)),
+        "a renewal returns its times"
+    );
     let by_former = case
         .done(
             case.commit_at(6, id, Step::keep(None)),
@@ -356,7 +365,7 @@ pub async fn a_commit_tells_the_times_of_the_session(store: Subject) {
     assert_eq!(
         by_former,
         Done::new(Some(meta)).with_by_former_id(true),
-        "a commit by a former id tells the times of the session"
+        "a commit by a former id returns the times of the session"
     );
     let kept = case
         .done(case.commit_at(60, new, Step::keep(None)), "a late commit")
@@ -365,7 +374,7 @@ pub async fn a_commit_tells_the_times_of_the_session(store: Subject) {
     assert_eq!(
         kept,
         Done::new(Some(meta)),
-        "a grace that is over is told as over"
+        "a grace period that is over is reported as over"
     );
     let ended = case.done(case.commit_at(61, new, Step::Destroy), "a destroy");
     assert_eq!(

@@ -1,11 +1,12 @@
-//! Maps by digest, without hashing a hash again.
+//! Maps keyed by digest, without hashing the digest again.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// For maps whose keys are digests. Nobody chooses a digest: it is the SHA-256 of an id that was drawn or signed here.
+/// For maps whose keys are digests. An attacker cannot choose a digest: it is the SHA-256 of an id drawn or signed
+/// here.
 pub type ByDigest = BuildHasherDefault<DigestHasher>;
 
-/// Takes eight bytes of a digest for the hash: not those that choose a shard or stripe.
+/// Uses eight bytes of a digest as the hash: others than those that choose a shard or stripe.
 #[derive(Debug, Default)]
 pub struct DigestHasher(u64);
 
@@ -16,7 +17,7 @@ impl Hasher for DigestHasher {
         }
     }
 
-    /// The length, which is always the same.
+    /// Ignores the length, which is constant.
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! Building blocks for stores that keep sessions in the memory of this process. Other stores need none of it.
+//! Building blocks for stores that keep sessions in the memory of the process. Other stores do not need them.
 
 mod by_digest;
 mod striped;

@@ -5,13 +5,13 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// More than most machines have cores at work on sessions; what is noted in all of them is seldom asked for.
+/// More than the cores that most machines have for sessions; reading all stripes is rare.
 const STRIPES: usize = 16;
 
 /// A value striped by thread: a few copies of it, each on cache lines of its own. A thread always uses the same one.
 pub struct Striped<T>([Stripe<T>; STRIPES]);
 
-/// On cache lines of its own: processors fetch them in pairs.
+/// Aligned to its own cache lines: processors fetch them in pairs.
 #[repr(align(128))]
 struct Stripe<T>(T);
 
@@ -28,18 +28,18 @@ impl<T: Default> Default for Striped<T> {
 }
 
 impl<T> Striped<T> {
-    /// Makes each copy.
+    /// Calls `make` for each copy.
     pub fn new(mut make: impl FnMut() -> T) -> Self {
         Self(array::from_fn(|_| Stripe(make())))
     }
 
-    /// The copy of this thread.
+    /// The copy of the current thread.
     #[inline]
     pub fn mine(&self) -> &T {
         &self.0[stripe()].0
     }
 
-    /// All copies, in an order that is always the same.
+    /// All copies, always in the same order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|stripe| &stripe.0)
     }

@@ -1,9 +1,8 @@
-//! The fields of a session that a store of this process has in memory, and the views of them that it hands out.
+//! The fields of a session in the memory of a process, and views of them.
 //!
-//! A request that has read one field will often read more. A store that has them all at hand gives it a view of them,
-//! which costs a reference count, and is not asked again. The view knows whether it still shows what is stored: what
-//! is asked for later is then read from the store as if there had been no view, so a field is always read as of the
-//! moment when it is asked for.
+//! A request that has read one field will often read more. A store that has all of them in memory returns a view of
+//! them, at the cost of a reference count, and is not called again. A view knows whether it is current: if it is stale,
+//! later reads go to the store as if there had been no view, so a field is always read as of the moment of the read.
 
 use crate::{bytes::Bytes, name::FieldName};
 use smallvec::SmallVec;
@@ -12,11 +11,11 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-/// As many fields as most sessions have.
+/// The number of fields that most sessions have at most.
 const FEW: usize = 8;
-/// More fields than this lie in chunks of up to as many.
+/// More fields than this are stored in chunks of up to this many.
 const CHUNK: usize = 64;
-/// A chunk with fewer is joined with the next one if both fit into one.
+/// A chunk with fewer fields is merged with the next one if both fit into one.
 const SPARSE: usize = 16;
 
 /// A field that is present.
@@ -26,38 +25,38 @@ pub struct Field {
     pub name: FieldName,
     /// The index entry, if the field is indexed.
     pub index: Option<Bytes>,
-    /// Its bytes, once they were read or written: a store need not have them in memory.
+    /// Its bytes, once they were read or written: a store need not keep them in memory.
     value: OnceLock<Bytes>,
 }
 
-/// The fields of one session, by name. There is one owner, who changes it under the session's lock. Every change
-/// outdates the views of it, and so does dropping it.
+/// The fields of one session, by name. It has one owner, which changes it under the session's lock. Every change makes
+/// the views of it stale, and so does dropping it.
 ///
-/// To find a field takes steps that grow with the logarithm of their number. A change while a view is out copies one
-/// chunk of the fields and a pointer for each of the others.
+/// Finding a field is logarithmic in their number. A change while a view exists copies one chunk of the fields and a
+/// pointer to each of the others.
 #[derive(Default)]
 pub struct Table(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// By name, if there are no more than [`CHUNK`]. Those of most sessions lie here and not elsewhere: a request waits
-    /// for each piece of memory that is not in the processor's cache.
+    /// Sorted by name, if there are no more than [`CHUNK`]. The fields of most sessions are stored inline: each
+    /// separate allocation could be a cache miss for a request.
     few: SmallVec<[Field; FEW]>,
-    /// By name, if there are more: none is empty, and none is changed while a view shares it.
+    /// Sorted by name, if there are more. No chunk is empty, and none is changed while a view shares it.
     many: Vec<Arc<Vec<Field>>>,
     marks: Marks,
     outdated: AtomicBool,
     len: usize,
     indexed: usize,
-    /// Of all names, index entries and values that are in memory.
+    /// The total size of all names, index entries and values that are in memory.
     bytes: AtomicUsize,
 }
 
-/// A byte of each name, of the first ones: most of those that are not meant are told by it, without a look at them.
+/// One byte of each of the first names: most mismatches are detected by it, without reading the name.
 #[derive(Clone, Copy, Default)]
 struct Marks([u8; Self::MANY]);
 
-/// The fields of a session as they are in the memory of a store of this process: an answer as [`Fields`](crate::Fields).
+/// A session's fields as they are in the memory of the process, for use as [`Fields`](crate::Fields).
 #[derive(Clone)]
 pub struct View(Arc<Inner>);
 
@@ -85,38 +84,38 @@ impl Field {
 }
 
 impl Table {
-    /// The table of a session that begins with these fields, in any order.
+    /// The table of a new session with these fields, in any order.
     pub fn of(fields: impl Iterator<Item = Field>) -> Self {
         let mut fields: SmallVec<[Field; FEW]> = fields.collect();
         fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Self(Arc::new(Inner::of(fields)))
     }
 
-    /// How many fields there are.
+    /// The number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len
     }
 
-    /// Whether there is none.
+    /// Whether it has no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many of them are indexed.
+    /// The number of indexed fields.
     #[must_use]
     pub fn indexed(&self) -> usize {
         self.0.indexed
     }
 
-    /// All fields, by name.
+    /// All fields, sorted by name.
     #[inline]
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.0.iter()
     }
 
-    /// The field of this name, if it is present.
+    /// The field with this name, if it is present.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.0.get(name)
@@ -139,13 +138,13 @@ impl Table {
         Ok(field.value.get_or_init(|| bytes))
     }
 
-    /// A view of the fields as they are now.
+    /// A view of the current fields.
     #[inline]
     pub fn view(&self) -> View {
         View(Arc::clone(&self.0))
     }
 
-    /// Puts a value into a field; whether the field was not there before.
+    /// Sets a field; returns whether it was absent before.
     pub fn set(&mut self, name: &FieldName, index: Option<Bytes>, value: Bytes) -> bool {
         let inner = self.inner_mut();
         let Some(at) = inner.find(name) else {
@@ -168,7 +167,7 @@ impl Table {
         Some(self.inner_mut().remove(at))
     }
 
-    /// Removes all fields but those to keep.
+    /// Removes all fields for which `keep` returns `false`.
     pub fn retain(&mut self, keep: impl FnMut(&mut Field) -> bool) {
         let inner = self.inner_mut();
         let many = std::mem::take(&mut inner.many);
@@ -178,10 +177,10 @@ impl Table {
         *inner = Inner::of(fields);
     }
 
-    /// Adds a field behind all others.
+    /// Appends a field.
     ///
     /// # Errors
-    /// Gives it back if that is not its place.
+    /// Returns the field if it does not sort after all others.
     pub fn push(&mut self, field: Field) -> Result<(), Field> {
         match self.0.last() {
             Some(last) if *last.name >= *field.name => Err(field),
@@ -192,7 +191,7 @@ impl Table {
         }
     }
 
-    /// How many bytes of memory it takes at most, however many of its names are shared with others.
+    /// The memory it uses at most, in bytes, however many of its names are shared with other tables.
     #[must_use]
     pub fn size(&self) -> usize {
         let elsewhere = match self.0.few.spilled() {
@@ -204,13 +203,12 @@ impl Table {
         size_of::<Inner>() + elsewhere + self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// From now on no view shows what is stored, though no field has changed: the session is another's, or by another
-    /// id.
+    /// Makes all views stale although no field has changed: the session has another owner, or another id.
     pub fn outdate_views(&mut self) {
         self.inner_mut();
     }
 
-    /// The fields, to be changed: views that are out keep what they show, and know that it is of the past.
+    /// The fields, for a change: existing views keep their content and become stale.
     fn inner_mut(&mut self) -> &mut Inner {
         if Arc::strong_count(&self.0) > 1 {
             self.0.outdated.store(true, Ordering::Release);
@@ -228,7 +226,7 @@ impl Drop for Table {
 }
 
 impl Inner {
-    /// Of fields that are in order.
+    /// Fields that are sorted.
     fn of(fields: SmallVec<[Field; FEW]>) -> Self {
         let mut inner = Self {
             len: fields.len(),
@@ -245,7 +243,7 @@ impl Inner {
         inner
     }
 
-    /// Puts fields that are too many to lie side by side into chunks.
+    /// Distributes into chunks fields that are too many to be stored inline.
     fn spread(&mut self, fields: SmallVec<[Field; FEW]>) {
         let mut fields = fields.into_iter().peekable();
         while fields.peek().is_some() {
@@ -274,7 +272,7 @@ impl Inner {
         self.find(name).map(|at| self.field(at))
     }
 
-    /// Where a field is: the places of the fields are in their order, with gaps beyond the first [`CHUNK`].
+    /// The position of a field. Positions are in the order of the fields, with gaps once there is more than one chunk.
     fn find(&self, name: &str) -> Option<usize> {
         if !self.many.is_empty() {
             let chunk = self.chunk_of(name);
@@ -291,7 +289,7 @@ impl Inner {
         })
     }
 
-    /// The chunk that a field lies in, or belongs into.
+    /// The chunk that contains a field, or would contain it.
     fn chunk_of(&self, name: &str) -> usize {
         let begins_before = |chunk: &Arc<Vec<Field>>| *chunk[0].name <= *name;
         self.many.partition_point(begins_before).saturating_sub(1)
@@ -311,7 +309,7 @@ impl Inner {
         }
     }
 
-    /// Adds a field that is not there.
+    /// Inserts a field that is absent.
     fn insert(&mut self, field: Field) {
         self.len += 1;
         self.indexed += usize::from(field.index.is_some());
@@ -330,7 +328,7 @@ impl Inner {
         let chunk = &self.many[place];
         let mut at = chunk.partition_point(|other| *other.name < *field.name);
         if chunk.len() == CHUNK {
-            // Fields that come in order fill their chunks.
+            // Fields that are inserted in order fill their chunks.
             let is_last = at == CHUNK && place + 1 == self.many.len();
             let from = if is_last { CHUNK } else { CHUNK / 2 };
             let rest = Arc::make_mut(&mut self.many[place]).split_off(from);
@@ -445,22 +443,22 @@ impl PartialEq for View {
 impl Eq for View {}
 
 impl View {
-    /// Whether it shows what is stored now: once it does not, it never will again.
+    /// Whether it is current: once it is stale, it stays stale.
     #[must_use]
     #[inline]
     pub fn is_current(&self) -> bool {
         !self.0.outdated.load(Ordering::Acquire)
     }
 
-    /// What is stored under a field; `None` if that is not in memory and must be loaded.
+    /// The stored value of a field; `None` if the value is not in memory and must be loaded.
     #[must_use]
     #[inline]
     pub fn get(&self, name: &str) -> Option<Option<Bytes>> {
         self.find(name).map(|(_, bytes)| bytes.cloned())
     }
 
-    /// As [`get`](Self::get), with the field's place, or a place that no field has. The first 64 places are those of the
-    /// first [`names`](Self::names); no more fields have one of them.
+    /// Like [`get`](Self::get), with the field's position, or an unused position if the field is absent. The first 64
+    /// positions are those of the first [`names`](Self::names); no other field has one of them.
     #[inline]
     pub fn find(&self, name: &str) -> Option<(usize, Option<&Bytes>)> {
         match self.0.find(name) {
@@ -469,7 +467,7 @@ impl View {
         }
     }
 
-    /// The names of all fields that are stored.
+    /// The names of all stored fields.
     pub fn names(&self) -> impl Iterator<Item = &FieldName> {
         self.0.iter().map(|field| &field.name)
     }
@@ -516,7 +514,7 @@ mod tests {
             assert_eq!(
                 view.get("a"),
                 Some(Some(bytes("a"))),
-                "{change}: it shows what it did"
+                "{change}: the view keeps its content"
             );
             assert!(table.view().is_current(), "{change}");
         }
@@ -612,8 +610,8 @@ mod tests {
         );
     }
 
-    /// A place, a count or a byte that is lost where a chunk is split, joined or copied is a field that is not found, or a
-    /// cache that grows beyond its budget.
+    /// A position, a count or a byte lost when a chunk is split, merged or copied would be a field that is not found,
+    /// or a cache that grows beyond its budget.
     #[test]
     fn fields_by_the_hundred_are_those_of_a_map() {
         let mut table = Table::default();
@@ -682,7 +680,7 @@ mod tests {
         assert_eq!((table.len(), table.indexed()), (map.len(), map.len()));
     }
 
-    /// A write while another request holds a view copied every field of the session.
+    /// A write while another request holds a view used to copy every field of the session.
     #[test]
     fn a_change_under_a_view_copies_one_chunk() {
         let fields =
@@ -697,7 +695,7 @@ mod tests {
         assert_eq!(view.get("2500"), Some(Some(bytes("v"))));
     }
 
-    /// The memory of a session of few fields is what it was before there were chunks, but for their pointer and counts.
+    /// A session with few fields uses the same memory as before chunks existed, except for their pointer and counts.
     #[test]
     fn few_fields_lie_in_one_piece() {
         let mut table = Table::default();

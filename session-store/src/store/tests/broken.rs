@@ -1,4 +1,4 @@
-//! Stores that break one promise each. A suite that they pass would hold nothing.
+//! Stores that break one promise each. If the suite accepted one of them, it would prove nothing.
 
 use crate::{
     Answer, Commit, Digest, Fields, Home, Loaded, MemoryStore, Op, Outcome, Select, Step, Store,
@@ -11,8 +11,8 @@ use std::{
 };
 use tokio::task::yield_now;
 
-/// A store whose every call waits before and after its work, that answers all fields where some are asked for, and that
-/// has several homes: none of it breaks a promise.
+/// A store whose every call yields before and after its work, that returns all fields where some are requested, and
+/// that has several homes: none of this breaks a promise.
 pub(super) struct Remote(MemoryStore);
 
 impl Remote {
@@ -58,7 +58,7 @@ impl Wrapper for Remote {
     }
 }
 
-/// Looks where the session of a former id is, and writes there in another step.
+/// Looks up the session of a former id, and writes to it in a separate step.
 #[derive(Default)]
 struct LooksFirst {
     inner: MemoryStore,
@@ -130,7 +130,7 @@ async fn one_that_creates_in_halves() {
     conformance::a_dropped_step_is_whole_or_not_at_all(store).await;
 }
 
-/// Calculates an addition on what the caller has seen.
+/// Calculates an addition from the value that the caller has read.
 struct TrustsSeen(MemoryStore);
 
 impl Wrapper for TrustsSeen {
@@ -162,7 +162,7 @@ async fn one_that_trusts_what_was_seen() {
     conformance::what_a_caller_has_seen_changes_no_sum(store).await;
 }
 
-/// Remembers the fields of a session for ever, as a cache that hears nothing of other processes.
+/// Caches the fields of a session for ever, as if no other process existed.
 struct Stale {
     inner: Arc<MemoryStore>,
     cache: Mutex<HashMap<Digest, Loaded>>,
@@ -211,7 +211,7 @@ async fn one_with_a_cache_that_hears_of_no_other_process() {
     conformance::a_commit_changes_only_the_fields_it_names(store).await;
 }
 
-/// The same with one handle alone passes: it takes two to see it.
+/// The same store with a single handle passes: detecting the fault takes two.
 #[tokio::test]
 async fn the_same_without_another_process_keeps_the_promise() {
     let store = Arc::new(Stale {
@@ -221,7 +221,7 @@ async fn the_same_without_another_process_keeps_the_promise() {
     conformance::a_commit_changes_only_the_fields_it_names(store).await;
 }
 
-/// The wrapper above answers all where some are asked for; a test that could not tell would hold nothing.
+/// `Remote` must return all fields where some are requested: otherwise it would test nothing.
 #[tokio::test]
 async fn a_remote_store_answers_all() {
     let store = Remote::new();

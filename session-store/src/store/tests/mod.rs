@@ -16,13 +16,13 @@ crate::conformance_tests!(memory, MemoryStore::new(), pair: {
     (Arc::clone(&store), store)
 });
 
-// Homes, waiting, and all fields where some are asked for: what a remote store may do.
+// Homes, waiting, and all fields where some are requested: behaviour that a remote store may have.
 crate::conformance_tests!(remote, broken::Remote::new());
 
-// A promise that looks at the sessions of others would fail here, or take its time.
+// A promise that examines other sessions would fail here, or take too long.
 crate::conformance_tests!(among_many_others, crowded().await);
 
-/// A store that holds many sessions already, some of which have ended or expired.
+/// A store that already holds many sessions, some of which have ended or expired.
 async fn crowded() -> MemoryStore {
     let store = MemoryStore::new();
     let now = crate::Clock::system().now();
@@ -41,7 +41,7 @@ async fn crowded() -> MemoryStore {
     store
 }
 
-/// A promise that is not on the list would be held by no store.
+/// A promise that is not on the list would not be tested on any store.
 #[test]
 fn every_promise_is_on_the_list() {
     let rooms = [
@@ -77,13 +77,13 @@ fn every_promise_is_on_the_list() {
     assert!(promises.len() > 90);
 }
 
-/// The functions would otherwise be usable through the macro alone.
+/// Otherwise the functions would be usable through the macro alone.
 #[tokio::test]
 async fn the_suite_runs_without_its_macro() {
     conformance::run(async || MemoryStore::new()).await;
 }
 
-/// Two handles that take calls in turn would hold nothing if one of them were never asked.
+/// Two handles that take turns would prove nothing if one of them were never called.
 #[tokio::test]
 async fn calls_go_to_either_handle_after_either() {
     let (first, second) = (MemoryStore::new(), MemoryStore::new());

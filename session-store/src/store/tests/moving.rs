@@ -88,7 +88,7 @@ async fn a_session_is_moved_by_its_first_use_and_the_others_by_and_by() {
     assert_eq!(
         both.move_all(&clock, |_| ()).await.unwrap(),
         0,
-        "once more is no harm"
+        "moving again does no harm"
     );
     for n in 0..1_000 {
         let expected = if n == 8 { 80 } else { n };
@@ -98,7 +98,7 @@ async fn a_session_is_moved_by_its_first_use_and_the_others_by_and_by() {
     }
 }
 
-/// The same server in another spelling of its address: every session would be ended by its move.
+/// The same server under another spelling of its address: moving a session would end it.
 #[tokio::test]
 async fn a_store_is_not_moved_to_itself() {
     let store = Arc::new(MemoryStore::new());
@@ -153,7 +153,7 @@ async fn what_is_changed_during_the_move_is_not_lost() {
     }
 }
 
-/// A move that was cut off leaves a session in both stores; and the new one forgets an end after an hour.
+/// An interrupted move leaves a session in both stores, and the new store forgets an end after an hour.
 #[tokio::test]
 async fn what_ended_is_not_brought_back_by_what_is_left_in_the_old_store() {
     let renewed = Step::renew(id(3), Lease::new(at(1), at(1), at(1 + IDLE), None), None);
@@ -164,7 +164,7 @@ async fn what_ended_is_not_brought_back_by_what_is_left_in_the_old_store() {
         }
         assert!(
             put(&new, id(1), 1).await.is_done(),
-            "as if the move had been cut off here"
+            "as if the move had been interrupted here"
         );
         assert!(commit(&both, id(1), end).await.is_done());
         let later = at(2 * HOUR);
@@ -179,7 +179,7 @@ async fn what_ended_is_not_brought_back_by_what_is_left_in_the_old_store() {
         ));
         assert_eq!(read(&both, id(1)).await, None);
         assert_eq!(commit(&both, id(1), Step::keep(None)).await, Outcome::Gone);
-        // What had ended before is known to have ended.
+        // A session that had ended before is known to have ended.
         assert!(commit(&old, id(2), Step::Destroy).await.is_done());
         assert!(matches!(
             both.load(id(2), Select::Nothing, at(1)).await,
@@ -193,8 +193,8 @@ async fn what_ended_is_not_brought_back_by_what_is_left_in_the_old_store() {
 static USERS: [FieldDef; 1] = [Def::<u64>::new("n", "u64").index().erased];
 static SCHEMA: Schema = schema("Users", &USERS, &[]);
 
-/// A list of a user's sessions that lacks those that have not been used yet would be of no use to who wants to end them,
-/// and a limit that does not count them would be none.
+/// A list of a user's sessions without those that have not been used since the move began would be useless for ending
+/// them, and a limit that does not count them would not be a limit.
 #[tokio::test]
 async fn sessions_that_have_not_moved_yet_are_found_and_counted() {
     let Stores { old, both, .. } = stores();

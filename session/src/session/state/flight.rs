@@ -1,7 +1,7 @@
-//! A commit under way.
+//! A commit in flight.
 //!
-//! It belongs to the unit of work and not to the task that began it: whoever needs its end polls it, and it goes on
-//! where that task is dropped, or is not polled any more.
+//! It belongs to the unit of work and not to the task that began it: any task that waits for its completion polls it,
+//! and it continues if the task that began it is dropped, or no longer polled.
 
 use super::plan::Plan;
 use crate::{
@@ -14,25 +14,25 @@ use std::{
     task::{Wake, Waker},
 };
 
-/// A commit that is being carried out. It needs nothing of the state.
+/// The future of a commit. It does not borrow the state.
 pub(crate) type Execution = Pin<Box<dyn Future<Output = Landing> + Send>>;
 
-/// A commit that was carried out.
+/// A completed commit.
 pub(crate) struct Landing {
     pub(crate) plan: Box<Plan>,
-    /// When it was made.
+    /// The time of the commit.
     pub(crate) now: Timestamp,
-    /// The other sessions that it has ended.
+    /// The other sessions that it ended.
     pub(crate) others: Vec<Digest>,
     pub(crate) result: Result<Landed>,
 }
 
-/// The store's answer.
+/// The store's result.
 pub(crate) enum Landed {
     Done(Done),
-    /// The session is not live, with the store's knowledge of it if that matters.
+    /// The session is not live; with the store's record of it if that matters.
     Gone(Option<Loaded>),
-    /// The field to be taken holds this by now.
+    /// The field to be taken has this value by now.
     Overtaken(Option<Bytes>),
 }
 
@@ -40,18 +40,18 @@ pub(crate) enum Landed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flown {
     Stored,
-    /// Nothing is stored yet: the session is another one than was thought, or another request was faster.
+    /// Nothing is stored yet: the session is not the assumed one, or another request was faster.
     Again,
 }
 
-/// The place of a commit under way in its unit.
+/// The slot of a commit in flight in its unit.
 pub(crate) struct Flight {
     /// `None` while a task polls it.
     pub(crate) execution: Option<Execution>,
     waiting: Option<Arc<Waiting>>,
-    /// Whether a task wanted to poll it while another one did.
+    /// Whether a task wanted to poll it while another task did.
     joined: bool,
-    /// Whether the task that began it is no longer there.
+    /// Whether the task that began it was dropped.
     pub(crate) left: bool,
 }
 
@@ -70,7 +70,7 @@ impl Flight {
         self.waiting.clone()
     }
 
-    /// A task waits while another one polls it.
+    /// Registers a task that waits while another one polls.
     pub(crate) fn join(&mut self, waker: &Waker) -> Arc<Waiting> {
         self.joined = true;
         let waiting = self.waiting.get_or_insert_default();
@@ -78,8 +78,8 @@ impl Flight {
         waiting.clone()
     }
 
-    /// It was polled and goes on: there are tasks that wait from now on. Those that have joined meanwhile are to be woken,
-    /// since whoever polled it may have been the only one to be woken.
+    /// It was polled and is still pending: tasks wait from now on. Tasks that joined meanwhile must be woken, since the
+    /// polling task may be the only one whose waker was registered.
     pub(crate) fn goes_on(&mut self, execution: Execution) -> Option<Arc<Waiting>> {
         self.execution = Some(execution);
         let waiting = self.waiting.get_or_insert_default();
@@ -87,12 +87,12 @@ impl Flight {
     }
 }
 
-/// Those who wait for the end of a commit. All of them are woken when it can go on, since nobody knows who of them is
-/// still polled.
+/// The tasks that wait for a commit. All of them are woken when it can make progress, since it is not known which of
+/// them are still polled.
 #[derive(Default)]
 pub(crate) struct Waiting {
     wakers: Mutex<Vec<Waker>>,
-    /// What the task that began it has to be told, if another one saw its end.
+    /// The outcome for the task that began it, if another task polled it to completion.
     left: Mutex<Option<Result<Flown, Error>>>,
 }
 

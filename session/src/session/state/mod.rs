@@ -1,4 +1,5 @@
-//! What a unit of work knows and wants: no I/O, no waiting, no user code. Everything here runs under one short lock.
+//! The knowledge and the pending changes of a unit of work: no I/O, no waiting, no user code. All of it runs under one
+//! short lock.
 
 mod flight;
 mod plan;
@@ -24,7 +25,7 @@ use crate::{
 use slots::Slots;
 use terms::{Arrival, Intent, Wants};
 
-/// A unit of work: what is known, what is wanted, and what the response will say.
+/// A unit of work: the known state, the pending changes, and the cookie action for the response.
 pub(crate) struct State {
     pub(crate) jar: Jar,
     pub(crate) who: Owner,
@@ -35,19 +36,19 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     cookie: CookieAction,
     came: Arrival,
-    /// The commit that is under way.
+    /// The commit in flight.
     pub(crate) flight: Option<Flight>,
-    /// Counts the commits that were begun.
+    /// The number of commits that were begun.
     flown: u64,
-    /// A commit that nobody waited for has failed, and may be stored all the same: whoever commits next is told.
+    /// The error of a dropped commit that may be stored all the same: the next commit returns it.
     pub(crate) owed: Option<Box<Error>>,
-    /// Counts the sessions that this unit has destroyed.
+    /// The number of sessions that this unit has destroyed.
     pub(crate) destroyed: u64,
 }
 
 impl State {
-    /// What is known when a unit of work begins: whose session it is, or cookies that will tell.
-    #[inline] // so that it is made in its place
+    /// The state when a unit of work begins: the session's owner, or cookies that will identify it.
+    #[inline] // so that it is constructed in place
     pub(crate) fn new(jar: Jar, who: Owner, create: bool) -> Self {
         Self {
             jar,
@@ -68,7 +69,7 @@ impl State {
         }
     }
 
-    /// Notes what the request's next cookie comes to, whoever it was before.
+    /// Records the result of the request's next cookie, replacing the previous owner.
     pub(crate) fn present(&mut self, presented: Presented) {
         self.who = match presented {
             Presented::Id(verified) => Owner::Presented(verified.into()),
@@ -80,14 +81,15 @@ impl State {
         };
     }
 
-    /// Every use of the session that can change it passes here.
+    /// The entry point of every use of the session that can change it.
     pub(crate) fn begin_use(&mut self) -> Result<&mut Self> {
         self.is_open()?;
         self.used = true;
         Ok(self)
     }
 
-    /// Every other use passes here: reading goes on when the request is over, while the body of its response streams.
+    /// The entry point of every other use: reading is possible after the request has ended, while its response body
+    /// streams.
     pub(crate) fn begin_read(&mut self) -> Result<&mut Self> {
         match self.phase {
             Phase::Closed => Ok(self),
@@ -103,27 +105,27 @@ impl State {
         }
     }
 
-    /// A commit of this number begins.
+    /// A commit with this number begins.
     pub(crate) fn begins(&mut self, flight: Flight) -> u64 {
         self.flown += 1;
         self.flight = Some(flight);
         self.flown
     }
 
-    /// The commit that is under way, if it has this number or any.
+    /// The commit in flight, if it has this number; for `None`, with any number.
     pub(crate) fn flight(&mut self, number: Option<u64>) -> Option<&mut Flight> {
         let is_it = number.is_none_or(|number| number == self.flown);
         self.flight.as_mut().filter(|_| is_it)
     }
 
-    /// Whether nothing that is stored of a field is seen.
+    /// Whether the stored value of a field is hidden by a pending clear.
     fn is_cleared(&self, field: &FieldName) -> bool {
         matches!(self.who, Owner::Nobody) || self.wants.clear.removes(field)
     }
 
     // ---- reading
 
-    /// What the request sees of a field, or whom to ask.
+    /// The value of a field that the request sees, or what to do first.
     pub(crate) fn look(&mut self, field: &FieldName, now: Timestamp) -> Result<Look> {
         self.begin_read()?;
         if self.flight.is_some() {
@@ -138,13 +140,13 @@ impl State {
         };
         Ok(match self.slots.read_in_view(field, now) {
             Some(bytes) if untouched => Look::Seen(bytes),
-            // Its own changes lie over what is stored.
+            // Pending changes hide stored values.
             Some(_) => Look::Seen(self.see(field, now)?.known()),
             None => Look::Load(question),
         })
     }
 
-    /// What the request sees of these fields, or which of them to ask for: those are of one moment.
+    /// The values of these fields that the request sees, or the fields to load: those are read at one moment.
     pub(crate) fn look_at(&mut self, fields: &[FieldName], now: Timestamp) -> Result<LookAt> {
         if self.begin_read()?.flight.is_some() {
             return Ok(LookAt::Wait);
@@ -167,7 +169,7 @@ impl State {
     fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
         let cleared = self.is_cleared(field);
         match self.slots.get(field) {
-            // Where everything was read, what was not among it is not there.
+            // If everything was read, a field that was not among it is absent.
             Some(slot) => slot.seen(field, cleared || self.slots.lacks(slot), now),
             None if cleared || self.slots.all_read => Ok(Seen::Known(None)),
             None => Ok(match self.slots.viewed(field) {
@@ -177,7 +179,7 @@ impl State {
         }
     }
 
-    /// Every field that the request sees, for `get_all`; all of them must have been read.
+    /// All fields that the request sees, for `get_all`; everything must have been read.
     pub(crate) fn see_all(&self, now: Timestamp) -> Result<Vec<(FieldName, Bytes)>> {
         let mut all = Vec::with_capacity(self.slots.len());
         for (name, _) in self.slots.iter() {
@@ -190,7 +192,7 @@ impl State {
         Ok(all)
     }
 
-    /// Whether everything that is stored was read, or nothing of it is seen.
+    /// Whether everything that is stored was read, or is hidden.
     pub(crate) fn knows_all(&self) -> bool {
         self.slots.all_read
             || matches!(self.who, Owner::Nobody)
@@ -204,7 +206,7 @@ impl State {
         }
     }
 
-    /// What to ask the store, if there can be a session.
+    /// The next load, if there can be a session.
     pub(crate) fn question(&self) -> Option<Question> {
         Some(Question {
             id: self.digest()?,
@@ -213,7 +215,7 @@ impl State {
         })
     }
 
-    /// Notes what the store answered.
+    /// Records the result of a load.
     pub(crate) fn note_loaded(
         &mut self,
         names: &[FieldName],
@@ -222,7 +224,7 @@ impl State {
         rules: Rules<'_>,
     ) -> Result<()> {
         if self.flight.is_some() || asked.flown != self.flown || Some(asked.id) != self.digest() {
-            return Ok(()); // the session is another one by now, or may be: whoever asked looks again
+            return Ok(()); // the session is a different one now, or may be: the caller looks again
         }
         match loaded {
             Loaded::Live(snapshot)
@@ -254,8 +256,8 @@ impl State {
         self.note(names, fields, rules.lifetimes().deadline(&meta.lease))
     }
 
-    /// The session does not live. If it ended under the request, that is an error; if its cookie was dead already, the
-    /// next one counts.
+    /// The session is not live. If it ended during the request, that is an error; if its cookie was dead already, the
+    /// next cookie counts.
     fn lives_not(&mut self, loaded: &Loaded, rules: Rules<'_>) -> Result<()> {
         let Owner::Presented(named) = &self.who else {
             return self.is_gone();
@@ -280,7 +282,7 @@ impl State {
         Err(Error::gone())
     }
 
-    /// The session has ended, perhaps by a renewal: the cookie that the request came with is not sent again, since that
+    /// The session has ended, possibly by a renewal: the cookie that the request came with is not sent again, since it
     /// could replace the new one.
     fn drop_refreshed_cookie(&mut self) {
         if let (CookieAction::Set(..), Arrival::AsItIs) = (&self.cookie, &self.came) {
@@ -288,10 +290,10 @@ impl State {
         }
     }
 
-    /// Notes what was read of a session that lives until then.
+    /// Records the loaded fields of a session that is live until `until`.
     fn note(&mut self, names: &[FieldName], fields: Fields, until: Timestamp) -> Result<()> {
         if self.slots.all_read {
-            return Ok(()); // by another task of the request meanwhile: what was read before stays
+            return Ok(()); // another task of the request has read it meanwhile: its value is kept
         }
         match fields.into_answer() {
             Answer::Nothing => {}
@@ -309,7 +311,7 @@ impl State {
         Ok(())
     }
 
-    /// Forgets what was read: it is read anew when it is asked for.
+    /// Forgets values that were read: they are loaded again when they are requested.
     pub(crate) fn reload(&mut self) -> Result<()> {
         self.begin_read()?.slots.forget();
         Ok(())
@@ -335,14 +337,14 @@ impl State {
         self.slot(field).add(field, add, &seen, now)
     }
 
-    /// Whether the request still sees this of a field.
+    /// Whether the request still sees this value of a field.
     fn still_sees(&self, field: &FieldName, seen: Option<&Bytes>, now: Timestamp) -> Result<bool> {
         Ok(self.flight.is_none()
             && matches!(self.see(field, now)?, Seen::Known(bytes) if bytes.as_ref() == seen))
     }
 
-    /// Notes a step of an `update`, which was run on what was `seen`. Gives it back if the request sees something else
-    /// by now.
+    /// Records a step of an `update`, which was run on the value `seen`. Returns the step if the request sees a
+    /// different value by now.
     pub(crate) fn update(
         &mut self,
         field: &FieldName,
@@ -381,7 +383,7 @@ impl State {
         self.clear()?;
         self.wants.clear = Clear::Everything;
         self.wants.intent = Intent::Destroy;
-        self.wants.create = false; // what is to be made at once was to be made for the one who leaves
+        self.wants.create = false; // it was requested for the session that is destroyed
         self.wants.rare = None;
         Ok(())
     }
@@ -392,7 +394,7 @@ impl State {
         Ok(())
     }
 
-    /// The other sessions that have what this one has stored under a field, or is about to store, are to end.
+    /// Requests the end of the other sessions that have this session's stored or pending value of a field.
     pub(crate) fn end_others(&mut self, field: &FieldName, value: Bytes) -> Result<()> {
         let end_others = &mut self.begin_use()?.wants.rare().end_others;
         end_others.retain(|(other, _)| other != field);
@@ -400,7 +402,7 @@ impl State {
         Ok(())
     }
 
-    /// Drops everything that is wanted and is not stored.
+    /// Drops everything that is not stored yet.
     pub(crate) fn discard(&mut self) -> Result<()> {
         self.begin_use()?.slots.drop_changes();
         let create = self.wants.create;
@@ -416,8 +418,8 @@ impl State {
         Ok(())
     }
 
-    /// The id that the session has by the end of the request, for a token that is bound to it. A session that is to be
-    /// made or renewed gets its id now; one that nobody asked for is asked for.
+    /// The id that the session will have at the end of the request, for a token that is bound to it. A session that is
+    /// to be created or renewed gets its id now; a session that does not exist yet is requested.
     pub(crate) fn next_id(&mut self, rules: Rules<'_>) -> Result<SessionId> {
         self.begin_read()?;
         if let (Owner::Known(known), Intent::Keep) = (&self.who, self.wants.intent) {
@@ -431,7 +433,7 @@ impl State {
         Ok(id)
     }
 
-    /// The id that the request came with, if its session lived.
+    /// The id that the request came with, if its session was live.
     pub(crate) fn id_that_came(&self) -> Option<&SessionId> {
         match (&self.came, &self.who) {
             (Arrival::With(id), _) => Some(id),
@@ -442,9 +444,8 @@ impl State {
 
     // ---- the end
 
-    /// Ends the unit of work: what is wanted and was not stored is dropped. What is stored can still be read if it is
-    /// `shared`, since somebody has a handle. Gives what the response is to say, and whether the session was used in any
-    /// way.
+    /// Ends the unit of work: pending changes are dropped. Stored values can still be read if the unit is `shared` with
+    /// another handle. Returns the cookie action for the response, and whether the session was used in any way.
     pub(crate) fn close(&mut self, shared: bool) -> (CookieAction, bool) {
         if shared && self.phase != Phase::Gone {
             self.forget_wants();
@@ -464,7 +465,7 @@ impl State {
         (action, self.used)
     }
 
-    /// What was wanted and is not stored is not seen by those who read on when the request is over.
+    /// Hides pending changes that are not stored from handles that read after the request has ended.
     fn forget_wants(&mut self) {
         self.wants = Wants::default();
         self.slots.drop_changes();

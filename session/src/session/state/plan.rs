@@ -1,4 +1,4 @@
-//! From what is wanted to a commit.
+//! Turns pending changes into a commit.
 
 use super::{
     CookieAction, Known, Owner, Phase, Rules, State, Taking,
@@ -15,23 +15,23 @@ use crate::{
     value,
 };
 
-/// A commit, ready to be handed to the store, with everything that it takes along. It is large and goes through many
-/// hands: so it is boxed when it is made.
+/// A commit that is ready for the store, with the pending changes that it includes. It is large and is moved often, so
+/// it is boxed.
 pub(crate) struct Plan {
     pub(crate) id: Digest,
-    /// For a session that is made or renewed.
+    /// The id of a session that is created or renewed.
     pub(super) new: Option<Named>,
     pub(crate) step: Step,
     guards: Vec<Guard>,
     pub(super) writes: Vec<Write>,
     /// The updates among the writes.
     pub(super) updates: Vec<(FieldName, Box<Update>)>,
-    /// Fields that it writes as they are, for the sake of their entries.
+    /// Fields that it writes unchanged, for the sake of their index entries.
     kept: Vec<FieldName>,
-    /// The field that this is a claim of, and what was to be changed of it.
+    /// The field that this commit takes, and its former pending change.
     pub(super) claim: Option<(FieldName, Option<Change>)>,
     pub(super) wants: Wants,
-    /// The store was not asked yet whether the session lives.
+    /// The store was not asked yet whether the session is live.
     pub(super) is_blind: bool,
 }
 
@@ -71,7 +71,7 @@ impl Plan {
         self.wants.others.clone()
     }
 
-    /// What it has ended others for.
+    /// The reason for which it ended other sessions.
     pub(super) fn ends_for(&self) -> EndReason {
         match self.wants.end_others() {
             [] => EndReason::Limit,
@@ -79,7 +79,7 @@ impl Plan {
         }
     }
 
-    /// How many sessions may have the entries that it sets.
+    /// The limits of the entries that it sets.
     pub(crate) fn limits(&self, runtime: &Runtime) -> Vec<Limit> {
         let mut limits = Vec::new();
         for Write { field, index, .. } in &self.writes {
@@ -96,12 +96,12 @@ impl Plan {
         limits
     }
 
-    /// Whether it gives a session that the store was not asked about yet another id, and keeps it.
+    /// Whether it renews and keeps a session that was not loaded yet.
     pub(crate) fn renews_blindly(&self) -> bool {
         self.is_blind && matches!(self.step, Step::Renew { .. }) && !self.destroys()
     }
 
-    /// Keeps the lifetime that was chosen for a session that is renewed, unless another was chosen since.
+    /// Keeps the chosen lifetime of a session that is renewed, unless a new one was chosen.
     pub(crate) fn keep_lifetime(&mut self, lifetime: Option<Lifetime>, rules: Rules<'_>) {
         if let (Step::Renew { lease, .. }, None, Some(_)) =
             (&mut self.step, self.wants.lifetime(), lifetime)
@@ -110,7 +110,7 @@ impl Plan {
         }
     }
 
-    /// Whether it compares what is stored: such commits take turns.
+    /// Whether it has guards: such commits take turns.
     pub(crate) fn compares(&self) -> bool {
         !self.guards.is_empty()
     }
@@ -123,17 +123,17 @@ impl Plan {
         self.new.is_some()
     }
 
-    /// Whether the session is destroyed, be it that another one begins in the same step.
+    /// Whether the session is destroyed, even if a new one begins in the same step.
     pub(crate) fn destroys(&self) -> bool {
         self.wants.intent == Intent::Destroy && !matches!(self.step, Step::Create { .. })
     }
 
-    /// Whether it matters what the store knows of a session that does not live.
+    /// Whether the store's record of a session that is not live matters.
     pub(crate) fn looks_into_an_end(&self) -> bool {
         self.is_blind || self.destroys()
     }
 
-    /// Whether all it does is to note that the session was read.
+    /// Whether all it does is record that the session was read.
     pub(super) fn is_refresh(&self) -> bool {
         matches!(self.step, Step::Keep { .. })
             && !self.is_blind
@@ -142,7 +142,7 @@ impl Plan {
             && self.writes.is_empty()
     }
 
-    /// Refuses a value of more bytes than this.
+    /// Returns an error for a value of more bytes than this.
     pub(crate) fn fits(&self, most: usize) -> Result<()> {
         for write in &self.writes {
             if let Op::Set(bytes) = &write.op
@@ -154,7 +154,7 @@ impl Plan {
         Ok(())
     }
 
-    /// How the id that the commit is of ends, if it does.
+    /// How the commit's id ends, if it does.
     pub(crate) fn ends_its_id(&self) -> Option<Kind> {
         match self.step {
             Step::Destroy => Some(Kind::Destroyed),
@@ -164,7 +164,7 @@ impl Plan {
         }
     }
 
-    /// What has happened when it is stored.
+    /// The events to report once it is stored.
     pub(super) fn events(&self, at: Timestamp) -> [Option<Event>; 2] {
         let (from, to) = (self.id, self.new.as_ref().map_or(self.id, |new| new.digest));
         let ended = |id| Event::ended(id, EndReason::SignedOut, at);
@@ -177,7 +177,7 @@ impl Plan {
         }
     }
 
-    /// Another id, since this one is taken already.
+    /// Draws another id, since this one is taken already.
     pub(crate) fn rename(&mut self, rules: Rules<'_>) -> Result<()> {
         let new = match self.step {
             Step::Renew {
@@ -199,7 +199,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Runs the updates again, on what is stored now: code of the user's, so nothing is locked but the session's turn.
+    /// Runs the updates again, on the stored values: user code, so no lock is held except the session's turn.
     pub(crate) fn rerun(&mut self, current: &[Option<Bytes>], now: Timestamp) -> Result<()> {
         if let (Some((_, change)), [bytes]) = (&mut self.claim, current) {
             return match change {
@@ -207,7 +207,7 @@ impl Plan {
                 _ => Ok(()),
             };
         }
-        // Guards and updates are in the same order: that of the names.
+        // Guards and updates are in the same order: sorted by name.
         let kept = self.guards.iter().zip(current).skip(self.updates.len());
         if let Some((guard, _)) = kept
             .clone()
@@ -227,7 +227,7 @@ impl Plan {
         Ok(())
     }
 
-    /// What it took along, for what is wanted once more.
+    /// The changes that it includes, to be pending again.
     pub(super) fn into_changes(self: Box<Self>) -> impl Iterator<Item = (FieldName, Change)> {
         let Self {
             claim,
@@ -251,7 +251,7 @@ impl Plan {
         changes.chain(claimed.1)
     }
 
-    /// Puts the entries whose other sessions are to end into the commit, where it does not set them anyway.
+    /// Adds the entries whose other sessions are to end to the commit, unless it sets them anyway.
     fn keep_entries(&mut self) -> Result<()> {
         for (field, stored) in self.wants.end_others() {
             let is_set = self.writes.iter().any(|write| write.field == *field);
@@ -279,8 +279,8 @@ impl Plan {
 }
 
 impl State {
-    /// Whether a commit at the end of the request would do anything, if it only to say why it cannot. Where the session
-    /// has ended, whoever used it was told, and has answered: nothing is left to be stored.
+    /// Whether a commit at the end of the request would do anything, even if it only returned an error. If the session
+    /// has ended, a handler that used it got the error and has responded: nothing is left to store.
     pub(crate) fn wants_commit(&self, rules: Rules<'_>) -> bool {
         if self.phase != Phase::Open {
             return false;
@@ -295,7 +295,7 @@ impl State {
         }
     }
 
-    /// The deadlines of a session that begins, or has a new id: by the lifetime that was chosen for it, now or before.
+    /// The deadlines of a new session, or of one with a new id: by the lifetime chosen for it, now or before.
     fn lease(&self, known: Option<&Known>, rules: Rules<'_>) -> Lease {
         let before = || known.and_then(|known| known.meta.lease.lifetime);
         let lifetime = self.wants.lifetime().unwrap_or_else(before);
@@ -306,19 +306,19 @@ impl State {
         self.wants.create || self.slots.leave_something()
     }
 
-    /// Whether there is no session, and none that has ended here.
+    /// Whether there is no session, and none has ended during the request.
     pub(crate) fn is_nobody_s(&self) -> bool {
         matches!(self.who, Owner::Nobody)
             && self.destroyed == 0
             && !matches!(self.cookie, CookieAction::Remove)
     }
 
-    /// Whether a session is being made, so that nobody can tell yet which one it will be.
+    /// Whether a session will be created, so that its id is not known yet.
     pub(crate) fn makes_one(&self) -> bool {
         matches!(self.who, Owner::Nobody) && (self.flight.is_some() || self.writes_anything())
     }
 
-    /// Whether a session that lives is to be changed in any way, if it only to note its use.
+    /// Whether a live session will be changed in any way, even if only to record its use.
     fn changes(&self, known: &Known, rules: Rules<'_>) -> bool {
         self.wants.intent != Intent::Keep
             || self.wants.clear != Clear::Nothing
@@ -327,9 +327,9 @@ impl State {
             || self.refreshes(known, rules)
     }
 
-    /// The use that a commit by which the session is kept notes, if it is due: the store judges that.
+    /// The use that a commit which keeps the session records. The store decides whether it is due.
     fn usage(&self, known: Option<&Known>, rules: Rules<'_>) -> Option<Use> {
-        // To note it ends the former id, which the client may still come with until it has shown the new one.
+        // Recording it ends the former id, which the client may still send until it has sent the new one.
         let client_knows = known.is_none_or(|known| {
             let former_id_works = known.meta.former_id_works && !known.by_former_id;
             known
@@ -346,7 +346,7 @@ impl State {
         })
     }
 
-    /// Whether a use of a session that is kept is to be noted even if nothing else is stored.
+    /// Whether a use of the session is to be recorded even if nothing else is stored.
     fn refreshes(&self, known: &Known, rules: Rules<'_>) -> bool {
         let ends_former_id = known.meta.former_id_works && !known.by_former_id;
         self.usage(Some(known), rules).is_some_and(|usage| {
@@ -363,18 +363,18 @@ impl State {
         matches!(&self.who, Owner::Known(known) if self.refreshes(known, rules))
     }
 
-    /// Makes a plan of everything that is wanted, and takes it out of the state; `None` if there is nothing to do.
+    /// Moves all pending changes out of the state into a plan; `None` if there is nothing to do.
     pub(crate) fn plan(&mut self, rules: Rules<'_>) -> Result<Option<Box<Plan>>> {
         if let Some(owed) = self.owed.take() {
             return Err(*owed);
         }
         let Some(mut plan) = self.step(rules)? else {
             if rules.detached {
-                self.slots.forget(); // its unit of work ends with its commit, also where there is nothing to store
+                self.slots.forget(); // its unit of work ends with its commit, even if there is nothing to store
             }
             return Ok(None);
         };
-        // The commit will outdate the view, and one that nobody holds need not be kept as it was.
+        // The commit will make the view stale, and a view that has no other handle need not be kept intact.
         self.slots.hide();
         plan.wants = std::mem::take(&mut self.wants);
         if plan.destroys() {
@@ -408,7 +408,7 @@ impl State {
         let mut plan = match self.wants.intent {
             Intent::Destroy if !writes_anything => Plan::new(id, Step::Destroy),
             Intent::Destroy if rules.detached => return Err(no_response()),
-            // What is written after a `destroy` begins a new session, and the old one ends in the same step.
+            // Fields written after a `destroy` begin a new session, and the old one ends in the same step.
             Intent::Destroy => Plan::new(id, Step::renew(id, self.lease(None, rules), None)),
             Intent::Renew => {
                 let grace = rules.runtime.grace;
@@ -441,8 +441,9 @@ impl State {
         writes_anything: bool,
         rules: Rules<'_>,
     ) -> Result<Option<Box<Plan>>> {
-        // What is to be destroyed has ended already, which is as good: the cookie is removed. Unless the session was
-        // renewed a moment ago: it lives, and a removal could meet the new cookie, which the browser may have by now.
+        // The session to destroy has ended already, which is a success: the cookie is removed. The exception is a
+        // session that was renewed a moment ago: it is live, and a removal could hit the new cookie, which the browser
+        // may have by now.
         let was_gone = self.wants.intent == Intent::Destroy && self.jar.brought_an_id();
         if was_gone && self.jar.renewed_lately {
             return self.is_gone();
@@ -455,7 +456,7 @@ impl State {
             return Ok(None);
         }
         if rules.detached {
-            // Nobody could be told the id.
+            // There is no response to send the id with.
             return match self.jar.brought_an_id() || !self.is_nobody_s() {
                 true => self.is_gone(),
                 false => Err(no_response()),
@@ -468,7 +469,7 @@ impl State {
         Ok(Some(plan))
     }
 
-    /// The id that a token was bound to, or else a new one, of the same home as the session has now.
+    /// The id that a token was bound to, or else a new one, with the home of the session's current id.
     pub(super) fn draw(&mut self, rules: Rules<'_>) -> Result<Named> {
         let old = self.digest();
         let store = &rules.runtime.store;
@@ -479,8 +480,8 @@ impl State {
         }
     }
 
-    /// Begins to take a field, of which the request sees this: its own value is taken here and now; a stored one is to
-    /// be claimed, in a commit of its own.
+    /// Begins to take a field with this visible value: a pending value is taken immediately; a stored one must be
+    /// claimed, in a separate commit.
     pub(crate) fn begin_take(
         &mut self,
         field: &FieldName,
@@ -494,13 +495,13 @@ impl State {
         if let Some(owed) = self.owed.take() {
             return Err(*owed);
         }
-        self.slots.hide(); // the claim will outdate the view
+        self.slots.hide(); // the claim will make the view stale
         let hidden = self.is_cleared(field);
         let id = self.digest();
         let slot = self.slot(field);
         let stored = slot.stored().cloned().flatten().filter(|_| !hidden);
         Ok(match (slot.replaces(), stored, id) {
-            // It would have replaced what is stored; now it removes it.
+            // The pending change would have replaced the stored value; now it removes it.
             (true, ..) => {
                 slot.set(Change::Remove);
                 Taking::Own
@@ -512,7 +513,7 @@ impl State {
                 plan.claim = Some((field.clone(), slot.take_change()));
                 Taking::Claim(plan)
             }
-            // Made of nothing: nothing is left of it.
+            // The pending value had no stored one beneath: nothing is left of it.
             _ => {
                 slot.drop_change();
                 Taking::Own
@@ -532,7 +533,7 @@ fn changed_owner(field: &FieldName) -> Error {
 fn no_response() -> Error {
     Error::new(
         ErrorKind::Misuse,
-        "a detached handle has no response that could carry the cookie of a new session: \
-         write before it is detached, and nothing after its `destroy`",
+        "a detached handle has no response to send the cookie of a new session with: \
+         write before detaching it, and nothing after its `destroy`",
     )
 }

@@ -10,17 +10,17 @@ use crate::{
     store::{Clear, Done, Loaded, Step, Timestamp},
 };
 
-/// What there is to tell of a commit.
+/// What to report about a commit.
 pub(crate) struct Told {
     pub(crate) result: Result<Flown>,
     pub(crate) events: [Option<Event>; 2],
     pub(crate) others: Vec<Event>,
-    /// It came by the former id of its session.
+    /// It was made by the former id of its session.
     pub(crate) by_former_id: bool,
 }
 
 impl State {
-    /// A commit was carried out.
+    /// Applies the outcome of a commit.
     pub(crate) fn settle(&mut self, landing: Landing, rules: Rules<'_>) -> Told {
         let Landing {
             plan,
@@ -47,7 +47,7 @@ impl State {
                     .extend(ended.map(|id| Event::ended(*id, plan.ends_for(), rules.now)));
                 let was_blind = plan.is_blind;
                 self.stored(plan, done, rules);
-                // When a use is due was judged by the deployment's idle timeout, and this session has one of its own.
+                // Whether the use is due was judged by the deployment's idle timeout, but this session has its own.
                 if was_blind && self.has_lifetime() && self.is_to_be_refreshed(rules) {
                     told.result = Ok(Flown::Again);
                 }
@@ -60,14 +60,14 @@ impl State {
                 }
             }
             Ok(Landed::Gone(loaded)) => told.result = self.ended(plan, loaded, rules),
-            // Whoever only read has read what was there: that the use could not be noted takes nothing from it.
+            // A request that only read has its values: they are valid although the use could not be recorded.
             Err(error) if plan.is_refresh() => {
                 if let Some(times) = rules.runtime.unnoted(rules.now) {
                     tracing::warn!(
                         times,
                         session = %plan.id.short(),
                         error = &error as &dyn std::error::Error,
-                        "a session's idle timeout could not be restarted; this is logged once a minute at most"
+                        "cannot restart a session's idle timeout (logged once a minute at most)"
                     );
                 }
                 told.result = self.not_stored(plan, rules).map(|()| Flown::Stored);
@@ -83,7 +83,7 @@ impl State {
         told
     }
 
-    /// The session of a commit is not live: the changes may belong to another one.
+    /// The session of a commit is not live: the changes may belong to another session.
     fn ended(
         &mut self,
         plan: Box<Plan>,
@@ -94,7 +94,7 @@ impl State {
         let is_refresh = plan.is_refresh();
         self.not_stored(plan, rules)?;
         match loaded {
-            // By the deadlines that are stored it lives, and by today's timeouts it does not.
+            // It is live by its stored deadlines, but not by the current timeouts.
             Some(Loaded::Live(snapshot))
                 if is_blind && rules.now >= rules.lifetimes().deadline(&snapshot.meta.lease) =>
             {
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Everything is wanted as before.
+    /// All changes are pending again.
     fn not_stored(&mut self, mut plan: Box<Plan>, rules: Rules<'_>) -> Result<()> {
         let cleared_since = self.wants.clear != Clear::Nothing;
         self.wants.fall_back(std::mem::take(&mut plan.wants));
@@ -132,7 +132,7 @@ impl State {
         if cleared_since {
             return Ok(());
         }
-        // All of them, also if one leaves its counter's range.
+        // All of them, even if one leaves its counter's range.
         let mut result = Ok(());
         for (name, change) in plan.into_changes() {
             let back = self.slots.fall_back(&name, change, rules.now);
@@ -143,10 +143,10 @@ impl State {
 
     fn stored(&mut self, plan: Box<Plan>, done: Done, rules: Rules<'_>) {
         if let Some((field, _)) = &plan.claim {
-            // What it took along went with what was stored; what was changed since stays.
+            // The changes that it included are stored; later ones stay pending.
             return self.slot(field).reread(Some(None));
         }
-        self.slots.hide(); // another task may have been shown one meanwhile
+        self.slots.hide(); // another task may have received a view meanwhile
         let clear = match plan.step {
             Step::Create { .. } | Step::Destroy => Clear::Everything,
             _ => plan.clear(),
@@ -158,7 +158,7 @@ impl State {
         self.slots.stored(plan.writes, |name| !clear.removes(name));
     }
 
-    /// Records the id of the session once the step is done, and what the client must be told.
+    /// Records the id of the session after the step, and the cookie action for the response.
     fn is_known_as(&mut self, new: Option<Named>, step: Step, done: &Done, rules: Rules<'_>) {
         if !matches!(step, Step::Keep { .. }) {
             self.leaves_its_id();
@@ -186,9 +186,9 @@ impl State {
         let told = meta.lease.told;
         let tells = matches!(step, Step::Keep { usage: Some(usage), .. } if usage.tells_client)
             && told >= rules.now
-            && told > meta.lease.started // of what began this very moment the client was told then
+            && told > meta.lease.started // at the moment when the session began, the client got its cookie already
             && told_before != Some(told);
-        // Whoever came by a former id has the new cookie, or gets it: the former one must not replace that.
+        // A client that sent a former id has the new cookie, or will get it: the former one must not replace that.
         match &self.cookie {
             CookieAction::Set(id, _) if done.by_former_id && *id == named.id => {
                 self.cookie = CookieAction::Leave;
@@ -206,7 +206,7 @@ impl State {
         });
     }
 
-    /// The session that lived until now gets another id, or ends: notes the one that the request came with.
+    /// The session gets another id, or ends: records the id that the request came with.
     fn leaves_its_id(&mut self) {
         self.came = match (std::mem::take(&mut self.came), &self.who) {
             (Arrival::AsItIs, Owner::Presented(named) | Owner::Known(Known { named, .. })) => {
@@ -218,7 +218,7 @@ impl State {
     }
 }
 
-/// How long the id works on that a session has had until now.
+/// Until when the session's previous id works.
 const fn former_works_until(step: Step) -> Option<Timestamp> {
     match step {
         Step::Renew {

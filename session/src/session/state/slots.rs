@@ -1,4 +1,4 @@
-//! The fields of a session as far as a request has read or changed them.
+//! The fields that a request has read or changed.
 
 use crate::{
     changes::{Change, Slot},
@@ -6,30 +6,29 @@ use crate::{
     store::{Bytes, FieldName, Op, Timestamp, Write, local},
 };
 
-/// A map from names to slots, by name, beside what was read in a view of all fields. A request touches a few fields:
-/// the slots lie side by side in one allocation, and what is only read where the store has shown it needs none.
+/// A map from names to slots, sorted by name, beside the fields read from a view. A request uses a few fields: the
+/// slots are stored in one allocation, and fields that are only read from a view need none.
 #[derive(Default)]
 pub(super) struct Slots {
     slots: Vec<(FieldName, Slot)>,
-    /// All fields as a store in this process has shown them: what is read next is read here, for as long as that is
-    /// what is stored.
+    /// A view of all fields, from a store in this process: fields are read from it for as long as it is current.
     view: Option<View>,
-    /// Everything that is stored was read.
+    /// Whether everything that is stored was read.
     pub(super) all_read: bool,
 }
 
-/// As many slots as most requests need, so that theirs are allocated once: 960 bytes, of which few are touched.
+/// The capacity that most requests need, so that they allocate once: 960 bytes, few of which are touched.
 const FEW: usize = 8;
 
-/// How many fields of a view have a bit that says whether they were read.
+/// How many fields of a view have a bit that records whether they were read.
 const NOTED: usize = u64::BITS as usize;
 
 struct View {
     table: local::View,
-    /// The session lives until then.
+    /// The session is live until then.
     until: Timestamp,
-    /// Which fields were read, by their place: those are read for good, whatever is stored by now. A field at a place
-    /// beyond has a slot.
+    /// Which fields were read, by their position: their values are kept even if the view becomes stale. A field at a
+    /// higher position has a slot.
     read: u64,
 }
 
@@ -52,7 +51,7 @@ impl Slots {
         self.place(name).ok().map(|at| &self.slots[at].1)
     }
 
-    /// The slot of a field; if it was not touched yet, one that knows what was read in the view and nothing else.
+    /// The slot of a field. A new slot has the value that was read from the view, if any.
     pub(super) fn slot(&mut self, name: &FieldName) -> &mut Slot {
         let at = self.place(name).unwrap_or_else(|at| {
             if self.slots.is_empty() {
@@ -68,14 +67,14 @@ impl Slots {
         &mut self.slots[at].1
     }
 
-    /// The value of a field as read in the view.
+    /// The value of a field as read from the view.
     pub(super) fn viewed(&self, name: &str) -> Option<&Bytes> {
         let view = self.view.as_ref()?;
         let (at, bytes) = view.table.find(name)?;
         bytes.filter(|_| view.is_read(at))
     }
 
-    /// Reads a field in the view; `None` if that does not show what is stored now.
+    /// Reads a field from the view; `None` if the view is stale.
     pub(super) fn read_in_view(
         &mut self,
         name: &FieldName,
@@ -92,7 +91,7 @@ impl Slots {
         Some(bytes.cloned())
     }
 
-    /// Reads several fields in the view, all of one moment, or none of them; whether it did.
+    /// Reads several fields from the view, all at one moment, or none of them; returns whether it did.
     pub(super) fn read_all_in_view(&mut self, names: &[FieldName], now: Timestamp) -> bool {
         let Some(view) = &self.view else {
             return false;
@@ -107,8 +106,8 @@ impl Slots {
         shown
     }
 
-    /// Takes a view, and reads the fields in it that it was asked for: they are what was stored when it was given,
-    /// whatever is by now. Gives a field that it does not show.
+    /// Stores a view, and reads the requested fields from it: they are the values that were stored when it was
+    /// returned, even if it is stale by now. Returns a field that the view does not contain.
     pub(super) fn show<'n>(
         &mut self,
         table: local::View,
@@ -125,12 +124,12 @@ impl Slots {
         Ok(())
     }
 
-    /// Drops the view. Values read in it stay read.
+    /// Drops the view. Values read from it are kept.
     pub(super) fn hide(&mut self) {
         let Some(view) = self.view.take() else {
             return;
         };
-        // A field at a place beyond has a slot.
+        // A field at a higher position has a slot.
         for (at, name) in view.table.names().enumerate().take(NOTED) {
             if view.is_read(at) {
                 let bytes = view.table.get(name).flatten();
@@ -139,12 +138,12 @@ impl Slots {
         }
     }
 
-    /// Whether everything that is stored was read, and nothing of this field was among it.
+    /// Whether everything that is stored was read, and did not include this field.
     pub(super) fn lacks(&self, slot: &Slot) -> bool {
         self.all_read && !slot.is_read()
     }
 
-    /// Notes what was read of all fields that are stored.
+    /// Records that all stored fields were read.
     pub(super) fn read_all(&mut self, all: Vec<(FieldName, Bytes)>) {
         self.hide();
         let touched = self.slots.len();
@@ -196,7 +195,7 @@ impl Slots {
         self.slots.retain_mut(|(_, slot)| slot.forget());
     }
 
-    /// These writes are stored, over what `is_left` leaves of the rest.
+    /// Records that these writes are stored, and the other fields for which `is_left` holds.
     pub(super) fn stored(&mut self, writes: Vec<Write>, is_left: impl Fn(&FieldName) -> bool) {
         for (name, slot) in self.iter_mut() {
             if !is_left(name) {
@@ -207,7 +206,7 @@ impl Slots {
             self.slot(&write.field).reread(match write.op {
                 Op::Set(bytes) => Some(Some(bytes)),
                 Op::Remove => Some(None),
-                // The sum was made in the store, perhaps on what another request added.
+                // The store calculated the sum, possibly including another request's addition.
                 _ => None,
             });
         }
@@ -215,7 +214,7 @@ impl Slots {
         self.all_read &= all_known;
     }
 
-    /// A change was not stored: it is wanted once more.
+    /// A change was not stored: it is pending again.
     pub(super) fn fall_back(
         &mut self,
         name: &FieldName,
@@ -246,8 +245,8 @@ fn place(slots: &[(FieldName, Slot)], name: &str) -> Result<usize, usize> {
     slots.binary_search_by(|(other, _)| str::cmp(other, name))
 }
 
-/// Notes what was read in a view at this place: in the field's slot, if it has one or its place is beyond those that
-/// `read` has a bit for.
+/// Records a value read from a view at this position: in the field's slot, if it has one or its position has no bit in
+/// `read`.
 fn note(
     slots: &mut Vec<(FieldName, Slot)>,
     read: &mut u64,

@@ -1,4 +1,4 @@
-//! The terms that a unit of work is described in.
+//! The vocabulary of a unit of work.
 
 use crate::{
     cookie::{Lines, Presented, Verified},
@@ -9,14 +9,14 @@ use crate::{
     store::{Bytes, Clear, Digest, FieldName, Lease, Lifetime, Meta, Timestamp},
 };
 
-/// Whose session it is.
+/// The session of a unit of work.
 #[derive(Clone, Debug)]
 pub(crate) enum Owner {
-    /// There is none: a new visitor.
+    /// None: a new visitor.
     Nobody,
-    /// A cookie of ours was presented; the store was not asked yet.
+    /// A valid cookie was presented; the store was not asked yet.
     Presented(Named),
-    /// The session lives.
+    /// The session is live.
     Known(Known),
 }
 
@@ -25,7 +25,7 @@ pub(crate) enum Owner {
 pub(crate) struct Named {
     pub(crate) id: SessionId,
     pub(crate) digest: Digest,
-    /// The cookie was signed by a key that is no longer the first.
+    /// The cookie was signed with a key that is no longer the first.
     pub(super) resign: bool,
 }
 
@@ -49,26 +49,26 @@ impl From<Verified> for Named {
     }
 }
 
-/// A session that was found alive.
+/// A session that was found live.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) named: Named,
     pub(crate) meta: Meta,
     /// It was found by the id that it had before its renewal.
     pub(crate) by_former_id: bool,
-    /// Its id was drawn by this request, or by the one that it was detached from, so that no client has shown it yet:
-    /// until then the former one works.
+    /// Its id was drawn by this request, or by the one that it was detached from, so no client has sent it yet: until
+    /// then the former id works.
     pub(crate) named_here: Option<Timestamp>,
 }
 
-/// The request's cookies. They are read one after another, and the next one only if there is no session for those
-/// before it: a cookie whose session is gone does not hide another of the same name (requirement R13).
+/// The request's cookies. They are parsed one after another, and the next one only if the previous ones have no live
+/// session: a cookie whose session is gone does not hide another one of the same name (requirement R13).
 #[derive(Clone, Default)]
 pub(crate) struct Jar {
     lines: Option<Lines>,
-    /// How many cookies with a good signature were read.
+    /// How many cookies with a valid signature were parsed.
     read: usize,
-    /// The session of one of them was renewed a moment ago, so that the browser may have its new cookie by now.
+    /// Whether the session of one of them was renewed a moment ago, so that the browser may have its new cookie by now.
     pub(super) renewed_lately: bool,
 }
 
@@ -80,17 +80,17 @@ impl Jar {
         }
     }
 
-    /// Whether there are cookies, and none was read yet.
+    /// Whether there are cookies, and none was parsed yet.
     pub(crate) fn is_unread(&self) -> bool {
         self.read == 0 && self.lines.is_some()
     }
 
-    /// Whether one of them had a good signature.
+    /// Whether one of them had a valid signature.
     pub(super) fn brought_an_id(&self) -> bool {
         self.read > 0
     }
 
-    /// Reads the next cookie.
+    /// Parses the next cookie.
     pub(crate) fn next(&mut self, runtime: &Runtime) -> Presented {
         let presented = match &self.lines {
             Some(lines) => runtime.cookie.read(lines, self.read),
@@ -103,7 +103,7 @@ impl Jar {
         presented
     }
 
-    /// All ids that were not read yet.
+    /// All ids that were not parsed yet.
     pub(super) fn rest(&mut self, runtime: &Runtime) -> Vec<Digest> {
         let next = || match self.next(runtime) {
             Presented::Id(verified) => Some(verified.into_id().digest()),
@@ -116,15 +116,15 @@ impl Jar {
 /// The id that the request came with.
 #[derive(Default)]
 pub(super) enum Arrival {
-    /// It is the one that the session has, if there is a session.
+    /// The session's current id, if there is a session.
     #[default]
     AsItIs,
     Without,
-    /// The session has another one by now, or has ended.
+    /// The session has another id by now, or has ended.
     With(Box<SessionId>),
 }
 
-/// What shall happen to the session itself.
+/// The pending action on the session itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Intent {
     #[default]
@@ -133,29 +133,29 @@ pub(crate) enum Intent {
     Destroy,
 }
 
-/// What is wanted beside the changes of fields.
+/// The pending requests besides changes of fields.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     pub(super) intent: Intent,
-    /// Which stored fields are removed first.
+    /// The stored fields that are removed first.
     pub(super) clear: Clear,
     pub(super) touch: bool,
-    /// Make the session even if nothing is written into it.
+    /// Create the session even if nothing is written to it.
     pub(super) create: bool,
-    /// The id of the session that will be made, if a token was bound to it already.
+    /// The id of the session that will be created, if a token was bound to it already.
     pub(super) next: Option<Box<Named>>,
     /// Other sessions of the visitor that are to end.
     pub(super) others: Vec<Digest>,
-    /// What few requests want.
+    /// Settings that few requests use.
     pub(super) rare: Option<Box<Rare>>,
 }
 
-/// What is wanted at a sign-in or a change of the password, and seldom else.
+/// Settings used at a sign-in or a change of the password, and seldom otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
-    /// The lifetime that was chosen: the deployment's where that is `None`.
+    /// The chosen lifetime: `None` inside for the deployment's.
     pub(super) lifetime: Option<Option<Lifetime>>,
-    /// The other sessions with this value of a field are to end.
+    /// The values of fields whose other sessions are to end.
     pub(super) end_others: Vec<(FieldName, Bytes)>,
 }
 
@@ -164,7 +164,7 @@ impl Wants {
         self.rare.get_or_insert_default()
     }
 
-    /// The lifetime that was chosen, if one was.
+    /// The chosen lifetime, if any.
     pub(super) fn lifetime(&self) -> Option<Option<Lifetime>> {
         self.rare.as_ref()?.lifetime
     }
@@ -174,7 +174,7 @@ impl Wants {
         self.rare.as_ref().map_or(&[], |rare| &rare.end_others)
     }
 
-    /// What a commit would have stored is wanted once more, beside what is wanted since.
+    /// The content of a commit that was not stored is pending again, beneath later requests.
     pub(super) fn fall_back(&mut self, under: Self) {
         self.intent = self.intent.max(under.intent);
         if self.clear != Clear::Everything && under.clear != Clear::Nothing {
@@ -192,15 +192,15 @@ impl Wants {
     }
 }
 
-/// What the response is to say.
+/// The cookie action for the response.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum CookieAction {
     #[default]
     Leave,
-    /// Send the cookie of this id, which lasts so long.
+    /// Send the cookie of this id, with this lifetime.
     Set(SessionId, Lasts),
     Remove,
-    /// Take a bad signature away, in Keygrip's form.
+    /// Remove an invalid signature, in Keygrip's form.
     Unsign,
 }
 
@@ -222,65 +222,65 @@ impl Lasts {
     }
 }
 
-/// Whether the unit of work can go on.
+/// Whether the unit of work can be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     #[default]
     Open,
-    /// The session ended under it.
+    /// The session ended during it.
     Gone,
-    /// The request is over.
+    /// The request has ended.
     Closed,
 }
 
-/// What a look at a field gives.
+/// The result of a look at a field.
 pub(crate) enum Look {
-    /// What the request sees.
+    /// The value that the request sees.
     Seen(Option<Bytes>),
-    /// The store must be asked first.
+    /// The field must be loaded first.
     Load(Question),
-    /// A commit is under way: its end must be waited for.
+    /// A commit is in flight, and must complete first.
     Wait,
 }
 
-/// What a look at several fields gives.
+/// The result of a look at several fields.
 pub(crate) enum LookAt {
-    /// What the request sees.
+    /// The values that the request sees.
     Seen(Vec<Option<Bytes>>),
-    /// The store must be asked for these first.
+    /// These fields must be loaded first.
     Load(Question, Vec<FieldName>),
-    /// As [`Look::Wait`].
+    /// Like [`Look::Wait`].
     Wait,
 }
 
-/// Whom to ask the store about, and after how many commits of the unit that is asked: if another one has begun when the
-/// answer arrives, nobody can tell whether that is in it.
+/// A load of a session, and the number of commits that the unit had begun: if another one has begun when the result
+/// arrives, it is unknown whether the result includes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
     pub(crate) id: Digest,
-    /// Whether it is the first one about this id.
+    /// Whether it is the first load of this id.
     pub(crate) first: bool,
     pub(super) flown: u64,
 }
 
 /// How a field is taken.
 pub(crate) enum Taking<P> {
-    /// It was the request's own: done.
+    /// The value was pending in this request: done.
     Own,
-    /// It is stored: whoever removes exactly these bytes has it.
+    /// The value is stored: the request whose commit removes exactly these bytes gets it.
     Claim(P),
-    /// It is not what was seen any more: look again.
+    /// The visible value has changed: look again.
     Again,
 }
 
-/// What an answer of the store is judged by.
+/// The settings and times by which a store's result is judged.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'a> {
     pub(crate) runtime: &'a Runtime,
-    /// When the unit of work began: a session that was ended since then was ended under it.
+    /// When the unit of work began: a session that was ended since then was ended during it.
     pub(crate) began: Timestamp,
     pub(crate) now: Timestamp,
-    /// Without a response of its own: it cannot send a cookie.
+    /// A detached unit has no response: it cannot send a cookie.
     pub(crate) detached: bool,
 }
 
@@ -289,7 +289,7 @@ impl Rules<'_> {
         &self.runtime.lifetimes
     }
 
-    /// An id for a session that is made, or has this one until now.
+    /// An id for a new session, or for one whose id is `old`.
     pub(super) fn draw(&self, old: Option<Digest>) -> Result<Named> {
         self.runtime.draw(old).map(Named::from)
     }

@@ -10,25 +10,25 @@ use crate::{
 use std::future::poll_fn;
 
 impl UnitOfWork {
-    /// Runs a step of an `update` on the value that the request sees, and keeps it.
+    /// Runs a step of an `update` on the value that the request sees, and records it.
     pub(crate) async fn update(&self, field: &FieldName, mut step: UpdateStep) -> Result<()> {
         self.lock().begin_use()?;
         loop {
             let seen = self.read(field).await?;
             let now = self.now();
-            let result = step(seen.as_ref(), now)?; // code of the user's: nothing is locked
+            let result = step(seen.as_ref(), now)?; // user code: no lock is held
             let noted = self
                 .lock()
                 .update(field, seen.as_ref(), step, result, now)?;
             match noted {
                 Ok(()) => return Ok(()),
-                Err(back) => step = back, // another task of this request was faster
+                Err(back) => step = back, // another task of this request changed the field
             }
         }
     }
 
-    /// Takes a field: of all concurrent takers one gets it. `check` looks at the value before it is claimed, so that
-    /// what cannot be read is not lost.
+    /// Takes a field: of all concurrent takers one gets it. `check` checks the value before it is claimed, so that a
+    /// value that cannot be decoded is not lost.
     pub(crate) async fn take(
         &self,
         field: &FieldName,
@@ -39,7 +39,7 @@ impl UnitOfWork {
             let Some(seen) = self.read(field).await? else {
                 return Ok(None);
             };
-            check(&seen)?; // code of the user's: nothing is locked
+            check(&seen)?; // user code: no lock is held
             let seat = match self.begin_take(field, &seen)? {
                 Taking::Own => return Ok(Some(seen)),
                 Taking::Again => continue,

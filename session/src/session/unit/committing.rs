@@ -1,4 +1,4 @@
-//! The commit: everything that is wanted, at once.
+//! The commit: stores all changes at once.
 
 use super::{UnitOfWork, flying::Seat};
 use crate::{
@@ -14,8 +14,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// How often a commit is tried again because another request changed a field that it updates. A turn per session
-/// makes one retry the rule; only another process can cause more.
+/// How often a commit is retried because another request changed a field that it updates. With a turn per session, one
+/// retry is typical; only other processes can cause more.
 const TRIES: usize = 64;
 
 /// A commit, as a future. If it is dropped, the next use of the session completes the commit.
@@ -24,10 +24,10 @@ pub(crate) struct Committing<U: Deref<Target = UnitOfWork>> {
     seat: Option<Seat>,
 }
 
-/// What there is to do for a commit.
+/// The next step of a commit.
 enum Begun {
     Nothing,
-    /// Wait for another one first.
+    /// Wait for another commit first.
     Busy,
     Flying(Seat),
 }
@@ -37,7 +37,7 @@ impl<U: Deref<Target = UnitOfWork>> Committing<U> {
         Self { unit, seat: None }
     }
 
-    /// Of one that has begun.
+    /// A commit that has begun.
     pub(super) fn seated(unit: U, seat: Seat) -> Self {
         Self {
             unit,
@@ -45,7 +45,7 @@ impl<U: Deref<Target = UnitOfWork>> Committing<U> {
         }
     }
 
-    /// How the one that has begun ends.
+    /// Polls the outcome of a commit that has begun.
     pub(super) fn poll_seat(&mut self, cx: &mut Context<'_>) -> Poll<Result<Flown>> {
         let Some(seat) = &mut self.seat else {
             return Poll::Ready(Ok(Flown::Stored));
@@ -85,7 +85,7 @@ impl<U: Deref<Target = UnitOfWork>> Drop for Committing<U> {
 }
 
 impl UnitOfWork {
-    /// Stores everything that is wanted, at once.
+    /// Stores all changes at once.
     pub(crate) fn commit(&self) -> Committing<&Self> {
         Committing::new(self)
     }
@@ -103,7 +103,7 @@ impl UnitOfWork {
         })
     }
 
-    /// A plan that was made under this lock is carried out from now on.
+    /// Begins to execute a plan that was made under this lock.
     pub(super) fn takes_off(
         &self,
         state: &mut super::State,
@@ -143,8 +143,8 @@ fn carry_out(
     })
 }
 
-/// Ends the other sessions whose cookies the visitor has, and leaves those that it has ended. They come first: if that
-/// fails, all of it can be tried again.
+/// Ends the sessions of the visitor's other cookies, and removes those that it has ended from the list. This comes
+/// first: if it fails, the whole commit can be retried.
 async fn end_others(others: &mut Vec<Digest>, rules: Rules<'_>) -> Result<()> {
     for other in std::mem::take(others) {
         let ending = rules.runtime.end(rules.now, Kind::Destroyed);
@@ -156,7 +156,7 @@ async fn end_others(others: &mut Vec<Digest>, rules: Rules<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A renewal keeps the lifetime, which must be known first.
+/// A renewal keeps the lifetime, which must be loaded first.
 async fn look_and_store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
     if plan.renews_blindly() {
         let store = &rules.runtime.store;
@@ -194,7 +194,7 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
         match runtime.store.commit(commit).await? {
             Outcome::Done(done) => return Ok(Landed::Done(done)),
             Outcome::Gone if plan.looks_into_an_end() => {
-                // It is not live: the store's knowledge of it tells why.
+                // It is not live: the store's record of it says why.
                 let loaded = runtime
                     .store
                     .load(plan.id, Select::Nothing, rules.now)

@@ -1,4 +1,4 @@
-//! A commit in flight: it belongs to the unit of work, and every task that needs its end polls it.
+//! A commit in flight: it belongs to the unit of work, and every task that waits for its completion polls it.
 
 use super::UnitOfWork;
 use crate::{
@@ -11,10 +11,10 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-/// The place of the task that began a commit, and is told how it ends.
+/// The seat of the task that began a commit, and receives its outcome.
 pub(super) struct Seat {
     number: u64,
-    /// Once there is something to wait for.
+    /// Set once there is something to wait for.
     waiting: Option<Arc<Waiting>>,
 }
 
@@ -28,7 +28,7 @@ impl Seat {
 }
 
 impl UnitOfWork {
-    /// Ready when no commit is under way.
+    /// Ready when no commit is in flight.
     pub(crate) fn poll_landed(&self, cx: &mut Context<'_>) -> Poll<()> {
         while self.peek().flight.is_some() {
             ready!(self.poll_flight(cx, None));
@@ -36,16 +36,17 @@ impl UnitOfWork {
         Poll::Ready(())
     }
 
-    /// As [`poll_landed`](Self::poll_landed). It holds nothing, so that it is in nobody's way if it is no longer polled.
+    /// Like [`poll_landed`](Self::poll_landed), as a future. It holds no lock, so it blocks no other task if it is not
+    /// polled.
     pub(crate) async fn landed(&self) {
         poll_fn(|cx| self.poll_landed(cx)).await;
     }
 
-    /// How the commit ends that was begun from this seat.
+    /// The outcome of the commit that was begun from this seat.
     pub(super) fn poll_seat(&self, cx: &mut Context<'_>, seat: &mut Seat) -> Poll<Result<Flown>> {
         Poll::Ready(match ready!(self.poll_flight(cx, Some(seat))) {
             Some(result) => result,
-            // Another task has seen the end.
+            // Another task has polled it to completion.
             None => {
                 let left = seat.waiting.as_ref().and_then(|waiting| waiting.collect());
                 left.unwrap_or(Ok(Flown::Stored))
@@ -53,8 +54,8 @@ impl UnitOfWork {
         })
     }
 
-    /// Polls the commit that is under way, or the one that was begun from this seat if it still is: how it ended, for
-    /// the one who has the seat; and nothing if there is no such commit.
+    /// Polls the commit in flight, or the one that was begun from this seat if it still is in flight. Returns its
+    /// outcome to the task that has the seat, and `None` if there is no such commit.
     fn poll_flight(
         &self,
         cx: &mut Context<'_>,
@@ -66,7 +67,7 @@ impl UnitOfWork {
                 None => return Poll::Ready(None),
                 Some(flight) => match flight.execution.take() {
                     Some(execution) => (Some(execution), flight.waiting()),
-                    // Another thread polls it just now.
+                    // Another thread is polling it.
                     None => (None, Some(flight.join(cx.waker()))),
                 },
             };
@@ -79,15 +80,15 @@ impl UnitOfWork {
             };
             match self.poll_execution(cx, execution, waiting, seat.is_some()) {
                 Poll::Ready(result) => return Poll::Ready(result),
-                // Once more, with a waker that wakes all who wait.
+                // Polled again, with a waker that wakes all waiting tasks.
                 Poll::Pending if is_first => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    /// The first poll does without an allocation for those who wait: most stores answer at once. Nothing is locked
-    /// meanwhile, since code of the store's runs, and closures of updates.
+    /// The first poll needs no allocation for waiting tasks: most stores return at once. No lock is held meanwhile,
+    /// since code of the store and closures of updates run.
     fn poll_execution(
         &self,
         cx: &mut Context<'_>,
@@ -112,7 +113,7 @@ impl UnitOfWork {
             return Poll::Ready(self.land(landing, has_seat));
         }
         let joined = match &mut self.peek().flight {
-            None => return Poll::Ready(None), // the request is over
+            None => return Poll::Ready(None), // the request has ended
             Some(flight) => flight.goes_on(execution),
         };
         if let Some(joined) = joined {
@@ -121,7 +122,7 @@ impl UnitOfWork {
         Poll::Pending
     }
 
-    /// The commit was carried out: what that does to the state, and who has to know.
+    /// A commit has completed: updates the state, and notifies the interested parties.
     fn land(&self, landing: Landing, has_seat: bool) -> Option<Result<Flown>> {
         let rules = self.rules(landing.now);
         let mut state = self.peek();
@@ -145,7 +146,7 @@ impl UnitOfWork {
         result
     }
 
-    /// The task that had the seat is no longer there.
+    /// The task that had the seat was dropped.
     pub(super) fn leave(&self, seat: Seat) {
         let mut state = self.peek();
         if let Some(flight) = state.flight(Some(seat.number)) {
@@ -164,7 +165,7 @@ impl UnitOfWork {
     }
 }
 
-/// Leaves the result of a commit for the task that began it, or for the next commit.
+/// Hands the outcome of a commit to the task that began it, or to the next commit.
 fn hand_over(state: &mut State, flight: Option<Flight>, result: Result<Flown>) {
     let Some(flight) = flight else { return };
     match (flight.left, result) {
@@ -178,14 +179,14 @@ fn hand_over(state: &mut State, flight: Option<Flight>, result: Result<Flown>) {
     }
 }
 
-/// A commit failed and no task was told. If nothing of it is stored, it is simply tried again.
+/// A commit failed and no task received the error. If nothing of it is stored, it is simply retried.
 fn owe(state: &mut State, error: Error) {
     if error.may_be_stored() {
         state.owed = Some(Box::new(error));
     }
 }
 
-/// A commit that is being polled: if the poll panics, its outcome is unknown.
+/// A commit while it is being polled: if the poll panics, its outcome is unknown.
 struct Aloft<'a> {
     unit: &'a UnitOfWork,
     has_seat: bool,
@@ -195,7 +196,7 @@ impl Drop for Aloft<'_> {
     fn drop(&mut self) {
         let panicked = || {
             let what = "a commit of this request panicked, in the store or in a closure of an `update`: \
-                        what the request had changed is lost, or stored";
+                        its changes may or may not be stored";
             Error::new(ErrorKind::Store, what).uncertain()
         };
         let mut state = self.unit.peek();

@@ -1,7 +1,7 @@
-//! A unit of work: the state of a request's session, and the conversation with the store about it.
+//! A unit of work: the state of a request's session, and its communication with the store.
 //!
-//! The state is behind a short lock that is never held across an await, and never while code of the user's runs
-//! (`Deserialize`, closures). There is one commit at a time.
+//! The state is behind a short lock that is never held across an await, nor while user code (`Deserialize`, closures)
+//! runs. There is one commit at a time.
 
 mod changing;
 mod committing;
@@ -30,18 +30,18 @@ use std::{
 /// A handle's share of a session.
 pub(crate) struct UnitOfWork {
     pub(crate) runtime: Arc<Runtime>,
-    /// A session that is ended at this moment or later was ended while this unit was at work.
+    /// A session that is ended at this moment or later was ended while this unit was in use.
     began: Timestamp,
     state: Mutex<State>,
-    /// Without a response of its own: it cannot send a cookie.
+    /// A detached unit has no response: it cannot send a cookie.
     detached: bool,
-    /// Of a request whose response has no body, so that a flash value would be lost unseen.
+    /// The unit of a request whose response has no body, so that a flash value would be lost unseen.
     is_head: bool,
 }
 
 impl UnitOfWork {
-    /// The unit of work of a request with these cookies, which are read when the session is used.
-    #[inline] // so that it is made in its place
+    /// The unit of work of a request with these cookies, which are parsed when the session is used.
+    #[inline] // so that it is constructed in place
     pub(crate) fn new(runtime: Arc<Runtime>, cookies: Option<Lines>, is_head: bool) -> Self {
         Self {
             began: runtime.begin(),
@@ -56,7 +56,7 @@ impl UnitOfWork {
         }
     }
 
-    /// A unit of its own on the same session.
+    /// A new unit of work on the same session.
     pub(crate) fn detach(&self) -> Result<Self> {
         let state = {
             let mut state = self.lock();
@@ -91,9 +91,9 @@ impl UnitOfWork {
         }
     }
 
-    /// The state without a look at the request's cookies: who it is may not be known yet.
+    /// The state, without parsing the request's cookies: the session may not be identified yet.
     fn peek(&self) -> MutexGuard<'_, State> {
-        // Nothing that can panic leaves the state half changed.
+        // No code that can panic leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,18 +135,18 @@ impl UnitOfWork {
         Ok(id.is_some_and(|id| csrf::matches(&self.runtime.keyring, &id, token)))
     }
 
-    /// Ends the unit, of which somebody else has a handle if it is `shared`. Gives what the response is to say, and
+    /// Ends the unit; `shared` is whether other handles on it exist. Returns the cookie action for the response, and
     /// whether the session was used at all.
     pub(crate) fn close(&self, shared: bool) -> (CookieAction, bool) {
         Self::end(self.used(), shared)
     }
 
-    /// Whether there is something to store before it [closes](Self::close), which is wanted if the response `commits`.
+    /// Whether there is something to store before it [closes](Self::close). The response must be one that `commits`.
     pub(crate) fn stores_at_its_end(&self, commits: bool) -> bool {
         self.stores(&self.used(), commits)
     }
 
-    /// As [`close`](Self::close), unless there is something to [store](Self::stores_at_its_end) first.
+    /// Like [`close`](Self::close), unless there is something to [store](Self::stores_at_its_end) first.
     #[cfg(feature = "tower")]
     pub(crate) fn close_unless_it_stores(
         &self,
@@ -164,7 +164,7 @@ impl UnitOfWork {
     fn end(mut state: MutexGuard<'_, State>, shared: bool) -> (CookieAction, bool) {
         let end = state.close(shared);
         if state.flight.is_some() {
-            // One whose task has gone would never come to an end now.
+            // A commit whose task was dropped would never complete now.
             let left = |flight: &mut Flight| flight.left && flight.execution.is_some();
             let flight = state.flight.take_if(left);
             drop(state);
@@ -175,7 +175,7 @@ impl UnitOfWork {
         end
     }
 
-    /// The state, for its end: whose session it is matters only if it was used.
+    /// The state when the unit ends: the session is identified only if it was used.
     fn used(&self) -> MutexGuard<'_, State> {
         let mut state = self.peek();
         if state.used {
@@ -188,7 +188,7 @@ impl UnitOfWork {
         self.lock().digest()
     }
 
-    /// A value of a field, ready to be stored.
+    /// An encoded value of a field.
     pub(crate) fn setting(
         def: Option<&FieldDef>,
         field: &FieldName,

@@ -16,7 +16,7 @@ impl UnitOfWork {
         self.lock().look(field, now)
     }
 
-    /// Keeps the store's answer for one field, and [looks](Self::look) at it.
+    /// Records a load of one field, and [looks](Self::look) at it.
     pub(crate) fn note_one_loaded(
         &self,
         field: &FieldName,
@@ -30,8 +30,8 @@ impl UnitOfWork {
         state.look(field, now)
     }
 
-    /// Asks the store for these fields, or for none, and notes the answer. The first question about a session is for
-    /// the library's own fields as well.
+    /// Loads these fields, possibly none, and records the result. The first load of a session includes the library's
+    /// own fields.
     async fn ask(&self, fields: &[FieldName], asked: Question) -> Result<()> {
         let along: &[FieldName] = match asked.first {
             true => &self.runtime.along,
@@ -65,7 +65,7 @@ impl UnitOfWork {
         }
     }
 
-    /// These fields as the request sees them. Fields that it has not read yet are read together, at one moment.
+    /// These fields as the request sees them. Fields that it has not read yet are loaded together, at one moment.
     pub(crate) async fn read_many(&self, fields: &[FieldName]) -> Result<Vec<Option<Bytes>>> {
         loop {
             let look = self.lock().look_at(fields, self.now())?;
@@ -77,7 +77,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Everything that the request sees.
+    /// All fields that the request sees.
     pub(crate) async fn read_all(&self) -> Result<Vec<(FieldName, Bytes)>> {
         loop {
             self.landed().await;
@@ -97,17 +97,17 @@ impl UnitOfWork {
         }
     }
 
-    /// Whether the session lives, and its times.
+    /// The times of the session if it is live.
     pub(crate) async fn meta(&self) -> Result<Option<Meta>> {
         self.identify().await?;
-        // Another task may have found out meanwhile that the session ended.
+        // Another task may have noticed meanwhile that the session ended.
         Ok(match &self.lock().begin_read()?.who {
             Owner::Known(known) => Some(known.meta),
             Owner::Nobody | Owner::Presented(_) => None,
         })
     }
 
-    /// Asks the store whose session it is, unless that is known.
+    /// Asks the store which of the request's cookies has a live session, unless that is known.
     pub(super) async fn identify(&self) -> Result<()> {
         loop {
             self.landed().await;
@@ -122,11 +122,11 @@ impl UnitOfWork {
         }
     }
 
-    /// Waits until the session has ended, or the application closes. What a process ends that can tell is told at once,
-    /// what another one does is found by looking again. A renewal of this unit's own is no end, and a visitor without a
-    /// session has none that could end.
+    /// Waits until the session has ended, or the application shuts down. Ends by this process, or by a process that can
+    /// report them, are noticed at once, others by polling the store. A renewal by this unit is not an end, and a
+    /// visitor without a session has none that could end.
     pub(crate) async fn ended(&self) -> Result<()> {
-        // Of several cookies the one counts whose session lives.
+        // If there are several cookies, this chooses the one whose session is live.
         match self.identify().await {
             Err(error) if error.kind() == ErrorKind::Gone => return Ok(()),
             result => result?,
@@ -165,7 +165,7 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Until when a session lives if it is not used, if it lives.
+    /// The deadline of a session if it is not used, or `None` if it is not live.
     async fn deadline(&self, id: Digest, now: Timestamp) -> Result<Option<Timestamp>> {
         let loaded = self.runtime.store.load(id, Select::Nothing, now).await?;
         Ok(match loaded {

@@ -1,4 +1,4 @@
-//! Looking for what contradicts itself: records, index entries and deadlines that do not agree.
+//! Looks for records, index entries and deadlines that contradict each other.
 
 use super::Engine;
 use crate::{keys, record::Record};
@@ -6,20 +6,20 @@ use fjall::{Keyspace, Slice};
 use level_session_store::{Cursor, Digest, Flaw, Page, Result, Timestamp, rules};
 use std::{collections::BTreeMap, ops::Bound};
 
-/// Of how many records it is looked at once whether they have a deadline: `due` is gone through for each so many.
+/// For how many records at a time the deadlines are checked: `due` is scanned once for each batch.
 const AT_ONCE: usize = 100_000;
 
-/// What is gone through, one after the other, by the byte that a cursor begins with.
+/// The keyspaces to scan, one after the other, by the first byte of a cursor.
 const RECORDS: u8 = 0;
 const INDEX: u8 = 1;
 const DEADLINES: u8 = 2;
 
-/// Part of what is gone through, and the key of its end if there may be more.
+/// A part of a scan, and the key of its end if there may be more.
 type Part<T> = (Vec<T>, Option<Slice>);
 
 impl Engine {
-    /// A page of the flaws among about `limit` records or index entries. What is found is looked at again under the
-    /// session's lock, since others may be at work.
+    /// A page of the flaws among about `limit` records or index entries. A finding is checked again under the session's
+    /// lock, since other threads may change the session.
     pub(crate) fn flaws(&self, after: Option<&Cursor>, limit: usize) -> Result<Page<Flaw>> {
         let limit = limit.max(1);
         let (what, from) = match after.map(|after| after.as_bytes().split_first()) {
@@ -63,15 +63,15 @@ impl Engine {
         Ok((entries, None))
     }
 
-    /// Sessions that the index does not lead to although their records say so.
+    /// Sessions that are missing from the index although their record has an entry.
     fn unlisted(&self, from: &[u8], limit: usize) -> Result<Part<Flaw>> {
         let (records, last) = self.entries_after(&self.disk.meta, from, limit)?;
         let mut flaws = Vec::new();
         for (key, bytes) in records {
             let Some(id) = keys::digest(&key) else {
-                continue; // the numbers' mark
+                continue; // the mark of used numbers
             };
-            // What cannot be read is told by a load.
+            // An unreadable record is reported by a load.
             let Ok(Record::Live(session)) = self.disk.decode(id, &bytes) else {
                 continue;
             };
@@ -89,7 +89,7 @@ impl Engine {
         Ok((flaws, last))
     }
 
-    /// Index entries that lead to no session, or to one that does not have them.
+    /// Index entries of missing sessions, or of sessions that do not have them.
     fn orphans(&self, from: &[u8], limit: usize) -> Result<Part<Flaw>> {
         const NO_SESSION: &str = "is found in the index, and there is no such session: \
                                   a look-up of its value removes the entry";
@@ -99,11 +99,11 @@ impl Engine {
         let mut flaws = Vec::new();
         for (key, _) in entries {
             let Some(id) = key.split_last_chunk::<32>().map(|(_, id)| *id) else {
-                continue; // no key of ours
+                continue; // not our key
             };
             let id = Digest::from_bytes(id);
             if self.lists(id, &key).unwrap_or(true) {
-                continue; // or it cannot be read, which a load tells
+                continue; // or it cannot be read, which a load reports
             }
             let _stripe = self.stripe(id);
             if !self.is_indexed(&key)? {
@@ -118,8 +118,8 @@ impl Engine {
         Ok((flaws, last))
     }
 
-    /// Sessions and marks that the sweeper never looks at, or too late. The other way round, a deadline without a record,
-    /// is no flaw: whatever ends leaves the deadline that it was first filed under, until that has come.
+    /// Sessions and marks that the sweeper never examines, or too late. The reverse, a deadline without a record, is no
+    /// flaw: a session that ends leaves its first deadline behind, until it has passed.
     fn undue(&self, from: &[u8], limit: usize) -> Result<Part<Flaw>> {
         const NEVER_SWEPT: &str =
             "has no deadline, so it stays on disk once it has expired: `end` removes it";
@@ -143,7 +143,7 @@ impl Engine {
         let mut flaws = Vec::new();
         for (id, deadline) in missing {
             let _stripe = self.stripe(id);
-            // What was changed meanwhile is filed under another deadline, or gone.
+            // A session that was changed meanwhile has another deadline, or is gone.
             let still = self
                 .disk
                 .record(id)

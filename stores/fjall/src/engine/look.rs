@@ -1,4 +1,4 @@
-//! Looking for sessions: by index entry, and page by page.
+//! Finds sessions: by index entry, and page by page.
 
 use super::Engine;
 use crate::{
@@ -9,8 +9,8 @@ use level_session_store::{Cursor, Digest, Found, Meta, Page, Result, Timestamp, 
 use std::{ops::Bound, sync::atomic::Ordering};
 
 impl Engine {
-    /// A page of the sessions with an index entry. The scan and the look at each session are two moments: a session
-    /// that was renewed in between is listed under its new id, if that comes later, or not at all.
+    /// A page of the sessions with an index entry. The scan and the check of each session happen at two moments: a
+    /// session that was renewed in between is listed under its new id, if that comes later, or not at all.
     pub(crate) fn find(
         &self,
         field: &str,
@@ -49,13 +49,13 @@ impl Engine {
                 .into_inner()
                 .map_err(|cause| self.disk.place.error("list the sessions of", cause))?;
             let Some(id) = keys::digest(&key) else {
-                continue; // not a session, but the numbers' mark
+                continue; // not a session, but the mark of used numbers
             };
             if page.len() == limit {
                 let next = page.last().map(cursor);
                 return Ok(Page::new(page, next));
             }
-            // One that is damaged is listed: its load says so, and the others can be listed behind it.
+            // A damaged session is listed: its load returns the error, and the sessions after it can be listed.
             match self.disk.decode(id, &bytes) {
                 Ok(Record::Live(session)) if !session.life.is_live(now) => {}
                 Ok(Record::Live(_)) | Err(_) => page.push(id),
@@ -102,7 +102,7 @@ impl Engine {
         Ok((ids, None))
     }
 
-    /// The times of a session, if it lives and has this entry.
+    /// The times of a session, if it is live and has this entry.
     fn look_up(
         &self,
         id: Digest,
@@ -127,8 +127,8 @@ impl Engine {
             }
             Some(_) => Ok(None),
             None => {
-                // Swept in between, or an orphan: gone either way. Where the disk takes nothing the entry stays, and the
-                // look-up succeeds all the same.
+                // Swept in between, or an orphan: missing either way. If the disk accepts no writes, the entry stays,
+                // and the look-up succeeds all the same.
                 let mut batch = self.disk.batch();
                 batch.remove(&self.disk.index, keys::index(field, entry, id));
                 if !self.disk.has_failed.load(Ordering::Acquire) {

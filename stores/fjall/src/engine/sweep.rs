@@ -1,22 +1,22 @@
-//! Removal of dead sessions.
+//! Removes dead sessions.
 
 use super::Engine;
 use crate::{keys, record::Record};
 use level_session_store::{Digest, Result, Swept, Timestamp};
 use std::{ops::Bound, thread, time::Duration};
 
-/// When to look again at a record that cannot be read: it is left in place for inspection.
+/// When to examine an unreadable record again: it is left in place for inspection.
 const DAMAGED_IS_LEFT: Duration = Duration::from_secs(3600);
 
-/// How long the sweeper gives way to commits at a time.
+/// How long the sweeper yields to commits at a time.
 const GIVE_WAY: Duration = Duration::from_micros(200);
 
 impl Engine {
-    /// Looks at up to `limit` sessions and marks that were due at `now`, and removes those that are dead.
+    /// Examines up to `limit` sessions and marks that were due at `now`, and removes those that are dead.
     ///
-    /// A refresh does not touch `due`, so what is found there may be long past: the record is the truth, and is
-    /// looked at under the session's lock. What lives on is filed anew under its present deadline. `expired` is told
-    /// of every session that was removed, under no lock.
+    /// A refresh does not update `due`, so an entry there may be long past: the record is authoritative, and is read
+    /// under the session's lock. A live session gets a new entry with its current deadline. `expired` is called with
+    /// every removed session, with no lock held.
     pub(crate) fn sweep(
         &self,
         now: Timestamp,
@@ -29,7 +29,7 @@ impl Engine {
         let last = due.last().map(|(deadline, _)| *deadline);
         for (deadline, id) in due {
             while self.disk.gate.is_queued() {
-                thread::sleep(GIVE_WAY); // a visitor waits for the lock, and nothing waits for the sweep
+                thread::sleep(GIVE_WAY); // a request waits for the lock, and nothing waits for the sweep
             }
             let _turn = self.disk.gate.enter();
             if self.sweep_one(deadline, id, now)? {
@@ -37,7 +37,7 @@ impl Engine {
                 expired(id);
             }
         }
-        // Others may be filed under the last one's deadline.
+        // Others may have the same deadline as the last one.
         let come_to = if swept.more { last } else { Some(now.next()) };
         if let (Some(come_to), true) = (come_to, limit > 0) {
             self.disk.swept.end(&look, come_to);
@@ -45,7 +45,7 @@ impl Engine {
         Ok(swept)
     }
 
-    /// Up to `limit` of what is filed from a time on and due at `now`, in order.
+    /// Up to `limit` entries from a time on that are due at `now`, in order.
     fn due_at(
         &self,
         from: Timestamp,
@@ -73,7 +73,7 @@ impl Engine {
             let key = key
                 .key()
                 .map_err(|cause| self.disk.place.error("look for expired sessions in", cause))?;
-            due.extend(keys::due_parts(&key)); // what is no key of ours stays
+            due.extend(keys::due_parts(&key)); // a key that is not ours is left alone
         }
         Ok(due)
     }

@@ -1,4 +1,4 @@
-//! Applying a commit: read, judge, one batch.
+//! Applies a commit: read, decide, write one batch.
 
 use super::{Engine, Locked, place};
 use crate::gate::{self, Patience};
@@ -16,10 +16,10 @@ type Judged<T> = Result<std::result::Result<T, Outcome>>;
 type Ending = Vec<(Digest, Session)>;
 
 impl Engine {
-    /// Applies a commit. It then survives the end of the process, but not yet that of the machine. Gives the present id
-    /// of its session as well.
+    /// Applies a commit, which then survives the end of the process, but not yet a power cut. Also returns the current
+    /// id of its session.
     ///
-    /// `None`, and nothing was touched, if it may take long and nobody waits.
+    /// Returns `None`, and has changed nothing, if it may take long and the caller cannot wait.
     pub(crate) fn write(
         &self,
         commit: &Commit<'_>,
@@ -27,8 +27,8 @@ impl Engine {
     ) -> Result<Option<(Outcome, Digest)>> {
         let stripes = match commit.step {
             _ if patience == Patience::Leaves && self.disk.is_compacting() => None,
-            // A limit looks at the sessions of one entry, wherever they are: such a commit is rare (a sign-in), and has
-            // all stripes to itself.
+            // A limit examines the sessions with one entry, which may be in any stripe: such a commit is rare (a
+            // sign-in), and locks all stripes.
             _ if !commit.limits.is_empty() => self.all(patience),
             Step::Renew { to, .. } => self.pair(commit.id, to, patience),
             _ => gate::lock(&self.stripes[place(commit.id)], patience).map(Locked::One),
@@ -139,7 +139,7 @@ impl Engine {
         if changed || session.life != life {
             batch.insert(&self.disk.meta, *id.as_bytes(), session.encode());
         }
-        // A later deadline is found out by the sweeper when the earlier one has passed; an earlier one is not.
+        // The sweeper notices a later deadline once the earlier one has passed, but not an earlier one.
         let deadline = session.life.lease.deadline();
         if deadline < life.lease.deadline() {
             self.disk.stage_due(&mut batch, deadline, id);
@@ -237,9 +237,9 @@ impl Engine {
         }
     }
 
-    /// The session of a commit that changes one, out of the cache, with the bytes that the writes leave and the sessions
-    /// that have to end for it; or why the commit does not apply. Gives the session's present id as well.
-    #[expect(clippy::type_complexity, reason = "said in words above")]
+    /// The session of a commit that changes one, taken out of the cache, with the resulting bytes of the writes and the
+    /// sessions that have to end for it; or why the commit does not apply. Also returns the session's current id.
+    #[expect(clippy::type_complexity, reason = "described above")]
     fn judge<'s>(
         &'s self,
         stripes: &mut Locked<'s>,
@@ -253,7 +253,8 @@ impl Engine {
         if let Some(Record::Moved { to, .. }) = record
             && !matches!(commit.step, Step::Renew { .. })
         {
-            // What stays under a former id never changes until it is swept: the other record tells whether it works.
+            // The record of a former id does not change until it is swept: the session's own record determines whether
+            // it works.
             id = to;
             self.lock_instead(stripes, id);
             record = self.fetch_for(stripes, id, commit)?;
@@ -295,7 +296,8 @@ impl Engine {
         Ok((id, Err(refused)))
     }
 
-    /// The sessions that have to end for a commit to keep its limits, out of the cache; or which limit refuses it.
+    /// The sessions that have to end for a commit to satisfy its limits, taken out of the cache; or the limit that
+    /// refuses it.
     fn over_limits(
         &self,
         stripes: &mut Locked<'_>,
@@ -307,7 +309,7 @@ impl Engine {
             let mut with_entry = Vec::new();
             for id in self.indexed(&limit.field, &limit.entry)? {
                 if id == current {
-                    with_entry.push((Timestamp::default(), id)); // it is on its way, out of the cache
+                    with_entry.push((Timestamp::default(), id)); // it is being changed, and out of the cache
                 } else if let Some(started) = self.found_by(stripes, id, limit, commit.now)? {
                     with_entry.push((started, id));
                 }
@@ -326,7 +328,7 @@ impl Engine {
         Ok(Ok(ending))
     }
 
-    /// When a session with this entry signed in, if it lives.
+    /// When a session with this entry signed in, if it is live.
     fn found_by(
         &self,
         stripes: &mut Locked<'_>,

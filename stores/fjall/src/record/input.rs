@@ -1,4 +1,4 @@
-//! Reading a record, field by field, without trusting a byte of it.
+//! Parses a record, field by field, without trusting any byte of it.
 
 use super::{
     FORMAT, HAS_ABSOLUTE, HAS_FORMER, HAS_LIFETIME, HAS_PLACES, HAS_TOLD, IS_TRANSIENT,
@@ -16,17 +16,17 @@ use std::{cmp::Ordering, time::Duration};
 /// The rest of a record.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
-/// A session of many fields, of which none was read yet.
+/// A session with many fields, none of which was parsed yet.
 pub(crate) struct Outline<'a> {
     pub(crate) number: u64,
     pub(crate) life: Life,
-    /// Where every so many-th field begins, but for the first.
+    /// The positions at regular intervals of fields, except the first.
     places: &'a [[u8; 4]],
     fields: &'a [u8],
 }
 
 impl<'a> Outline<'a> {
-    /// Looks at a record; `None` if it is to be read whole, since it is short or not of a session.
+    /// Parses the head of a record; `None` if the record is to be read whole, since it is short or not a session.
     pub(crate) fn of(bytes: &'a [u8]) -> Result<Option<Self>, &'static str> {
         let mut input = Input(bytes);
         if input.byte()? != FORMAT || input.byte()? != LIVE {
@@ -44,12 +44,12 @@ impl<'a> Outline<'a> {
         }))
     }
 
-    /// How many times as long as to find one field it takes to read all of them.
+    /// How many times as long as finding one field it takes to read all of them.
     pub(crate) fn looks(&self) -> usize {
         self.places.len()
     }
 
-    /// How many fields are listed.
+    /// The number of listed fields.
     pub(super) fn len(&self) -> Result<usize, &'static str> {
         let mut last = self.from(self.places.len())?;
         let mut len = self.places.len() * STEP;
@@ -89,7 +89,7 @@ impl<'a> Outline<'a> {
         Ok(None)
     }
 
-    /// The session with those of these fields that it has. `record` are the bytes that this is the outline of.
+    /// The session with those of these fields that it has. `record` are the bytes of the outline.
     pub(crate) fn part<'n>(
         &self,
         record: &Slice,
@@ -112,7 +112,7 @@ impl<'a> Outline<'a> {
         Ok(session)
     }
 
-    /// The fields from a place on.
+    /// The fields from a position on.
     fn from(&self, place: usize) -> Result<Input<'a>, &'static str> {
         let at = match place
             .checked_sub(1)
@@ -125,9 +125,9 @@ impl<'a> Outline<'a> {
     }
 }
 
-const MISPLACED: &str = "its fields are not where it says";
+const MISPLACED: &str = "its fields are not at the listed positions";
 
-const TRUNCATED: &str = "it ends too early";
+const TRUNCATED: &str = "it is truncated";
 
 impl<'a> Input<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
@@ -181,7 +181,7 @@ impl<'a> Input<'a> {
         let (started, seen, idle_deadline) = (self.time()?, self.time()?, self.time()?);
         let flags = self.byte()?;
         if flags & !KNOWN_FLAGS != 0 {
-            return Err("it has flags that this version does not know");
+            return Err("it has flags that are unknown to this version");
         }
         let absolute_deadline = match flags & HAS_ABSOLUTE {
             0 => None,
@@ -245,7 +245,7 @@ impl<'a> Input<'a> {
         let absolute = match self.byte()? {
             0 => None,
             1 => Some(Duration::from_millis(self.number()?)),
-            _ => return Err("its lifetime is of a kind that does not exist"),
+            _ => return Err("the kind of its lifetime is unknown"),
         };
         let timeouts = Timeouts::new(idle).with_absolute(absolute);
         Ok(Lifetime::new(timeouts).with_transient(transient))

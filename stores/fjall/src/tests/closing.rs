@@ -1,5 +1,5 @@
-//! The failures these prevent: a commit that is at work on a database which somebody else has opened meanwhile, and one
-//! that was handed in and then forgotten (F10).
+//! These tests prevent a commit that runs on a database which another process has opened meanwhile, and a commit that
+//! was queued and then forgotten (F10).
 
 use super::*;
 use crate::Durability;
@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-/// Whatever is at work in the database when the store is closed is waited for.
+/// Closing the store waits for all calls that use the database.
 #[test]
 fn closing_waits_for_what_is_at_work() {
     let (_dir, path) = place();
@@ -31,15 +31,15 @@ fn closing_waits_for_what_is_at_work() {
     let (closed, closes) = mpsc::channel();
     let closing = thread::spawn(move || closed.send(now(store.close()).is_ok()));
     let early = closes.recv_timeout(Duration::from_millis(50));
-    assert!(early.is_err(), "it has waited for nobody");
+    assert!(early.is_err(), "closing did not wait for the call");
     go_on.send(()).unwrap();
     assert!(closes.recv().unwrap(), "then it closes");
     at_work.join().unwrap().unwrap();
     closing.join().unwrap().unwrap();
-    FjallStore::open(&path).expect("it has let go of the database");
+    FjallStore::open(&path).expect("the database is released");
 }
 
-/// What was handed in before is stored.
+/// Queued commits are stored.
 #[test]
 fn closing_answers_what_waits_for_an_fsync() {
     const WAITING: u8 = 50;
@@ -55,7 +55,7 @@ fn closing_answers_what_waits_for_an_fsync() {
         .collect();
     let mut cx = Context::from_waker(Waker::noop());
     for answer in &mut waiting {
-        let _ = Pin::new(answer).poll(&mut cx); // handed in
+        let _ = Pin::new(answer).poll(&mut cx); // queued
     }
     now(store.close()).unwrap();
     for answer in waiting {
@@ -68,7 +68,7 @@ fn closing_answers_what_waits_for_an_fsync() {
     }
 }
 
-/// Text that cannot be compressed much, as fjall compresses large values.
+/// Text that does not compress well, as fjall compresses large values.
 fn noise(length: usize) -> String {
     let mut state = 1_u64;
     let letters = std::iter::repeat_with(|| {
@@ -80,7 +80,7 @@ fn noise(length: usize) -> String {
     letters.take(length).collect()
 }
 
-/// The bytes of the journals below a database, and how many there are.
+/// The sizes of the journals of a database.
 fn journals(path: &std::path::Path) -> Vec<u64> {
     let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
     let journals = entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "jnl"));
@@ -89,7 +89,7 @@ fn journals(path: &std::path::Path) -> Vec<u64> {
         .collect()
 }
 
-/// Prevents: a start that takes seconds because it reads again what a clean close could have put away.
+/// Prevents a start from taking seconds because it replays data that a clean close could have flushed.
 #[test]
 fn a_clean_close_leaves_an_empty_journal_and_everything_in_tables() {
     let (_dir, path) = place();
@@ -127,13 +127,13 @@ fn a_clean_close_leaves_an_empty_journal_and_everything_in_tables() {
             [pair("a", &value), pair("user", "7")]
         );
     }
-    // What is written then is newer than what is in the tables.
+    // Data written afterwards is newer than the tables.
     now(store.commit(commit(id(1), KEEP, &[set("a", "2")]))).unwrap();
     drop(store);
     assert_eq!(fields(&open(), id(1))[0], pair("a", "2"));
 }
 
-/// Prevents: a close that puts nothing away where the store was opened by a relative path, as in every first program.
+/// Prevents a close from leaving the journal if the store was opened with a relative path, as in every first program.
 #[test]
 fn a_clean_close_empties_the_journal_of_a_relative_path() {
     let here = std::env::current_dir().unwrap();
@@ -149,7 +149,7 @@ fn a_clean_close_empties_the_journal_of_a_relative_path() {
     assert_eq!(journals(&path), [0]);
 }
 
-/// Prevents: what an application keeps beside the sessions, or another store, and loses with the journal.
+/// Prevents data of the application, or of another store, from being lost with the journal.
 #[test]
 fn a_clean_close_puts_every_keyspace_of_the_database_into_tables() {
     let (_dir, path) = place();
@@ -166,7 +166,7 @@ fn a_clean_close_puts_every_keyspace_of_the_database_into_tables() {
     assert_eq!(theirs.unwrap().get("key").unwrap().unwrap().len(), 2 << 20);
 }
 
-/// A fork of the process would wait for ever for a thread that it does not have, or write into the parent's files.
+/// A fork of the process could wait for ever for a thread that it does not have, or write to the parent's files.
 #[test]
 fn a_fork_of_the_process_is_refused_and_may_still_read() {
     for durability in [Durability::Buffer, Durability::Sync] {
@@ -183,7 +183,8 @@ fn a_fork_of_the_process_is_refused_and_may_still_read() {
     }
 }
 
-/// A rolling update whose new process gives up at once since the old one still answers; or waits for what is no lock.
+/// In a rolling update the new process must not give up at once while the old one is still working, nor wait if the
+/// error is not a lock.
 #[test]
 fn opening_waits_for_a_lock_and_for_nothing_else() {
     let (dir, path) = place();
@@ -198,7 +199,9 @@ fn opening_waits_for_a_lock_and_for_nothing_else() {
     assert!(early.is_err(), "it waits: {early:?}");
     now(store.close()).unwrap();
     let opened = opens.recv_timeout(Duration::from_secs(30));
-    opened.expect("it is free").expect("it can be opened");
+    opened
+        .expect("the database is free")
+        .expect("it can be opened");
     opening.join().unwrap().unwrap();
 
     let file = dir.path().join("file");

@@ -1,5 +1,5 @@
-//! The failure these prevent: bytes that cannot be read are taken for a session that is not there, and the visitor's
-//! data is overwritten by a new one (requirements F05, S11).
+//! These tests prevent unreadable bytes from being taken for a missing session, so that a new one overwrites the
+//! visitor's data (requirements F05, S11).
 
 use super::*;
 use level_session_store::{Error, ErrorKind, Swept};
@@ -73,7 +73,7 @@ fn a_sweep_steps_over_a_damaged_record() {
     let kept = store.inside(|disk| disk.meta.get(id(1).as_bytes()).unwrap().unwrap());
     assert_eq!(&*kept, GARBAGE, "the damaged one is left");
     let due = store.inside(|disk| disk.due.len().unwrap());
-    assert_eq!(due, 1, "and is looked at later, not at every sweep");
+    assert_eq!(due, 1, "and is examined later, not at every sweep");
     assert_eq!(now(store.sweep(at(1_000), 1)).unwrap(), Swept::default());
 }
 

@@ -1,5 +1,5 @@
-//! The failures these prevent: sessions that a restart, a crash or a neighbour takes away; files that others can
-//! read; and an error that does not say which file it is about.
+//! These tests prevent the loss of sessions by a restart, a crash or another store; files that other users can read;
+//! and an error that does not name the file.
 
 use super::*;
 use crate::Durability;
@@ -49,8 +49,8 @@ fn a_restart_keeps_everything() {
     );
 }
 
-/// What is in the files of a database is what a process that is killed leaves behind; what it still has in its own
-/// memory is lost.
+/// A killed process leaves the content of a database's files behind; data that it still has in its own memory is
+/// lost.
 fn as_if_killed(path: &Path) -> (TempDir, PathBuf) {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir(to).unwrap();
@@ -87,7 +87,7 @@ fn every_answered_commit_survives_the_process() {
     }
 }
 
-/// That the disk then holds it is the operating system's promise, and the disk's.
+/// Whether the disk then has the data is up to the operating system and the disk.
 #[test]
 fn under_sync_no_commit_is_answered_before_an_fsync() {
     let (_dir, path) = place();
@@ -136,8 +136,7 @@ fn a_second_store_is_told_that_the_first_has_the_database() {
     );
     assert!(message.contains(path.to_str().unwrap()), "{message}");
     now(store.close()).unwrap();
-    FjallStore::open(&path)
-        .expect("closing lets go of the database, though the handle is still there");
+    FjallStore::open(&path).expect("closing releases the database, though the handle still exists");
     let error = load(&store, id(1)).unwrap_err();
     assert!(error.to_string().contains("closed"), "{error}");
 }

@@ -1,6 +1,6 @@
-//! The failures these prevent: a process that ends, or a store that says nothing of use, because somebody left a file in
-//! the database's folder (F14); a creation that was cut off and keeps the store from ever opening (F07); and a file that
-//! is removed although it was nobody's leftover.
+//! These tests prevent a foreign file in the database's directory from ending the process or causing a useless message
+//! (F14); an interrupted creation from keeping the store from ever opening (F07); and the removal of a file that is not
+//! a leftover.
 
 use super::{super::creation, *};
 use level_session_store::ErrorKind;
@@ -20,7 +20,7 @@ fn with_tables() -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-/// Every file below a folder, with its bytes, but for the zeros of a journal.
+/// Every file below a directory, with its bytes, except for the zeros of a journal.
 fn contents(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(path).unwrap() {
@@ -81,8 +81,8 @@ fn what_is_not_the_database_s_is_named_and_left_alone() {
                 assert!(message.contains("move that entry"), "{message}");
                 assert_eq!(error.kind(), ErrorKind::Store);
             }
-            (Ok(_), true) => panic!("{entry} is in the way and was not seen"),
-            (Err(error), false) => panic!("{entry} is in nobody's way: {error:?}"),
+            (Ok(_), true) => panic!("{entry} is a problem and was not detected"),
+            (Err(error), false) => panic!("{entry} is harmless: {error:?}"),
         }
         assert!(foreign.exists(), "{entry} was removed");
         match foreign.is_dir() {
@@ -95,7 +95,7 @@ fn what_is_not_the_database_s_is_named_and_left_alone() {
     assert_eq!(fields(&store, id(1)), [pair("a", "1")]);
 }
 
-/// Whatever a database of ours comes to have in its folder while it is used, its own store opens it.
+/// A store opens its database whatever files the database itself creates while it is used.
 #[test]
 fn what_is_the_database_s_own_is_never_in_the_way() {
     let (_dir, path) = with_tables();
@@ -127,7 +127,7 @@ fn what_is_the_database_s_own_is_never_in_the_way() {
     }
 }
 
-/// A folder as a kill leaves it at this moment of a creation: the journal and the marker, if they are there.
+/// A directory as a kill leaves it at this moment of a creation: the journal and the marker, if they exist.
 fn cut_off(journal: Option<&[u8]>, marker: Option<&[u8]>) -> (TempDir, PathBuf) {
     let (dir, path) = place();
     fs::create_dir(&path).unwrap();
@@ -167,7 +167,7 @@ fn a_creation_that_was_cut_off_is_completed() {
     }
 }
 
-/// The marker that is completed is the one that fjall writes.
+/// The completed marker is identical to fjall's own.
 #[test]
 fn the_mark_is_fjall_s() {
     let (_dir, path) = with_tables();
@@ -209,7 +209,7 @@ fn what_may_be_more_than_a_cut_off_creation_is_left_as_it_is() {
     }
 }
 
-/// Whoever creates a database holds its lock: a second process touches nothing of it.
+/// A process that creates a database holds its lock: a second process changes nothing in it.
 #[test]
 fn a_creation_at_work_is_left_to_the_one_who_works() {
     let (_dir, path) = cut_off(Some(&[]), Some(b"FJL"));

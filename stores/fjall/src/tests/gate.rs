@@ -1,4 +1,4 @@
-//! Nobody waits where it was called: who would have to is answered later.
+//! No call waits on the calling thread: a call that would have to is completed elsewhere.
 
 use super::{CREATE, KEEP, commit, create, id, lease, load, now, pair, place, set};
 use crate::{FjallStore, tests::fields};
@@ -23,7 +23,7 @@ fn open(cached: usize) -> (tempfile::TempDir, FjallStore) {
     (dir, store)
 }
 
-/// Asked for on a thread of a runtime: what is answered at once is given back, what is not has left the thread.
+/// Polls on a runtime thread: returns the result if it is ready at once; otherwise the call has left the thread.
 fn asked<T>(future: &mut StoreFuture<'_, T>) -> Option<Result<T>> {
     let mut cx = Context::from_waker(Waker::noop());
     match Pin::new(future).poll(&mut cx) {
@@ -32,12 +32,12 @@ fn asked<T>(future: &mut StoreFuture<'_, T>) -> Option<Result<T>> {
     }
 }
 
-/// Whether a call has left its thread: however soon it is answered, somebody else does it.
+/// Whether a call has left its thread: however soon it completes, another thread executes it.
 fn leaves<T>(future: &StoreFuture<'_, T>) -> bool {
     format!("{future:?}") == "StoreFuture::Boxed"
 }
 
-/// Has another thread hold a session's lock until `meanwhile` is over.
+/// Another thread holds a session's lock until `meanwhile` is over.
 fn while_held<T>(store: &FjallStore, session: Digest, meanwhile: impl FnOnce() -> T) -> T {
     let (begun, begins) = mpsc::channel();
     let (go_on, waits) = mpsc::channel::<()>();
@@ -72,7 +72,7 @@ fn while_the_database_is_at_work_commits_and_cold_reads_are_awaited_and_cached_o
         let writes = [set("a", "2")];
         let write = store.commit(commit(id(1), KEEP, &writes));
         assert!(leaves(&write), "it would have waited");
-        // The commit thread need not wait for it: this is but said to be so.
+        // The commit thread need not wait for it: the gate is only told so.
         assert!(write.await.unwrap().is_done());
         let mut read = store.load(id(1), Select::Names(&["a"]), super::at(1));
         assert!(
@@ -81,7 +81,10 @@ fn while_the_database_is_at_work_commits_and_cold_reads_are_awaited_and_cached_o
         );
         drop(work);
         let mut write = store.commit(commit(id(1), KEEP, &writes));
-        assert!(asked(&mut write).is_some(), "nobody is at work any more");
+        assert!(
+            asked(&mut write).is_some(),
+            "no thread holds the lock any more"
+        );
 
         for select in [Select::Nothing, Select::Names(&["a", "b"]), Select::All] {
             let expected = cold_store.load(id(1), select, super::at(1)).await.unwrap();
@@ -125,7 +128,10 @@ fn who_meets_a_session_that_another_thread_holds_leaves_its_thread_and_is_answer
             asked_meanwhile.push(write);
         }
         let mut other = store.load(id(2), Select::All, super::at(1));
-        assert!(asked(&mut other).is_some(), "another session's is answered");
+        assert!(
+            asked(&mut other).is_some(),
+            "another session's call completes"
+        );
         read
     });
     assert!(matches!(runtime.block_on(read), Ok(Loaded::Live(_))));
@@ -143,7 +149,7 @@ fn who_meets_a_session_that_another_thread_holds_leaves_its_thread_and_is_answer
     assert_eq!(fields(&store, id(1)), [pair("a", "2")]);
 }
 
-/// One thread at most writes where it was called.
+/// At most one thread writes inline.
 #[test]
 fn who_meets_a_writer_is_queued_and_others_go_behind_it() {
     let (_dir, store) = open(1_000);

@@ -1,4 +1,4 @@
-//! What is fjall's own: files, restarts, damage, and how much is written.
+//! Tests specific to fjall: files, restarts, damage, and the amount written.
 
 mod closing;
 mod damage;
@@ -25,14 +25,14 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// What goes wrong on purpose in the database of a store that is under test.
+/// Injected faults in the database of a store under test.
 #[derive(Default)]
 pub(super) struct Faults {
-    /// Every write fails like this, and nothing of it is stored.
+    /// Every write fails with this error, and nothing of it is stored.
     writes: Mutex<Option<Fault>>,
-    /// Every sync is made, and fails like this.
+    /// Every sync is made, and then fails with this error.
     syncs: Mutex<Option<Fault>>,
-    /// How many writes have failed so.
+    /// The number of writes that failed so.
     failed_writes: AtomicUsize,
 }
 
@@ -51,17 +51,17 @@ impl Faults {
     }
 }
 
-/// After this fault of a write the database takes no more.
+/// After this fault of a write the database accepts no more.
 fn full_disk() -> ::fjall::Error {
     ::fjall::Error::Io(std::io::ErrorKind::StorageFull.into())
 }
 
-/// After this one it goes on.
+/// After this one it continues.
 fn passing() -> ::fjall::Error {
     ::fjall::Error::KeyspaceDeleted
 }
 
-/// A directory for a database, that is not there yet.
+/// The path of a database that does not exist yet.
 fn place() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sessions.db");
@@ -84,7 +84,7 @@ fn timeouts(idle: u64) -> Timeouts {
     Timeouts::new(Duration::from_millis(idle))
 }
 
-/// Notes a use of the session at this time.
+/// Records a use of the session at this time.
 fn refresh(id: Digest, millis: u64, idle: u64) -> Commit<'static> {
     let usage = Use::new(timeouts(idle), Duration::ZERO);
     Commit::new(id, at(millis), Step::keep(Some(usage)))
@@ -129,7 +129,7 @@ fn load(store: &FjallStore, id: Digest) -> Result<Loaded> {
 
 fn fields(store: &FjallStore, id: Digest) -> Vec<(String, String)> {
     let Loaded::Live(snapshot) = load(store, id).unwrap() else {
-        panic!("the session does not live");
+        panic!("the session is not live");
     };
     let fields = snapshot.fields.into_all().expect("all fields");
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -143,24 +143,24 @@ fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// Waits for a store outside of any runtime: everything is done where it is called.
+/// Waits for a store outside of any runtime: everything runs on the calling thread.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(future)
 }
 
 impl FjallStore {
-    /// From now on every write fails like this, until the database is opened anew.
+    /// From now on every write fails like this, until the database is reopened.
     fn fail_writes(&self, fault: Option<Fault>) {
         self.inside(|disk| *disk.faults.writes.lock().unwrap() = fault);
     }
 
-    /// From now on every sync fails like this, until the database is opened anew.
+    /// From now on every sync fails like this, until the database is reopened.
     fn fail_syncs(&self, fault: Option<Fault>) {
         self.inside(|disk| *disk.faults.syncs.lock().unwrap() = fault);
     }
 
-    /// The database, to look at what is in it.
+    /// The database, to inspect its content.
     fn inside<T>(&self, look: impl FnOnce(&Disk) -> T) -> T {
         self.0
             .shared
@@ -169,7 +169,7 @@ impl FjallStore {
     }
 }
 
-/// Looks again and again until it is so, for at most some seconds.
+/// Polls a condition for a few seconds at most.
 fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if so() {
@@ -177,5 +177,5 @@ fn eventually(what: &str, mut so: impl FnMut() -> bool) {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    panic!("it never came to be that {what}");
+    panic!("timed out: {what}");
 }

@@ -1,5 +1,5 @@
-//! The failures these prevent: reads that fail because the disk is full; a store that opens its database anew with every
-//! call, or because of a block that cannot be read; and one that lets go of a database which it cannot open again (F09).
+//! These tests prevent reads from failing because the disk is full; a store from reopening its database with every
+//! call, or because of an unreadable block; and a store from releasing a database that it cannot reopen (F09).
 
 use super::{
     super::{
@@ -29,7 +29,7 @@ fn write(store: &FjallStore, n: u8, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// With this in its way, a trial of the disk fails.
+/// With this in its way, a test write to the disk fails.
 fn nothing_can_be_written(path: &Path) -> PathBuf {
     let trap = path.join(TRIAL_NAME);
     fs::create_dir(&trap).unwrap();
@@ -41,7 +41,7 @@ fn attempts(store: &FjallStore) -> u64 {
     recovery.attempts.load(Ordering::SeqCst)
 }
 
-/// A number that stays as long as the database is not opened anew.
+/// A counter that keeps its value until the database is reopened.
 const MARK: u64 = 1_000_000;
 
 fn mark(store: &FjallStore) {
@@ -81,16 +81,16 @@ fn reads_go_on_while_nothing_can_be_written_and_writes_when_it_can() {
             assert_refused(&write(&store, 1, "lost").unwrap_err(), &path);
             attempts(&store) > before + 3
         });
-        assert!(store.syncs() >= MARK, "nothing was let go of");
+        assert!(store.syncs() >= MARK, "the database was not released");
         fs::remove_dir(trap).unwrap();
         eventually("it takes writes again", || write(&store, 1, "2").is_ok());
         assert_eq!(fields(&store, id(1)), [pair("a", "2")]);
-        assert!(store.syncs() < MARK, "it was opened anew");
+        assert!(store.syncs() < MARK, "the database was reopened");
         now(store.close()).unwrap();
     }
 }
 
-/// An index entry without a session is removed when it is found: where that fails, the look-up does not.
+/// An index entry without a session is removed when it is found: if that fails, the look-up does not.
 #[test]
 fn a_look_up_needs_no_write() {
     let (_dir, path) = place();
@@ -105,7 +105,7 @@ fn a_look_up_needs_no_write() {
     assert_eq!(found.items.len(), 1);
 }
 
-/// Puts what is in memory into tables. The table of the records, if there is one.
+/// Flushes memory to tables. Returns the table of the records, if there is one.
 fn into_tables(store: &FjallStore) -> PathBuf {
     let tables = store.inside(|disk| {
         for keyspace in [&disk.meta, &disk.data] {
@@ -144,10 +144,14 @@ fn what_cannot_be_read_is_the_error_of_that_read_alone() {
         assert_eq!(fields(&store, id(2)), [pair("a", "2")]);
         write(&store, 2, "2").unwrap();
     }
-    assert_eq!(attempts(&store), 0, "no read is a reason to open it anew");
+    assert_eq!(
+        attempts(&store),
+        0,
+        "a failed read is no reason to reopen the database"
+    );
 
-    // A write that fails is one. But a database that cannot be opened is not let go of: of this table no byte can be
-    // read, since it is a link to itself.
+    // A failed write is one. But a database that cannot be opened is not released: no byte of this table can be read,
+    // since it is a link to itself.
     fs::rename(&table, &aside).unwrap();
     std::os::unix::fs::symlink(&table, &table).unwrap();
     store.fail_writes(Some(full_disk));
@@ -156,7 +160,7 @@ fn what_cannot_be_read_is_the_error_of_that_read_alone() {
         assert_eq!(fields(&store, id(2)), [pair("a", "2")]);
         attempts(&store) > 3
     });
-    assert!(store.syncs() >= MARK, "what can be read was given up");
+    assert!(store.syncs() >= MARK, "readable data was given up");
     fs::remove_file(&table).unwrap();
     fs::write(&table, whole).unwrap();
     eventually("it takes writes again", || write(&store, 2, "3").is_ok());
@@ -164,7 +168,7 @@ fn what_cannot_be_read_is_the_error_of_that_read_alone() {
     assert_eq!(fields(&store, id(2)), [pair("a", "3")]);
 }
 
-/// Opened anew, it fails at once, as it does where a compaction meets a bad block each time.
+/// After each reopening it fails at once, as if a compaction met a bad block each time.
 #[test]
 fn what_does_not_hold_is_tried_less_and_less_often() {
     let (_dir, path) = place();
@@ -185,7 +189,7 @@ fn what_does_not_hold_is_tried_less_and_less_often() {
         .unwrap();
     let began = SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let mut writes = 0_u32;
-    eventually("it was opened anew three times", || {
+    eventually("it was reopened three times", || {
         for _ in 0..100 {
             now(store.commit(commit(id(1), CREATE, &[]))).unwrap_err();
             writes += 1;
@@ -202,7 +206,7 @@ fn what_does_not_hold_is_tried_less_and_less_often() {
     now(store.close()).unwrap();
 }
 
-/// Prevents: a close that waits for an outage to end.
+/// Prevents a close from waiting for an outage to end.
 #[test]
 fn a_store_is_closed_in_an_outage() {
     let (_dir, path) = place();
@@ -229,7 +233,7 @@ fn a_store_is_closed_in_an_outage() {
     assert_eq!(fields(&open(&path, 0), id(1)), [pair("a", "1")]);
 }
 
-/// A database of the application's cannot be opened anew: reads go on, and every write says what is wrong.
+/// A database of the application cannot be reopened: reads continue, and every write returns the reason.
 #[test]
 fn a_database_of_the_application_s_is_not_let_go_of() {
     let (_dir, path) = place();

@@ -1,5 +1,5 @@
-//! The failures these prevent: a promise of durability that holds only as long as nothing goes wrong (F07, F10), and
-//! work that is done by half or twice.
+//! These tests prevent durability that holds only if nothing goes wrong (F07, F10), and work that is done in part or
+//! twice.
 
 use super::{
     super::{record::Record, shared},
@@ -22,13 +22,13 @@ fn open(durability: Durability) -> (TempDir, PathBuf, FjallStore) {
     (dir, path, store)
 }
 
-/// A commit that was acknowledged although it may not be on the disk, for the first one of a round and every other.
+/// A commit must not be acknowledged although it may not be on the disk, be it the first one of a round or another.
 #[test]
 fn where_the_fsync_fails_no_commit_of_the_round_is_acknowledged() {
     const ROUND: u8 = 20;
     let (_dir, _path, store) = open(Durability::Sync);
     store.fail_syncs(Some(passing));
-    // Others are at work in the database, so that all of them are in the queue when the round begins.
+    // Other work uses the database, so that all of them are in the queue when the round begins.
     let (begun, begins) = mpsc::channel();
     let (go_on, waits) = mpsc::channel::<()>();
     let first = id(0);
@@ -51,7 +51,7 @@ fn where_the_fsync_fails_no_commit_of_the_round_is_acknowledged() {
         .collect();
     let mut cx = Context::from_waker(Waker::noop());
     for answer in &mut waiting {
-        assert!(Pin::new(answer).poll(&mut cx).is_pending()); // handed in
+        assert!(Pin::new(answer).poll(&mut cx).is_pending()); // queued
     }
     go_on.send(()).unwrap();
     held.join().unwrap().unwrap();
@@ -82,7 +82,7 @@ fn under_an_interval_the_database_is_synced_again_and_again_and_after_an_error_t
     eventually("it is synced again", || store.syncs() >= before + 3);
 }
 
-/// Prevents: last writes that a power cut takes back although the store was closed in order.
+/// Prevents a power cut from undoing the last writes although the store was closed cleanly.
 #[test]
 fn closing_syncs_and_says_if_it_cannot() {
     for durability in [
@@ -108,7 +108,7 @@ fn closing_syncs_and_says_if_it_cannot() {
             "{error}"
         );
     }
-    // Nobody else syncs a database of the application's.
+    // No other code syncs a database of the application.
     let (_dir, path) = place();
     let database = ::fjall::Database::builder(path).open().unwrap();
     let store = FjallStore::new(database.clone()).unwrap();
@@ -119,7 +119,7 @@ fn closing_syncs_and_says_if_it_cannot() {
     drop(database);
 }
 
-/// Prevents: two sessions that share a number, and so their fields.
+/// Prevents two sessions from sharing a number, and so their fields.
 #[test]
 fn a_block_of_numbers_whose_batch_failed_is_not_reserved() {
     let (_dir, path, store) = open(Durability::Buffer);
@@ -138,7 +138,7 @@ fn a_block_of_numbers_whose_batch_failed_is_not_reserved() {
     create(&store, id(4), &[]);
     let mut numbers = HashSet::from([number(&store, 4)]);
     drop(store);
-    // As long as the mark is stored, numbering goes on behind it.
+    // As long as the mark is stored, numbering continues after it.
     let store = FjallStore::open(&path).unwrap();
     for n in 5..=8 {
         create(&store, id(n), &[]);
@@ -152,7 +152,7 @@ fn a_block_of_numbers_whose_batch_failed_is_not_reserved() {
     );
 }
 
-/// Prevents: dead sessions that pile up where more of them die in an interval than are swept at once.
+/// Prevents dead sessions from accumulating if more of them die in an interval than are swept at once.
 #[test]
 fn a_round_of_the_sweeper_goes_on_as_long_as_there_is_more() {
     const SESSIONS: u16 = 700;
@@ -168,7 +168,7 @@ fn a_round_of_the_sweeper_goes_on_as_long_as_there_is_more() {
     let left = || now(store.page(None, 10_000, at(0))).unwrap().items.len();
     let clock = Clock::manual(at(1_000));
     shared::sweep_round(&store.0.shared, &clock, || true);
-    assert!(left() > 0, "it stops when it is told to");
+    assert!(left() > 0, "the round stops on request");
     shared::sweep_round(&store.0.shared, &clock, || false);
     assert_eq!(left(), 0);
 }

@@ -1,5 +1,5 @@
-//! The failures these prevent: dead sessions that fill the disk, a sweeper that ends with the first error or never,
-//! and a number that two sessions share.
+//! These tests prevent dead sessions from filling the disk, a sweeper from stopping at the first error or never, and
+//! two sessions from sharing a number.
 
 use super::{super::record::Record, *};
 use level_session_store::{Clock, Digest, StoreFuture, Watch};
@@ -41,7 +41,7 @@ fn the_sweeper_removes_what_is_dead_and_survives_errors() {
     assert_eq!(index, 0, "index entries go with it");
 }
 
-/// A round that fails as a whole, in a process that runs on for months.
+/// A round that fails as a whole must not stop the sweeper of a process that runs for months.
 #[test]
 fn a_round_that_fails_does_not_end_the_sweeper() {
     let (_dir, path) = place();
@@ -53,7 +53,7 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
     for n in 1..=3 {
         create(&store, id(n), &[set("a", "1")]);
     }
-    // From here on nobody but the sweeper uses the store. It is told what it has removed.
+    // From here on only the sweeper uses the store. The watcher receives the removed sessions.
     let removed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&removed);
     let watch: Arc<Watch> = Arc::new(move |_: Digest| {
@@ -69,8 +69,8 @@ fn a_round_that_fails_does_not_end_the_sweeper() {
     eventually("the rounds go on", || removed.load(Ordering::SeqCst) == 3);
 }
 
-/// What one sweep has passed, the next one does not go through again: but somebody may file something there still,
-/// whose clock is behind or whose commit came between.
+/// A sweep does not scan again what an earlier one has passed; but an entry may still be added there, by a clock that
+/// is behind or a commit in between.
 #[test]
 fn what_is_filed_where_a_sweep_has_been_is_swept_by_the_next_one() {
     let (_dir, path) = place();
@@ -80,7 +80,7 @@ fn what_is_filed_where_a_sweep_has_been_is_swept_by_the_next_one() {
     for n in 1..=5 {
         create(&store, id(n), &[]);
     }
-    // All five have one deadline, so that the second sweep must begin at it once more.
+    // All five have one deadline, so the second sweep must begin at it again.
     for (limit, sessions, more) in [(2, 2, true), (3, 3, true), (2, 0, false)] {
         let swept = sweep(1_000, limit);
         assert_eq!((swept.sessions, swept.more), (sessions, more));
@@ -99,7 +99,7 @@ fn what_is_filed_where_a_sweep_has_been_is_swept_by_the_next_one() {
     sweep(5_000, 9);
     sweep(3_600_000 + 5_000, 9);
     let left = store.inside(|disk| disk.meta.len().unwrap());
-    assert_eq!(left, 2, "what is damaged, and the numbers' mark");
+    assert_eq!(left, 2, "the damaged record, and the mark of used numbers");
     assert_eq!(
         store.inside(|disk| disk.due.len().unwrap()),
         1,
@@ -180,7 +180,7 @@ fn what_was_written_does_not_stay_in_memory() {
     for n in 0..100 {
         create(&store, id(n), &[set("a", &value), set("b", &value)]);
     }
-    // 3 MiB were written: what is not sorted into tables yet fits into the four keyspaces' buffers.
+    // 3 MiB were written: the data that is not in tables yet fits into the four keyspaces' buffers.
     eventually("the buffers are emptied", || {
         store.inside(|disk| disk.in_buffers()) < 8 * BUFFER
     });

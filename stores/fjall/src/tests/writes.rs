@@ -1,8 +1,8 @@
-//! How much is written: the design counts on one key for a refresh and one for a field that is there.
+//! How much is written: the design promises one key for a refresh and one for an existing field.
 
 use super::*;
 
-/// How many keys are written meanwhile. Every version of a key counts for fjall, removed ones too.
+/// How many keys are written meanwhile. Every version of a key counts, as it does for fjall, including removals.
 fn written(store: &FjallStore, work: impl FnOnce()) -> usize {
     let keys = || {
         store.inside(|disk| {
@@ -18,7 +18,7 @@ fn written(store: &FjallStore, work: impl FnOnce()) -> usize {
     keys() - before
 }
 
-/// How many entries the journal has had: fjall numbers them.
+/// The number of the journal's entries so far: fjall numbers them.
 fn batches(store: &FjallStore) -> u64 {
     store.inside(|disk| disk.entries())
 }
@@ -39,7 +39,7 @@ fn a_commit_writes_what_it_changes_and_no_more() {
                 let outcome = now(store.commit(commit)).unwrap();
                 assert!(outcome.is_done(), "{outcome:?}");
             });
-            // All at once, or a crash leaves half of it.
+            // In one batch, or a crash could leave half of it.
             assert_eq!(
                 batches(&store) - before,
                 u64::from(keys > 0),
@@ -57,7 +57,7 @@ fn a_commit_writes_what_it_changes_and_no_more() {
         );
         assert_eq!(write(keep()), 0, "nothing");
         assert_eq!(write(refresh(id(1), 5, 1_000)), 1, "a refresh: the record");
-        assert_eq!(with(set("a", "2")), 1, "a field that is there: its value");
+        assert_eq!(with(set("a", "2")), 1, "an existing field: its value");
         assert_eq!(
             with(indexed("user", "7b", "seven")),
             1,
@@ -66,7 +66,7 @@ fn a_commit_writes_what_it_changes_and_no_more() {
         assert_eq!(with(set("b", "1")), 2, "a new field: value and record");
         let remove = || Write::remove(FieldName::from_static("b"));
         assert_eq!(with(remove()), 2, "removing a field: value and record");
-        assert_eq!(with(remove()), 0, "removing what is not there");
+        assert_eq!(with(remove()), 0, "removing an absent field");
         assert_eq!(
             with(indexed("user", "8", "eight")),
             4,

@@ -1,4 +1,4 @@
-//! Why a commit did not apply.
+//! Determines why a commit did not apply.
 
 use super::Known;
 use crate::{
@@ -13,19 +13,19 @@ use level_session_store::{
 };
 use std::collections::BTreeMap;
 
-const LOOK: Doing = Doing::Reading("read why a commit does not apply");
+const LOOK: Doing = Doing::Reading("determine why a commit does not apply");
 
 pub(crate) enum Explained {
     Refused(Outcome),
-    /// There is no reason any more, or it was an addition to what is no longer there.
+    /// There is no reason now, or the commit adds to a counter that has been removed.
     MayApply(Known),
 }
 
 impl Server {
-    /// The first reason of the contract that holds by now.
+    /// The first reason, in the contract's order, that holds now.
     ///
     /// # Errors
-    /// That of an addition, if there is no other reason.
+    /// The error of an addition, if there is no other reason.
     pub(super) async fn explain(&self, commit: &Commit<'_>) -> Result<Explained> {
         let refused = |outcome| Ok(Explained::Refused(outcome));
         let added = commit

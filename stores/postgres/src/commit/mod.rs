@@ -1,5 +1,5 @@
-//! Commits: each attempt is one conditional statement. Why one did not apply is looked up afterwards, and what was found
-//! there is what the next attempt goes by.
+//! Commits: each attempt is one conditional statement. If it did not apply, the reason is looked up afterwards, and the
+//! next attempt uses the result.
 
 mod explain;
 mod statement;
@@ -17,22 +17,22 @@ use tokio::sync::{Mutex, MutexGuard};
 
 const WRITE: Doing = Doing::Writing("write a session");
 
-/// Attempts of one commit, each of which lost to another commit.
+/// The maximum number of attempts of one commit, each of which lost to another commit.
 const ATTEMPTS: u32 = 1_000;
 
-/// What an attempt goes by: the session's present id, and the counters that it adds to.
+/// What an attempt assumes: the session's current id, and the counters that it adds to.
 pub(crate) struct Known {
     current: Digest,
     counters: BTreeMap<String, Option<Bytes>>,
 }
 
-/// A commit that applied, and the id under which the session was until then.
+/// A commit that was applied, and the session's id until then.
 pub(crate) struct Applied {
     pub(crate) done: Done,
     pub(crate) current: Digest,
 }
 
-/// Turns of commits that have lost to another one of this process, so that they do not go on losing to each other.
+/// Queues for commits that have lost to another commit of this process, so that they do not keep colliding.
 pub(crate) struct Turns(Vec<Mutex<()>>);
 
 impl Turns {
@@ -47,7 +47,7 @@ impl Turns {
 }
 
 impl Server {
-    /// Applies a commit, or says why not.
+    /// Applies a commit, or returns why it was not applied.
     pub(crate) async fn commit(
         &self,
         turns: &Turns,
@@ -73,14 +73,14 @@ impl Server {
         }
         Err(Error::new(
             ErrorKind::Store,
-            format!("cannot write a session: others have changed it {ATTEMPTS} times meanwhile"),
+            format!("cannot write a session: other commits changed it during {ATTEMPTS} attempts"),
         ))
     }
 
     /// `None` if it did not apply.
     async fn attempt(&self, commit: &Commit<'_>, known: &Known) -> Result<Option<Done>> {
         let counters = |name: &str| Ok(known.counters.get(name).cloned().flatten());
-        // An addition that fails is told if nothing else is to be told before.
+        // The error of an addition is returned only if there is no other reason.
         let Ok(values) = rules::values(commit, counters) else {
             return Ok(None);
         };
@@ -105,7 +105,7 @@ impl Server {
             _ => answer.life.map(|life| life.meta(commit.now)),
         };
         if answer.is_stale {
-            // Room alone depends on it, and the next commit tries again.
+            // A failure only leaves values that use space, and the next commit tries again.
             let id = match commit.step {
                 Step::Renew { to, .. } => to,
                 _ => known.current,
@@ -120,8 +120,8 @@ impl Server {
         ))
     }
 
-    /// Removes the values of a session that no field refers to. The row is locked first: what is removed are those that
-    /// its latest version does not have.
+    /// Removes the values of a session that no field refers to. The row is locked first, so the values removed are
+    /// those that its latest version does not refer to.
     async fn tidy(&self, id: Digest) -> Result<()> {
         let mut tidy = crate::param::Statement::default();
         let schema = &self.schema;
@@ -138,7 +138,7 @@ impl Server {
 }
 
 impl Known {
-    /// What can be known without a look: `None` if the commit adds to a counter that its caller has not seen.
+    /// What is known without a lookup: `None` if the commit adds to a counter that its caller has not read.
     fn seen(commit: &Commit<'_>) -> Option<Self> {
         let mut counters = BTreeMap::new();
         let is_new = matches!(commit.step, Step::Create { .. });
@@ -147,7 +147,7 @@ impl Known {
                 continue;
             };
             if is_new || commit.clear.removes(&write.field) {
-                continue; // it begins at its base
+                continue; // it starts from its base
             }
             counters.insert(write.field.to_string(), seen.clone()?);
         }
@@ -158,7 +158,7 @@ impl Known {
     }
 }
 
-/// A lease of one moment, to store that as a time is stored.
+/// A lease of one moment, to round a time as the store does.
 fn lease_of(at: level_session_store::Timestamp) -> level_session_store::Lease {
     level_session_store::Lease::new(at, at, at, None)
 }

@@ -1,4 +1,4 @@
-//! The one statement of an attempt.
+//! The statement of an attempt.
 
 use super::Known;
 use crate::{
@@ -15,24 +15,24 @@ use level_session_store::{
 use std::{borrow::Cow, collections::BTreeMap};
 use tokio_postgres::Row;
 
-/// A statement, and how its row is read.
+/// A statement, and how to read its row.
 pub(super) struct Attempt {
-    /// Statements of the same transaction that take locks.
+    /// Statements of the same transaction, run first, that take locks.
     pub(super) before: Vec<Statement>,
     pub(super) statement: Statement,
     tells_times: bool,
     tells_ended: bool,
 }
 
-/// What a statement that applied has answered.
+/// The result of a statement that applied.
 pub(super) struct Answer {
     pub(super) life: Option<Life>,
-    /// Whether values lie aside that no field refers to.
+    /// Whether the separate table has values that no field refers to.
     pub(super) is_stale: bool,
     pub(super) ended: Vec<Digest>,
 }
 
-/// The statement of a commit, given the bytes that each write leaves. `None` if it could not apply.
+/// The statement of a commit, given the resulting bytes of each write. `None` if it cannot apply.
 pub(super) fn attempt(
     server: &Server,
     commit: &Commit<'_>,
@@ -106,25 +106,25 @@ impl Attempt {
     }
 }
 
-/// What a commit changes of a row's documents.
+/// The changes of a commit to a row's documents.
 struct Change<'a> {
-    /// Every field that it names, but for those that it clears.
+    /// Every field that it names, except those that it clears.
     names: Vec<String>,
     set: Vec<(Cow<'a, str>, Cell)>,
     removed: Vec<String>,
-    /// Fields whose entry is replaced, and the entries.
+    /// Fields whose entry is replaced, and the new entries.
     unindexed: Vec<String>,
     entries: Vec<(Cow<'a, str>, String)>,
-    /// What must be stored, or not be there.
+    /// The fields that must be stored with given bytes, and those that must be absent.
     expected: Vec<(Cow<'a, str>, String)>,
     absent: Vec<String>,
-    /// Values that lie aside.
+    /// Values for the separate table.
     hashes: Vec<Vec<u8>>,
     bytes: Vec<Vec<u8>>,
 }
 
 impl<'a> Change<'a> {
-    /// `None` if a field would have to be two things at once.
+    /// `None` if a field would have to have two values at once.
     fn of(commit: &Commit<'a>, known: &'a Known, values: &[Option<Bytes>]) -> Option<Self> {
         let mut must: BTreeMap<&str, Option<&Bytes>> = BTreeMap::new();
         let counters = known.counters.iter();
@@ -179,7 +179,7 @@ impl<'a> Change<'a> {
             change.set.push((name, cell));
         }
         if matches!(commit.step, Step::Create { .. }) {
-            // Nothing is stored that a guard could ask for, and no more than is set will be.
+            // Nothing is stored yet: a guard cannot expect a value, and the fields are those that are set.
             let most = commit.max_fields.unwrap_or(usize::MAX);
             if !change.expected.is_empty() || change.set.len() > most {
                 return None;
@@ -204,10 +204,10 @@ struct Writer<'a> {
     commit: &'a Commit<'a>,
     change: Change<'a>,
     out: Statement,
-    /// Parts that the main statement, `up`, asks, and those that work on its row.
+    /// Parts that the main statement, `up`, reads, and those that work on its row.
     before: Vec<String>,
     after: Vec<String>,
-    /// What a limit asks.
+    /// The conditions of the limits.
     conditions: Vec<String>,
 }
 
@@ -228,7 +228,7 @@ impl Writer<'_> {
         self.out.bind(Param::Digest(*id.as_bytes()))
     }
 
-    /// Counts who has the entries of the commit's limits, and gives the query for those that have to end.
+    /// Counts the sessions with the entries of the commit's limits, and returns the query for those that have to end.
     fn limits(&mut self, current: Digest) -> Result<Option<String>> {
         if self.commit.limits.is_empty() {
             return Ok(None);
@@ -315,7 +315,7 @@ impl Writer<'_> {
                 false => at_least(usage.due_after),
             };
             let due_after = self.number(due_after);
-            // `Lease::after_use`. Where the use is not due, both deadlines come out as they are.
+            // `Lease::after_use`. If the use is not due, both deadlines keep their values.
             let last = if usage.tells_client { "told" } else { "seen" };
             let ends = after("started", &absolute);
             let due = format!(
@@ -340,13 +340,13 @@ impl Writer<'_> {
             }
         }
         if set.is_empty() {
-            // Only whether it applies: a row that is locked, and not written.
+            // This only determines whether the commit applies: the row is locked and not written.
             return self.lock_only(&conditions);
         }
         self.update(&set, &conditions)
     }
 
-    /// A commit that changes nothing is one all the same, for its guards.
+    /// A commit that changes nothing still checks its guards.
     fn lock_only(&self, conditions: &[String]) -> String {
         format!(
             "UPDATE {}.session SET stale = stale WHERE {}",
@@ -372,7 +372,7 @@ impl Writer<'_> {
         let mut conditions = self.lives(self.commit.id);
         let now = self.time(self.commit.now);
         if lease.lifetime.is_none() {
-            // Those that its deadlines were made by.
+            // The timeouts that its deadlines were calculated with.
             let absolute = lease.absolute_deadline.map(|at| at.since(lease.started));
             let timeouts = Timeouts::new(lease.idle_deadline.since(lease.seen));
             self.timeouts(timeouts.with_absolute(absolute), None, now, &mut conditions);
@@ -405,7 +405,7 @@ impl Writer<'_> {
              SELECT {old}, {ended}, {moved}, {forgotten} FROM up)"
         ));
         if !self.change.hashes.is_empty() {
-            // The values go with the session, and one that is written again would meet itself.
+            // The values move with the session: a value that is written again would violate the primary key.
             let hashes = self.out.bind(Param::ManyBytes(self.change.hashes.clone()));
             self.after.push(format!(
                 "again AS (DELETE FROM {schema}.value v USING up WHERE v.digest = {old} AND v.hash = ANY({hashes}))"
@@ -414,7 +414,8 @@ impl Writer<'_> {
         self.update(&set, &conditions)
     }
 
-    /// `Life::is_live_for`: adds what the deployment's timeouts ask, and gives those that hold for the session.
+    /// `Life::is_live_for`: adds the conditions of the deployment's timeouts, and returns those that apply to the
+    /// session.
     fn timeouts(
         &mut self,
         timeouts: Timeouts,
@@ -424,7 +425,7 @@ impl Writer<'_> {
     ) -> (String, String) {
         let idle = self.number(duration(timeouts.idle));
         let absolute = self.maybe(timeouts.absolute.map(duration));
-        // The `least` of PostgreSQL passes over a NULL, which stands for no absolute timeout.
+        // PostgreSQL's `least` ignores a NULL, which means that there is no absolute timeout.
         let (own_idle, own_absolute) = match max_lifetime {
             None => ("own_idle".to_owned(), "own_absolute".to_owned()),
             Some(most) => (
@@ -447,13 +448,13 @@ impl Writer<'_> {
         (idle, absolute)
     }
 
-    /// What every commit on a session asks: that it lives, by this id, and that the guards hold.
+    /// The conditions of every commit on a session: it is live under this id, and the guards hold.
     fn lives(&mut self, current: Digest) -> Vec<String> {
         let now = self.time(self.commit.now);
         let digest = self.digest(current);
         let mut conditions = vec![format!("digest = {digest}"), is_live(now)];
         if current != self.commit.id {
-            // Whether the former id works is looked at again in here: a use may have ended it meanwhile.
+            // The statement checks again whether the former id works: a use may have ended it meanwhile.
             let former = self.digest(self.commit.id);
             conditions.push(format!("former = {former} AND former_until > {now}"));
         }
@@ -491,7 +492,7 @@ impl Writer<'_> {
         conditions
     }
 
-    /// The fields as the commit leaves them.
+    /// The fields after the commit.
     fn fields(&mut self) -> String {
         let mut fields = cleared("fields", self.commit.clear);
         if !self.change.removed.is_empty() {
@@ -505,7 +506,7 @@ impl Writer<'_> {
         fields
     }
 
-    /// What is set of the row's documents, and of what goes with them.
+    /// The assignments to the row's documents and to the columns that depend on them.
     fn documents(&mut self) -> Vec<String> {
         let mut set = Vec::new();
         let clears = self.commit.clear != Clear::Nothing;
@@ -529,7 +530,7 @@ impl Writer<'_> {
         if !self.change.hashes.is_empty() {
             set.push("aside = true".to_owned());
         }
-        // Which of the fields lay aside is asked only where some do: a guess that there are none costs a look afterwards.
+        // Only a session known to have large values is checked for stale ones. A wrong guess costs a `tidy` afterwards.
         let asks = !clears && self.server.asides.has(self.commit.id);
         set.push(match asks {
             false => "stale = stale OR aside".to_owned(),
@@ -596,7 +597,7 @@ impl Writer<'_> {
     }
 }
 
-/// What makes a session's row a mark.
+/// The assignments that turn a session's row into a mark.
 fn mark(ended: Place, due: Place) -> String {
     format!(
         "ended = {ended}, due = {due}, moved = NULL, created = NULL, started = NULL, seen = NULL, told = NULL, \
@@ -605,7 +606,7 @@ fn mark(ended: Place, due: Place) -> String {
     )
 }
 
-/// A document without what a commit clears.
+/// A document without the members that a commit clears.
 fn cleared(document: &str, clear: Clear) -> String {
     match clear {
         Clear::Nothing => document.to_owned(),
@@ -617,8 +618,8 @@ fn cleared(document: &str, clear: Clear) -> String {
     }
 }
 
-/// The locks under which a commit with limits counts: of each entry, across all processes; and of the sessions that it may
-/// end, so that none is renewed between the count and the end.
+/// The locks under which a commit with limits counts: one for each entry, across all processes; and one for each
+/// session that it may end, so that none is renewed between the count and the end.
 fn locks(server: &Server, commit: &Commit<'_>) -> Vec<Statement> {
     let mut keys: Vec<i64> = commit
         .limits
@@ -628,7 +629,7 @@ fn locks(server: &Server, commit: &Commit<'_>) -> Vec<Statement> {
             server.schema.lock("level-session postgres limit", &what)
         })
         .collect();
-    // In one order, so that two commits do not wait for each other.
+    // Always in the same order, so that two commits cannot deadlock.
     keys.sort_unstable();
     let mut entries = Statement::default();
     let keys = entries.bind(Param::Numbers(keys));

@@ -1,4 +1,4 @@
-//! One server for all tests of a file, each of which has a schema of its own.
+//! One server for all tests of a file, each of which has its own schema.
 #![allow(dead_code, reason = "each file uses a part of it")]
 
 use level_session_postgres::PostgresStore;
@@ -42,7 +42,7 @@ impl Kit {
     }
 }
 
-/// The name of a schema that no other test of this process has.
+/// The name of a schema that no other test of this process uses.
 pub(crate) fn fresh_schema() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -69,7 +69,7 @@ pub(crate) fn guard(field: &'static str, text: &str) -> Guard {
     Guard::new(FieldName::from_static(field), Some(bytes))
 }
 
-/// The moment at which a test began, and what it does most often.
+/// The moment at which a test began, and the most common steps of a test.
 #[derive(Clone, Copy)]
 pub(crate) struct Now(Timestamp);
 
@@ -82,7 +82,7 @@ impl Now {
         self.0.after(Duration::from_secs(seconds))
     }
 
-    /// Of a session that lives for a day.
+    /// The lease of a session with an idle timeout of a day.
     pub(crate) fn lease(self) -> Lease {
         Timeouts::new(Duration::from_secs(24 * 3600)).lease(self.0, self.0)
     }
@@ -95,7 +95,7 @@ impl Now {
         Commit::new(id, self.0, Step::keep(None)).with_writes(writes)
     }
 
-    /// The text of a field of a session that lives.
+    /// The text of a field of a live session.
     pub(crate) async fn field(
         self,
         store: &PostgresStore,
@@ -108,7 +108,7 @@ impl Now {
                 let value = snapshot.fields.values(&names)?.remove(0)?;
                 Some(String::from_utf8(value.to_vec()).unwrap())
             }
-            other => panic!("a session that lives is loaded, not {other:?}"),
+            other => panic!("expected a live session, not {other:?}"),
         }
     }
 }

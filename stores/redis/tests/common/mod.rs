@@ -1,4 +1,4 @@
-//! Servers that the tests of one program share, and stores in key spaces of their own.
+//! Servers that the tests of one program share, and stores in separate key spaces.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod work;
@@ -25,7 +25,7 @@ pub(crate) fn builder() -> RedisStoreBuilder {
         .response_timeout(std::time::Duration::from_secs(10))
 }
 
-/// A server of this program that all tests of the process share: none if there is no such program.
+/// A server of this program that all tests of the process share; `None` if the program is missing.
 pub(crate) fn server(name: &'static str) -> Option<&'static Server> {
     static ALL: LazyLock<All<Server>> = LazyLock::new(Mutex::default);
     let mut all = ALL.lock().unwrap();
@@ -57,7 +57,7 @@ pub(crate) fn cluster(name: &'static str) -> Option<&'static Cluster> {
     cluster
 }
 
-/// A server that all tests share is never dropped: a process of its own ends it when this one is gone.
+/// A server that all tests share is never dropped: a separate process kills it when this one has exited.
 fn stop_with_us(server: &Server) {
     let (us, it) = (std::process::id(), server.pid().unwrap());
     let script = format!("while kill -0 {us} 2>/dev/null; do sleep 0.2; done; kill -9 {it}");

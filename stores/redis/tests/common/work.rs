@@ -1,4 +1,4 @@
-//! What the tests do with sessions.
+//! The operations of the tests.
 
 use level_session_store::{
     Add, Bytes, Commit, Digest, FieldName, Guard, Loaded, Outcome, Result, Select, Snapshot, Step,
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub(crate) const LIFE: Duration = Duration::from_secs(3600);
 
-/// The time of these tests stands still: far from every deadline.
+/// The time of these tests does not advance: far from every deadline.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000)
 }
@@ -65,7 +65,7 @@ pub(crate) fn done(outcome: Outcome) {
     assert!(outcome.is_done(), "the commit is {outcome:?}");
 }
 
-/// The session's fields: it must live.
+/// The fields of a live session.
 pub(crate) async fn fields(store: &dyn Store, id: Digest) -> Vec<(FieldName, Bytes)> {
     match store.load(id, Select::All, now()).await {
         Ok(Loaded::Live(Snapshot { fields, .. })) => fields.into_all().unwrap(),
@@ -80,7 +80,7 @@ pub(crate) async fn field(store: &dyn Store, id: Digest, name: &str) -> Result<O
     }
 }
 
-/// What a counter holds; 0 if it is not there.
+/// The value of a counter; 0 if it is absent.
 pub(crate) async fn count(store: &dyn Store, id: Digest, name: &str) -> u64 {
     match field(store, id, name).await.unwrap() {
         None => 0,

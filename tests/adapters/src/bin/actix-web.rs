@@ -1,4 +1,4 @@
-//! The application of the conformance over actix-web.
+//! The conformance application on actix-web.
 
 use actix_web::{
     App, HttpResponse, HttpServer, Result,

@@ -1,4 +1,4 @@
-//! The application of the conformance over axum.
+//! The conformance application on axum.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! The application of the conformance over hyper alone: the tower layer around one function.
+//! The conformance application on hyper alone: the tower layer around one function.
 
 use futures_util::TryStreamExt as _;
 use http::{Request, Response, StatusCode};

@@ -1,4 +1,4 @@
-//! The application of the conformance over poem.
+//! The conformance application on poem.
 
 use level_session::Session;
 use level_session_adapter_conformance::app::{self, Fixture, Other, Reply, Visit};

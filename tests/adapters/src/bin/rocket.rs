@@ -1,4 +1,4 @@
-//! The application of the conformance over Rocket.
+//! The conformance application on Rocket.
 
 use futures_util::StreamExt as _;
 use level_session_adapter_conformance::app::{self, Fixture, Other, Reply, Visit};
@@ -46,7 +46,7 @@ async fn two(visit: Session<Visit>, other: Session<Other>) -> Result<Answer> {
 
 #[rocket::get("/late")]
 fn late(session: Session<Visit>) -> ByteStream![Vec<u8>] {
-    ByteStream(app::late(session.into_inner()).map(|bytes| bytes.expect("it never fails")))
+    ByteStream(app::late(session.into_inner()).map(|bytes| bytes.expect("the stream never fails")))
 }
 
 struct Answer(Reply);

@@ -1,4 +1,4 @@
-//! The application of the conformance over salvo.
+//! The conformance application on salvo.
 
 use level_session_adapter_conformance::app::{self, Fixture, Other, Reply, Visit};
 use level_session_salvo::{Result, Session, SessionHoop};

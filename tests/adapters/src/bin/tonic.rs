@@ -1,4 +1,4 @@
-//! The conformance's application as a gRPC service over tonic: the tower layer around the server, and the session among a
+//! The conformance application as a gRPC service on tonic: the tower layer around the server, and the session in the
 //! request's extensions.
 
 use futures_util::{Stream, StreamExt as _};
@@ -68,12 +68,12 @@ fn respond(reply: level_session::Result<Reply>) -> Result<Response<String>, Stat
             }
             Ok(response)
         }
-        404 => Err(Status::not_found("there is none")),
+        404 => Err(Status::not_found("not found")),
         _ => Err(Status::internal("it failed")),
     }
 }
 
-/// What a client is told of an error: not why.
+/// The status that a client gets for an error: it does not contain the reason.
 fn status(error: Error) -> Status {
     match error.kind() {
         ErrorKind::Gone | ErrorKind::Contended => Status::aborted("please try again"),
@@ -81,7 +81,7 @@ fn status(error: Error) -> Status {
     }
 }
 
-/// What tonic-build generates of a service.
+/// The code that tonic-build would generate for a service.
 #[derive(Clone)]
 struct Visits;
 
@@ -108,7 +108,7 @@ impl Service<http::Request<Body>> for Visits {
                     let late = tower::service_fn(late);
                     grpc.server_streaming(late, request).await
                 }
-                _ => Status::unimplemented("there is no such method").into_http(),
+                _ => Status::unimplemented("unknown method").into_http(),
             })
         })
     }

@@ -1,4 +1,4 @@
-//! The application of the conformance over warp: the tower layer around the whole of it.
+//! The conformance application on warp: the tower layer around the whole service.
 
 use futures_util::{Stream, StreamExt as _, stream};
 use level_session::{Error, RequestSessions, Result, Session, SessionData, SessionLayer};
@@ -53,11 +53,11 @@ fn late(session: Result<Session<Visit>>) -> impl warp::Reply {
     warp::reply::stream(sync(app::late(session.expect("a layer"))))
 }
 
-/// warp's bodies are `Sync`.
+/// warp requires bodies to be `Sync`.
 fn sync<S: Stream + Send + Unpin>(stream: S) -> impl Stream<Item = S::Item> + Send + Sync {
     let mut stream = Mutex::new(stream);
     stream::poll_fn(move |cx| {
-        let stream = stream.get_mut().expect("nobody locks it");
+        let stream = stream.get_mut().expect("the lock is never taken");
         stream.poll_next_unpin(cx)
     })
 }

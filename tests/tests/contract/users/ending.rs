@@ -1,11 +1,11 @@
-//! Ending sessions from outside.
+//! Ending sessions from outside their own request.
 
 use super::*;
 use level_session::{EndReason, ErrorKind, Event};
 use level_session_tests::{over_every_local_store, over_every_store};
 use std::{sync::Mutex, time::Duration};
 
-/// Prevents: a stolen phone that stays signed in, and a handle that ends a stranger's session (L08).
+/// Prevents: a stolen phone that stays signed in, and a handle that ends another user's session (L08).
 #[tokio::test]
 async fn a_session_is_ended_by_its_handle() {
     over_every_store(async |store| {
@@ -17,29 +17,29 @@ async fn a_session_is_ended_by_its_handle() {
         let (at_work, late): (Shopping, Shopping) = (app.begin(&phone), app.begin(&phone));
         assert!(at_work.is_live().await.unwrap());
 
-        // Of one's own alone, by a session that is signed in.
+        // `end_other` ends only sessions of the same user, and only from a signed-in session.
         let end = async |visitor: &mut Visitor, whose: SessionHandle| {
             let end = async |s: Shopping| s.end_other(Shop::USER_ID, &whose).await;
             app.request(visitor, end).await.unwrap()
         };
-        assert!(!end(&mut stranger, phones).await, "of someone else");
-        assert!(!end(&mut Visitor::new(), phones).await, "by nobody");
+        assert!(!end(&mut stranger, phones).await, "another user");
+        assert!(!end(&mut Visitor::new(), phones).await, "not signed in");
         assert!(
             !end(&mut laptop, handle(&app, &stranger)).await,
-            "of someone else"
+            "another user's session"
         );
         assert_eq!(user(&app, &mut phone.clone()).await, Some(7));
         assert!(end(&mut laptop, phones).await);
         assert!(!end(&mut laptop, phones).await, "once");
         at_work.theme().set("dark").unwrap();
         let error = app.finish(&at_work, &mut phone.clone()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Gone, "what was at work");
+        assert_eq!(error.kind(), ErrorKind::Gone, "in flight");
         assert_eq!(late.user_id().await.unwrap_err().kind(), ErrorKind::Gone);
         assert_eq!(user(&app, &mut phone).await, None, "and the next click");
         assert_eq!(user(&app, &mut laptop).await, Some(7));
         assert_eq!(found(&app.sessions, 7).await, [handle(&app, &laptop)]);
 
-        // From a worker, whosever it is; what it never knew is not there.
+        // `Sessions::end` ends a session of any user; an ended or unknown one returns `false`.
         assert!(!app.sessions.end(&phones).await.unwrap(), "it has ended");
         let unknown: SessionHandle = "0".repeat(64).parse().unwrap();
         assert!(!app.sessions.end(&unknown).await.unwrap());
@@ -76,14 +76,14 @@ async fn a_handle_is_no_cookie() {
     }
 }
 
-/// Prevents: sessions that are left when all are ended, and those of others that are not (L08).
+/// Prevents: an end of all that leaves sessions of the user, or ends sessions of others (L08).
 #[tokio::test]
 async fn all_sessions_of_a_user_are_ended() {
     over_every_store(async |store| {
         let app = App::over(store);
         let mut of_7 = Vec::new();
         for _ in 0..70 {
-            of_7.push(sign_in(&app, 7).await); // more than are ended at the same time
+            of_7.push(sign_in(&app, 7).await); // more than are ended concurrently
         }
         let mut other = sign_in(&app, 8).await;
         let mut left = of_7.pop().unwrap();
@@ -104,7 +104,7 @@ async fn all_sessions_of_a_user_are_ended() {
             1,
             "nothing else is left behind"
         );
-        // One that is none of them leaves none of them out.
+        // If the session to keep belongs to another user, all sessions of the user are ended.
         sign_in(&app, 7).await;
         let other = handle(&app, &other);
         assert_eq!(
@@ -125,8 +125,8 @@ async fn all_sessions_of_a_user_are_ended() {
     .await;
 }
 
-/// Prevents: "sign out everywhere else" that signs out this browser as well, because it came by the id that it had before
-/// its renewal (L07, L08).
+/// Prevents: "sign out everywhere else" that also signs out this browser, because its request used the former id from before
+/// a renewal (L07, L08).
 #[tokio::test]
 async fn this_session_is_left_also_where_it_came_by_its_former_id() {
     over_every_store(async |store| {
@@ -152,7 +152,7 @@ async fn this_session_is_left_also_where_it_came_by_its_former_id() {
     .await;
 }
 
-/// Prevents: a password that is changed while its thief stays signed in, or sessions that end although the request failed
+/// Prevents: an attacker who stays signed in after a change of the password, or sessions that end although the request failed
 /// (ASVS 7.4.3).
 #[tokio::test]
 async fn the_others_end_in_the_commit_of_the_request_or_not_at_all() {
@@ -187,7 +187,7 @@ async fn the_others_end_in_the_commit_of_the_request_or_not_at_all() {
         assert_eq!(user(&app, &mut thief).await, Some(7));
         let theme = app.request(&mut this, async |s: Shopping| s.theme().await);
         assert_eq!(theme.await.unwrap(), "light");
-        // And one that does not.
+        // A commit that succeeds.
         app.request(&mut this, change).await.unwrap();
         assert_eq!(user(&app, &mut thief).await, None);
         assert_eq!(user(&app, &mut stranger).await, Some(8));
@@ -214,7 +214,7 @@ async fn the_others_end_in_the_commit_of_the_request_or_not_at_all() {
         assert_eq!(user(&app, &mut this).await, None);
         assert_eq!(user(&app, &mut fresh).await, Some(7));
 
-        // Nobody has no others; what is discarded is not done.
+        // A visitor who is not signed in has no other sessions. A discarded request ends none.
         let other = sign_in(&app, 7).await;
         let nobody = async |s: Shopping| s.end_others(Shop::USER_ID).await;
         app.request(&mut Visitor::new(), nobody).await.unwrap();
@@ -228,7 +228,7 @@ async fn the_others_end_in_the_commit_of_the_request_or_not_at_all() {
         .await
         .unwrap();
         assert_eq!(found(&app.sessions, 7).await.len(), 2);
-        // Whoever signs out ends nobody else.
+        // A request that signs out ends no other session.
         app.request(&mut fresh, async |s: Shopping| {
             s.end_others(Shop::USER_ID).await?;
             s.clear()
@@ -241,7 +241,7 @@ async fn the_others_end_in_the_commit_of_the_request_or_not_at_all() {
     .await;
 }
 
-/// Prevents: the sessions of a user who has just left this browser, ended by the next one.
+/// Prevents: a request that ends the sessions of the previous user of this browser.
 #[tokio::test]
 async fn the_others_of_a_user_who_has_changed_meanwhile_are_not_ended() {
     over_every_store(async |store| {
@@ -267,7 +267,7 @@ async fn the_others_of_a_user_who_has_changed_meanwhile_are_not_ended() {
     .await;
 }
 
-/// Prevents: an audit log that cannot tell a sign-out from a theft that was ended, or tells it twice (L13).
+/// Prevents: an audit log with the wrong reason for an end, or with an end that is reported twice (L13).
 #[tokio::test]
 async fn every_end_is_told_once_with_its_reason_and_time() {
     over_every_store(async |store| {
@@ -334,10 +334,10 @@ async fn every_end_is_told_once_with_its_reason_and_time() {
     .await;
 }
 
-/// Prevents: an audit log without the sessions that nobody ended.
+/// Prevents: an audit log without the sessions that expired.
 #[tokio::test]
 async fn an_expired_session_is_told_once() {
-    // A server removes them by its own clock; Redis tells nobody.
+    // A server removes expired sessions by its own clock, and Redis does not report them.
     over_every_local_store(async |store| {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = events.clone();
@@ -365,7 +365,7 @@ async fn an_expired_session_is_told_once() {
     .await;
 }
 
-/// Prevents: a page that goes on showing what its user has ended from another device (L12).
+/// Prevents: an open page that stays signed in after its session was ended from another device (L12).
 #[tokio::test]
 async fn an_open_connection_learns_of_an_end_from_outside() {
     over_every_store(async |store| {
@@ -388,7 +388,7 @@ async fn an_open_connection_learns_of_an_end_from_outside() {
                 }
             }
             let told = tokio::time::timeout(Duration::from_secs(60), waiting).await;
-            told.expect("it is told at once").unwrap().unwrap();
+            told.expect("it is notified at once").unwrap().unwrap();
         }
     })
     .await;

@@ -1,11 +1,11 @@
-//! What a devices page shows.
+//! Listing sessions for a devices page.
 
 use super::*;
 use level_session::{ErrorKind, Expiry, Value};
 use level_session_tests::over_every_store;
 use std::time::Duration;
 
-/// Prevents: a devices page that misses a session, shows one of somebody else, or one that has ended (L08).
+/// Prevents: a devices page that misses a session, or shows one of another user, or one that has ended (L08).
 #[tokio::test]
 async fn the_sessions_of_a_user_are_found_page_by_page() {
     over_every_store(async |store| {
@@ -22,7 +22,7 @@ async fn the_sessions_of_a_user_are_found_page_by_page() {
         let listing = app.sessions.find(Shop::USER_ID, &7);
         assert_eq!(listing.count().await.unwrap(), 8);
 
-        // One signs out, one becomes someone else, one is renewed.
+        // One signs out, one changes to another user, one is renewed.
         let mut gone = of_7.pop().unwrap();
         app.request(&mut gone, async |s: Shopping| s.destroy())
             .await
@@ -43,7 +43,7 @@ async fn the_sessions_of_a_user_are_found_page_by_page() {
         assert_eq!(found(&app.sessions, 7).await, handles(&of_7));
         assert_eq!(found(&app.sessions, 9).await, [handle(&app, &other)]);
 
-        // Those that have expired are not listed, by the deployment's timeouts of today either.
+        // Expired sessions are not listed, including those that have expired only by the deployment's current timeouts.
         app.sleep(3600);
         let shorter = app
             .clone()
@@ -58,7 +58,7 @@ async fn the_sessions_of_a_user_are_found_page_by_page() {
     .await;
 }
 
-/// Prevents: times that a user cannot make sense of, and fields of two moments (L08).
+/// Prevents: wrong times, and fields that were read at different times (L08).
 #[tokio::test]
 async fn what_is_found_says_what_a_devices_page_shows() {
     over_every_store(async |store| {
@@ -98,7 +98,7 @@ async fn what_is_found_says_what_a_devices_page_shows() {
             .filter(|found| found.is_current(&session))
             .collect();
         let [ours] = ours[..] else {
-            panic!("one is this one")
+            panic!("one is the current session")
         };
         let at = |seconds| begin.after(Duration::from_secs(seconds));
         assert_eq!(Some(ours.handle()), session.handle());
@@ -133,14 +133,14 @@ async fn what_is_found_says_what_a_devices_page_shows() {
         );
         assert_eq!(other.last_seen(), begin);
 
-        // To look is no use.
+        // Listing a session does not count as a use.
         app.sleep(1_000);
         assert_eq!(found(&app.sessions, 7).await, []);
     })
     .await;
 }
 
-/// Prevents: an application that can only look for what is an integer, and an operator without the application's types.
+/// Prevents: an index that supports only integers, or that requires the application's types.
 #[tokio::test]
 async fn sessions_are_found_by_texts_and_without_types() {
     over_every_store(async |store| {
@@ -182,7 +182,7 @@ async fn sessions_are_found_by_texts_and_without_types() {
     .await;
 }
 
-/// Prevents: a mistake that looks like a user without sessions.
+/// Prevents: invalid arguments that look like a user without sessions.
 #[tokio::test]
 async fn what_cannot_be_sought_is_an_error() {
     let app = App::new();
@@ -216,7 +216,7 @@ async fn what_cannot_be_sought_is_an_error() {
     );
 }
 
-/// Prevents: a list of a million sessions that cannot be gone through in several requests.
+/// Prevents: a long list of sessions that cannot be paged through in several requests.
 #[tokio::test]
 async fn a_listing_goes_on_where_another_ended() {
     over_every_store(async |store| {

@@ -1,4 +1,4 @@
-//! How long one session lives.
+//! The lifetime of a single session.
 
 use super::*;
 use level_session::{CookieConfig, ErrorKind, Expiry, Lifetime, Result};
@@ -11,7 +11,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The cookie that a request of this visitor is answered with.
+/// Sends a request of this visitor, and returns the cookie of the response.
 async fn cookie(
     app: &App,
     visitor: &mut Visitor,
@@ -26,7 +26,7 @@ async fn cookie(
         .unwrap_or_default()
 }
 
-/// Prevents: "remember me" that is forgotten at the next renewal, or with the browser (L15).
+/// Prevents: "remember me" that is lost at the next renewal, or when the browser is closed (L15).
 #[tokio::test]
 async fn a_chosen_lifetime_holds_through_renewals() {
     over_every_store(async |store| {
@@ -55,7 +55,7 @@ async fn a_chosen_lifetime_holds_through_renewals() {
             Some(now.after(seconds(90 * DAY)))
         );
 
-        // By a renewal that has looked at the session, and by one that has not.
+        // Through a renewal in a request that has read the session, and in one that has not.
         for looks in [true, false] {
             app.sleep(29 * DAY);
             now = app.clock.now();
@@ -68,7 +68,7 @@ async fn a_chosen_lifetime_holds_through_renewals() {
             assert!(set.await.ends_with("; Max-Age=2592000"), "{looks}");
             assert_eq!(ends(&mut visitor).await, now.after(seconds(30 * DAY)));
         }
-        // A use extends it by itself; and it can be given back.
+        // A use extends the session, and the choice can be undone.
         app.sleep(20 * DAY);
         let used = cookie(&app, &mut visitor, async |s| s.theme().await.map(drop)).await;
         assert!(used.ends_with("; Max-Age=2592000"), "{used}");
@@ -82,8 +82,8 @@ async fn a_chosen_lifetime_holds_through_renewals() {
     .await;
 }
 
-/// Prevents: a session on a public computer that ends under its user, since a use is noted by the long timeout of the
-/// others (L15).
+/// Prevents: a short session that expires despite being used, because uses are stored at the granularity of the deployment's
+/// long timeout (L15).
 #[tokio::test]
 async fn a_short_lifetime_is_extended_by_use() {
     over_every_store(async |store| {
@@ -101,7 +101,7 @@ async fn a_short_lifetime_is_extended_by_use() {
                 app.sleep(600);
                 let used = cookie(&app, &mut visitor, async |s| match writes {
                     false => s.theme().await.map(drop),
-                    true => s.visits().add(1), // it is sent before anybody looks
+                    true => s.visits().add(1), // committed without reading the session first
                 });
                 let used = used.await;
                 assert!(!used.contains("Max-Age"), "{used}");
@@ -114,8 +114,7 @@ async fn a_short_lifetime_is_extended_by_use() {
     .await;
 }
 
-/// Prevents: a cookie that outlives the browser although nobody asked for it, and one that does not although somebody
-/// did (C10).
+/// Prevents: a cookie that outlives the browser without being asked to, and one that does not although it should (C10).
 #[tokio::test]
 async fn what_was_chosen_goes_before_the_cookie_s_settings() {
     let forgotten = CookieConfig::builder().browser_session().build().unwrap();
@@ -128,7 +127,7 @@ async fn what_was_chosen_goes_before_the_cookie_s_settings() {
     assert!(chosen.ends_with("; Max-Age=86400"), "{chosen}");
 }
 
-/// Prevents: a choice of the user's that the timeouts of the others undo (L15).
+/// Prevents: a chosen lifetime that changes of the deployment's timeouts override (L15).
 #[tokio::test]
 async fn settings_that_change_leave_what_was_chosen_and_a_new_choice_holds_at_once() {
     over_every_store(async |store| {
@@ -150,7 +149,7 @@ async fn settings_that_change_leave_what_was_chosen_and_a_new_choice_holds_at_on
         assert_eq!(user(&app, &mut visitor).await, Some(7));
         app.sleep(100);
         assert_eq!(user(&app, &mut visitor).await, None);
-        // Those without a choice of their own follow the settings.
+        // Sessions without a chosen lifetime follow the settings.
         let mut other = sign_in(&app, 7).await;
         app.sleep(60);
         assert_eq!(user(&shorter, &mut other).await, None);
@@ -158,7 +157,7 @@ async fn settings_that_change_leave_what_was_chosen_and_a_new_choice_holds_at_on
     .await;
 }
 
-/// Prevents: "remember me" that outlives what the operator allows by now, on any store (L15).
+/// Prevents: "remember me" that outlives the operator's current maximum, on any store (L15).
 #[tokio::test]
 async fn a_shorter_longest_lifetime_holds_at_once() {
     over_every_store(async |store| {
@@ -180,11 +179,11 @@ async fn a_shorter_longest_lifetime_holds_at_once() {
             let mut there = visitor.clone();
             let until = short.request(&mut there, async |s: Shopping| s.expires_at().await);
             assert_eq!(until.await.unwrap(), Some(began.after(seconds(DAY))));
-            // Its use has written down what holds here; elsewhere the next use undoes that.
+            // This use has stored the shorter deadline; the next use in the other application replaces it.
             assert_eq!(user(&long, &mut there).await, Some(7));
             long.sleep(DAY);
             let mut there = visitor.clone();
-            // A commit that is sent before anybody looks does not bring it back.
+            // A commit without a preceding read does not revive the session.
             let revived = short.request(&mut visitor, async |s: Shopping| match writes {
                 false => s.user_id().await,
                 true => {
@@ -197,7 +196,7 @@ async fn a_shorter_longest_lifetime_holds_at_once() {
             assert_eq!(
                 user(&long, &mut there).await,
                 Some(7),
-                "where more is allowed"
+                "a longer maximum applies"
             );
             assert_eq!(short.sessions.end_all(Shop::USER_ID, &7).await.unwrap(), 1);
         }
@@ -205,8 +204,8 @@ async fn a_shorter_longest_lifetime_holds_at_once() {
     .await;
 }
 
-/// Prevents: "remember me" that stays short although the operator allows more by now, and one that a renewal lets out of
-/// its bounds, on any store (L15).
+/// Prevents: "remember me" that stays short after the operator has raised the maximum, and a renewal that exceeds the maximum,
+/// on any store (L15).
 #[tokio::test]
 async fn a_longer_longest_lifetime_holds_from_the_next_use_on() {
     over_every_store(async |store| {
@@ -239,7 +238,7 @@ async fn a_longer_longest_lifetime_holds_from_the_next_use_on() {
                 assert!(set.ends_with(&format!("; Max-Age={then}")), "{set}");
                 let until = expires(&longer, &mut visitor).await;
                 assert_eq!(until, now.after(seconds(then)));
-                // A renewal keeps what was chosen, within what holds where it is made.
+                // A renewal keeps the choice, capped at the maximum of the application that renews.
                 for (app, lasts) in [(&app, DAY), (&longer, then), (&app, DAY)] {
                     let renewed = cookie(app, &mut visitor, async |s| s.renew()).await;
                     assert!(
@@ -257,7 +256,7 @@ async fn a_longer_longest_lifetime_holds_from_the_next_use_on() {
     .await;
 }
 
-/// Prevents: a session that nothing ever ends, for want of a setting.
+/// Prevents: a session that never expires because a setting is missing.
 #[tokio::test]
 async fn a_lifetime_without_end_is_refused() {
     let app = App::new();

@@ -1,4 +1,4 @@
-//! How many sessions a user may have.
+//! Limits on the number of sessions per user.
 
 use super::*;
 use level_session::{EndReason, ErrorKind, Event, WhenFull};
@@ -14,7 +14,7 @@ async fn seat(app: &App, seat: u32) -> Result<Visitor, level_session::Error> {
     app.request(&mut visitor, sit).await.map(|()| visitor)
 }
 
-/// Prevents: an account that is shared by more people than have paid for it (L09).
+/// Prevents: an account that more people share than the limit allows (L09).
 #[tokio::test]
 async fn a_sign_in_beyond_the_limit_is_refused() {
     over_every_store(async |store| {
@@ -31,10 +31,10 @@ async fn a_sign_in_beyond_the_limit_is_refused() {
         assert_eq!(
             app.sessions.count().await.unwrap(),
             3,
-            "what was refused leaves nothing"
+            "a rejected commit stores nothing"
         );
 
-        // Whoever is there already is never refused, and another place is.
+        // A session that already has the value is never rejected; a further one is.
         let sit = async |s: Membership| {
             s.renew()?;
             s.seat().set(1)
@@ -49,7 +49,7 @@ async fn a_sign_in_beyond_the_limit_is_refused() {
         assert_eq!(refused.kind(), ErrorKind::Full);
         assert_eq!(visitor, before, "no new id");
 
-        // The handler can go on, and say why.
+        // The handler can continue and explain the reason.
         app.request(&mut visitor, async |s: Membership| {
             s.note().set("seated")?;
             sit(s.clone()).await?;
@@ -63,7 +63,7 @@ async fn a_sign_in_beyond_the_limit_is_refused() {
         .await
         .unwrap();
         assert_eq!(visitor, before, "a renewal is discarded as well");
-        // One leaves, and another sits down.
+        // After one signs out, another can sign in.
         app.request(&mut first, async |s: Membership| s.destroy())
             .await
             .unwrap();
@@ -100,7 +100,7 @@ async fn a_sign_in_beyond_the_limit_ends_the_oldest() {
             visitor
         };
         let mut visitors = vec![sign_in().await, sign_in().await, sign_in().await];
-        // The first signs in once more: now the second is the oldest.
+        // The first signs in again: now the second is the oldest.
         app.sleep(1);
         let again = async |s: Membership| {
             s.renew()?;
@@ -121,7 +121,7 @@ async fn a_sign_in_beyond_the_limit_ends_the_oldest() {
     .await;
 }
 
-/// Prevents: a limit that only a release can change.
+/// Prevents: a limit that cannot be changed without a new release.
 #[tokio::test]
 async fn a_setting_replaces_the_declared_limit() {
     over_every_store(async |store| {
@@ -134,7 +134,7 @@ async fn a_setting_replaces_the_declared_limit() {
         assert_eq!(
             app.sessions.count().await.unwrap(),
             5,
-            "those that are there stay"
+            "existing sessions stay"
         );
         let fewer = app.with(|s| s.limit(Member::SEAT, Some((2, WhenFull::EndOldest))));
         seat(&fewer, 1).await.unwrap();
@@ -149,8 +149,8 @@ async fn a_setting_replaces_the_declared_limit() {
     .await;
 }
 
-/// Prevents: a sign-out that is refused for a minute, since the sign-in that has ended the session was a renewal of
-/// another one (L16).
+/// Prevents: a sign-out that is rejected for a minute because the sign-in that ended the session was a renewal of another
+/// session (L16).
 #[tokio::test]
 async fn what_a_sign_in_elsewhere_has_ended_can_sign_out() {
     over_every_store(async |store| {

@@ -1,4 +1,4 @@
-//! A user's sessions: found, listed, ended, limited; and how long one of them lives (requirements L08, L09, L15).
+//! Finding, listing, ending and limiting the sessions of a user, and the lifetime of a session (requirements L08, L09, L15).
 
 mod ending;
 mod finding;
@@ -18,13 +18,13 @@ type Shopping = Session<Shop>;
 #[derive(SessionData)]
 #[session(namespace = "member")]
 struct Member {
-    /// At most three sessions: one more ends the oldest.
+    /// At most three sessions: a further one ends the oldest.
     #[session(index, limit = 3)]
     user: Option<String>,
-    /// At most two: one more is refused.
+    /// At most two sessions: a further one is rejected.
     #[session(index, limit = 2, when_full = "refuse")]
     seat: Option<u32>,
-    /// What is left when a commit is refused.
+    /// A field that a rejected commit must not store.
     note: Option<String>,
 }
 
@@ -38,7 +38,7 @@ async fn sign_in(app: &App, user: u64) -> Visitor {
     visitor
 }
 
-/// The user that this browser is signed in as.
+/// The user as whom this browser is signed in.
 async fn user(app: &App, visitor: &mut Visitor) -> Option<u64> {
     app.request(visitor, async |s: Shopping| s.user_id().await)
         .await
@@ -67,5 +67,5 @@ fn sorted(mut handles: Vec<SessionHandle>) -> Vec<SessionHandle> {
     handles
 }
 
-/// The same store, for a wrapper around it.
+/// A shared store that can be wrapped.
 type Shared = Arc<dyn Store>;

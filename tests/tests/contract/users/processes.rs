@@ -1,6 +1,6 @@
-//! Two processes on one server: 64 sign-ins against an end of all, and against a limit, with renewals in between.
+//! Two processes on one server: 64 sign-ins race with an end of all, and with a limit, with renewals in between.
 //!
-//! The processes are this program, which runs the test [`worker`] alone. They are told what to do line by line.
+//! The processes run this test program with only the test [`worker`]. They receive their tasks line by line.
 
 use super::*;
 use level_session::{
@@ -18,11 +18,11 @@ use tokio::task::JoinSet;
 
 /// How many visitors of each process sign in.
 const SIGN_INS: usize = 64;
-/// How many of each process are signed in before, and renew without end.
+/// How many visitors of each process are signed in before, and keep renewing.
 const BEFORE: usize = 8;
-/// What the lines of a worker begin with.
+/// The prefix of a worker's lines.
 const SAYS: &str = "WORKER SAYS ";
-/// How many may be signed in.
+/// The limit on sessions.
 const MOST: usize = 3;
 
 /// Opens the store that both processes share.
@@ -54,7 +54,7 @@ fn application(store: Shared, full: Option<WhenFull>) -> App {
     App::over(store).with(settings)
 }
 
-/// What each process does: not a test by itself.
+/// The main function of each process: not a test by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker() {
     let Ok(address) = env::var("SESSION_STORE_OF_WORKER") else {
@@ -80,12 +80,12 @@ async fn worker() {
     }
 }
 
-/// Whether a request came through; it may be of a session that has ended.
+/// Whether a request was stored. Its session may have ended.
 fn stored(result: level_session::Result<()>) -> bool {
     match result {
         Ok(()) => true,
         Err(error) => {
-            // Of the turns that sign-ins take where limits are not exact, and a busy machine has too few of.
+            // If limits are not exact, sign-ins take turns, and on a busy machine some run out of attempts.
             let no_turn = error.to_string().contains("too many sign-ins of one user");
             let expected = [ErrorKind::Gone, ErrorKind::Full].contains(&error.kind()) || no_turn;
             assert!(expected, "{error:?}");
@@ -94,7 +94,7 @@ fn stored(result: level_session::Result<()>) -> bool {
     }
 }
 
-/// Some are signed in and renew, and when the line comes many others sign in, until the next line.
+/// Some visitors are signed in and keep renewing. At the next line, many others sign in, until the line after it.
 async fn end(store: &Shared, told: &mut tokio::sync::mpsc::UnboundedReceiver<String>) {
     let app = application(store.clone(), None);
     let over = Arc::new(AtomicBool::new(false));
@@ -132,7 +132,7 @@ async fn end(store: &Shared, told: &mut tokio::sync::mpsc::UnboundedReceiver<Str
     println!("{SAYS}STOPPED");
 }
 
-/// All sign in at once, renew, and every other one signs out again. How many stayed.
+/// All visitors sign in at once and renew, and every other one signs out again. Returns how many stayed signed in.
 async fn limit(store: &Shared, full: WhenFull) -> usize {
     let app = application(store.clone(), Some(full));
     let mut tasks = JoinSet::new();
@@ -190,7 +190,7 @@ impl Worker {
         writeln!(self.to, "{line}").unwrap();
     }
 
-    /// What it says; the harness of tests says something in between.
+    /// Reads the next line of the worker, skipping output of the test harness.
     fn hear(&mut self) -> String {
         loop {
             let mut line = String::new();
@@ -207,7 +207,7 @@ impl Worker {
     }
 }
 
-/// Both processes hear the same.
+/// Sends the same line to both processes.
 fn say(workers: &mut [Worker], line: &str) {
     workers.iter_mut().for_each(|worker| worker.say(line));
 }
@@ -216,7 +216,7 @@ fn hear(workers: &mut [Worker]) -> Vec<String> {
     workers.iter_mut().map(Worker::hear).collect()
 }
 
-/// What both processes do to one store. `alive` counts the sessions with an index entry in one step.
+/// Runs both processes on one store. `alive` counts the sessions with an index entry in one step.
 async fn over(address: &str, alive: impl AsyncFn() -> usize) {
     let store = open(address).await;
     let exact = store.abilities().exact_limits;
@@ -239,7 +239,7 @@ async fn over(address: &str, alive: impl AsyncFn() -> usize) {
         }
         say(&mut workers, "stop");
         assert_eq!(hear(&mut workers), ["STOPPED", "STOPPED"]);
-        // Where limits are not exact it is complete once nothing else is at work.
+        // If limits are not exact, an end of all is complete only without concurrent requests.
         app.sessions.end_all(Shop::USER_ID, &7).await.unwrap();
         assert_eq!(alive().await, 0, "{address}");
     }
@@ -275,7 +275,7 @@ async fn over(address: &str, alive: impl AsyncFn() -> usize) {
             workers = back;
             let stayed: usize = stayed.iter().map(|it| it.parse::<usize>().unwrap()).sum();
             assert!(looks > 1, "{address}: nobody has looked");
-            // One more sign-in: from then on the limit holds on every store.
+            // After one more sign-in, the limit holds on every store.
             let limited = application(store.clone(), Some(full));
             let mut visitor = Visitor::new();
             let sign_in = async |s: Shopping| s.user_id().set(7);
@@ -300,15 +300,15 @@ async fn over(address: &str, alive: impl AsyncFn() -> usize) {
     store.close().await.unwrap();
 }
 
-/// Prevents: a session of another process that outlives "sign out everywhere", and one more than the limit since two
-/// processes have counted at the same time (L08, L09).
+/// Prevents: a session of another process that outlives "sign out everywhere", and an exceeded limit because two processes
+/// counted at the same time (L08, L09).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_redis() {
     let Some(program) = redis::program("redis") else {
         return;
     };
     let server = redis::Server::start(&program, &[]).unwrap();
-    // The second is laid out as on a Cluster, where a limit is not exact.
+    // The second has the layout of a Cluster, where a limit is not exact.
     for (homes, name) in [(1, "one"), (64, "many")] {
         let alive = async || {
             let script = "local n = 0 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do \
@@ -321,7 +321,7 @@ async fn two_processes_on_redis() {
     }
 }
 
-/// As [`two_processes_on_redis`].
+/// The same as [`two_processes_on_redis`].
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_postgres() {
     let Some(server) = level_session_tests::postgres() else {

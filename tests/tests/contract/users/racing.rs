@@ -1,4 +1,4 @@
-//! What races with an end of all, and with a limit.
+//! Requests that race with an end of all, and with a limit.
 
 use super::*;
 use level_session::{
@@ -12,7 +12,7 @@ use std::sync::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// A store that lets something happen once after a page of a listing was read, and before it is seen.
+/// A store that runs a closure once, after a page of a listing was read and before it is returned.
 struct Between {
     inner: Shared,
     happens: Mutex<Option<Happening>>,
@@ -44,7 +44,7 @@ impl Wrapper for Between {
     }
 }
 
-/// Prevents: a thief who stays signed in by renewing the session at the right moment, so that it is listed under neither
+/// Prevents: an attacker who stays signed in by renewing the session at the right moment, so that it is listed under neither
 /// id (L08).
 #[tokio::test]
 async fn a_session_that_is_renewed_behind_the_listing_ends_as_well() {
@@ -59,13 +59,13 @@ async fn a_session_that_is_renewed_behind_the_listing_ends_as_well() {
             for _ in 0..100 {
                 visitors.push(sign_in(&app, 7).await);
             }
-            // The order of these stores is that of the digests, within a home: the last one moves forward in its own.
+            // These stores list sessions in the order of their digests, within a home: the last one moves forward in its own.
             visitors.sort_by_key(|visitor| handle(&app, visitor));
             let last = visitors.pop().unwrap();
             let home = |visitor: &Visitor| store.home(handle(&app, visitor).digest());
             let neighbours = visitors.iter().filter(|other| home(other) == home(&last));
             let neighbours: Vec<_> = neighbours.map(|other| handle(&app, other)).collect();
-            // Far enough to be within the page that was read, and not so far that it takes long to get there by chance.
+            // Far enough to fall within the page that was read, but not so far that hitting it by chance takes long.
             let front = neighbours.get(neighbours.len() / 3).copied();
             let moved = Arc::new(Mutex::new(last));
             let (here, there) = (app.clone(), moved.clone());
@@ -104,9 +104,9 @@ async fn a_session_that_is_renewed_behind_the_listing_ends_as_well() {
     .await;
 }
 
-/// Prevents: a session that outlives "sign out everywhere" since it was renewed, or signed in, while that was at work (L08).
+/// Prevents: a session that outlives "sign out everywhere" because it was renewed, or signed in, at the same time (L08).
 ///
-/// The last step of an end of all is a limit: where limits are not exact, a renewal may pass it.
+/// The last step of an end of all is a limit: if limits are not exact, a renewal may escape it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_sign_ins_and_renewals_against_an_end_of_all() {
     over_every_store(async |store| {
@@ -126,7 +126,7 @@ async fn sixty_four_sign_ins_and_renewals_against_an_end_of_all() {
             let over = Arc::new(AtomicBool::new(false));
             let start = Arc::new(Barrier::new(64 + 16 + 1));
             let mut tasks = JoinSet::new();
-            // Those who were there before, and renew without end.
+            // Visitors who were signed in before and keep renewing.
             for _ in 0..16 {
                 let mut visitor = sign_in(&app, 7).await;
                 app.request(&mut visitor, async |s: Shopping| s.theme().set("before"))
@@ -162,7 +162,7 @@ async fn sixty_four_sign_ins_and_renewals_against_an_end_of_all() {
             }
             start.wait().await;
             app.sessions.end_all(Shop::USER_ID, &7).await.unwrap();
-            // Whoever is left began later.
+            // The sessions that remain began later.
             let mut listing = app.sessions.find(Shop::USER_ID, &7).with(Shop::THEME);
             while let Some(page) = listing.next_page().await.unwrap() {
                 for found in page.into_iter().filter(|_| exact) {
@@ -182,7 +182,7 @@ async fn sixty_four_sign_ins_and_renewals_against_an_end_of_all() {
             assert_eq!(
                 alive.load(Ordering::SeqCst),
                 listed,
-                "each end was told once"
+                "each end was reported once"
             );
             app.sessions.end_all(Shop::USER_ID, &7).await.unwrap();
             assert_eq!(alive.load(Ordering::SeqCst), 0);
@@ -192,9 +192,9 @@ async fn sixty_four_sign_ins_and_renewals_against_an_end_of_all() {
     .await;
 }
 
-/// Prevents: thirty-three sessions where three are allowed, since all of them looked before the others were there (L09).
+/// Prevents: thirty-three sessions instead of three, because all of them counted before the others were stored (L09).
 ///
-/// Where limits are not exact, one may be passed by those that were held up, until the next sign-in.
+/// If limits are not exact, delayed sign-ins may exceed the limit until the next sign-in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_sign_ins_against_a_limit() {
     over_every_store(async |store| {
@@ -238,7 +238,7 @@ async fn sixty_four_sign_ins_against_a_limit() {
                     .next_page()
                     .await
                     .unwrap();
-                // A renewal may be listed under both ids.
+                // A renewed session may be listed under both ids.
                 most.fetch_max(handles(there), Ordering::SeqCst);
                 signed_in.is_ok() && number.is_multiple_of(2)
             });

@@ -7,12 +7,12 @@ use tower_sessions::{
     session::{Id, Record},
 };
 
-/// Whether something is so on tower-sessions' own store, and on both of ours.
+/// Asserts that a property does not hold on tower-sessions' own store, and holds on both of ours.
 macro_rules! gained {
     ($holds:ident) => {
         assert!(
             !$holds(Arc::new(MemoryStore::default())).await,
-            "tower-sessions gives it as well: it is no gain"
+            "tower-sessions' own store has this property too, so it is not a benefit"
         );
         assert!($holds(Arc::new(on_memory())).await);
         assert!($holds(Arc::new(on_fjall())).await);
@@ -27,14 +27,14 @@ async fn stored<S: SessionStore>(store: &Arc<S>) -> Id {
     session.id().unwrap()
 }
 
-/// Another request on the session with this id, that has looked at it already.
+/// Another request on the session with this id, which has already loaded it.
 async fn request<S: SessionStore>(store: &Arc<S>, id: Id) -> Session {
     let session = Session::new(Some(id), store.clone(), None);
     session.get_value("theme").await.unwrap();
     session
 }
 
-/// What a request finds that begins now.
+/// The content that a new request sees.
 async fn found<S: SessionStore>(store: &Arc<S>, id: Id) -> Option<Record> {
     store.load(&id).await.unwrap()
 }
@@ -58,7 +58,7 @@ async fn two_requests_that_change_different_keys_keep_both() {
     gained!(holds);
 }
 
-/// Prevents: a user who has signed out and is signed in again, because a request was under way.
+/// Prevents: a user who has signed out and is signed in again by a request in flight.
 #[tokio::test]
 async fn what_another_request_has_ended_stays_dead() {
     async fn holds<S: SessionStore>(store: Arc<S>) -> bool {
@@ -71,7 +71,7 @@ async fn what_another_request_has_ended_stays_dead() {
     gained!(holds);
 }
 
-/// Prevents: an id that an attacker knows, and that works again after the sign-in that was to replace it.
+/// Prevents: an id that an attacker knows and that works again after the sign-in that should replace it.
 #[tokio::test]
 async fn an_id_that_was_cycled_stays_dead() {
     async fn holds<S: SessionStore>(store: Arc<S>) -> bool {
@@ -86,7 +86,7 @@ async fn an_id_that_was_cycled_stays_dead() {
     gained!(holds);
 }
 
-/// Prevents: a session that was ended everywhere, and lives on under another id.
+/// Prevents: a session that was ended everywhere but continues under another id.
 #[tokio::test]
 async fn what_another_request_has_ended_is_not_cycled() {
     async fn is_refused<S: SessionStore>(store: &Arc<S>, session: &Session, id: Id) -> bool {
@@ -112,7 +112,7 @@ async fn what_another_request_has_ended_is_not_cycled() {
     gained!(holds_between_processes);
 }
 
-/// Prevents: a sign-out that is overtaken by a request that cycles the id, which stays signed in.
+/// Prevents: a sign-out that has no effect because a concurrent request cycles the id.
 #[tokio::test]
 async fn a_sign_out_between_cycling_and_saving_wins() {
     async fn holds<S: SessionStore>(store: Arc<S>) -> bool {
@@ -125,7 +125,7 @@ async fn a_sign_out_between_cycling_and_saving_wins() {
     gained!(holds);
 }
 
-/// Ends a session by another way than the store of this process.
+/// Ends a session without using the store of this process.
 async fn end_elsewhere<S: SessionStore>(store: &Arc<S>, id: Id) {
     let store: &dyn std::any::Any = &**store;
     match store.downcast_ref::<level_session_tower_sessions::BridgeStore>() {
@@ -140,7 +140,7 @@ async fn end_elsewhere<S: SessionStore>(store: &Arc<S>, id: Id) {
     }
 }
 
-/// Prevents: what a visitor does in another tab while signing in, and that is gone afterwards.
+/// Prevents: changes from another tab that a sign-in loses.
 #[tokio::test]
 async fn what_was_stored_before_a_session_is_cycled_comes_along() {
     async fn holds<S: SessionStore>(store: Arc<S>) -> bool {
@@ -160,7 +160,7 @@ async fn what_was_stored_before_a_session_is_cycled_comes_along() {
     gained!(holds);
 }
 
-/// Prevents: a session that has expired and lives again, because a request began before.
+/// Prevents: an expired session that is revived by a request that began before it expired.
 #[tokio::test]
 async fn what_has_expired_stays_dead() {
     async fn holds<S: SessionStore>(store: Arc<S>) -> bool {
@@ -176,13 +176,13 @@ async fn what_has_expired_stays_dead() {
     gained!(holds);
 }
 
-/// Prevents: session fixation, an id that an attacker has put into the victim's browser and that becomes a session.
+/// Prevents: session fixation, where an id that an attacker put into the victim's browser becomes a session.
 #[tokio::test]
 async fn an_id_that_the_server_did_not_issue_makes_no_record() {
     async fn holds<S: SessionStore>(store: Arc<S>) -> bool {
         let planted = Id::default();
         let session = Session::new(Some(planted), store.clone(), None);
-        // A form that begins anew.
+        // A form that starts over.
         session.clear().await;
         session.insert("user", 7).await.unwrap();
         session.save().await.is_err() && found(&store, planted).await.is_none()
@@ -190,7 +190,7 @@ async fn an_id_that_the_server_did_not_issue_makes_no_record() {
     gained!(holds);
 }
 
-/// Prevents: a log or a copy of the store that gives away the ids of everybody who is signed in (S05, S08).
+/// Prevents: a log or a copy of the store that reveals the ids of signed-in users (S05, S08).
 #[tokio::test]
 async fn neither_the_store_nor_its_debug_shows_an_id() {
     async fn holds<S: SessionStore>(store: Arc<S>) -> bool {
@@ -206,12 +206,12 @@ async fn neither_the_store_nor_its_debug_shows_an_id() {
     store.inner().close().await.unwrap();
     let kept = level_session_tests_tower_sessions::bytes_of(folder.path());
     let holds = |what: &[u8]| kept.windows(what.len()).any(|bytes| bytes == what);
-    assert!(holds(b"light"), "the value is where it is looked for");
+    assert!(holds(b"light"), "the search finds stored values");
     assert!(!holds(&id.0.to_le_bytes()) && !holds(&id.0.to_be_bytes()));
     assert!(!holds(id.to_string().as_bytes()));
 }
 
-/// Prevents: everybody signed out by a deployment.
+/// Prevents: a deployment that signs out all users.
 #[tokio::test]
 async fn a_session_outlives_the_process() {
     let theirs = Arc::new(MemoryStore::default());

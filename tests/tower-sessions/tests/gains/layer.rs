@@ -1,4 +1,4 @@
-//! The second step: the same routes under tower-sessions' own layer and store, and within a session of ours.
+//! The second step: the same routes under tower-sessions' own layer and store, and on top of our session.
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use http::{
@@ -10,7 +10,7 @@ use level_session_tower_sessions::TowerSessionLayer;
 use tower::ServiceExt as _;
 use tower_sessions_0_15::{MemoryStore, Session, SessionManagerLayer};
 
-/// An application of tower-sessions: not a line of it differs.
+/// An application of tower-sessions, with identical code for both layers.
 fn routes() -> Router {
     Router::new()
         .route(
@@ -43,13 +43,13 @@ fn routes() -> Router {
         )
 }
 
-/// Whether something is so under their layer, and under ours.
+/// Asserts that a property does not hold under tower-sessions' layer, and holds under ours.
 macro_rules! gained {
     ($holds:ident) => {
         let theirs = routes().layer(SessionManagerLayer::new(MemoryStore::default()));
         assert!(
             !$holds(theirs).await,
-            "tower-sessions gives it as well: it is no gain"
+            "tower-sessions' own layer has this property too, so it is not a benefit"
         );
         let keyring = Keyring::new([[7; 32]]).unwrap();
         let sessions = SessionLayer::new(level_session::MemoryStore::new(), keyring);
@@ -64,7 +64,7 @@ async fn send(app: &Router, path: &str, cookie: &str) -> Response<Body> {
     app.clone().oneshot(request).await.unwrap()
 }
 
-/// Begins a session: the response, and the cookie.
+/// Begins a session. Returns the response and the cookie.
 async fn begin(app: &Router) -> (Response<Body>, String) {
     let response = send(app, "/begin", "").await;
     let cookie = response.headers()[SET_COOKIE].to_str().unwrap();
@@ -79,7 +79,7 @@ async fn theme(app: &Router, cookie: &str) -> String {
     String::from_utf8(bytes.into()).unwrap()
 }
 
-/// Prevents: half a request, stored although the visitor was told that it had failed.
+/// Prevents: a partly stored request whose response reported a failure.
 #[tokio::test]
 async fn a_request_that_fails_stores_nothing() {
     async fn holds(app: Router) -> bool {
@@ -91,7 +91,7 @@ async fn a_request_that_fails_stores_nothing() {
     gained!(holds);
 }
 
-/// Prevents: a visitor who loses the session because a request fails that was to renew it.
+/// Prevents: a visitor who loses the session because a request that renews it fails.
 #[tokio::test]
 async fn a_request_that_fails_does_not_end_the_session_that_it_cycles() {
     async fn holds(app: Router) -> bool {
@@ -103,7 +103,7 @@ async fn a_request_that_fails_does_not_end_the_session_that_it_cycles() {
     gained!(holds);
 }
 
-/// Prevents: a shared cache that hands one visitor's session cookie to the next one (C12).
+/// Prevents: a shared cache that sends one visitor's session cookie to another (C12).
 #[tokio::test]
 async fn a_response_with_the_cookie_is_kept_by_no_cache() {
     async fn holds(app: Router) -> bool {

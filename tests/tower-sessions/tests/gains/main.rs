@@ -1,8 +1,8 @@
-//! What an application of tower-sessions gains by our stores, each beside tower-sessions' own: the first run shows what
-//! goes wrong there, the second that it does not here. The table is in the guide.
+//! The benefits of our stores for an application of tower-sessions. Each test runs on tower-sessions' own store, where it shows
+//! the problem, and on ours, where it does not occur. The guide contains the table.
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-/// Every gain, of one version of tower-sessions.
+/// All tests, for one version of tower-sessions.
 macro_rules! gains_of {
     ($version:ident, $tower_sessions:ident) => {
         mod $version {

@@ -1,4 +1,4 @@
-//! The third step: typed fields. What is a read and a write of one key before, and loses changes, is one change after.
+//! The third step: typed fields. Reading and writing a key, which can lose changes, becomes a single change.
 
 use level_session::{Session as Ours, SessionData};
 use level_session_tests::visitor::{App, Visitor};
@@ -15,7 +15,7 @@ struct Shop {
     code: Option<String>,
 }
 
-/// Two requests on one session of tower-sessions, which have looked at it.
+/// Two requests on one session of tower-sessions, both of which have loaded it.
 async fn two<S: SessionStore>(store: S) -> (Arc<S>, [Session; 2]) {
     let store = Arc::new(store);
     let session = Session::new(None, store.clone(), None);
@@ -42,7 +42,7 @@ async fn counted_by_two<S: SessionStore>(store: S) -> u64 {
     session.get("visits").await.unwrap().unwrap()
 }
 
-/// A session of ours with the same fields, and two requests on it.
+/// One of our sessions with the same fields, and two requests on it.
 async fn two_of_ours(app: &App, visitor: &mut Visitor) -> [Ours<Shop>; 2] {
     let begin = async |session: Ours<Shop>| {
         session.visits().add(1)?;
@@ -52,10 +52,10 @@ async fn two_of_ours(app: &App, visitor: &mut Visitor) -> [Ours<Shop>; 2] {
     [app.begin(visitor), app.begin(visitor)]
 }
 
-/// Prevents: a visit, or an item in the cart, that a request at the same time loses.
+/// Prevents: a visit, or an item in the cart, that a concurrent request overwrites.
 #[tokio::test]
 async fn of_two_changes_of_one_field_none_is_lost() {
-    // Neither by their store, nor by ours under their session.
+    // Both stores lose a change with a session of tower-sessions.
     assert_eq!(counted_by_two(MemoryStore::default()).await, 2);
     assert_eq!(counted_by_two(on_memory()).await, 2);
 
@@ -75,7 +75,7 @@ async fn of_two_changes_of_one_field_none_is_lost() {
     assert_eq!(session.cart().await.unwrap(), ["tea", "rice"]);
 }
 
-/// Prevents: a one-time code that is accepted twice, by two requests at the same time.
+/// Prevents: a one-time code that two concurrent requests both accept.
 #[tokio::test]
 async fn a_code_is_taken_once() {
     async fn accepted<S: SessionStore>(store: S) -> usize {

@@ -1,4 +1,4 @@
-//! Every store that the route tests run on: one text for each version of tower-sessions.
+//! The stores on which the route tests run, shared by both versions of tower-sessions.
 
 #[path = "../../../../stores/redis/tests/common/mod.rs"]
 mod servers;
@@ -41,21 +41,21 @@ async fn on_postgres() -> BridgeStore {
     let settings = PostgresStore::builder(SERVER.url())
         .schema(schema)
         .pool_size(2)
-        // The machine may be busy.
+        // Generous, since the machine may be busy.
         .timeout(Duration::from_secs(60))
         .sweep_every(None);
     settings.migrate().await.unwrap();
     BridgeStore::new(settings.open().await.unwrap())
 }
 
-/// An application of theirs on a store of ours.
+/// An application of tower-sessions on one of our stores.
 macro_rules! on {
     ($name:ident, $store:ident) => {
         #[allow(
             warnings,
             clippy::all,
             clippy::unwrap_used,
-            reason = "the tests are those of another project"
+            reason = "the tests belong to another project"
         )]
         mod $name {
             use axum::Router;

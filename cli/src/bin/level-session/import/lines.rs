@@ -1,4 +1,4 @@
-//! Sessions as JSON lines.
+//! Reads sessions from JSON lines.
 
 use super::{Record, Target, no_json};
 use crate::out::{Failure, Result};
@@ -26,14 +26,14 @@ impl Lines {
             return Ok(Self(Box::new(BufReader::new(io::stdin()))));
         }
         let file = File::open(path)
-            .map_err(|cause| Failure::of(format!("{path} cannot be opened: {cause}")))?;
+            .map_err(|cause| Failure::of(format!("cannot open {path}: {cause}")))?;
         Ok(Self(Box::new(BufReader::new(file))))
     }
 
     pub(super) async fn read(self, target: &mut Target<'_>) -> Result<()> {
         for line in self.0.split(b'\n') {
             let line =
-                line.map_err(|cause| Failure::of(format!("the sessions cannot be read: {cause}")))?;
+                line.map_err(|cause| Failure::of(format!("cannot read the sessions: {cause}")))?;
             if !line.trim_ascii().is_empty() {
                 target.take(record(&line)).await?;
             }

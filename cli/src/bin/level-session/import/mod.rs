@@ -1,4 +1,4 @@
-//! The sessions of a Node site, into a store of ours.
+//! Imports the sessions of a Node site.
 
 mod lines;
 #[cfg(feature = "redis")]
@@ -18,12 +18,12 @@ use lines::Lines;
 use serde_json::{Map, Value as Json};
 use std::time::Duration;
 
-/// How long a session lives unused that the site has set no end for: as here by default.
+/// The idle timeout of sessions without an expiry: the default of level-session.
 const TWO_WEEKS: Duration = Duration::from_secs(14 * 24 * 3600);
-/// As in an application: every record lists its session's keys.
+/// The same limit as in an application, since every record lists the keys of its session.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// Where the sessions are. An address may have a password: there is no `Debug`, and no message shows it.
+/// The source of the sessions. A URL may contain a password, so there is no `Debug`, and no message shows the URL.
 pub(crate) enum Source {
     Lines(Lines),
     #[cfg(feature = "redis")]
@@ -35,7 +35,7 @@ impl Source {
         let text = &*named(text)?;
         let is_redis = text.starts_with("redis://") || text.starts_with("rediss://");
         if remove && !is_redis {
-            return Err(Failure::of("`--remove` is for records of connect-redis"));
+            return Err(Failure::of("`--remove` is only valid for connect-redis"));
         }
         match is_redis {
             #[cfg(feature = "redis")]
@@ -44,7 +44,7 @@ impl Source {
             true => {
                 let _ = redis_prefix;
                 Err(Failure::of(
-                    "this build reads no Redis: it was made without the feature `redis`",
+                    "this build cannot read from Redis: it was compiled without the feature `redis`",
                 ))
             }
             false => Lines::of(text).map(Self::Lines),
@@ -56,21 +56,21 @@ impl Source {
 struct Record {
     id: String,
     data: Map<String, Json>,
-    /// `None` if the site has set no end.
+    /// `None` if the site set no expiry.
     expires: Option<Timestamp>,
 }
 
-/// What became of a record.
+/// The result of importing a record.
 enum Came {
     Stored,
-    /// The store knows its session, which lives there or has ended there.
+    /// The store already knows the session, live or ended.
     Known,
     Expired,
-    /// It is no session that can be stored.
+    /// The record is not a session, or cannot be stored.
     Refused(String),
 }
 
-/// How many records came to what.
+/// The number of records by result.
 #[derive(Default)]
 struct Counts {
     read: u64,
@@ -80,7 +80,7 @@ struct Counts {
     failed: u64,
 }
 
-/// What takes the records, one after another.
+/// Stores the records, one after another.
 struct Target<'a> {
     store: &'a Inspected,
     indexes: &'a [String],
@@ -88,8 +88,8 @@ struct Target<'a> {
     counts: Counts,
 }
 
-/// Sessions keep their data and the time of their end. One that the store knows is left alone, and a record that is none
-/// is told.
+/// Sessions keep their data and expiry. Sessions that the store already knows are left alone, and records that are not
+/// sessions are reported.
 pub(crate) async fn import(
     from: Source,
     store: &Inspected,
@@ -119,7 +119,7 @@ pub(crate) async fn import(
 }
 
 impl Target<'_> {
-    /// Takes a record, or why there is none. Says whether its session is in the store by now, or was.
+    /// Stores a record, or reports why it is invalid. Returns whether the store knows its session, live or ended.
     async fn take(&mut self, record: std::result::Result<Record, String>) -> Result<bool> {
         self.counts.read += 1;
         let came = match record {
@@ -142,7 +142,7 @@ impl Target<'_> {
     async fn store(&self, record: Record) -> Result<Came> {
         let now = self.store.now();
         let Some(id) = FormerCookie::digest(&record.id) else {
-            let what = "its id has not 22 to 128 visible ASCII characters";
+            let what = "the id must have 22 to 128 visible ASCII characters";
             return Ok(Came::Refused(what.to_owned()));
         };
         let left = match record.expires {
@@ -163,36 +163,36 @@ impl Target<'_> {
         match outcome.map_err(Failure::store)? {
             Outcome::Done(_) => Ok(Came::Stored),
             Outcome::Exists => Ok(Came::Known),
-            _ => Err(Failure::of("the store has refused a session")),
+            _ => Err(Failure::of("the store rejected a session")),
         }
     }
 
-    /// What stores a field. The message of a failure has no value in it.
+    /// The write that stores a field. An error message never contains the value.
     fn write(&self, name: String, value: &Json) -> std::result::Result<Write, String> {
         let name = FieldName::from(name);
         if name.is_empty() || name.is_reserved() || name.len() > MAX_KEY_BYTES {
             return Err(format!(
-                "the key `{}` cannot be stored: a key has 1 to {MAX_KEY_BYTES} bytes and does not begin with \
+                "cannot store the key `{}`: a key must have 1 to {MAX_KEY_BYTES} bytes and must not begin with \
                  `level-session:`",
                 name.chars().take(64).collect::<String>()
             ));
         }
         let stored = Value::of(value).and_then(|value| value.to_stored(None));
         let stored =
-            stored.map_err(|cause| format!("the value of `{name}` cannot be stored: {cause}"))?;
+            stored.map_err(|cause| format!("cannot store the value of `{name}`: {cause}"))?;
         let is_index = self.indexes.iter().any(|index| **index == *name);
         let entry = index_entry(&stored).ok().filter(|_| is_index);
         Ok(Write::set(name, stored).with_index(entry))
     }
 }
 
-/// Where the text of a record is no JSON: the text itself is a visitor's.
+/// Reports where a record is invalid, without its text, which contains a visitor's data.
 fn no_json(cause: &serde_json::Error) -> String {
     let (line, column) = (cause.line(), cause.column());
     match cause.classify() {
         serde_json::error::Category::Data => {
-            format!("it is not what a session is, at line {line}, column {column}")
+            format!("not a valid session at line {line}, column {column}")
         }
-        _ => format!("it is no JSON at line {line}, column {column}"),
+        _ => format!("invalid JSON at line {line}, column {column}"),
     }
 }

@@ -1,4 +1,4 @@
-//! The records of connect-redis: a string for each session, under its id with a prefix in front.
+//! Reads the records of connect-redis: one string per session, under a prefix followed by the id.
 
 use super::{Record, Target, no_json};
 use crate::out::{Failure, Result};
@@ -7,9 +7,9 @@ use redis::{RedisError, aio::MultiplexedConnection};
 use serde_json::{Map, Value as Json};
 use std::time::Duration;
 
-/// How many keys are asked for at a time.
+/// How many keys are requested at a time.
 const PAGE: usize = 128;
-/// What `PTTL` answers for a key without an end.
+/// The reply of `PTTL` for a key without an expiry.
 const NO_END: i64 = -1;
 
 pub(crate) struct Address {
@@ -61,8 +61,8 @@ impl Address {
             .map_err(failed)?;
         if info.contains("cluster_enabled:1") {
             return Err(Failure::of(
-                "the sessions of a Redis Cluster are not read, since each node has a part of them: write them into a \
-                 file of JSON lines",
+                "importing from a Redis Cluster is not supported, since each node has only a part of the sessions; \
+                 export them to a file of JSON lines",
             ));
         }
         Ok(redis)
@@ -74,7 +74,7 @@ impl Address {
         keys: &[Vec<u8>],
         target: &mut Target<'_>,
     ) -> Result<()> {
-        // `MGET` gives nothing for what is no string.
+        // `MGET` returns nil for keys that are not strings.
         let mut ask = redis::pipe();
         ask.cmd("MGET").arg(keys);
         for key in keys {
@@ -91,7 +91,7 @@ impl Address {
         for ((key, record), end) in keys.iter().zip(records).zip(ends) {
             let end: i64 = redis::from_redis_value(end).map_err(|cause| failed(cause.into()))?;
             let Some(record) = record else {
-                continue; // it ended meanwhile, or is no record
+                continue; // the record has expired in the meantime, or the key is not a record
             };
             let now = target.store.now();
             let id = key.strip_prefix(self.prefix.as_bytes()).unwrap_or_default();
@@ -106,7 +106,7 @@ impl Address {
     }
 }
 
-/// A prefix, for `MATCH`.
+/// Escapes a prefix for use in a `MATCH` pattern.
 fn literal(prefix: &str) -> String {
     let mut literal = String::with_capacity(prefix.len());
     for c in prefix.chars() {
@@ -118,7 +118,7 @@ fn literal(prefix: &str) -> String {
     literal
 }
 
-/// The fields of a record are those of the session, and `cookie`, which says how the cookie is set.
+/// Parses a record. Its fields are the fields of the session, and `cookie`, which contains the settings of the cookie.
 fn record(
     id: &[u8],
     record: &[u8],
@@ -128,26 +128,24 @@ fn record(
     let mut data: Map<String, Json> =
         serde_json::from_slice(record).map_err(|cause| no_json(&cause))?;
     let Some(Json::Object(cookie)) = data.remove("cookie") else {
-        return Err("it has no `cookie`, which every session of express-session has".to_owned());
+        return Err("no key `cookie`, so this is not a session of express-session".to_owned());
     };
-    // A use restarts the record's time to live, and not always what the record says.
+    // A use always restarts the record's time to live, but does not always update `cookie.expires`.
     let expires = match u64::try_from(end) {
         Ok(millis) => Some(now.after(Duration::from_millis(millis))),
         Err(_) if end == NO_END => match cookie.get("expires") {
             None | Some(Json::Null | Json::Bool(false)) => None,
-            Some(at) => Some(
-                at.as_str()
-                    .and_then(moment)
-                    .ok_or("its `cookie.expires` is no moment as JavaScript writes it")?,
-            ),
+            Some(at) => Some(at.as_str().and_then(moment).ok_or(
+                "`cookie.expires` is not a date as written by JavaScript's `toISOString`",
+            )?),
         },
-        Err(_) => Some(now), // it ended meanwhile
+        Err(_) => Some(now), // the record has expired in the meantime
     };
     let id = String::from_utf8_lossy(id).into_owned();
     Ok(Record { id, data, expires })
 }
 
-/// A moment as JavaScript's `toISOString` writes it: `2026-11-27T01:02:03.004Z`. What is before 1970 is 1970.
+/// Parses a date as written by JavaScript's `toISOString`: `2026-11-27T01:02:03.004Z`. Dates before 1970 become 1970.
 fn moment(text: &str) -> Option<Timestamp> {
     let shape = b"dddd-dd-ddTdd:dd:dd.dddZ";
     let fits = |(shape, byte): (&u8, u8)| match shape {
@@ -162,7 +160,7 @@ fn moment(text: &str) -> Option<Timestamp> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    // Howard Hinnant's days from civil: years begin in March.
+    // Howard Hinnant's `days_from_civil`: years begin in March.
     let year = year - u64::from(month < 3).min(year);
     let (era, year) = (year / 400, year % 400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -173,7 +171,7 @@ fn moment(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(millis))
 }
 
-/// An error of the client, which may print what it was sent: its kind alone, and the cause of the system's.
+/// Converts an error of the client. Only its kind is shown, or the I/O error, since the client's text may contain data.
 fn failed(error: RedisError) -> Failure {
     let why = match error.is_io_error() {
         true => error.to_string(),
@@ -182,7 +180,7 @@ fn failed(error: RedisError) -> Failure {
             None => format!("{:?}", error.kind()),
         },
     };
-    Failure::of(format!("the sessions of Redis cannot be read: {why}"))
+    Failure::of(format!("cannot read the sessions from Redis: {why}"))
 }
 
 #[cfg(test)]
