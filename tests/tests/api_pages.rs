@@ -105,7 +105,7 @@ fn every_public_function_has_an_example() {
                     _ if function.has_example => {}
                     Some(excuse) => needed[excuse] = true,
                     None => {
-                        missing.push(format!("{path}:{}: {}", function.line, function.signature))
+                        missing.push(format!("{path}:{}: {}", function.line, function.signature));
                     }
                 }
             }

@@ -77,7 +77,7 @@ fn missing(db: &Database, prefix: &str) -> Missing {
     let Some(first) = NAMES.iter().position(|name| !exists(name)) else {
         return Missing::Nothing;
     };
-    match (first, NAMES[first..].iter().any(|name| exists(name))) {
+    match (first, NAMES[first..].iter().any(exists)) {
         (_, true) => Missing::Lost(NAMES[first]),
         (0, false) => Missing::Nothing,
         (_, false) => Missing::Last(NAMES[first]),
