@@ -9,7 +9,7 @@ use crate::{
 };
 use level_session_store::{ConfigError, Error, ErrorKind, Home, Result};
 use redis::{Value, cmd};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 const DOING: &str = "look at the server";
 
@@ -102,8 +102,24 @@ pub(crate) async fn dangers(link: &Link) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// How often, and after what time, the layout is recorded again.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Records the layout under the prefix, or returns an error if there is another one.
 pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
+    for _ in 0..TRIES {
+        if layout_at_its_node(servers, keys).await?.is_ok() {
+            return Ok(());
+        }
+        // While the slot moves, every node may report that another one has it.
+        tokio::time::sleep(PAUSE).await;
+    }
+    layout_at_its_node(servers, keys).await?
+}
+
+/// The inner error: no node has the slot of the key.
+async fn layout_at_its_node(servers: &Servers, keys: &Keys) -> Result<Result<()>> {
     let key = keys.format();
     let homes = keys.homes().to_string();
     // The home does not matter: this key has no tag, and a cluster redirects.
@@ -169,9 +185,10 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
             )
             .into());
         }
-        return Ok(());
+        return Ok(Ok(()));
     }
-    Err(last.unwrap_or_else(|| fault::unexpected("note the layout of its keys", false)))
+    let nowhere = || fault::unexpected("note the layout of its keys", false);
+    Ok(Err(last.unwrap_or_else(nowhere)))
 }
 
 /// Whether every home is at a node.
