@@ -102,70 +102,47 @@ pub(crate) async fn dangers(link: &Link) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// How often, and after what time, the layout is recorded again.
-const TRIES: u32 = 20;
+/// How many redirects are followed, and the pause after each but the first: while the slot migrates, every node may
+/// report that another one has it.
+const REDIRECTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Records the layout under the prefix, or returns an error if there is another one.
 pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
-    for _ in 0..TRIES {
-        if layout_at_its_node(servers, keys).await?.is_ok() {
-            return Ok(());
-        }
-        // While the slot moves, every node may report that another one has it.
-        tokio::time::sleep(PAUSE).await;
-    }
-    layout_at_its_node(servers, keys).await?
-}
-
-/// The inner error: no node has the slot of the key.
-async fn layout_at_its_node(servers: &Servers, keys: &Keys) -> Result<Result<()>> {
+    const DOING: &str = "note the layout of its keys";
     let key = keys.format();
     let homes = keys.homes().to_string();
-    // The home does not matter: this key has no tag, and a cluster redirects.
-    let mut last = None;
-    let masters = servers.masters().await?;
-    for link in &masters {
-        let mut ok = true;
+    // This key has no tag, so its slot may be at a node that has no home.
+    let mut link = servers.link(Home::ONLY).await?;
+    let mut redirects = 0;
+    'nodes: loop {
         for (field, value) in [("format", FORMAT), ("homes", &homes)] {
             let mut note = cmd("HSETNX");
             note.arg(&key).arg(field).arg(value);
             match link.call(&note).await {
                 Ok(_) => {}
-                Err(Fault::Refused(error)) => {
-                    // At another node; or a full server, which does not prevent opening.
-                    let elsewhere = matches!(fault::not_run(&error), Some(fault::NotRun::Moved(_)));
-                    if !elsewhere && error.code() != Some("OOM") {
-                        return Err(fault::refused(
-                            "note the layout of its keys",
-                            link.place(),
-                            &error,
-                        ));
+                Err(Fault::Refused(error)) => match fault::not_run(&error) {
+                    Some(fault::NotRun::Moved(node)) if redirects < REDIRECTS => {
+                        if redirects > 0 {
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                        redirects += 1;
+                        link = servers.node(&node)?;
+                        continue 'nodes;
                     }
-                    ok &= !elsewhere;
-                    last = Some(fault::refused(
-                        "note the layout of its keys",
-                        link.place(),
-                        &error,
-                    ));
-                }
+                    // A full server does not prevent opening.
+                    _ if error.code() == Some("OOM") => {}
+                    _ => return Err(fault::refused(DOING, link.place(), &error)),
+                },
                 Err(Fault::Unreachable(error)) => return Err(error),
                 Err(Fault::Lost(error)) => {
-                    return Err(fault::lost(
-                        "note the layout of its keys",
-                        link.place(),
-                        &error,
-                        false,
-                    ));
+                    return Err(fault::lost(DOING, link.place(), &error, false));
                 }
             }
         }
-        if !ok {
-            continue;
-        }
         let mut read = cmd("HGETALL");
         read.arg(&key);
-        let stored = facts(call(link, &read).await?);
+        let stored = facts(call(&link, &read).await?);
         let of = |name: &str| stored.get(name).map_or("", String::as_str);
         if !stored.is_empty() && of("format") != FORMAT {
             return Err(ConfigError::new(
@@ -185,10 +162,8 @@ async fn layout_at_its_node(servers: &Servers, keys: &Keys) -> Result<Result<()>
             )
             .into());
         }
-        return Ok(Ok(()));
+        return Ok(());
     }
-    let nowhere = || fault::unexpected("note the layout of its keys", false);
-    Ok(Err(last.unwrap_or_else(nowhere)))
 }
 
 /// Whether every home is at a node.

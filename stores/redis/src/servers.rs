@@ -346,7 +346,7 @@ impl Servers {
     }
 
     /// The node that a redirection names.
-    fn node(&self, node: &str) -> Result<Arc<Link>> {
+    pub(crate) fn node(&self, node: &str) -> Result<Arc<Link>> {
         let unknown = || fault::unexpected("follow a redirection of the cluster", false);
         let (host, port) = node.rsplit_once(':').ok_or_else(unknown)?;
         let port = port.parse().map_err(|_| unknown())?;

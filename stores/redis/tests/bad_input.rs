@@ -126,6 +126,17 @@ async fn a_database_that_is_not_there_is_named() {
     );
 }
 
+/// The key of the layout has a slot of its own, which may be at a node that has no home.
+#[tokio::test]
+async fn a_store_opens_wherever_the_slot_of_its_layout_is() {
+    let Some(path) = redis() else { return };
+    let cluster = Cluster::start(&path, &[]).unwrap();
+    for n in 0..20 {
+        let settings = builder().homes(1).prefix(format!("p{n}"));
+        settings.connect(&cluster.url()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_setting_that_cannot_be_used_is_refused_without_a_server() {
     for url in [
