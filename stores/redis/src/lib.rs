@@ -52,7 +52,7 @@
 //! ## What a failover or a restored backup can undo
 //! | event | sessions and changes | sign-outs and renewals |
 //! |---|---|---|
-//! | the server's process ends, also by `kill -9`, with `appendonly yes` | kept, if they were acknowledged | kept, if they were acknowledged |
+//! | the server's process ends, also by `kill -9`, with `appendonly yes` | kept, if they were acknowledged; with `appendfsync everysec` and a busy disk, the last two seconds may be lost | the same |
 //! | the same without it | all since the last snapshot are lost | an ended session of the snapshot is live again |
 //! | the machine loses power, `appendfsync everysec` (the server's default) | the last second is lost | an end of the last second may be undone |
 //! | the same, `appendfsync always` | kept, if they were acknowledged | kept, if they were acknowledged |

@@ -132,7 +132,7 @@ async fn a_store_opens_wherever_the_slot_of_its_layout_is() {
     let Some(path) = redis() else { return };
     let cluster = Cluster::start(&path, &[]).unwrap();
     for n in 0..20 {
-        let settings = builder().homes(1).prefix(format!("p{n}"));
+        let settings = builder().homes(2).prefix(format!("p{n}"));
         settings.connect(&cluster.url()).await.unwrap();
     }
 }
