@@ -65,7 +65,7 @@ async fn the_library_s_own_fields_are_not_the_application_s() {
             ] {
                 assert_eq!(error.kind(), ErrorKind::Misuse);
                 assert_eq!(error.field(), Some(OWN));
-                assert!(error.to_string().contains("library"), "{error}");
+                assert!(error.to_string().contains("reserved"), "{error}");
             }
             assert_eq!(s.get_all().await?.keys().collect::<Vec<_>>(), ["user_id"]);
             Ok(())
