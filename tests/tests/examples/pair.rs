@@ -116,6 +116,6 @@ fn a_second_server_on_the_same_data_is_told_why_not() {
         .unwrap();
     assert!(!second.status.success());
     let said = String::from_utf8(second.stderr).unwrap();
-    assert!(said.contains("another process has"), "{said}");
+    assert!(said.contains("has it open"), "{said}");
     assert!(first.stop().success());
 }
