@@ -5,6 +5,8 @@ mod actix;
 #[cfg(feature = "peers")]
 mod axum_session;
 mod bare;
+#[cfg(feature = "frameworks")]
+pub mod frameworks;
 mod ours;
 #[cfg(all(feature = "redis", feature = "redis-store"))]
 mod ours_redis;

@@ -5,6 +5,7 @@
 //!   compiler and valgrind, none may have moved by more than 3 %; by others, none may have grown by more than 10 %.
 //!   Another kind of processor has other instructions: there nothing is compared;
 //! - `bless`: writes that file anew, by this compiler and valgrind;
+//! - `frameworks`, with the feature of this name: what the middleware costs over actix-web and poem, beside the axum layer;
 //! - `run <application> <workload> <requests>`: what is counted.
 
 use level_session_benches::{apps, callgrind, machine, table::Table, workload::Workload};
@@ -24,9 +25,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         [] => table(),
         ["check"] => check(),
         ["bless"] => bless(),
+        #[cfg(feature = "frameworks")]
+        ["frameworks"] => frameworks(),
         ["run", app, workload, requests] => run(app, workload, requests.parse()?),
         _ => Err(
-            "use no argument, `check`, `bless`, or `run <application> <workload> <requests>`"
+            "use no argument, `check`, `bless`, `frameworks` (with that feature), or `run <application> <workload> <requests>`"
                 .into(),
         ),
     }
@@ -38,6 +41,11 @@ fn run(app: &str, workload: &str, requests: usize) -> Result<(), Box<dyn Error>>
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        #[cfg(feature = "frameworks")]
+        if let Some((framework, sessions)) = app.split_once('+') {
+            let sessions = sessions == "sessions";
+            return apps::frameworks::ask_often(framework, sessions, workload, requests).await;
+        }
         let mut app = apps::App::named(app).await;
         app.ask_often(workload, requests).await;
     });
@@ -58,6 +66,31 @@ fn table() -> Result<(), Box<dyn Error>> {
         for app in &apps::NAMES[1..] {
             let all = callgrind::instructions(app, workload)?;
             row.push(all.saturating_sub(bare).to_string());
+        }
+        table.row(row);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+#[cfg(feature = "frameworks")]
+fn frameworks() -> Result<(), Box<dyn Error>> {
+    let rustc = machine::rustc();
+    println!("Instructions per request above the bare framework, and beside axum's ({rustc}).\n");
+    let names = apps::frameworks::NAMES;
+    let mut head = vec![String::new(), "axum".to_owned()];
+    head.extend(names.map(str::to_owned));
+    let mut table = Table::new(head);
+    for workload in Workload::ALL {
+        let above = |bare: &str, with: &str| -> Result<u64, Box<dyn Error>> {
+            let bare = callgrind::instructions(bare, workload)?;
+            Ok(callgrind::instructions(with, workload)?.saturating_sub(bare))
+        };
+        let axum = above("bare", "memory")?;
+        let mut row = vec![workload.name().to_owned(), axum.to_string()];
+        for name in names {
+            let one = above(&format!("{name}+nothing"), &format!("{name}+sessions"))?;
+            row.push(format!("{one} ({:.2})", one as f64 / axum as f64));
         }
         table.row(row);
     }
