@@ -25,7 +25,7 @@ pub async fn ask_often(framework: &str, with_sessions: bool, workload: Workload,
     tokio::task::unconstrained(async {
         match framework {
             "actix-web" => actix::ask_often(with_sessions, workload, times).await,
-            "poem" => poem::ask_often(with_sessions, workload, times).await,
+            "poem" => on_poem::ask_often(with_sessions, workload, times).await,
             _ => panic!("there is no framework `{framework}`: there are {NAMES:?}"),
         }
     })
@@ -89,9 +89,9 @@ mod actix {
     }
 }
 
-mod poem {
+mod on_poem {
     use super::*;
-    use ::poem::{
+    use poem::{
         Endpoint, EndpointExt as _, IntoResponse, Request, Response, Result, Route, get, handler,
         http::{
             Uri,
