@@ -2,11 +2,11 @@
 
 use crate::{Account, BALANCE, CARD, DIARY, KEY, OLD_KEY, Secrets};
 use level_session::{
-    AnyBody, Clock, CookieConfig, Durability, EndReason, Error, Expiry, FjallStore, Head, Key,
-    Keyring, MemoryStore, Refresh, SameBody, SameSite, Session, SessionData, SessionHandle,
-    SessionLayer, Sessions, Timestamp, Value,
+    AnyBody, Clock, CookieConfig, Durability, EndReason, Error, Expiry, FjallStore, FormerCookie,
+    Head, Key, Keyring, MemoryStore, Refresh, SameBody, SameSite, Session, SessionData,
+    SessionHandle, SessionLayer, Sessions, Timestamp, Value,
     store::{
-        Abilities, Bytes, Clear, Commit, Cursor, Digest, Done, FieldName, Found, Guard, Home,
+        Abilities, Bytes, Clear, Commit, Cursor, Digest, Done, FieldName, Flaw, Found, Guard, Home,
         Lifetime, Limit, Loaded, Moving, Op, Outcome, Page, Select, Step, StoreFuture, Swept,
         Timeouts, Use, WatchList, WhenFull, Write,
         local::{DigestHasher, Field, Striped, Table},
@@ -52,6 +52,8 @@ pub(crate) async fn all(secrets: &Secrets) -> Vec<(&'static str, String)> {
     let mut app = App::new();
     let keyring = Keyring::new([KEY, OLD_KEY]).unwrap();
     out.debug("Keyring", &keyring);
+    let former = FormerCookie::express("connect.sid", [KEY, OLD_KEY]);
+    out.debug("FormerCookie", &former.unwrap());
     let (store, faults) = FaultyStore::new(MemoryStore::new());
     let builder = Sessions::builder(store, keyring)
         .clock(app.clock.clone())
@@ -252,6 +254,10 @@ fn commits(out: &mut Printed, id: Digest, now: Timestamp, name: &FieldName, byte
     out.debug("Step", &Step::keep(Some(usage)));
     let (guards, limits) = ([guard], [limit]);
     let writes = [write(Op::Set(bytes.clone())), write(Op::Remove)];
+    out.debug(
+        "Flaw",
+        &Flaw::new(id, "has no entry").on(FieldName::from("card")),
+    );
     let commit = Commit::new(id, now, Step::keep(None))
         .with_guards(&guards)
         .with_writes(&writes)
