@@ -85,10 +85,6 @@ impl Inspected {
         })
     }
 
-    #[cfg_attr(
-        not(any(feature = "fjall", feature = "redis", feature = "postgres")),
-        expect(dead_code, reason = "no store can be opened")
-    )]
     pub(crate) fn new(store: impl Store) -> Result<Self> {
         // Nothing is signed here, so any keyring will do. The deployment's timeouts are unknown, so only stored ones apply.
         let keyring = Keyring::generate().map_err(Failure::of)?;
