@@ -81,7 +81,7 @@
 //! | `actix-web-4`, `poem-3` | no | [`Sessions`] is their middleware, [`Session`] an argument of their handlers: see [`guide::frameworks`] |
 //! | `redis` | no | `RedisStore`: Redis, Valkey or a Redis Cluster, for several processes |
 //! | `redis-tls` | no | TLS to Redis; implies `redis` |
-//! | `node` | no | `FormerCookie`: visitors of a Node site keep their sessions, see [`coming`] |
+//! | `node` | no | `FormerCookie`: visitors of a Node site keep their sessions, see [`guide::coming`] |
 //! | `conformance` | no | `store::conformance`: the store contract as tests |
 //! | `metrics` | no | [`SessionsBuilder`]`::metrics`: counts and latencies for the `metrics` crate |
 //! | `testing` | no | `testing`: a signed-in user for your tests; `store::testing`: a store that fails when it is told to |

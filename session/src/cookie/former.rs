@@ -32,7 +32,7 @@ const MAX_VALUE: usize = 3 * (2 + MAX_ID + 1 + TAG_CHARS);
 /// session that was imported, and gets a cookie of ours: nobody is signed out.
 ///
 /// The sessions are brought into the store by `level-session import`, a command of the crate `level-session-cli`, while
-/// neither application runs. The page [`coming`](crate::coming) has it step by step.
+/// neither application runs. The page [`guide::coming`](crate::guide::coming) has it step by step.
 ///
 /// ```
 /// use level_session::{FormerCookie, Keyring, MemoryStore, Sessions};
