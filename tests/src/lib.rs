@@ -59,25 +59,33 @@ pub async fn over_every_local_store(test: impl AsyncFn(Arc<dyn Store>)) {
     }
 }
 
-/// Runs a test on a new Redis server: with the settings of a single server, and with the homes of a Cluster. Without
-/// `redis-server` the test is skipped, which `tests/run` reports.
+/// Runs a test on a new Redis server: with the settings of a single server, and with the homes of a Cluster. With
+/// `REDIS_CLUSTER=1` the latter is a Cluster of three, which takes seconds to start. Without `redis-server` the test is
+/// skipped, which `tests/run` reports.
 async fn over_redis(test: &impl AsyncFn(Arc<dyn Store>)) {
     let Some(program) = redis::program("redis") else {
         return;
     };
     let server = redis::Server::start(&program, &[]).expect("redis-server starts");
-    for (prefix, homes) in [("one", 1), ("many", 64)] {
-        let settings = RedisStore::builder()
-            .prefix(prefix)
-            .homes(homes)
-            .safety(Safety::Ignore)
-            .tell_ended(true)
-            .response_timeout(Duration::from_secs(10));
-        let store = settings.connect(&server.url()).await;
-        let store = Arc::new(store.expect("a store on it"));
-        test(store.clone()).await;
-        store.close().await.expect("the store closes");
+    at_redis(&server.url(), 1, test).await;
+    if std::env::var_os("REDIS_CLUSTER").is_some() {
+        let cluster = redis::Cluster::start(&program, &[]).expect("a Cluster starts");
+        at_redis(&cluster.url(), 64, test).await;
+    } else {
+        at_redis(&server.url(), 64, test).await;
     }
+}
+
+async fn at_redis(url: &str, homes: u16, test: &impl AsyncFn(Arc<dyn Store>)) {
+    let settings = RedisStore::builder()
+        .prefix(format!("homes-{homes}"))
+        .homes(homes)
+        .safety(Safety::Ignore)
+        .tell_ended(true)
+        .response_timeout(Duration::from_secs(10));
+    let store = Arc::new(settings.connect(url).await.expect("a store on it"));
+    test(store.clone()).await;
+    store.close().await.expect("the store closes");
 }
 
 /// Runs a test on PostgreSQL: one server for all tests of a process, and a schema for each test. Without PostgreSQL the

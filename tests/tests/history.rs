@@ -14,6 +14,7 @@ use level_session_tests::{
     visitor::App,
 };
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -118,15 +119,17 @@ fn embedded_and_on_disk() {
     });
 }
 
-/// Runs on a new Redis server, with these settings for the store that reads. Without `redis-server` the test is
-/// skipped, which `tests/run` reports.
-fn on_redis(name: &str, reads: Option<fn(RedisStoreBuilder) -> RedisStoreBuilder>) {
-    let Some(program) = redis::program("redis") else {
+/// The `redis-server` of this machine. Without one the test is skipped, which `tests/run` reports.
+fn redis_server() -> Option<PathBuf> {
+    let program = redis::program("redis");
+    if program.is_none() {
         eprintln!("skipped: there is no redis-server, as `tests/run` says");
-        return;
-    };
-    let server = redis::Server::start(&program, &[]).expect("redis-server starts");
-    let url = server.url();
+    }
+    program
+}
+
+/// Runs at this address, with these settings for the store that reads.
+fn on_redis(name: &str, url: &str, reads: Option<fn(RedisStoreBuilder) -> RedisStoreBuilder>) {
     let prefixes = AtomicU64::new(0);
     hunt(name, ops(3_000), || {
         let prefix = prefixes.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +139,7 @@ fn on_redis(name: &str, reads: Option<fn(RedisStoreBuilder) -> RedisStoreBuilder
             .response_timeout(Duration::from_secs(10));
         let stores = async {
             let connect = async |settings: RedisStoreBuilder| {
-                let store = settings.connect(&url).await.expect("a store on it");
+                let store = settings.connect(url).await.expect("a store on it");
                 Arc::new(store) as Arc<dyn Store>
             };
             let writes = connect(settings.clone()).await;
@@ -151,16 +154,34 @@ fn on_redis(name: &str, reads: Option<fn(RedisStoreBuilder) -> RedisStoreBuilder
 
 #[test]
 fn on_a_server() {
-    on_redis("redis", None);
+    let Some(program) = redis_server() else {
+        return;
+    };
+    let server = redis::Server::start(&program, &[]).expect("redis-server starts");
+    on_redis("redis", &server.url(), None);
 }
 
 /// One store commits, another reads from its cache, with a check for each read.
 #[test]
 fn on_a_server_read_through_the_cache_of_another_store() {
+    let Some(program) = redis_server() else {
+        return;
+    };
+    let server = redis::Server::start(&program, &[]).expect("redis-server starts");
     on_redis(
         "redis, cached elsewhere",
+        &server.url(),
         Some(|settings| settings.cache(1_000, Duration::ZERO)),
     );
+}
+
+#[test]
+fn on_a_cluster() {
+    let Some(program) = redis_server() else {
+        return;
+    };
+    let cluster = redis::Cluster::start(&program, &[]).expect("a Cluster starts");
+    on_redis("redis cluster", &cluster.url(), None);
 }
 
 /// Runs in separate tables. A sweep removes expired sessions by the clock of the server, which differs from the clock
