@@ -6,7 +6,8 @@ mod common;
 use common::{builder, server, work::*};
 use level_session_redis::{RedisStore, Safety};
 use level_session_store::{
-    Add, Bytes, Digest, ErrorKind, FieldName, Outcome, Store, Timestamp, Watch, Write,
+    Add, Bytes, Digest, ErrorKind, FieldName, Loaded, Outcome, Select, Store, Timestamp, Watch,
+    Write,
     conformance::model,
     value::{CounterRange, Value},
 };
@@ -216,4 +217,45 @@ fn channel(server: &level_session_servers::redis::Server) -> String {
         .unwrap()
         .trim()
         .to_owned()
+}
+
+/// Prevents: a round trip for each field of a request; and a large value that comes along with each small one.
+#[tokio::test]
+async fn a_small_session_is_read_whole_and_a_large_one_by_field() {
+    let Some(server) = server("redis") else {
+        return;
+    };
+    let store = builder().connect(&server.url()).await.unwrap();
+    let all = async |id, name: &str| match store.load(id, Select::Names(&[name]), now()).await {
+        Ok(Loaded::Live(snapshot)) => {
+            let value = snapshot.fields.values(&[name]).unwrap().pop().unwrap();
+            (value, snapshot.fields.into_all().is_some())
+        }
+        other => panic!("{other:?}"),
+    };
+    let (small, large) = (id("small"), id("large"));
+    for (id, text) in [(small, 100), (large, 5_000)] {
+        let fields = [set("a", b"1"), set("text", &vec![b'x'; text])];
+        done(store.commit(create(id).with_writes(&fields)).await.unwrap());
+    }
+    let one = Some(Bytes::from(*b"1"));
+    for _ in 0..2 {
+        assert_eq!(all(small, "a").await, (one.clone(), true));
+        assert_eq!(all(small, "b").await, (None, true));
+    }
+    assert_eq!(
+        all(large, "a").await,
+        (one.clone(), true),
+        "it learns the size"
+    );
+    assert_eq!(all(large, "a").await, (one.clone(), false));
+
+    // A field that was not requested and whose name is damaged.
+    let damage = "for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('HEXISTS', key, '.a') == 1 then \
+                  redis.call('HSET', key, '.\\255', 'x') end end return 'damaged'";
+    let said = server.say(&["EVAL", damage, "0"]).unwrap();
+    assert_eq!(said.trim(), "damaged");
+    assert_eq!(all(small, "a").await, (one, false));
+    let whole = store.load(small, Select::All, now()).await;
+    assert_eq!(whole.unwrap_err().kind(), ErrorKind::Store);
 }
