@@ -20,7 +20,8 @@
 //! 4. **Errors are errors.** Unreadable data is an error, never a missing session, and is never overwritten.
 //! 5. **Isolated by field.** A commit changes the fields that it names, the deadlines if it records a use that is due,
 //!    and nothing else.
-//! 6. **Cancellation is safe.** If a future is dropped, its commit is applied as a whole or not at all.
+//! 6. **Cancellation is safe.** If a future is dropped, its commit is applied as a whole or not at all. A future that is
+//!    held without being polled blocks no other call.
 //!
 //! # Clocks
 //! The caller passes the time to every call, and the caller's time decides. If several machines share a store, their
@@ -59,7 +60,7 @@ pub use store::testing;
 pub use store::{
     Abilities, Clear, Commit, Cursor, Done, ENDED_IS_REMEMBERED, Fields, Flaw, Found, Guard, Lease,
     Lifetime, Limit, Loaded, MemoryStore, Meta, Moving, Op, Outcome, Page, Select, Snapshot, Step,
-    Store, StoreFuture, Swept, Timeouts, Use, Watch, WatchList, Watcher, WhenFull, Wrapper, Write,
-    copy, local, rules,
+    Store, StoreFuture, Swept, Timeouts, Turn, Turns, Use, Watch, WatchList, Watcher, WhenFull,
+    Wrapper, Write, copy, local, rules,
 };
 pub use value::{Add, Value, ValueError};

@@ -17,6 +17,7 @@ pub mod rules;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod watch;
 mod wrapper;
 
@@ -28,6 +29,7 @@ pub use lease::{Lease, Lifetime, Timeouts, Use};
 pub use loaded::{Answer, Cursor, Fields, Flaw, Found, Loaded, Page, Select, Snapshot, Swept};
 pub use memory::MemoryStore;
 pub use moving::Moving;
+pub use turns::{Turn, Turns};
 pub use watch::{Watch, WatchList, Watcher};
 pub use wrapper::Wrapper;
 
@@ -112,8 +114,9 @@ pub trait Store: Send + Sync + 'static {
     /// [`ErrorKind::Store`](crate::ErrorKind::Store). Sessions that were removed before stay removed.
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept>;
 
-    /// Waits for commits in flight, makes everything durable and stops background work. A closed store answers every call with
-    /// an error; closing it again is not an error. Before it waits, it notifies the watchers of
+    /// Waits for commits in flight, makes everything durable and stops background work. A commit whose future is held
+    /// without being polled is not waited for longer than some seconds. A closed store answers every call with an error;
+    /// closing it again is not an error. Before it waits, it notifies the watchers of
     /// [`watch_ended`](Self::watch_ended) that it [closes](Watcher::closed), so that connections that wait for the end of a
     /// session do not delay a shutdown.
     ///

@@ -23,32 +23,29 @@ use crate::{
     keyring::Keyring,
     seldom::Seldom,
     store::{
-        Clock, Digest, FieldName, Store, Timestamp, Watch, Watcher, WhenFull,
+        Clock, Digest, FieldName, Store, Timestamp, Turn, Turns, Watch, Watcher, WhenFull,
         schema::{FieldDef, Schema},
     },
 };
 use std::{
     any::TypeId,
     fmt,
-    future::poll_fn,
-    pin::pin,
     sync::{
         Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::watch;
 
 /// The default limit of fields: more than any ordinary session has.
 const MAX_FIELDS: usize = 4_096;
 
-/// The number of turn locks: enough that two sessions seldom share one.
-const TURNS: usize = 64;
-/// How long a commit waits for its turn before it proceeds without it, at the risk of a retry: a commit that holds the
-/// turn and is no longer polled must not block others.
-const TURN: Duration = Duration::from_secs(1);
+/// How many channels wake the tasks that wait for the end of a session.
+const WAKES: usize = 64;
+/// After how long a turn that is not passed on no longer counts: a commit that holds it and is no longer polled must not
+/// block others.
+const STALLED: Duration = Duration::from_secs(1);
 /// How many ids are drawn at most for a renewal until one has the home of the old id. A store has at most 64 homes, so
 /// a sound random generator fails to find the home once in e^64 times.
 const DRAWS: usize = 4_096;
@@ -82,7 +79,7 @@ struct Shared {
     schemas: RwLock<Vec<&'static Schema>>,
     first_schema: OnceLock<&'static Schema>,
     /// Commits with guards take turns, so that retries are rare.
-    turns: [Mutex<()>; TURNS],
+    turns: Turns,
     /// The times at which units of work began, and sessions ended in this process.
     times: Times,
     /// The store's callback for sessions that were ended, by any process. The store holds it weakly.
@@ -93,7 +90,7 @@ struct Shared {
 
 /// Wakes the tasks that wait for the end of a session: a few channels, so that an end does not wake all of them.
 struct Ends {
-    wakes: [watch::Sender<()>; TURNS],
+    wakes: [watch::Sender<()>; WAKES],
     closing: AtomicBool,
 }
 
@@ -143,7 +140,7 @@ impl Runtime {
             shared: Arc::new(Shared {
                 schemas: RwLock::default(),
                 first_schema: OnceLock::new(),
-                turns: std::array::from_fn(|_| Mutex::const_new(())),
+                turns: Turns::default(),
                 times: Times::default(),
                 ends,
                 unnoted: Seldom::default(),
@@ -186,19 +183,10 @@ impl Runtime {
         ))
     }
 
-    /// The turn of a session, unless waiting for it takes too long.
-    pub(crate) async fn turn(&self, id: Digest) -> Option<MutexGuard<'_, ()>> {
-        let turn = &self.shared.turns[place(id)];
-        if let Ok(turn) = turn.try_lock() {
-            return Some(turn);
-        }
-        let mut comes = pin!(turn.lock());
-        let mut late = pin!(self.clock.sleep_until(self.clock.now().after(TURN)));
-        poll_fn(|cx| match comes.as_mut().poll(cx) {
-            Poll::Ready(turn) => Poll::Ready(Some(turn)),
-            Poll::Pending => late.as_mut().poll(cx).map(|()| None),
-        })
-        .await
+    /// The turn of a session, unless waiting for it takes too long: at the risk of a retry, a commit proceeds without it.
+    pub(crate) async fn turn(&self, id: Digest) -> Option<Turn<'_>> {
+        let stalled = || self.clock.sleep_until(self.clock.now().after(STALLED));
+        self.shared.turns.of_unless(id, stalled).await
     }
 
     /// Notifies the observer, and the tasks that wait for a session's end. If a session was ended by its former id,
@@ -299,7 +287,7 @@ impl Runtime {
 }
 
 fn place(id: Digest) -> usize {
-    usize::from(id.as_bytes()[0]) % TURNS
+    usize::from(id.as_bytes()[0]) % WAKES
 }
 
 impl fmt::Debug for Runtime {

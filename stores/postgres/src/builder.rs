@@ -3,7 +3,6 @@
 use crate::{
     PostgresStore, Shared,
     address::{Address, Protection},
-    commit::Turns,
     ends::{self, Ends},
     fault,
     load::Asides,
@@ -14,10 +13,10 @@ use crate::{
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
-use level_session_store::{Clock, Error, ErrorKind, Result, WatchList};
+use level_session_store::{Clock, Error, ErrorKind, Result, Turns, WatchList};
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 use tokio::sync::RwLock;
@@ -259,7 +258,8 @@ impl PostgresStoreBuilder {
             synchronous_commit: level.filter(|_| !on_connection),
             // The server's own timeout comes first: it leaves no doubt about the outcome.
             patience: self.timeout + self.timeout / 4,
-            closed: RwLock::new(false),
+            closed: AtomicBool::new(false),
+            calls: RwLock::default(),
         };
         {
             let client = server.pool.get().await;
@@ -273,7 +273,7 @@ impl PostgresStoreBuilder {
         };
         let shared = Arc::new(Shared {
             server,
-            turns: Turns::new(),
+            turns: Turns::default(),
             expired: WatchList::default(),
             ended: WatchList::default(),
             ends: ends.clone(),

@@ -27,11 +27,10 @@ mod tls;
 
 pub use builder::{PostgresStoreBuilder, SynchronousCommit};
 
-use commit::Turns;
 use ends::Ends;
 use level_session_store::{
     Abilities, Commit, Cursor, Digest, Flaw, Found, Home, Loaded, Outcome, Page, Result, Select,
-    Step, Store, StoreFuture, Swept, Timestamp, Watch, WatchList,
+    Step, Store, StoreFuture, Swept, Timestamp, Turns, Watch, WatchList,
 };
 use param::{Param, Statement};
 use server::{Doing, Server};
@@ -240,11 +239,9 @@ impl Shared {
 
     async fn close(&self) -> Result<()> {
         self.ended.tell_closed();
-        let mut closed = self.server.closed.write().await;
-        if *closed {
+        if !self.server.leave().await {
             return Ok(());
         }
-        *closed = true;
         let flushed = match self.may_lose {
             true => self.flush().await,
             false => Ok(()),

@@ -8,7 +8,13 @@ use crate::{
 };
 use deadpool_postgres::{Client, Pool};
 use level_session_store::{Result, rules};
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+    time::Duration,
+};
 use tokio::{
     sync::{RwLock, RwLockReadGuard},
     time::timeout,
@@ -29,8 +35,9 @@ pub(crate) struct Server {
     pub(crate) synchronous_commit: Option<&'static str>,
     /// How long to wait for a connection, and for a response.
     pub(crate) patience: Duration,
-    /// Whether the store is closed. Every call holds a read lock for as long as it runs.
-    pub(crate) closed: RwLock<bool>,
+    pub(crate) closed: AtomicBool,
+    /// Every call holds a read lock for as long as it runs.
+    pub(crate) calls: RwLock<()>,
 }
 
 /// What a statement does: for error messages, and to tell whether an error leaves the outcome open.
@@ -61,12 +68,27 @@ pub(crate) enum Ran {
 
 impl Server {
     /// Admits a call, unless the store is closed.
-    pub(crate) async fn enter(&self) -> Result<RwLockReadGuard<'_, bool>> {
-        let closed = self.closed.read().await;
-        match *closed {
-            true => Err(rules::closed()),
-            false => Ok(closed),
+    pub(crate) async fn enter(&self) -> Result<RwLockReadGuard<'_, ()>> {
+        if self.is_closed() {
+            return Err(rules::closed());
         }
+        let call = self.calls.read().await;
+        match self.is_closed() {
+            true => Err(rules::closed()),
+            false => Ok(call),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Admits no calls from now on, and waits for those in flight, but not for ever: a call that is no longer polled does
+    /// not end. Returns whether it was open.
+    pub(crate) async fn leave(&self) -> bool {
+        let was_open = !self.closed.swap(true, Ordering::AcqRel);
+        let _idle = timeout(self.patience, self.calls.write()).await;
+        was_open
     }
 
     /// Runs one statement and returns its rows.

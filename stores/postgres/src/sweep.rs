@@ -76,7 +76,7 @@ pub(crate) async fn in_background(store: Weak<Shared>, clock: Clock, every: Dura
                         break;
                     }
                 }
-                Err(_) if *store.server.closed.read().await => return,
+                Err(_) if store.server.is_closed() => return,
                 Err(error) => {
                     if !failing {
                         tracing::warn!(

@@ -634,3 +634,23 @@ async fn the_sweeper_survives_errors() {
         psql(&format!("alter table {schema}.gone rename to session"));
     }
 }
+
+/// Prevents a shutdown that never ends because a request is held up elsewhere.
+#[tokio::test]
+async fn a_held_commit_does_not_block_close() {
+    let schema = fresh_schema();
+    let settings = settings(Kit::get().url(), &schema).timeout(Duration::from_secs(2));
+    settings.migrate().await.unwrap();
+    let store = settings.open().await.unwrap();
+    let commit = Commit::new(digest(1), Timestamp::from_millis(1), Step::Destroy);
+    let mut held = store.commit(commit);
+    std::future::poll_fn(|cx| {
+        let polled = std::pin::Pin::new(&mut held).poll(cx);
+        assert!(polled.is_pending(), "there is nothing to hold");
+        std::task::Poll::Ready(())
+    })
+    .await;
+    let closed = tokio::time::timeout(Duration::from_secs(60), store.close()).await;
+    closed.expect("a held commit blocks `close`").unwrap();
+    store.commit(commit).await.unwrap_err();
+}

@@ -11,10 +11,10 @@ use crate::{
     outage::Outages,
     script::Hashes,
     servers::Servers,
-    shared::{Replication, Shared, Turns},
+    shared::{Replication, Shared},
     sizes::Sizes,
 };
-use level_session_store::{ConfigError, Error, Result, WatchList};
+use level_session_store::{ConfigError, Error, Result, Turns, WatchList};
 use redis::IntoConnectionInfo as _;
 use std::{
     fmt,
@@ -441,7 +441,7 @@ impl RedisStoreBuilder {
             sizes: Sizes::new(),
             tells: self.tell_ended,
             ended: Arc::new(WatchList::default()),
-            turns: Turns::new(),
+            turns: Turns::default(),
             gate: Shared::gate(),
             background: Mutex::default(),
         });

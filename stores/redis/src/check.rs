@@ -9,7 +9,7 @@ use crate::{
 };
 use level_session_store::{ConfigError, Error, ErrorKind, Home, Result};
 use redis::{Value, cmd};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const DOING: &str = "look at the server";
 
@@ -21,7 +21,7 @@ pub(crate) struct Server {
     pub(crate) is_cluster: bool,
 }
 
-async fn call(link: &Link, command: &redis::Cmd) -> Result<Value> {
+async fn call(link: &Arc<Link>, command: &redis::Cmd) -> Result<Value> {
     link.call(command).await.map_err(|fault| match fault {
         Fault::Unreachable(error) => error,
         Fault::Refused(error) => fault::refused(DOING, link.place(), &error),
@@ -30,7 +30,7 @@ async fn call(link: &Link, command: &redis::Cmd) -> Result<Value> {
 }
 
 /// Asks a server for its version and role.
-pub(crate) async fn server(link: &Link) -> Result<Server> {
+pub(crate) async fn server(link: &Arc<Link>) -> Result<Server> {
     let hello = facts(call(link, &cmd("HELLO")).await?);
     let of = |name: &str| hello.get(name).map_or("", String::as_str);
     if of("mode") == "sentinel" {
@@ -70,7 +70,7 @@ pub(crate) async fn server(link: &Link) -> Result<Server> {
 }
 
 /// The ways in which the server could lose sessions by itself: in words, none if there are none.
-pub(crate) async fn dangers(link: &Link) -> Result<Vec<String>> {
+pub(crate) async fn dangers(link: &Arc<Link>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut info = BTreeMap::new();
     for section in ["memory", "persistence"] {

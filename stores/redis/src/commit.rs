@@ -100,7 +100,7 @@ impl Shared {
         for round in 0..ROUNDS {
             // Retries take turns, so that none of them retries for ever.
             if round == 1 {
-                turn = Some(self.turns.of(request.commit.id).await);
+                turn = self.turns.of(request.commit.id).await;
             }
             let make = |whole| request.command(&self.hashes, &self.keys, talk, whole);
             let linked = self.link_for(request);

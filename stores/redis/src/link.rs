@@ -16,11 +16,11 @@ use redis::{
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// How servers are reached: all of one store alike.
 #[derive(Clone)]
@@ -40,12 +40,18 @@ pub(crate) struct Link {
     dial: Dial,
     client: Client,
     place: String,
-    now: Mutex<Option<Connected>>,
-    /// Held by whoever connects; how many have tried, and what came of the last attempt.
-    connecting: tokio::sync::Mutex<Option<String>>,
-    attempts: AtomicU64,
+    now: Mutex<Now>,
     was_connected: AtomicBool,
     outage: Arc<Outage>,
+}
+
+#[derive(Default)]
+enum Now {
+    #[default]
+    Nothing,
+    /// Will have an outcome, unless the runtime ends.
+    Connecting(watch::Receiver<Option<Result<Connected, String>>>),
+    Connected(Connected),
 }
 
 #[derive(Clone)]
@@ -124,8 +130,6 @@ impl Link {
             client,
             place,
             now: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
-            attempts: AtomicU64::new(0),
             was_connected: AtomicBool::new(false),
             outage,
         }))
@@ -149,12 +153,15 @@ impl Link {
         }
     }
 
-    pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+    pub(crate) async fn call(self: &Arc<Self>, command: &Cmd) -> Result<Value, Fault> {
         Ok(self.call_noted(command).await?.0)
     }
 
     /// As [`call`](Self::call), with the connection that answered.
-    pub(crate) async fn call_noted(&self, command: &Cmd) -> Result<(Value, Arc<Proof>), Fault> {
+    pub(crate) async fn call_noted(
+        self: &Arc<Self>,
+        command: &Cmd,
+    ) -> Result<(Value, Arc<Proof>), Fault> {
         let mut connected = self.connected().await?;
         match connected.connection.send_packed_command(command).await {
             Ok(Value::ServerError(error)) => Err(Fault::Refused(error.into())),
@@ -164,7 +171,7 @@ impl Link {
     }
 
     /// Connects, if it is not connected.
-    pub(crate) async fn connect_now(&self) -> Result<(), Error> {
+    pub(crate) async fn connect_now(self: &Arc<Self>) -> Result<(), Error> {
         match self.connected().await {
             Ok(_) => Ok(()),
             Err(Fault::Unreachable(error)) => Err(error),
@@ -176,7 +183,7 @@ impl Link {
 
     /// Several commands in one trip: an answer for each.
     pub(crate) async fn call_all(
-        &self,
+        self: &Arc<Self>,
         commands: &Pipeline,
         count: usize,
     ) -> Result<Vec<Value>, Fault> {
@@ -189,8 +196,10 @@ impl Link {
 
     /// The next call makes a new connection.
     pub(crate) fn forget(&self) {
-        if let Some(connected) = self.lock().take() {
+        let mut now = self.lock();
+        if let Now::Connected(connected) = &*now {
             self.end(&connected.proof);
+            *now = Now::Nothing;
         }
     }
 
@@ -241,55 +250,58 @@ impl Link {
         Fault::Lost(error)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connected>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn alive(&self) -> Option<Connected> {
-        let now = self.lock();
-        let alive = |it: &&Connected| it.proof.is_alive();
-        now.as_ref().filter(alive).cloned()
+    /// The connection. Calls that find none share one attempt, which a task of its own makes: a call that is no longer
+    /// polled blocks no other, and a server that does not answer is waited for once.
+    async fn connected(self: &Arc<Self>) -> Result<Connected, Fault> {
+        loop {
+            let mut attempt = {
+                let mut now = self.lock();
+                match &*now {
+                    Now::Connected(connected) if connected.proof.is_alive() => {
+                        return Ok(connected.clone());
+                    }
+                    Now::Connecting(attempt) if attempt.has_changed().is_ok() => attempt.clone(),
+                    _ => {
+                        let (told, attempt) = watch::channel(None);
+                        *now = Now::Connecting(attempt.clone());
+                        tokio::spawn(Arc::clone(self).attempt(told));
+                        attempt
+                    }
+                }
+            };
+            // Without an outcome, the runtime that made the attempt has ended.
+            if let Ok(outcome) = attempt.wait_for(Option::is_some).await
+                && let Some(outcome) = &*outcome
+            {
+                let unreachable =
+                    |error: String| Fault::Unreachable(Error::new(ErrorKind::Store, error));
+                return outcome.clone().map_err(unreachable);
+            }
+        }
     }
 
-    async fn connected(&self) -> Result<Connected, Fault> {
-        if let Some(connected) = self.alive() {
-            return Ok(connected);
-        }
-        let before = self.attempts.load(Ordering::Acquire);
-        let mut last = self.connecting.lock().await;
-        if let Some(connected) = self.alive() {
-            return Ok(connected);
-        }
-        // Whoever waited for an attempt that began later than itself shares what came of it: a server that does not
-        // answer must not be waited for by one after the other.
-        if let Some(failed) = &*last
-            && self.attempts.load(Ordering::Acquire) > before + 1
-        {
-            return Err(Fault::Unreachable(Error::new(
-                ErrorKind::Store,
-                failed.clone(),
-            )));
-        }
-        self.attempts.fetch_add(1, Ordering::AcqRel);
-        match self.connect().await {
-            Ok(connected) => {
-                *last = None;
-                *self.lock() = Some(connected.clone());
+    async fn attempt(self: Arc<Self>, told: watch::Sender<Option<Result<Connected, String>>>) {
+        let outcome = self.connect().await;
+        *self.lock() = match &outcome {
+            Ok(connected) => Now::Connected(connected.clone()),
+            Err(_) => Now::Nothing,
+        };
+        match &outcome {
+            Ok(_) => {
                 if self.was_connected.swap(true, Ordering::AcqRel) {
                     self.dial.counters.reconnected();
                 }
                 if self.outage.is_over(Cause::Unreachable) {
                     tracing::info!(server = %self.place, "connected again to a session store's server");
                 }
-                Ok(connected)
             }
-            Err(error) => {
-                self.is_away(&error);
-                *last = Some(error.to_string());
-                self.attempts.fetch_add(1, Ordering::AcqRel);
-                Err(Fault::Unreachable(error))
-            }
+            Err(error) => self.is_away(error),
         }
+        told.send_replace(Some(outcome.map_err(|error| error.to_string())));
     }
 
     async fn connect(&self) -> Result<Connected, Error> {

@@ -75,6 +75,10 @@ impl Servers {
         Self::new(kind, dial)
     }
 
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.dial.counters
     }
@@ -460,7 +464,7 @@ impl Servers {
 }
 
 /// Sends a command to the node that a slot is migrating to.
-async fn ask(link: &Link, command: Cmd) -> Result<Value, Fault> {
+async fn ask(link: &Arc<Link>, command: Cmd) -> Result<Value, Fault> {
     let mut both = Pipeline::with_capacity(2);
     both.add_command(cmd("ASKING"));
     both.add_command(command);

@@ -8,7 +8,8 @@ use crate::{
     sizes::Sizes,
 };
 use level_session_store::{
-    Digest, Error, ErrorKind, Home, Loaded, Result, Select, Step, Timestamp, WatchList, rules,
+    Digest, Error, ErrorKind, Home, Loaded, Result, Select, Step, Timestamp, Turns, WatchList,
+    rules,
 };
 use redis::Value;
 use std::{
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit},
     task::JoinHandle,
 };
 
@@ -60,13 +61,13 @@ impl Shared {
         cache.at_hand(id, select, now)
     }
 
-    /// Waits for the calls in flight, and admits no new ones.
+    /// Waits for the calls in flight, and admits no new ones. It does not wait for ever: a call that is no longer polled
+    /// does not end.
     pub(crate) async fn close(&self) -> Result<()> {
         self.ended.tell_closed();
-        if let Ok(all) = self.gate.acquire_many(CALLS).await {
-            self.gate.close();
-            drop(all);
-        }
+        let idle = self.gate.acquire_many(CALLS);
+        let _idle = tokio::time::timeout(self.servers.patience(), idle).await;
+        self.gate.close();
         self.stop();
         Ok(())
     }
@@ -151,23 +152,5 @@ impl Shared {
                 }
             }
         });
-    }
-}
-
-/// Turns of retries, per session.
-pub(crate) struct Turns(Vec<Arc<tokio::sync::Mutex<()>>>);
-
-impl Turns {
-    pub(crate) fn new() -> Self {
-        Self((0..64).map(|_| Arc::default()).collect())
-    }
-
-    /// After a second of waiting, a retry continues without a turn, so that a commit that is no longer polled blocks no
-    /// other.
-    pub(crate) async fn of(&self, id: Digest) -> Option<OwnedMutexGuard<()>> {
-        let turn = Arc::clone(&self.0[usize::from(id.as_bytes()[31]) % self.0.len()]);
-        tokio::time::timeout(Duration::from_secs(1), turn.lock_owned())
-            .await
-            .ok()
     }
 }

@@ -10,7 +10,7 @@ mod common;
 use common::{builder, work::*};
 use level_session_redis::RedisStore;
 use level_session_servers::redis::{Cluster, Proxy, Server, program};
-use level_session_store::{Outcome, Store};
+use level_session_store::{Outcome, Select, Store};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Debug, Default, PartialEq)]
@@ -261,4 +261,56 @@ async fn a_commit_follows_its_session_while_the_slot_is_on_its_way() {
         cluster.end_migration(*slot, to).unwrap();
     }
     check(&store, &told).await;
+}
+
+/// The future, polled once.
+async fn begun<F: Future + Unpin>(future: &mut F) {
+    std::future::poll_fn(|cx| {
+        let polled = std::pin::Pin::new(&mut *future).poll(cx);
+        assert!(polled.is_pending(), "there is nothing to hold");
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+/// Prevents one request that is held up elsewhere, while it is the one that connects, from holding up all the others.
+#[tokio::test]
+async fn a_held_commit_that_connects_blocks_no_other() {
+    let Some(path) = program("redis") else { return };
+    let server = Server::start(&path, &[]).unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let store = builder().connect(&proxy.url()).await.unwrap();
+    let (held, other) = (id("held"), id("other"));
+    done(store.commit(create(held)).await.unwrap());
+    done(store.commit(create(other)).await.unwrap());
+
+    // The connection is lost: the next call connects.
+    proxy.cut("HGETALL", 1);
+    let _ = store.load(other, Select::All, now()).await;
+    proxy.cut("", 0);
+    let mut commit = store.commit(keep(held));
+    begun(&mut commit).await;
+    let all = async {
+        done(store.commit(keep(other)).await.unwrap());
+        done(store.commit(keep(held)).await.unwrap());
+    };
+    let all = tokio::time::timeout(Duration::from_secs(60), all).await;
+    all.expect("a commit that is held while it connects blocks others");
+    done(commit.await.unwrap());
+}
+
+/// Prevents a shutdown that never ends.
+#[tokio::test]
+async fn a_held_commit_does_not_block_close() {
+    let Some(path) = program("redis") else { return };
+    let server = Server::start(&path, &[]).unwrap();
+    let settings = builder().response_timeout(Duration::from_millis(500));
+    let store = settings.connect(&server.url()).await.unwrap();
+    let held = id("held");
+    done(store.commit(create(held)).await.unwrap());
+    let mut commit = store.commit(keep(held));
+    begun(&mut commit).await;
+    let closed = tokio::time::timeout(Duration::from_secs(60), store.close()).await;
+    closed.expect("a held commit blocks `close`").unwrap();
+    store.commit(keep(held)).await.unwrap_err();
 }

@@ -1,11 +1,12 @@
 //! Commits whose result is lost: dropped by a client that went away, or cut off by a broken connection.
 
-use super::kit::*;
+use super::{grace::with_grace, kit::*};
 use crate::{
     Add, Bytes, Clear, Commit, Error, Loaded, Outcome, Select, Step, Store, StoreFuture, Wrapper,
     value::CounterRange,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// The number of steps after which a commit is dropped, at most.
 const STEPS: usize = 12;
@@ -89,6 +90,37 @@ pub async fn a_dropped_step_is_whole_or_not_at_all(store: Subject) {
             }
             Loaded::Missing => panic!("{half}: its end is not remembered"),
         }
+    }
+}
+
+/// Prevents one request that is held up elsewhere from holding up the others: a commit whose future is not dropped, but
+/// not polled any more either, blocks no other call. A store may wait for it for a moment.
+pub async fn a_held_commit_blocks_no_other_call(store: Subject) {
+    const PATIENCE: Duration = Duration::from_secs(100);
+    let case = Case::new(store);
+    let entry = case.entry("user");
+    let other = case.session(&[set_indexed("a", "1", &entry)]).await;
+    let writes = [add_to("n", one()), set("b", "2")];
+    let mut held = Vec::new();
+    for steps in 0..STEPS {
+        let (old, new) = with_grace(&case, 30).await;
+        let late = case.commit(old, Step::keep(None)).with_writes(&writes);
+        let mut commit = case.store.commit(late);
+        if polled(steps, &mut commit).await.is_none() {
+            held.push(commit);
+        }
+        let calls = async {
+            let all = [(old, Step::keep(None)), (new, used()), (other, used())];
+            for (id, step) in all {
+                let commit = case.commit(id, step).with_writes(&writes);
+                case.done(commit, "a commit beside a held one").await;
+                case.live(id, case.start).await;
+            }
+            let found = case.found("a", &entry, case.start).await;
+            assert_eq!(found, [other], "a look-up beside a held commit");
+        };
+        let over = timeout(PATIENCE, calls).await;
+        over.expect("a held commit blocks other calls");
     }
 }
 

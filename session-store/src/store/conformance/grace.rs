@@ -3,7 +3,7 @@
 use super::kit::*;
 use crate::{Digest, Loaded, Outcome, Select, Step};
 
-async fn with_grace(case: &Case, seconds: u64) -> (Digest, Digest) {
+pub(super) async fn with_grace(case: &Case, seconds: u64) -> (Digest, Digest) {
     let old = case.session(&[set("a", "1")]).await;
     let new = case.renewed(old);
     let step = Step::renew(new, case.lease(0), Some(case.at(seconds)));

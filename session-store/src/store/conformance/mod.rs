@@ -256,6 +256,7 @@ macro_rules! __for_each_promise {
             a_renewal_among_writers_loses_nothing
             a_dropped_commit_is_whole_or_not_at_all
             a_dropped_step_is_whole_or_not_at_all
+            a_held_commit_blocks_no_other_call
             a_commit_that_is_repeated_is_not_applied_twice
             the_store_agrees_with_the_model
         }

@@ -10,10 +10,9 @@ use crate::{
 };
 use explain::Explained;
 use level_session_store::{
-    Bytes, Commit, Digest, Done, Error, ErrorKind, Meta, Op, Outcome, Result, Step, rules,
+    Bytes, Commit, Digest, Done, Error, ErrorKind, Meta, Op, Outcome, Result, Step, Turns, rules,
 };
 use std::collections::BTreeMap;
-use tokio::sync::{Mutex, MutexGuard};
 
 const WRITE: Doing = Doing::Writing("write a session");
 
@@ -32,20 +31,6 @@ pub(crate) struct Applied {
     pub(crate) current: Digest,
 }
 
-/// Queues for commits that have lost to another commit of this process, so that they do not keep colliding.
-pub(crate) struct Turns(Vec<Mutex<()>>);
-
-impl Turns {
-    pub(crate) fn new() -> Self {
-        Self((0..64).map(|_| Mutex::default()).collect())
-    }
-
-    async fn of(&self, id: Digest) -> MutexGuard<'_, ()> {
-        let [first, ..] = *id.as_bytes();
-        self.0[usize::from(first) % self.0.len()].lock().await
-    }
-}
-
 impl Server {
     /// Applies a commit, or returns why it was not applied.
     pub(crate) async fn commit(
@@ -60,11 +45,12 @@ impl Server {
             if let Some(known) = &known
                 && let Some(done) = self.attempt(commit, known).await?
             {
+                drop(turn);
                 let current = known.current;
                 return Ok(Ok(Applied { done, current }));
             }
-            if attempt > 0 && turn.is_none() {
-                turn = Some(turns.of(commit.id).await);
+            if attempt == 1 {
+                turn = turns.of(commit.id).await;
             }
             known = match self.explain(commit).await? {
                 Explained::Refused(outcome) => return Ok(Err(outcome)),
