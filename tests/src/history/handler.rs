@@ -163,7 +163,9 @@ impl Handler {
                 let got = field.update(session, by).await;
                 self.wants(op, got, |watch, _| {
                     watch.looked(field);
-                    watch.unit().wants.push(field, Change::Update(by));
+                    let of_nothing = watch.unit().who == Who::Nobody;
+                    let change = Change::Update { by, of_nothing };
+                    watch.unit().wants.push(field, change);
                 });
             }
             Op::Take(field) => self.take(session, op, field).await,

@@ -24,7 +24,11 @@ pub(super) enum Change {
     Set(Stored),
     Remove,
     Add(i64),
-    Update(Update),
+    Update {
+        by: Update,
+        /// There was no session yet.
+        of_nothing: bool,
+    },
 }
 
 impl Wants {
@@ -63,7 +67,7 @@ impl Wants {
                         expires,
                     })
                 }
-                Change::Update(update) => {
+                Change::Update { by: update, .. } => {
                     let base = match field {
                         Field::List if matches!(update, Update::Push(_)) => {
                             held.or_else(|| field.default())
@@ -135,7 +139,7 @@ impl Wants {
     pub(super) fn hides(&self, field: Field) -> bool {
         let absolute = |change: &Change| match change {
             Change::Set(_) | Change::Remove => true,
-            Change::Update(_) => self.clear, // it was made of nothing
+            Change::Update { of_nothing, .. } => self.clear || *of_nothing,
             Change::Add(_) => false,
         };
         self.changes
