@@ -111,10 +111,7 @@ fn raw_json_is_its_text() {
         "what was stored before"
     );
     let refused = refusal::<Read>(&7);
-    assert_eq!(
-        refused,
-        "holds an integer where any valid JSON value was asked for"
-    );
+    assert_eq!(refused, "holds an integer, expected any valid JSON value");
 }
 
 /// Whether our format and JSON read what was written as one map as another, and the same.

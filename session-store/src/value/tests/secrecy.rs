@@ -186,13 +186,10 @@ fn debug_shows_shapes() {
 fn a_given_value_is_spoken_of_as_given() {
     let error = as_type::<u64>(SECRET).unwrap_err().of_given();
     assert_eq!(error.kind(), ErrorKind::Type);
-    assert_eq!(
-        error.to_string(),
-        "was given a string where u64 is declared"
-    );
+    assert_eq!(error.to_string(), "was given a string, expected u64");
     let error = error.on_field("user_id");
     assert_eq!(
         error.to_string(),
-        "session field `user_id`: was given a string where u64 is declared"
+        "session field `user_id`: was given a string, expected u64"
     );
 }

@@ -133,7 +133,7 @@ fn a_sum_stays_in_its_range() {
         assert_eq!(error.kind(), ErrorKind::Overflow);
         assert_eq!(
             error.on_field("n").to_string(),
-            "session field `n`: would leave its range, -10 to 255: nothing was added, and nothing of the request is stored"
+            "session field `n`: would leave its range, -10 to 255: nothing was added, and no change of the request is stored"
         );
     }
     let error = add(1)
@@ -155,7 +155,7 @@ fn only_an_integer_is_added_to() {
         assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
     }
     let error = add(1).apply(Some(&stored("1", None)), at(0)).unwrap_err();
-    assert_eq!(error.to_string(), "holds a string where i128 was asked for");
+    assert_eq!(error.to_string(), "holds a string, expected i128");
     for damaged in [&[][..], &[1], &[2, 2, 5], &[1, 2, 5, 0], &[1, 2, 251, 5, 0]] {
         assert_eq!(
             add(1).apply(Some(damaged), at(0)).unwrap_err().kind(),
