@@ -82,8 +82,8 @@ async fn measure(names: &[&'static str], requests: usize, rounds: usize) -> Resu
     Ok(())
 }
 
-/// So many requests: nanoseconds for each, of the server's processor time, with that of its redis-server, and by the wall's
-/// clock.
+/// Sends this many requests. Returns nanoseconds per request: the server's CPU time, the same including its
+/// redis-server, and wall-clock time.
 async fn one(server: &Server, workload: Workload, requests: usize) -> Result<[f64; 3]> {
     let clients = prepare(server.port, workload).await?;
     let (before, start) = (server.cpu_nanos(), Instant::now());
@@ -146,13 +146,17 @@ async fn on_one_redis(requests: usize, rounds: usize) -> Result<()> {
     };
     let head = || std::iter::once("").chain(Workload::OVER_REDIS.map(Workload::name));
     for (title, figure) in [
-        ("of the server's processor time", 0),
-        ("of the processor time of server and redis-server", 1),
-        ("by the wall's clock, with the clients on the same cores", 2),
+        ("The server's CPU time per request in microseconds", 0),
+        (
+            "The CPU time of server and redis-server per request in microseconds",
+            1,
+        ),
+        (
+            "The wall-clock time per request in microseconds, with the clients on the same cores",
+            2,
+        ),
     ] {
-        println!(
-            "Microseconds for a request {title}, and how many times those of level-session in the same framework:\n"
-        );
+        println!("{title}, and as a multiple of level-session's in the same framework:\n");
         let mut table = Table::new(head());
         for (name, rounds) in names.iter().zip(&measured) {
             let mut row = vec![(*name).to_owned()];
@@ -281,18 +285,18 @@ fn report(names: &[&str], measured: &[Vec<Measured>], requests: usize, rounds: u
     type Cell<'a> = &'a dyn Fn(&Rounds, usize) -> String;
     let tables: [(&str, Cell<'_>); 3] = [
         (
-            "How many times the server's processor time of level-session over fjall the others take",
+            "The server's CPU time of the others, as a multiple of level-session's on fjall",
             &|rounds, at| times(rounds.best(), best("fjall", at)),
         ),
         (
-            "Microseconds of the server's processor time for a request, and how many times bare axum's",
+            "The server's CPU time per request in microseconds, and as a multiple of bare axum's",
             &|rounds, at| {
                 let own = rounds.best();
                 format!("{} ({})", micros(own), times(own, best("bare", at)))
             },
         ),
         (
-            "Noise: how far the median round lies above the best, in percent",
+            "Noise: the difference between the median and the best round, in percent",
             &|rounds, _| format!("{:.0}", rounds.noise()),
         ),
     ];

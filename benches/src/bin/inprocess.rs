@@ -58,7 +58,7 @@ fn report(apps: &[App], measured: &[Vec<Rounds>], rounds: usize) {
         let Some(us) = apps.iter().position(|app| app.name == ours) else {
             continue;
         };
-        println!("How many times the overhead of level-session over {ours} the others have:\n");
+        println!("The overhead of the others, as a multiple of level-session's on {ours}:\n");
         let mut table = table_of("", apps);
         for (at, workload) in Workload::ALL.into_iter().enumerate() {
             let bare = measured[0][at].best();
