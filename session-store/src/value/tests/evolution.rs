@@ -1,5 +1,5 @@
-//! Types change between deployments while sessions live on: what is read as before, and what is refused with which
-//! sentence.
+//! Types change between deployments while sessions stay live: which values can still be read, and the error messages
+//! for the others.
 
 use super::{as_type, bytes, refusal};
 use serde::{Deserialize, Serialize};
@@ -243,7 +243,7 @@ fn another_type_is_refused_and_never_reinterpreted() {
         refusal::<Old>(&old().b),
         "holds a string, expected struct Old"
     );
-    // serde would read both of these: a tuple by position, and fields by number.
+    // serde would accept both of these: a tuple by position, and fields by index.
     assert_eq!(
         refusal::<Old>(&(7u32, "b")),
         "holds a list, expected struct Old"

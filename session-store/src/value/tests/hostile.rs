@@ -1,5 +1,5 @@
-//! Damaged and hostile bytes: an error, without a panic, without memory on their word, without another value
-//! (requirement S10).
+//! Damaged and hostile bytes give an error, without a panic, without allocating memory for announced lengths, and
+//! without a wrong value (requirement S10).
 
 use super::{super::Value, Buffer, as_type, bytes, encode, read};
 use crate::{
@@ -137,7 +137,7 @@ fn a_collection_is_told_of_few_elements_at_a_time() {
     );
 }
 
-/// Bytes that were not written by this library can be of any number.
+/// Bytes that were not written by this library can have any length.
 #[test]
 fn what_is_longer_than_a_value_may_be_is_not_read() {
     let string = |len: usize| {
@@ -174,7 +174,7 @@ fn what_can_be_written_deep_can_be_read() {
             "cannot be stored: it is nested more than 128 levels deep"
         );
     }
-    // Each `Node` is one deep, each `Pair` and `Struct` two.
+    // Each `Node` is one level deep, each `Pair` and `Struct` two levels.
     let node = |n| (0..n).fold(Tree::Leaf, |it, _| Tree::Node(it.into()));
     let pair = |n| (0..n).fold(Tree::Leaf, |it, _| Tree::Pair(it.into(), 1));
     let strukt = |n| (0..n).fold(Tree::Leaf, |next, _| Tree::Struct { next: next.into() });
@@ -263,7 +263,7 @@ fn a_megabyte_and_no_more() {
     assert_eq!(
         out.len(),
         3 + MAX_VALUE_BYTES,
-        "what was there before does not count"
+        "bytes that were in the buffer before do not count"
     );
     let too_many = [&out[3..], &[0]].concat();
     assert!(read::<Value>(&too_many).is_err());

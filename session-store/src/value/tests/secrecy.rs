@@ -1,4 +1,4 @@
-//! What is in a session must not get into a log by way of an error (requirement S08). serde's own messages quote it.
+//! Errors must not carry a session's content into a log (requirement S08). serde's own messages quote it.
 
 use super::{super::Value, Buffer, as_type, bytes, encode};
 use crate::{ErrorKind, Timestamp, value::Stored};
@@ -46,7 +46,7 @@ enum Untagged {
     A(u8),
 }
 
-/// A type whose own `Deserialize` quotes what it got, in every way that serde offers.
+/// A type whose own `Deserialize` quotes its input, in every way that serde offers.
 macro_rules! talkative {
     ($($name:ident: $read:ty, |$it:ident, $text:ident| $error:expr;)*) => {$(
         #[derive(Debug)]
@@ -134,7 +134,7 @@ fn writing_says_nothing_of_the_value() {
         "cannot be stored: the `Serialize` of its type failed"
     );
     assert!(!format!("{error:?}").contains(SECRET));
-    assert_eq!(*out, [9], "what was there stays, half a value does not");
+    assert_eq!(*out, [9], "earlier bytes stay, a part of a value does not");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_head_of_another_version_or_with_unknown_flags_is_refused() {
     }
     assert!(
         Value::from_stored(&[0x01]).is_err(),
-        "a head alone is no value"
+        "a head alone is not a value"
     );
 }
 
@@ -82,7 +82,7 @@ fn holds(stored: &[u8], expires: Option<Timestamp>, n: i64) {
 #[test]
 fn an_addition_starts_from_its_base_or_from_what_lives() {
     holds(&add(2).apply(None, at(0)).unwrap(), Some(at(100)), 7);
-    // What lives keeps its own expiry, also if it has none.
+    // A counter keeps its expiry, also if it has none.
     holds(
         &add(2)
             .apply(Some(&stored(1, Some(at(50)))), at(49))
@@ -95,7 +95,7 @@ fn an_addition_starts_from_its_base_or_from_what_lives() {
         None,
         -2,
     );
-    // What has expired is as if it were not there.
+    // An expired counter counts as absent.
     holds(
         &add(2)
             .apply(Some(&stored(1, Some(at(50)))), at(50))
@@ -177,6 +177,6 @@ fn an_index_entry_is_the_value_whatever_its_type_and_expiry() {
     assert_eq!(*entry(&short), *bytes(&short));
     assert_eq!(entry(&long).len(), 33);
     assert_ne!(entry(&long), entry(&"x".repeat(64)));
-    assert_eq!(entry(&long)[0], 0xFF, "no body begins so");
+    assert_eq!(entry(&long)[0], 0xFF, "no body begins with this byte");
     assert!(index_entry(&[]).is_err());
 }
