@@ -182,7 +182,7 @@ fn a_signature_is_bad_where_there_is_a_pair_that_fits_nothing() {
     for nothing in [&[][..], &[&*name], &[&*signature], &["other=1"]] {
         assert!(matches!(read(nothing), Presented::Nothing), "{nothing:?}");
     }
-    // A cookie with its signature within has none to take away.
+    // A cookie that contains its signature has no second cookie to remove.
     let ours = session_cookie(&[NEW_KEY], named("s"));
     let bad = read_by(&ours, &[&name, &forged]);
     assert!(matches!(bad, Presented::Nothing));
