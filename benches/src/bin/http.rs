@@ -1,9 +1,9 @@
-//! Over HTTP on the loopback: the processor time that a server takes for a request, 64 connections at once.
+//! Over HTTP on loopback: the CPU time of a server per request, with 64 concurrent connections.
 //!
-//! `http [requests] [rounds] [servers]..`; 20000, 3 and all by default. `http redis [requests] [rounds]` is about those that
-//! keep their sessions in Redis, all over the same redis-server; 4000 and 9 by default. Each server is a process of its own
-//! (`http serve <application> [port of redis-server]`), so that its time is not that of the clients; what the kernel does
-//! for its sockets is in it.
+//! `http [requests] [rounds] [servers]..`; 20000, 3 and all by default. `http redis [requests] [rounds]` measures the
+//! servers with sessions in Redis, all over the same redis-server; 4000 and 9 by default. Each server is a separate
+//! process (`http serve <application> [port of redis-server]`), so its CPU time does not include the clients'. It
+//! includes the kernel's work for the server's sockets.
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{
@@ -104,7 +104,7 @@ async fn one(server: &Server, workload: Workload, requests: usize) -> Result<[f6
     Ok([own, own + redis, wall.as_nanos() as f64].map(|nanos| nanos / requests))
 }
 
-/// The servers that keep their sessions in Redis, all over one redis-server.
+/// The servers with sessions in Redis, all over one redis-server.
 async fn on_one_redis(requests: usize, rounds: usize) -> Result<()> {
     let (names, missing) = served::names_on_one_redis();
     for line in missing {
@@ -177,7 +177,7 @@ async fn on_one_redis(requests: usize, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// Proves that the server keeps what it is given, and keeps two sessions apart: see [`prove`].
+/// Proves that the server stores values, and that two sessions are separate: see [`prove`].
 async fn check(port: u16) -> Result<()> {
     let (mut one, mut other) = (Client::connect(port).await?, Client::connect(port).await?);
     for client in [&mut one, &mut other] {
@@ -197,7 +197,7 @@ async fn check(port: u16) -> Result<()> {
     other.close().await
 }
 
-/// Connections, each with a session of its own.
+/// Connections, each with its own session.
 async fn prepare(port: u16, workload: Workload) -> Result<Vec<Client>> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -265,7 +265,7 @@ fn report(names: &[&str], measured: &[Vec<Measured>], requests: usize, rounds: u
         "{}; {CONNECTIONS} connections, best of {rounds} rounds of {requests} requests.\n",
         machine::line()
     );
-    // A server over Redis has a second row, with what its redis-server takes.
+    // A server over Redis has a second row, for its redis-server.
     let mut rows: Vec<(String, Vec<&Rounds>)> = Vec::new();
     for (name, measured) in names.iter().zip(measured) {
         rows.push((
