@@ -97,8 +97,8 @@ impl Change {
         })
     }
 
-    /// Lays a step of an `update`, which gave `result`, over what was changed before. `base` is what is stored, or
-    /// `None` for a field whose stored value the request has cleared away.
+    /// Combines a step of an `update`, which returned `result`, with earlier changes. `base` is the stored value, or
+    /// `None` for a field whose stored value the request has cleared.
     fn update_over(
         under: Option<Self>,
         field: &FieldName,

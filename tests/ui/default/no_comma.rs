@@ -1,4 +1,5 @@
-//! A comma is missing behind an expression, and one is not written to its end: errors of their own, and nothing else is gone.
+//! A missing comma after an expression, and an incomplete expression: each is one error, and everything else is
+//! generated.
 
 use level_session::SessionData;
 
