@@ -1,5 +1,4 @@
-//! A missing comma after an expression, and an incomplete expression: each is one error, and everything else is
-//! generated.
+//! A missing comma, and an incomplete expression: each is one error, and everything else is generated.
 
 use level_session::SessionData;
 

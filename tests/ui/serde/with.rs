@@ -1,5 +1,4 @@
-//! A custom encoding for other formats: the session would store the type's default one, and a nested struct as one
-//! value.
+//! A custom encoding: the session would store the type's default one, and a nested struct as one value.
 
 use level_session::SessionData;
 
