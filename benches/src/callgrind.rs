@@ -1,10 +1,10 @@
-//! Instructions per request: what the program does, whatever the machine is busy with.
+//! Instructions per request, which do not depend on the load of the machine.
 //!
-//! A run under `valgrind --tool=callgrind` counts every instruction of the process. What a request takes is the
-//! difference of two runs with different numbers of requests, so that starting and ending do not count.
+//! A run under `valgrind --tool=callgrind` counts every instruction of the process. The instructions of a request are
+//! the difference of two runs with different numbers of requests, so that start and end do not count.
 //!
-//! valgrind has none of the processor's instructions for SHA-256, so a signature costs about ten times the
-//! instructions here that it costs outside: 3,400 for each block of 64 bytes.
+//! valgrind does not support the processor's instructions for SHA-256, so a signature takes about ten times as many
+//! instructions here as outside: 3,400 for each block of 64 bytes.
 
 use crate::workload::Workload;
 use std::{env, io, process::Command};

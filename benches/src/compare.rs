@@ -1,18 +1,18 @@
-//! Things measured in turns, so that what disturbs one disturbs all.
+//! Candidates that are measured in turns, so that a disturbance affects all of them.
 
 use std::time::Instant;
 
-/// The rounds of one thing: nanoseconds per operation.
+/// The rounds of one candidate: nanoseconds per operation.
 #[derive(Clone, Debug, Default)]
 pub struct Rounds(Vec<f64>);
 
 impl Rounds {
-    /// Notes a round of `operations` that began at `start`.
+    /// Records a round of `operations` that began at `start`.
     pub fn note(&mut self, start: Instant, operations: usize) {
         self.add(start.elapsed().as_nanos() as f64 / operations as f64);
     }
 
-    /// Notes a round.
+    /// Records a round.
     pub fn add(&mut self, nanos: f64) {
         self.0.push(nanos);
     }
@@ -29,7 +29,7 @@ impl Rounds {
             .expect("at least one round")
     }
 
-    /// What half of the rounds stay below.
+    /// The median round.
     ///
     /// # Panics
     /// If there is none.
@@ -39,13 +39,13 @@ impl Rounds {
         rounds[rounds.len() / 2]
     }
 
-    /// How far the median lies above the best, in percent: the noise.
+    /// The noise: the difference between the median and the best round, in percent.
     pub fn noise(&self) -> f64 {
         (self.median() / self.best() - 1.0) * 100.0
     }
 }
 
-/// Several things, each run once a round.
+/// Several candidates, each of which runs once per round.
 pub struct Race<'a> {
     entries: Vec<Entry<'a>>,
 }
@@ -65,7 +65,7 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Adds a thing; `run` does it so many times.
+    /// Adds a candidate; `run` repeats it the given number of times.
     pub fn add(&mut self, name: impl Into<String>, operations: usize, run: impl FnMut(usize) + 'a) {
         self.entries.push(Entry {
             name: name.into(),
@@ -75,7 +75,7 @@ impl<'a> Race<'a> {
         });
     }
 
-    /// Runs so many rounds, after one that does not count. Gives the names and what was measured, in order.
+    /// Runs this many rounds, after one that does not count. Returns the names and the measurements, in order.
     pub fn run(mut self, rounds: usize) -> Vec<(String, Rounds)> {
         for round in 0..=rounds {
             for entry in &mut self.entries {

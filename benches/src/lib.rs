@@ -1,7 +1,7 @@
-//! What the measurements have in common: the applications, what is asked of them, and how the time is taken.
+//! The common parts of the measurements: the applications, their workloads, and the timing.
 //!
-//! The machine is never quiet, so nothing here stands alone: what is compared is measured in turns, round by round, and
-//! of every figure the best and the median round are kept. Ratios come first in every table.
+//! The machine is never idle, so every figure is compared with others: the candidates take turns, round by round, and
+//! the best and the median round of each are kept. Ratios come first in every table.
 
 pub mod apps;
 pub mod callgrind;

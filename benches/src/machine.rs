@@ -1,9 +1,9 @@
-//! Where and when something was measured, to stand above every table.
+//! The circumstances of a measurement, printed above every table.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::{fs, process::Command};
 
-/// One line: processor, its share, how busy it was, the compiler.
+/// One line: the processor, the number of cores, the load, the compiler.
 pub fn line() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = load();
@@ -17,7 +17,7 @@ pub fn line() -> String {
     format!("{cores} cores of {model}, load {load:.2}, {}", rustc())
 }
 
-/// How many threads wanted a core at a time, in the last minute.
+/// The load average of the last minute.
 pub fn load() -> f64 {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().and_then(|load| load.parse().ok());
@@ -33,12 +33,12 @@ pub fn rustc() -> String {
     )
 }
 
-/// Bytes of this process that are in memory.
+/// The resident memory of this process in bytes.
 pub fn resident() -> u64 {
     number("/proc/self/status", "VmRSS:") * 1024
 }
 
-/// The most that there have been.
+/// The peak of the resident memory in bytes.
 pub fn most_resident() -> u64 {
     number("/proc/self/status", "VmHWM:") * 1024
 }
@@ -53,7 +53,7 @@ fn number(file: &str, name: &str) -> u64 {
     found.unwrap_or(0)
 }
 
-/// Nanoseconds that all threads of a process have run, without its children.
+/// The CPU time of all threads of a process in nanoseconds, without its children.
 pub fn cpu_nanos(pid: u32) -> u64 {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return 0;
@@ -67,13 +67,13 @@ pub fn cpu_nanos(pid: u32) -> u64 {
         .sum()
 }
 
-/// Nanoseconds that this thread has run.
+/// The CPU time of this thread in nanoseconds.
 pub fn thread_nanos() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-/// How often this thread has given its core away because it waited for something.
+/// How often this thread has yielded its core because it waited (voluntary context switches).
 pub fn thread_sleeps() -> u64 {
     number("/proc/thread-self/status", "voluntary_ctxt_switches:")
 }

@@ -1,4 +1,4 @@
-//! A redis-server of our own, on the loopback.
+//! A redis-server for the benchmarks, on loopback.
 
 use std::{
     error::Error,
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// Ended when it is dropped, with all that it kept.
+/// The server is stopped, and its data removed, when this is dropped.
 pub struct Redis {
     child: Child,
     pub port: u16,
@@ -16,14 +16,14 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one that appends every write to its log before it answers, and syncs the log once a second: as our
-    /// `Buffer`, it survives that its process is killed.
+    /// Starts a server that appends every write to its log before it replies, and syncs the log once per second: like
+    /// `Buffer`, its data survives a kill of its process.
     ///
     /// # Errors
     /// If it is not installed, or does not answer.
     pub fn start() -> Result<Self, Box<dyn Error + Send + Sync>> {
         let dir = tempfile::tempdir()?;
-        // Free a moment ago: redis-server cannot be asked to choose one itself.
+        // The port was free a moment ago: redis-server cannot choose one itself.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])

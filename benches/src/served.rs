@@ -1,5 +1,5 @@
-//! The servers that are compared over HTTP, each a process of its own: the applications, and those that are none of
-//! axum's or need a server beside them.
+//! The servers that are compared over HTTP, each in a separate process: the applications, and servers that do not use
+//! axum or need another server.
 
 use crate::{apps, machine, redis::Redis};
 use std::{
@@ -13,11 +13,11 @@ use std::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Those over Redis, and the framework of one of them without sessions.
+/// The servers over Redis, and the framework of one of them without sessions.
 const WITH_REDIS: &[&str] = &["tower-sessions-redis", "actix", "actix-session-redis"];
-/// Those in Node, and their framework without sessions.
+/// The servers in Node, and their framework without sessions.
 const IN_NODE: &[&str] = &["express", "express-session", "node-level-session"];
-/// Those that are compared over one redis-server: ours, and what each is compared with.
+/// The servers that are compared over one redis-server: level-session's, and the others.
 const ON_ONE_REDIS: &[&str] = &[
     "level-session-axum-redis",
     "tower-sessions-redis",
@@ -27,7 +27,7 @@ const ON_ONE_REDIS: &[&str] = &[
 const EXPRESS_ON_REDIS: &str = "express-connect-redis";
 const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
 
-/// Whether it is a framework without sessions, or with a layer that is none.
+/// Whether it is a framework without sessions, possibly with a layer that has none.
 pub fn is_bare(name: &str) -> bool {
     matches!(name, "bare" | "a layer" | "actix" | "express")
 }
@@ -37,7 +37,7 @@ pub fn is_over_redis(name: &str) -> bool {
     name.ends_with("-redis")
 }
 
-/// What can be measured here, and what is missing for the others.
+/// The servers that can be measured on this machine, and the missing programs for the others.
 pub fn names() -> (Vec<&'static str>, Vec<String>) {
     let (mut names, mut missing) = (apps::NAMES.to_vec(), Vec::new());
     for (more, there) in [(WITH_REDIS, redis_is_there()), (IN_NODE, node_is_there())] {
@@ -49,7 +49,7 @@ pub fn names() -> (Vec<&'static str>, Vec<String>) {
     (names, missing)
 }
 
-/// What can be measured over one redis-server, and what is missing for the others.
+/// The servers that can be measured over one redis-server, and the missing programs for the others.
 pub fn names_on_one_redis() -> (Vec<&'static str>, Vec<String>) {
     let (mut names, mut missing) = (Vec::new(), Vec::new());
     match redis_is_there() {
@@ -72,7 +72,7 @@ fn redis_is_there() -> std::result::Result<(), String> {
     run("redis-server", ["--version"])
 }
 
-/// Installs what the servers in Node are made of, if it is not there.
+/// Installs the dependencies of the servers in Node, unless they are installed.
 fn node_is_there() -> std::result::Result<(), String> {
     if !cfg!(feature = "peers") {
         return Err("built without the feature `peers`".to_owned());
@@ -153,7 +153,7 @@ impl Server {
         Ok(this)
     }
 
-    /// Nanoseconds of processor time: its own, and its redis-server's.
+    /// The CPU time in nanoseconds: its own, and its redis-server's.
     pub fn cpu_nanos(&self) -> [u64; 2] {
         let redis = self
             .redis

@@ -1,4 +1,4 @@
-//! Sessions written straight into a store, for what has no requests.
+//! Sessions written directly into a store, for measurements without requests.
 
 use crate::workload::{FIELDS, value};
 use level_session::{
@@ -30,7 +30,7 @@ pub fn bytes() -> Bytes {
         .expect("a short string")
 }
 
-/// The writes of all eight fields with text of its own for each session, which no compression makes shorter.
+/// The writes of all eight fields, with different text for each session that does not compress.
 pub fn own_writes(n: u64) -> Vec<Write> {
     let mut writes = writes(FIELDS.len());
     for (at, write) in writes.iter_mut().enumerate() {
@@ -46,7 +46,7 @@ pub fn own_writes(n: u64) -> Vec<Write> {
     writes
 }
 
-/// The writes of so many of the eight fields.
+/// The writes of this many of the eight fields.
 pub fn writes(fields: usize) -> Vec<Write> {
     FIELDS[..fields]
         .iter()
@@ -54,13 +54,13 @@ pub fn writes(fields: usize) -> Vec<Write> {
         .collect()
 }
 
-/// Deadlines of a session that is used at `now` and lives so long.
+/// The deadlines of a session that is used at `now` and has this lifetime.
 pub fn lease(now: Timestamp, millis: u64) -> Lease {
     let deadline = Timestamp::from_millis(now.as_millis() + millis);
     Lease::new(now, now, deadline, None)
 }
 
-/// Makes a session, or changes it.
+/// Creates or changes a session.
 pub async fn put(
     store: &dyn Store,
     id: Digest,

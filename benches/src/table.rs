@@ -16,7 +16,7 @@ impl Table {
         }
     }
 
-    /// Adds a row; what is missing at its end stays empty.
+    /// Adds a row; missing cells at its end stay empty.
     pub fn row<S: Into<String>>(&mut self, row: impl IntoIterator<Item = S>) {
         let mut row: Vec<String> = row.into_iter().map(Into::into).collect();
         row.resize(self.head.len(), String::new());
@@ -37,7 +37,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Nanoseconds as microseconds, with the digits that mean something.
+/// Nanoseconds as microseconds, with the significant digits.
 pub fn micros(nanos: f64) -> String {
     match nanos / 1000.0 {
         us if us.abs() < 10.0 => format!("{us:.2}"),
@@ -46,7 +46,7 @@ pub fn micros(nanos: f64) -> String {
     }
 }
 
-/// How many times `other` is of `ours`.
+/// `other` as a multiple of `ours`.
 pub fn times(other: f64, ours: f64) -> String {
     match other / ours {
         ratio if !ratio.is_finite() || ratio < 0.0 => "-".to_owned(),

@@ -1,4 +1,4 @@
-//! What is asked of an application.
+//! The workloads of an application.
 
 use std::{
     cell::Cell,
@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-/// What a handler does with a session of eight fields of 40 bytes.
+/// The operation of a handler on a session of eight fields of 40 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
-    /// Nothing: the request has a cookie, and the handler does not look at the session.
+    /// None: the request has a cookie, and the handler does not use the session.
     Ignored,
     /// Reads one field.
     ReadOne,
@@ -19,13 +19,13 @@ pub enum Workload {
     ReadEight,
     /// Sets one field to another value.
     WriteOne,
-    /// Comes without a cookie, and sets all eight.
+    /// Sets all eight, in a request without a cookie.
     New,
     /// Reads one field, and sets it to another value.
     ReadWrite,
-    /// Gives the session another id, with all that it holds, and sets one field.
+    /// Renews the session's id, and sets one field.
     SignIn,
-    /// Reads one field of a session that has a value of 64 KiB besides.
+    /// Reads one field of a session that also has a value of 64 KiB.
     BesideLarge,
 }
 
@@ -38,7 +38,7 @@ impl Workload {
         Self::New,
     ];
 
-    /// What is asked of the servers over Redis.
+    /// The workloads of the servers over Redis.
     pub const OVER_REDIS: [Self; 8] = [
         Self::Ignored,
         Self::ReadOne,
@@ -50,7 +50,7 @@ impl Workload {
         Self::BesideLarge,
     ];
 
-    /// Where the session is made that it needs.
+    /// The path that creates the session for it.
     pub const fn prepared_by(self) -> &'static str {
         match self {
             Self::BesideLarge => NEW_LARGE,
@@ -58,7 +58,7 @@ impl Workload {
         }
     }
 
-    /// Where the handler is.
+    /// The path of the handler.
     pub const fn path(self) -> &'static str {
         match self {
             Self::Ignored => "/ignored",
@@ -71,7 +71,7 @@ impl Workload {
         }
     }
 
-    /// What it is called in tables and on the command line.
+    /// The name in tables and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ignored => "ignored",
@@ -91,7 +91,7 @@ impl Workload {
             .find(|workload| workload.name() == name)
     }
 
-    /// Whether the request brings the cookie of a session.
+    /// Whether the request has the cookie of a session.
     pub const fn has_cookie(self) -> bool {
         !matches!(self, Self::New)
     }
@@ -100,36 +100,36 @@ impl Workload {
 /// The names of the fields.
 pub const FIELDS: [&str; 8] = ["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7"];
 
-/// The one that is read or written alone.
+/// The field that is read or written separately.
 const WRITTEN: usize = 3;
 
-/// Bytes of a field.
+/// The size of a field in bytes.
 pub const FIELD_BYTES: usize = 40;
 
-/// Where a session is made of one field of 40 bytes and one of [`LARGE_BYTES`].
+/// The path that creates a session with one field of 40 bytes and one of [`LARGE_BYTES`].
 pub const NEW_LARGE: &str = "/new-large";
 
 /// The name of the large field.
 pub const LARGE: &str = "large";
 
-/// Its bytes.
+/// The size of the large field in bytes.
 pub const LARGE_BYTES: usize = 64 * 1024;
 
-/// A large value, made once.
+/// A large value, created once.
 pub fn large() -> &'static str {
     static LARGE: LazyLock<String> =
         LazyLock::new(|| "large value ".repeat(LARGE_BYTES / 12 + 1)[..LARGE_BYTES].to_owned());
     &LARGE
 }
 
-/// Where all eight fields are shown, one a line: proof that a request has read and written what it says.
+/// The path that shows all eight fields, one per line: it proves that requests have read and written the fields.
 pub const SHOW: &str = "/show";
 
-/// How many values there are: a prime, so that sessions that are written in turns do not get the same value again.
+/// The number of values: a prime, so that sessions that are written in turns do not get the same value again.
 const VALUES: usize = 97;
 
-/// A value of 40 bytes, another one at every call of the same thread, in turn: also where the same four or eight
-/// fields are written again and again, since a library or a database may see that nothing changes.
+/// A value of 40 bytes, a different one at every call by the same thread, in turn. So the same four or eight fields get
+/// different values at each write: a library or a database could otherwise detect that nothing changes.
 pub fn value() -> &'static str {
     static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
         let texts = [
@@ -143,7 +143,7 @@ pub fn value() -> &'static str {
             .map(|n| format!("{n:02}{}", &texts[n % texts.len()][2..]))
             .collect()
     });
-    // Threads begin apart, so that a session that both write gets another value from the other one, too.
+    // Threads begin at different values, so that two threads write different values to a session.
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static NEXT: Cell<usize> = {
         Cell::new(THREADS.fetch_add(1, Ordering::Relaxed) * 31 % VALUES)
@@ -153,8 +153,7 @@ pub fn value() -> &'static str {
     &ALL[at]
 }
 
-/// Holds against each other what an application has shown of a session: after it was made, and after one field of it
-/// was written.
+/// Compares the fields of a session that an application showed after creating it, and after a write to one field.
 ///
 /// # Errors
 /// If fields are missing, or others than the written one have changed, or it has not.

@@ -1,4 +1,4 @@
-//! The model: what the struct declares, as far as it can be read.
+//! The model: the declarations of the struct, as far as they can be parsed.
 
 use crate::{
     attr::{self, FieldAttrs, StructAttrs},
@@ -16,7 +16,7 @@ pub(crate) struct Model<'a> {
     pub(crate) attrs: StructAttrs,
     /// The name of the generated struct, `ShopFields`.
     pub(crate) fields_ident: Ident,
-    /// The lifetimes that were declared, which is an error: [`Model::generics`] and [`Field::ty`] do without them.
+    /// The declared lifetimes, which are an error: [`Model::generics`] and [`Field::ty`] are without them.
     pub(crate) lifetimes: Vec<String>,
     without_lifetimes: Option<Generics>,
     pub(crate) fields: Vec<Field<'a>>,
@@ -33,13 +33,13 @@ pub(crate) struct Field<'a> {
     pub(crate) key: String,
     owned: Option<Type>,
     pub(crate) attrs: FieldAttrs,
-    /// Something is wrong with the field: what is generated for it says no more than its type.
+    /// The field has an error: the generated items for it use only its type.
     pub(crate) broken: bool,
-    /// It cannot have a key: its type borrows, or another field has the constant.
+    /// The field cannot have a key: its type borrows, or another field has the same constant.
     pub(crate) keyless: bool,
 }
 
-/// What a field is to its users.
+/// The kind of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Reads as `T`.
@@ -90,7 +90,7 @@ impl<'a> Model<'a> {
     fn field(&self, input: &'a syn::Field, errors: &Errors) -> Option<Field<'a>> {
         let ident = input.ident.as_ref()?;
         let name = ident.unraw().to_string();
-        // Rust refuses it; a syn that another crate has asked for more reads it all the same.
+        // Rust rejects this, but syn parses it if another crate enables more of its features.
         if name == "_" {
             errors.at(ident, "a session field must have a name");
             return None;
@@ -148,7 +148,7 @@ impl Field<'_> {
         types::inside("Vec", self.ty())
     }
 
-    /// What the field is; of attributes that exclude each other the first in this order counts.
+    /// The kind of the field. If attributes exclude each other, the first one in this order counts.
     pub(crate) fn kind(&self, of: &StructAttrs) -> Kind {
         if self.attrs.skip.is_some() {
             Kind::Skip
@@ -173,13 +173,13 @@ impl Field<'_> {
         self.attrs.skip.is_none() && self.attrs.nest.is_none()
     }
 
-    /// Whether absence is one of the values: an `Option` without `default = expr`.
+    /// Whether the field reads as `None` if it is absent: an `Option` without `default = expr`.
     pub(crate) fn is_optional(&self) -> bool {
         self.inside_option().is_some()
             && !matches!(&self.attrs.default, Some(given) if matches!(given.value, attr::Default::Expr { .. }))
     }
 
-    /// The type that is stored: `T`, also of an `Option<T>`.
+    /// The stored type: `T`, also for an `Option<T>`.
     pub(crate) fn key_type(&self) -> &Type {
         match self.inside_option() {
             Some(inner) if self.is_optional() => inner,
@@ -187,14 +187,14 @@ impl Field<'_> {
         }
     }
 
-    /// The attributes that generated items of the field carry too.
+    /// The attributes of the field that its generated items also have.
     pub(crate) fn carried(&self) -> impl Iterator<Item = &Attribute> {
         let carried = ["doc", "deprecated", "cfg"];
         let attrs = self.input.attrs.iter();
         attrs.filter(move |attr| carried.iter().any(|name| attr.path().is_ident(name)))
     }
 
-    /// `#[cfg(..)]` alone.
+    /// Only `#[cfg(..)]`.
     pub(crate) fn cfg(&self) -> TokenStream {
         let attrs = self.input.attrs.iter();
         attrs
@@ -208,7 +208,7 @@ impl Field<'_> {
     }
 }
 
-/// A field's name in capitals, which need not be a name in every script.
+/// A field's name in capitals. In some scripts the result is not a valid identifier.
 fn constant(name: &str, span: Span) -> Ident {
     match syn::parse_str::<Ident>(&name.to_uppercase()) {
         Ok(mut ident) => {
@@ -219,13 +219,13 @@ fn constant(name: &str, span: Span) -> Ident {
     }
 }
 
-/// A type that borrows, with `'static` in place of the struct's lifetimes and of those left out after `&`.
+/// A type that borrows, with `'static` instead of the struct's lifetimes and of elided ones after `&`.
 fn owned(ty: &Type, lifetimes: &[String]) -> Option<Type> {
     let borrows = types::borrows(ty, lifetimes);
     borrows.then(|| syn::parse2(with_static(ty.to_token_stream(), lifetimes)).ok())?
 }
 
-/// Parameters that hold lifetimes, without them.
+/// Removes the lifetimes from parameters.
 fn without_lifetimes(generics: &Generics, lifetimes: &[String]) -> Option<Generics> {
     if lifetimes.is_empty() {
         return None;

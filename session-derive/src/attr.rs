@@ -1,4 +1,4 @@
-//! `#[session(..)]` as it was written. An item that cannot be read is reported and passed over; the others count.
+//! Parses `#[session(..)]`. An item that cannot be parsed is reported and skipped; the others count.
 
 use crate::{duration, errors::Errors, suggest::suggest};
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -35,15 +35,15 @@ pub(crate) enum Default {
     OfType,
     Expr {
         tokens: TokenStream,
-        /// It has been read and is an expression; of others the compiler has to say whether they are.
+        /// Whether it was parsed as an expression; otherwise the compiler checks it.
         read: bool,
     },
 }
 
-/// `ttl = ".."`: the time in milliseconds; `None` if it could not be read.
+/// `ttl = ".."`: the time in milliseconds; `None` if it could not be parsed.
 pub(crate) type Ttl = Option<u64>;
 
-/// `limit = ..`: how many sessions; `None` if it could not be read.
+/// `limit = ..`: the number of sessions; `None` if it could not be parsed.
 pub(crate) type Limit = Option<usize>;
 
 /// `when_full = ".."`.
@@ -117,7 +117,7 @@ impl FieldAttrs {
         read
     }
 
-    /// The names of all attributes that are given.
+    /// The names of all attributes that are present.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Ident> {
         let flags = [
             &self.flash,
@@ -163,8 +163,8 @@ impl StructAttrs {
     }
 }
 
-/// Hands each item of each `#[session(..)]` to `item`, its name already read. After an item that cannot be read it
-/// goes on behind the next comma.
+/// Calls `item` for each item of each `#[session(..)]`, after parsing its name. After an item that cannot be parsed, it
+/// continues after the next comma.
 fn each_item(
     attrs: &[Attribute],
     example: &str,
@@ -221,7 +221,7 @@ fn put<T>(slot: &mut Option<Given<T>>, name: Ident, value: T, errors: &Errors) {
     }
 }
 
-/// An attribute that stands alone. It counts even if something follows it.
+/// An attribute without a value. It counts even if something follows it.
 fn flag(
     slot: &mut Option<Given<()>>,
     name: Ident,
@@ -237,7 +237,7 @@ fn flag(
     Ok(())
 }
 
-/// Goes to the next comma.
+/// Skips to the next comma.
 fn pass_over(input: ParseStream<'_>) -> Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<TokenTree>()?;
@@ -261,7 +261,7 @@ fn text(name: &Ident, example: &str, input: ParseStream<'_>) -> Result<LitStr> {
     Err(input.error(form))
 }
 
-/// How many sessions: a number from 1 on.
+/// The number of sessions: at least 1.
 fn limit(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Result<Limit> {
     const FORM: &str =
         "`limit` takes a number of sessions, 1 or more: write `#[session(index, limit = 3)]`";
@@ -283,7 +283,7 @@ fn limit(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Result<Limit>
     Ok(most)
 }
 
-/// A wrong value is reported and counts as the default.
+/// An invalid value is reported and counts as the default.
 fn when_full(text: &LitStr, errors: &Errors) -> WhenFull {
     match text.value().as_str() {
         "refuse" => return WhenFull::Refuse,
@@ -331,11 +331,11 @@ fn default(input: ParseStream<'_>, errors: &Errors) -> Result<Default> {
     Ok(Default::Expr { tokens, read })
 }
 
-/// An expression up to the comma behind it, and whether it has been read.
+/// An expression up to the following comma, and whether it was parsed.
 ///
-/// Without its heavy half syn reads calls, paths, literals and the like: enough to know that the commas of
-/// `Map::<K, V>::new()` belong to it. Whatever else there is (a block, an array, a closure, a half-typed word) goes as
-/// far as the next comma, and the compiler will judge it.
+/// Without its feature `full`, syn parses calls, paths, literals and similar expressions: enough to recognise that the
+/// commas of `Map::<K, V>::new()` belong to the expression. Any other expression (a block, an array, a closure, an
+/// incomplete word) extends to the next comma, and the compiler checks it.
 fn expression(input: ParseStream<'_>) -> Result<(TokenStream, bool)> {
     let ahead = input.fork();
     if ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,])) {
@@ -350,7 +350,7 @@ fn expression(input: ParseStream<'_>) -> Result<(TokenStream, bool)> {
     Ok((tokens, false))
 }
 
-/// The tokens from one place in a stream to a later one, as they were written.
+/// The tokens from one position in a stream to a later one, unchanged.
 fn between(from: ParseStream<'_>, to: ParseStream<'_>) -> TokenStream {
     let rest = to.cursor().token_stream().into_iter().count();
     let all: Vec<TokenTree> = from.cursor().token_stream().into_iter().collect();
@@ -358,8 +358,8 @@ fn between(from: ParseStream<'_>, to: ParseStream<'_>) -> TokenStream {
     all.into_iter().take(taken).collect()
 }
 
-/// The name of an attribute. One that does not exist is reported, and then taken for the one that was meant: so that
-/// the field is what it is meant to be for those who use it.
+/// The name of an attribute. An unknown name is reported, and then replaced by the one that was probably meant: so that
+/// the field has its intended accessors for the code that uses it.
 fn understood(
     name: Ident,
     [here, elsewhere]: [&[&str]; 2],

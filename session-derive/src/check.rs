@@ -1,4 +1,4 @@
-//! The rules. Each stands in prose above the function that holds it.
+//! The rules. A comment above each function describes the rule that it enforces.
 
 use crate::{
     ast::{Field, Model},
@@ -10,10 +10,10 @@ use proc_macro2::Ident;
 use std::collections::HashMap;
 use syn::{Data, Fields, LitStr};
 
-/// The names that a session has already: methods of `Session<T>`, of the generated struct and of the untyped session,
+/// The names that a session already has: methods of `Session<T>`, of the generated struct and of the untyped session,
 /// and methods that every type has through traits in the prelude or that are commonly imported.
 ///
-/// A test holds the list against the library's own sources.
+/// A test compares the list with the library's sources.
 pub(crate) const RESERVED: &[&str] = &[
     // The life cycle of a session.
     "clear",
@@ -64,7 +64,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "type_id",
 ];
 
-/// How the keys begin that are the library's own.
+/// The prefix of the library's own keys.
 const OF_THE_LIBRARY: &str = "level-session:";
 
 pub(crate) fn check(model: &mut Model<'_>, errors: &Errors) {
@@ -131,7 +131,7 @@ fn no_lifetimes(model: &Model<'_>, errors: &Errors) {
     }
 }
 
-/// As [`no_lifetimes`], for each field's type. Where the struct's own lifetimes are refused, that is enough.
+/// Like [`no_lifetimes`], for each field's type. If the struct's own lifetimes are errors, no second error is reported.
 fn owned(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     let ty = &field.input.ty;
     if types::borrows(ty, &[]) && !types::has_lifetime(ty, &model.lifetimes) {
@@ -146,7 +146,7 @@ fn owned(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     }
 }
 
-/// A namespace has a name, and not one of the library's.
+/// A namespace is not empty, and does not have the library's prefix.
 fn namespace(model: &Model<'_>, errors: &Errors) {
     let Some(given) = &model.attrs.namespace else {
         return;
@@ -160,7 +160,7 @@ fn namespace(model: &Model<'_>, errors: &Errors) {
     of_the_library(&given.value, "namespace", errors);
 }
 
-/// A key has a name, and not one of the library's.
+/// A key is not empty, and does not have the library's prefix.
 fn key(field: &Field<'_>, model: &Model<'_>, errors: &Errors) {
     let Some(given) = &field.attrs.rename else {
         return;
@@ -185,8 +185,7 @@ fn of_the_library(given: &LitStr, what: &str, errors: &Errors) {
     }
 }
 
-/// A nested struct has its own attributes, and a field that is skipped is not stored: nothing else can be said of
-/// either.
+/// A nested struct has its own attributes, and a skipped field is not stored: neither can have other attributes.
 fn alone(field: &Field<'_>, errors: &Errors) {
     let attrs = &field.attrs;
     let (what, why) = match (&attrs.skip, &attrs.nest) {
@@ -240,8 +239,8 @@ fn flash(field: &Field<'_>, errors: &Errors) {
     );
 }
 
-/// Sessions are found by what was set and is still there: not by a sum that changes with each addition, nor by what
-/// ends before the session does. A limit counts what is found.
+/// Sessions are found by a value that was set and is still stored: not by a sum that changes with each addition, and
+/// not by a value that expires before the session. A limit counts the sessions that are found.
 fn index(field: &Field<'_>, errors: &Errors) {
     let attrs = &field.attrs;
     if attrs.index.is_none() {
@@ -273,7 +272,7 @@ fn index(field: &Field<'_>, errors: &Errors) {
     );
 }
 
-/// A counter is a number that is always there. Whether the type is an integer is for its own trait to say.
+/// A counter always has a number. A trait of its own checks that the type is an integer.
 fn counter(field: &Field<'_>, errors: &Errors) {
     if field.attrs.counter.is_none() {
         return;
@@ -285,7 +284,7 @@ fn counter(field: &Field<'_>, errors: &Errors) {
     }
 }
 
-/// An `Option` has a default already. (`default = Some(..)` makes the absence of a value mean that one.)
+/// An `Option` already has a default. (With `default = Some(..)`, a field without a stored value reads as that value.)
 fn default_of_option(field: &Field<'_>, errors: &Errors) {
     if let Some(given) = &field.attrs.default
         && matches!(given.value, attr::Default::OfType)
@@ -300,7 +299,7 @@ fn default_of_option(field: &Field<'_>, errors: &Errors) {
     }
 }
 
-/// A field's accessor hides no method that a session has already.
+/// A field's accessor must not hide a method that a session already has.
 fn reserved(field: &Field<'_>, errors: &Errors) {
     if RESERVED.contains(&field.name.as_str()) {
         let name = &field.name;
@@ -315,7 +314,7 @@ fn reserved(field: &Field<'_>, errors: &Errors) {
     }
 }
 
-/// Each field has a key of its own. (Nested structs are compared by the compiler, when it evaluates the schema.)
+/// Each field has a different key. (The compiler compares nested structs, when it evaluates the schema.)
 fn distinct_keys(fields: &mut [Field<'_>], errors: &Errors) {
     let mut seen: HashMap<String, usize> = HashMap::new();
     for i in 0..fields.len() {
@@ -342,7 +341,7 @@ fn place_of_key<'a>(field: &'a Field<'_>) -> &'a dyn quote::ToTokens {
     }
 }
 
-/// Each field has a constant of its own: names that differ in nothing but capitals share one.
+/// Each field has a different constant: names that differ only in case would share one.
 fn distinct_constants(fields: &mut [Field<'_>], errors: &Errors) {
     let mut seen: HashMap<Ident, String> = HashMap::new();
     for field in fields.iter_mut().filter(|field| field.is_stored()) {

@@ -1,4 +1,4 @@
-//! What rustdoc and the editor say about a field, after the user's own words.
+//! The documentation of a field in rustdoc and in the editor, after the user's own text.
 
 use crate::{
     ast::{Field, Kind, Model},
@@ -35,7 +35,7 @@ pub(crate) fn constant(model: &Model<'_>, field: &Field<'_>) -> TokenStream {
     )
 }
 
-/// The user's words, or `summary` where there are none, and `after` as a paragraph of its own.
+/// The user's text, or `summary` if there is none, and `after` as a separate paragraph.
 fn paragraphs(field: &Field<'_>, summary: &str, after: &str) -> TokenStream {
     let says = |attr: &syn::Attribute| {
         attr.path().is_ident("doc") && matches!(attr.meta, Meta::NameValue(_))

@@ -1,4 +1,4 @@
-//! Durations as they are written in `ttl = ".."`.
+//! Parses the durations of `ttl = ".."`.
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -6,10 +6,10 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const WEEK: u64 = 7 * DAY;
 
-/// The longest that a field can live, in milliseconds: as long as a cookie can (RFC 6265bis, 5.5).
+/// The maximum lifetime of a field in milliseconds: the maximum lifetime of a cookie (RFC 6265bis, 5.5).
 pub(crate) const LONGEST: u64 = 400 * DAY;
 
-/// The units, longest first, with what people also write for them.
+/// The units, longest first, with other common spellings.
 const UNITS: &[(&str, u64, &str, &[&str])] = &[
     ("w", WEEK, "week", &["wk", "wks", "week", "weeks"]),
     ("d", DAY, "day", &["day", "days"]),
@@ -24,7 +24,7 @@ const UNITS: &[(&str, u64, &str, &[&str])] = &[
     ),
 ];
 
-/// Reads a duration such as `10m` or `1h30m`: milliseconds, or one sentence that says what to write.
+/// Parses a duration such as `10m` or `1h30m`: returns milliseconds, or an error message that says what to write.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let unreadable = || {
         let meant = spelt_out(text)
@@ -44,7 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
             .iter()
             .find(|(name, ..)| *name == unit)
             .ok_or_else(unreadable)?;
-        // Digits alone: what does not fit is too long, not unreadable.
+        // The text has only digits: a number that does not fit is too long, not invalid.
         let part = number
             .parse::<u64>()
             .ok()
@@ -77,7 +77,7 @@ pub(crate) fn in_words(mut millis: u64) -> String {
     words.join(" ")
 }
 
-/// Pairs of digits and a word, with or without space between; `None` if the text is anything else.
+/// Pairs of digits and a word, with or without a space between them; `None` if the text has another form.
 fn parts(text: &str) -> Option<Vec<(&str, &str)>> {
     let mut parts = Vec::new();
     let mut rest = text.trim();
@@ -90,13 +90,13 @@ fn parts(text: &str) -> Option<Vec<(&str, &str)>> {
     Some(parts)
 }
 
-/// What a text begins with, if it is not empty, and the rest.
+/// The beginning of a text, if it is not empty, and the rest.
 fn split(text: &str, begins: impl Fn(char) -> bool) -> Option<(&str, &str)> {
     let end = text.find(|c| !begins(c)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
-/// The short form of a duration that was spelt out, `10 minutes`.
+/// The short form of a duration in words, such as `10 minutes`.
 fn spelt_out(text: &str) -> Option<String> {
     let text = text.to_lowercase();
     let short = parts(&text)?.into_iter().map(|(number, unit)| {

@@ -1,4 +1,4 @@
-//! Everything that is wrong with an input, collected, so that it is reported in one go.
+//! Collects all errors of an input, so that they are reported together.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -8,7 +8,7 @@ use std::{cell::RefCell, fmt::Display};
 pub(crate) struct Errors(RefCell<Vec<syn::Error>>);
 
 impl Errors {
-    /// Something is wrong with these tokens.
+    /// Records an error at these tokens.
     pub(crate) fn at(&self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
@@ -21,7 +21,7 @@ impl Errors {
         self.0.borrow().len()
     }
 
-    /// Runs a step and says whether it found anything wrong.
+    /// Runs a step, and returns whether it found errors.
     pub(crate) fn found(&self, step: impl FnOnce()) -> bool {
         let before = self.len();
         step();

@@ -1,7 +1,7 @@
 //! The tokens: constants, the struct of accessors, and the trait. Cannot fail.
 //!
-//! If anything is wrong with the input, the errors come first and every signature is still there, so that what is
-//! written against the struct keeps compiling; only the bodies are gone.
+//! If the input has errors, they come first, and every signature is still generated, so that code that uses the struct
+//! keeps compiling; only the bodies are missing.
 
 mod accessors;
 mod data;
@@ -34,28 +34,28 @@ pub(crate) fn expand(model: &Model<'_>, errors: Errors) -> TokenStream {
 struct Context {
     /// The path to the names of the library.
     private: TokenStream,
-    /// Nothing is wrong with the input.
+    /// Whether the input has no errors.
     sound: bool,
-    /// The struct that the derive stands on, with its parameters.
+    /// The struct with the derive, with its parameters.
     data: TokenStream,
-    /// The name of what the struct of accessors holds the session in.
+    /// The name of the field with the session in the struct of accessors.
     untyped: TokenStream,
 }
 
 impl Context {
-    /// The path to the names of the library, for what is said of a type: errors about it are shown at the type.
+    /// The path to the names of the library, for bounds on a type: errors about them are shown at the type.
     fn private_at(&self, ty: &Type) -> TokenStream {
         path::shown_at(self.private.clone(), ty.span())
     }
 
-    /// `<Auth as SessionData>::Fields` and the like, shown at the type of the nested struct.
+    /// `<Auth as SessionData>::Fields` and similar paths, with the span of the nested struct's type.
     fn nested(&self, ty: &Type, member: &str) -> TokenStream {
         let private = self.private_at(ty);
         let member = Ident::new(member, ty.span());
         quote_spanned!(ty.span()=> <#ty as #private::SessionData>::#member)
     }
 
-    /// A body, or, if the input is wrong, nothing that could be wrong as well.
+    /// The body, or, if the input has errors, a body that cannot cause further errors.
     fn body(&self, body: TokenStream) -> TokenStream {
         if self.sound {
             body
@@ -65,7 +65,7 @@ impl Context {
     }
 }
 
-/// `Shop<T>`; `Shop<'static, T>` where there are lifetimes, which is an error already.
+/// `Shop<T>`; `Shop<'static, T>` if there are lifetimes, which is an error already.
 fn data_type(model: &Model<'_>) -> TokenStream {
     let ident = &model.input.ident;
     let params = &model.input.generics.params;
@@ -80,10 +80,10 @@ fn data_type(model: &Model<'_>) -> TokenStream {
     quote!(#ident<#(#arguments),*>)
 }
 
-/// An `impl` of ours, of a trait or inherent, with what the user's lints would say of it and not of its author.
+/// A generated `impl`, of a trait or inherent. It allows the lints that would warn the user about generated code.
 ///
-/// All functions in it are `#[inline]`: so they become machine code where they are called and not before, which spares
-/// the user's crate the greater part of what the derive would cost.
+/// All functions in it are `#[inline]`, so machine code is generated only where they are called, which saves the user's
+/// crate most of the derive's compile time.
 fn implementation(
     generics: &Generics,
     of: Option<TokenStream>,
@@ -95,7 +95,7 @@ fn implementation(
         Some(_) => {
             quote!(#[automatically_derived] #[allow(clippy::absolute_paths, deprecated, unused_qualifications)])
         }
-        // Not every accessor is called, and their names are as good as the fields'.
+        // Not every accessor is called, and the names are the fields' names.
         None => quote! {
             #[allow(
                 clippy::absolute_paths, dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, unused_qualifications

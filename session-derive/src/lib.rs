@@ -77,7 +77,7 @@ use syn::DeriveInput;
 ///   once) and `detach`;
 /// - a constant for the typed key of each field, such as `Shop::USER_ID`;
 /// - `impl SessionData for Shop`.
-// `serde` is there so that a struct without serde's derives gets our error for it and not the compiler's as well.
+// `serde` is registered so that a struct without serde's derives gets only this macro's error, not also the compiler's.
 #[proc_macro_derive(SessionData, attributes(session, serde))]
 pub fn session_data(input: TokenStream) -> TokenStream {
     let expansion = match syn::parse(input) {

@@ -1,10 +1,10 @@
-//! Where generated code finds the library.
+//! The path of the library in generated code.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::Path;
 
-/// The module of names that generated code may use: of `#[session(crate = ..)]`, else of the crate by its own name.
+/// The module of names for generated code: in the crate of `#[session(crate = ..)]`, or else in the crate by its name.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     match krate {
         Some(path) => quote!(#path::__private),
@@ -12,9 +12,9 @@ pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     }
 }
 
-/// The same tokens as if they were written at a place in the source: where an error about them is shown.
+/// The same tokens, as if they were written at another position in the source: errors about them are shown there.
 ///
-/// Place and context are both taken over. With the place alone a path that holds the user's type would lie in two
+/// Both position and context are replaced. With the position only, a path that contains the user's type would have two
 /// contexts, and the compiler would show the whole struct instead.
 pub(crate) fn shown_at(tokens: TokenStream, place: Span) -> TokenStream {
     let shown = tokens.into_iter().map(|mut token| {

@@ -1,8 +1,9 @@
 //! `#[serde(..)]` on the struct and its fields. The session serializes fields one by one and never the struct, so none
 //! of it has an effect there.
 //!
-//! What would store or read something else than it says is refused, unless `#[session(..)]` says what the session does
-//! instead. What makes no difference to the session (`bound`, `deny_unknown_fields`) is passed over.
+//! An attribute that would change how values are stored or read is an error, unless `#[session(..)]` defines the
+//! session's behaviour instead. Attributes that make no difference to the session (`bound`, `deny_unknown_fields`) are
+//! ignored.
 
 use crate::{
     ast::{Field, Kind, Model},
@@ -16,7 +17,7 @@ use syn::{Attribute, LitStr, Meta};
 /// An item of `#[serde(..)]`.
 struct Item {
     name: Ident,
-    /// The string behind its equals sign.
+    /// The string after its equals sign.
     text: Option<String>,
     /// Nothing follows the name.
     alone: bool,
@@ -73,7 +74,7 @@ pub(crate) fn of_struct(model: &Model<'_>, errors: &Errors) {
     }
     for item in items(&model.input.attrs) {
         let remedy = match item.name.to_string().as_str() {
-            // A field's name is its key, and in snake case already.
+            // A field's name is its key, and is already in snake case.
             "rename_all" if item.text.as_deref() != Some("snake_case") => {
                 if model.stored().all(|field| field.attrs.rename.is_some()) {
                     continue;
@@ -113,8 +114,8 @@ fn is_none(field: &Field<'_>, item: &Item) -> bool {
     field.is_optional() && path.replace(' ', "").ends_with("Option::is_none")
 }
 
-/// Whether the session has a default where serde is given one: the same where it is the type's own, and one that is
-/// written out where serde's is a function.
+/// Whether the session also has a default if serde has one: the same default if it is the type's, and an explicit one
+/// if serde's default is a function.
 fn has_default(field: &Field<'_>, model: &Model<'_>, item: &Item) -> bool {
     if !item.alone {
         let own = field.attrs.default.as_ref().map(|given| &given.value);
@@ -132,7 +133,7 @@ fn items(attrs: &[Attribute]) -> Vec<Item> {
     lists.flat_map(split).collect()
 }
 
-/// The items between commas. Serde refuses anything else.
+/// The items between commas. Serde rejects any other form.
 fn split(tokens: &TokenStream) -> Vec<Item> {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.as_char() == ',');

@@ -1,6 +1,6 @@
 //! Suggestions for attribute names that do not exist.
 
-/// Names that other libraries have for what we have, and what ours are.
+/// Names from other libraries, with the corresponding names of this one.
 const SYNONYMS: &[(&str, &str)] = &[
     ("expire", "ttl"),
     ("expires", "ttl"),
@@ -17,7 +17,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("transient", "skip"),
 ];
 
-/// The one of `names` that `written` was probably meant to be.
+/// The element of `names` that was probably meant by `written`.
 pub(crate) fn suggest<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
     let written = written.to_lowercase();
     let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == written);
@@ -32,7 +32,7 @@ pub(crate) fn suggest<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
     (close || begun).then_some(name)
 }
 
-/// How many letters have to be added, removed, replaced or swapped with their neighbour.
+/// The number of letters to add, remove, replace or swap with a neighbour.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];

@@ -1,5 +1,5 @@
-//! The rules as a table, and what expansion does whatever it is given. (How the messages look in the compiler's frame is
-//! for the tests of the whole.)
+//! The rules as a table, and the behaviour of expansion for any input. (The tests of the whole library check how the
+//! compiler shows the messages.)
 
 mod random;
 
@@ -147,8 +147,8 @@ fn what_has_none_is_refused_in_one_sentence() {
     }
 }
 
-/// Prevents: a password that serde was told to skip, stored in the session all the same. What the session would not
-/// follow is refused, unless `#[session(..)]` says the same or that the attribute is not for the session.
+/// Prevents: a password that serde was told to skip is stored in the session. An attribute of serde that the session
+/// does not follow is an error, unless `#[session(..)]` says the same, or that the attribute is not for the session.
 #[test]
 fn what_serde_is_told_is_never_ignored_in_silence() {
     for (fields, said) in [
@@ -249,7 +249,7 @@ fn what_serde_is_told_is_never_ignored_in_silence() {
     assert_eq!(messages(&format!("struct S {{ {both} }}")).len(), 3);
 }
 
-/// Prevents: a struct that cannot be session data and go into other formats at once.
+/// Prevents: a struct that cannot be used both as session data and in other formats.
 #[test]
 fn what_serde_and_the_session_are_both_told_is_accepted() {
     for fields in [
@@ -282,7 +282,7 @@ fn what_serde_and_the_session_are_both_told_is_accepted() {
     }
 }
 
-/// Prevents: a field that is stored where the library keeps its own.
+/// Prevents: a field that is stored under a key of the library.
 #[test]
 fn keys_of_the_library_are_refused() {
     for input in [
@@ -301,7 +301,7 @@ fn keys_of_the_library_are_refused() {
     assert_eq!(messages(fine), [""; 0]);
 }
 
-/// Prevents: a second message that takes the place of the first before anybody has read it.
+/// Prevents: a second message that replaces the first before it was read.
 #[test]
 fn a_flash_may_be_a_list() {
     for fields in [
@@ -325,18 +325,18 @@ fn a_flash_may_be_a_list() {
         empty.len() == 1 && empty[0].contains("`default` has no effect on a flash list"),
         "{empty:?}"
     );
-    // A struct's default would never end either.
+    // A struct's default would not be removed by reading either.
     let whole = expansion("#[session(default)] struct S { #[session(flash)] a: Vec<String> }");
     assert!(!whole.contains("<Selfas"), "{whole}");
 }
 
-/// One mistake is one error: it stands at the second field and names the first.
+/// One mistake is one error: it is shown at the second field, and names the first.
 #[test]
 fn keys_that_clash_are_one_error() {
     let found = messages("struct S { #[session(rename = \"b\")] a: u8, b: u8, c: u8 }");
     let said = "`b` and `a` are both stored under `b`: give one of them another key with `rename`";
     assert_eq!(found, [said]);
-    // A constant that is there twice is no key that is there twice.
+    // A duplicate constant is not a duplicate key.
     assert_eq!(
         messages("struct S { #[session(skip)] a: u8, #[session(rename = \"a\")] b: u8 }"),
         [""; 0]
@@ -373,7 +373,7 @@ fn everything_wrong_is_said_at_once_and_everything_is_there() {
     );
 }
 
-/// Prevents: a panic of the macro, which hides what is wrong behind "proc-macro derive panicked".
+/// Prevents: a panic of the macro, which hides the mistake behind "proc-macro derive panicked".
 #[test]
 fn expansion_cannot_fail() {
     let attributes = [
@@ -419,7 +419,7 @@ fn expansion_cannot_fail() {
     for attribute in attributes {
         for shape in shapes {
             let input = shape.replace('@', attribute);
-            // What is no Rust at all never gets here: the compiler has refused it.
+            // Input that is not Rust never reaches the macro: the compiler has rejected it.
             if parse_str::<DeriveInput>(&input).is_ok() {
                 assert!(expansion(&input).contains("SessionDatafor"), "{input}");
             }
@@ -427,7 +427,7 @@ fn expansion_cannot_fail() {
     }
 }
 
-/// Prevents: a message about the parser's features. Whatever else gets here the compiler has read already.
+/// Prevents: a message about the parser's features. The compiler has already parsed everything that reaches the macro.
 #[test]
 fn an_expression_in_a_type_is_read_or_told() {
     for ty in [
@@ -440,7 +440,7 @@ fn an_expression_in_a_type_is_read_or_told() {
         let read = parse_str::<DeriveInput>(&format!("struct S {{ a: {ty} }}"));
         assert!(read.is_ok(), "{ty}");
     }
-    // Whether larger ones are read depends on what else in the build asks the parser for.
+    // Whether larger ones are parsed depends on the parser's features, which other crates of the build may enable.
     match parse_str::<DeriveInput>("struct S { a: [u8; if X { 1 } else { 2 }] }") {
         Ok(input) => assert!(derive(&input).to_string().contains("SessionData for")),
         Err(error) => {

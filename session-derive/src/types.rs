@@ -1,4 +1,4 @@
-//! What the tokens of a type reveal, without resolving its names.
+//! Properties of a type that its tokens reveal, without resolving names.
 
 use proc_macro2::{Delimiter, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -27,19 +27,19 @@ pub(crate) fn inside<'t>(name: &str, ty: &'t Type) -> Option<&'t Type> {
     }
 }
 
-/// Where a type ends: its last token.
+/// The end of a type: its last token.
 pub(crate) fn end(ty: &Type) -> Span {
     let last = ty.to_token_stream().into_iter().last();
     last.map_or_else(|| ty.span(), |token| token.span())
 }
 
-/// Whether a type borrows: it holds a reference, or one of these lifetimes.
+/// Whether a type borrows: it contains a reference, or one of these lifetimes.
 pub(crate) fn borrows(ty: impl ToTokens, lifetimes: &[String]) -> bool {
     let tokens = ty.into_token_stream();
     has_reference(tokens.clone()) || has_lifetime(tokens, lifetimes)
 }
 
-/// Whether a type holds one of these lifetimes.
+/// Whether a type contains one of these lifetimes.
 pub(crate) fn has_lifetime(tokens: impl ToTokens, lifetimes: &[String]) -> bool {
     let mut after_quote = false;
     tokens.into_token_stream().into_iter().any(|token| {
@@ -56,7 +56,7 @@ pub(crate) fn has_lifetime(tokens: impl ToTokens, lifetimes: &[String]) -> bool 
     })
 }
 
-/// Whether a type holds a reference.
+/// Whether a type contains a reference.
 pub(crate) fn has_reference(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Punct(punct) => punct.as_char() == '&',
@@ -65,7 +65,7 @@ pub(crate) fn has_reference(tokens: TokenStream) -> bool {
     })
 }
 
-/// A type as one would write it: the spaces that tokens lose, and no others.
+/// The source text of a type, with the usual spaces, which tokens do not keep.
 pub(crate) fn text(ty: impl ToTokens) -> String {
     let mut out = String::new();
     write(ty.into_token_stream(), &mut out);
@@ -131,7 +131,7 @@ fn write(tokens: TokenStream, out: &mut String) {
     }
 }
 
-/// Keeps two words apart, and a word from a bracket that closed before it.
+/// Adds a space between two words, and between a closing bracket and a word.
 fn space_before_word(out: &mut String) {
     if out.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '>' | ')' | ']' | '"')) {
         out.push(' ');

@@ -95,13 +95,13 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// Whole milliseconds of a duration; what does not fit is the largest number.
+/// Whole milliseconds of a duration; the largest number if they do not fit.
 #[inline]
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where the time comes from: the system clock, or a manual clock for tests.
+/// The source of time: the system clock, or a manual clock for tests.
 ///
 /// ```
 /// use level_session_store::{Clock, Timestamp};
@@ -181,7 +181,8 @@ impl Clock {
         }
     }
 
-    /// How many tasks wait for a moment of this manual clock. A test that moves the clock waits for them first.
+    /// The number of tasks that wait for a moment of this manual clock. A test that moves the clock waits for them
+    /// first.
     #[doc(hidden)]
     #[must_use]
     pub fn sleepers(&self) -> usize {
@@ -191,10 +192,10 @@ impl Clock {
         }
     }
 
-    /// Returns when the moment has come. On the system's clock that needs a tokio runtime with its timer on.
+    /// Returns at this moment. With the system clock it needs a tokio runtime whose timer is enabled.
     #[doc(hidden)]
     pub async fn sleep_until(&self, moment: Timestamp) {
-        /// Looks at the time again after this long: the system's clock may have been set.
+        /// How long to sleep before the time is read again: the system clock may have been set.
         const AT_MOST: Duration = Duration::from_secs(3600);
         match &self.0 {
             Source::System => loop {
@@ -250,7 +251,7 @@ mod tests {
         let apart = before.since(read).max(read.since(before));
         assert!(apart < Duration::from_secs(60), "{apart:?}");
         while clock.now() == read {
-            std::hint::spin_loop(); // a tick of the kernel's
+            std::hint::spin_loop(); // until the kernel's next tick
         }
         assert!(clock.now() > read);
     }

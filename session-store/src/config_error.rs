@@ -1,8 +1,8 @@
-//! A setting that cannot be used: found when the application starts, not when a visitor arrives.
+//! An invalid setting: reported when the application starts, not when a visitor arrives.
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-/// Why a setting was refused: which setting, what is wrong with it, the rule it breaks, and what to do.
+/// The error of an invalid setting: names the setting, the problem, the rule that it violates, and the remedy.
 ///
 /// It never shows a key or a password. The operator `?` converts it into an [`Error`](crate::Error) of the kind
 /// [`Config`](crate::ErrorKind::Config).
@@ -22,7 +22,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Refuses a setting for this reason. The message should also say what to do.
+    /// An error of a setting, with this problem. The message should also say what to do.
     ///
     /// ```
     /// use level_session_store::ConfigError;
@@ -42,7 +42,7 @@ impl ConfigError {
         }
     }
 
-    /// Adds where the rule is written: a section of an RFC, for example.
+    /// Adds the source of the rule: a section of an RFC, for example.
     ///
     /// ```
     /// use level_session_store::ConfigError;
@@ -71,7 +71,7 @@ impl ConfigError {
         self
     }
 
-    /// The setting that was refused, such as `cookie name` or the name of an environment variable.
+    /// The invalid setting, such as `cookie name` or the name of an environment variable.
     ///
     /// ```
     /// use level_session_store::ConfigError;
@@ -90,7 +90,7 @@ impl ConfigError {
         self.source
     }
 
-    /// Where the rule is written, such as a section of an RFC, if it is not a rule of this library.
+    /// The source of the rule, such as a section of an RFC, if it is not a rule of this library.
     ///
     /// ```
     /// use level_session_store::ConfigError;

@@ -1,4 +1,4 @@
-//! The key of a session in a store, and where a sharded store keeps it.
+//! The key of a session in a store, and the shard that keeps the session.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// SHA-256 of these bytes with a purpose in front, so that no digest can stand for one made for another purpose.
+    /// SHA-256 of these bytes with a purpose in front, so that no digest is valid for another purpose.
     #[must_use]
     pub fn of(purpose: &'static str, bytes: &[u8]) -> Self {
         let mut hash = Sha256::new();
@@ -33,7 +33,7 @@ impl Digest {
         &self.0
     }
 
-    /// The first four bytes in hexadecimal: enough to follow a session through a log, of no use for anything else.
+    /// The first four bytes in hexadecimal: enough to follow a session through a log, and useless for anything else.
     #[must_use]
     pub fn short(&self) -> String {
         let [a, b, c, d, ..] = self.0;

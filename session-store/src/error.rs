@@ -6,7 +6,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt};
 /// The result of a store's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong in a store, with which field, and why.
+/// The error of a store, with the field concerned and the cause.
 ///
 /// Neither `Display` nor `Debug` shows an id, a key or a field's value (ASVS 16.2.5). A store must not put any of them
 /// into the message or the cause.
@@ -37,7 +37,7 @@ struct Repr {
 pub enum ErrorKind {
     /// The store could not be reached, read or written.
     Store,
-    /// A stored value cannot be read as the type that was asked for.
+    /// A stored value cannot be read as the requested type.
     Decode,
     /// A value cannot be stored: its `Serialize` failed, or it is too large or too deep.
     Encode,
@@ -61,7 +61,7 @@ impl Error {
         }))
     }
 
-    /// An error of the store: what it was doing, and the cause. Nothing of the call was stored.
+    /// An error of the store, with a message and the cause. Nothing of the call was stored.
     pub fn store(
         doing: impl Into<Cow<'static, str>>,
         cause: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -70,7 +70,7 @@ impl Error {
     }
 
     /// An error of the store after which it is unknown whether the commit was stored: a connection that broke before
-    /// the answer came, or an fsync that failed.
+    /// the response arrived, or an fsync that failed.
     pub fn uncertain(
         doing: impl Into<Cow<'static, str>>,
         cause: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -78,7 +78,7 @@ impl Error {
         Self::store(doing, cause).uncertain_if(true)
     }
 
-    /// The same error, with what [`may_be_stored`](Self::may_be_stored) answers.
+    /// The same error, with this value of [`may_be_stored`](Self::may_be_stored).
     #[must_use]
     pub fn uncertain_if(mut self, may_be_stored: bool) -> Self {
         self.0.may_be_stored = may_be_stored;
@@ -111,14 +111,14 @@ impl Error {
         self.0.field.as_deref()
     }
 
-    /// Whether the commit that failed may have been stored, whole, all the same (requirement F11). `false` means that
+    /// Whether the failed commit may nevertheless have been stored, as a whole (requirement F11). `false` means that
     /// nothing of it is stored.
     #[must_use]
     pub fn may_be_stored(&self) -> bool {
         self.0.may_be_stored
     }
 
-    /// The message and the cause, for an error type that is made of this one.
+    /// The message and the cause, for an error type that is converted from this one.
     #[doc(hidden)]
     #[must_use]
     pub fn into_parts(

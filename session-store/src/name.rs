@@ -4,8 +4,8 @@ use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 
 /// The prefix of reserved keys, which belong to the library.
 ///
-/// An application cannot use such a key: the derive and the untyped API refuse it, and no listing shows it. A store treats
-/// it like any other key, except that [`Clear::Fields`](crate::Clear::Fields) keeps it.
+/// An application cannot use such a key: the derive and the untyped API reject it, and no listing shows it. A store
+/// treats it like any other key, except that [`Clear::Fields`](crate::Clear::Fields) keeps it.
 pub const RESERVED_PREFIX: &str = "level-session:";
 
 /// The key of a field. Cloning is cheap.

@@ -1,8 +1,8 @@
 //! The changes of a request before they are stored: one [`Slot`] per field.
 //!
-//! A slot has two layers: the stored value (if it was read), and the change to be stored over it. What the request
-//! sees is one laid over the other. A commit takes the upper layer along, and gives it back if it is not stored. Neither
-//! layer knows types: values are bytes here, and an `update` is a closure over bytes.
+//! A slot has two layers: the stored value (if it was read), and the pending change. The request sees the stored value
+//! with the change applied. A commit takes the change, and returns it if the commit is not stored. Neither layer has
+//! types: values are bytes here, and an `update` is a closure over bytes.
 
 use crate::{
     error::Result,
@@ -12,16 +12,15 @@ use crate::{
     store::{Bytes, Guard, Op, Write},
 };
 
-/// A value to store, with what its session is found by if the field is an index.
+/// A value to store, with its index entry if the field is an index.
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) bytes: Bytes,
-    /// Boxed: few fields have one, and a slot that is small is moved at less cost.
+    /// Boxed, since few fields have an entry, and moving a small slot is cheaper.
     pub(crate) index: Option<Box<Bytes>>,
 }
 
-/// One step of an `update`: from the current value to the new one. It runs again if another request got there
-/// first.
+/// One step of an `update`: from the current value to the new one. It runs again if another request was faster.
 pub(crate) type UpdateStep =
     Box<dyn FnMut(Option<&Bytes>, Timestamp) -> Result<Option<Setting>> + Send>;
 
@@ -41,7 +40,7 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// Runs the steps again, on the value that is stored now.
+    /// Runs the steps again, on the current stored value.
     pub(crate) fn rerun(&mut self, base: Option<Bytes>, now: Timestamp) -> Result<()> {
         let mut result = None;
         let mut bytes = base.clone();
@@ -76,7 +75,7 @@ impl From<Option<Setting>> for Change {
 }
 
 impl Change {
-    /// Lays an addition over earlier changes.
+    /// Combines an addition with earlier changes.
     fn add_over(under: Option<Self>, field: &FieldName, add: Add, now: Timestamp) -> Result<Self> {
         let apply = |bytes: Option<&Bytes>| -> Result<Setting> {
             let bytes = sum(field, &add, bytes, now)?;
@@ -98,8 +97,8 @@ impl Change {
         })
     }
 
-    /// Lays a step of an `update`, which gave `result`, over what was changed before. `base` is what is stored, or
-    /// `None` for a field whose stored value the request has cleared away.
+    /// Combines a step of an `update`, which returned `result`, with earlier changes. `base` is the stored value, or
+    /// `None` for a field whose stored value the request has cleared.
     fn update_over(
         under: Option<Self>,
         field: &FieldName,
@@ -111,7 +110,7 @@ impl Change {
             (None, Some(base)) => (Vec::new(), base),
             (Some(Self::Add(add)), Some(base)) => (vec![adding(field.clone(), *add)], base),
             (Some(Self::Update(update)), _) => (update.steps, update.base),
-            // Over what this request itself has put there, a step is no more than a new value.
+            // After the request's own set or remove, a step is simply a new value.
             (Some(Self::Set(_) | Self::Remove), _) | (_, None) => return result.into(),
         };
         steps.push(step);
@@ -122,7 +121,7 @@ impl Change {
         }))
     }
 
-    /// The value that it puts, if it puts one.
+    /// The value that the change sets, if it sets one.
     fn setting(&self) -> Option<&Setting> {
         match self {
             Self::Set(setting) => Some(setting),
@@ -131,12 +130,12 @@ impl Change {
         }
     }
 
-    /// Whether it would leave anything in a session that is empty.
+    /// Whether the change would leave a field in an empty session.
     fn writes_anything(&self) -> bool {
         matches!(self, Self::Add(_)) || self.setting().is_some()
     }
 
-    /// The write to a field of which `stored` was read.
+    /// The write of the change; `stored` is the field's value as read.
     pub(crate) fn write(&self, field: &FieldName, stored: Option<&Option<Bytes>>) -> Write {
         match self {
             Self::Add(add) => Write::new(field.clone(), Op::add(**add, stored.cloned())),
@@ -144,7 +143,7 @@ impl Change {
         }
     }
 
-    /// The change that a write came of, unless that was an `update`.
+    /// Restores the change from its write, unless it was an `update`.
     pub(crate) fn of(write: Write) -> Self {
         match write.op {
             Op::Set(bytes) => Self::Set(Setting {
@@ -182,9 +181,9 @@ fn adding(field: FieldName, add: Add) -> UpdateStep {
 /// One field as a request sees it.
 #[derive(Default)]
 pub(crate) struct Slot {
-    /// The stored value, once it was read: `Some(None)` for none.
+    /// The stored value, once it was read: `Some(None)` if the field is absent.
     stored: Option<Option<Bytes>>,
-    /// The change to be stored over it.
+    /// The pending change.
     change: Option<Change>,
 }
 
@@ -192,12 +191,12 @@ pub(crate) struct Slot {
 pub(crate) enum Seen {
     /// It depends on the stored value, which was not read.
     Unknown,
-    /// These bytes, or nothing.
+    /// These bytes, or an absent field.
     Known(Option<Bytes>),
 }
 
 impl Seen {
-    /// The bytes, where there is nothing stored that could be unknown.
+    /// The bytes, if the value cannot be unknown.
     pub(crate) fn known(self) -> Option<Bytes> {
         match self {
             Self::Known(bytes) => bytes,
@@ -221,17 +220,17 @@ impl Slot {
         self.stored.as_ref()
     }
 
-    /// Keeps a value that was read. An earlier one stays: a field is read once per request.
+    /// Records a value that was read. An earlier one is kept: a field is read once per request.
     pub(crate) fn read(&mut self, bytes: Option<Bytes>) {
         self.stored.get_or_insert(bytes);
     }
 
-    /// Notes what is stored now, whatever was read before: `None` if that is not known.
+    /// Replaces the stored value, even if one was read before: `None` if it is unknown.
     pub(crate) fn reread(&mut self, stored: Option<Option<Bytes>>) {
         self.stored = stored;
     }
 
-    /// The stored value as one sees it through the change; `cleared` hides it.
+    /// The stored value with the change applied; `cleared` hides the stored value.
     pub(crate) fn seen(&self, field: &FieldName, cleared: bool, now: Timestamp) -> Result<Seen> {
         let stored = match &self.stored {
             _ if cleared => Seen::Known(None),
@@ -257,14 +256,14 @@ impl Slot {
         self.change = None;
     }
 
-    /// Forgets the value that was read and keeps changes. Returns whether there are any.
+    /// Forgets the value that was read and keeps the change. Returns whether there is a change.
     pub(crate) fn forget(&mut self) -> bool {
         self.stored = None;
         self.is_changed()
     }
 
-    /// Adds. Fails, and changes nothing, where the sum is known already to leave the counter's range: `seen` is what
-    /// the request sees.
+    /// Adds to the counter. Fails, and changes nothing, if the sum is already known to leave the counter's range:
+    /// `seen` is the value that the request sees.
     pub(crate) fn add(
         &mut self,
         field: &FieldName,
@@ -275,13 +274,13 @@ impl Slot {
         if let Seen::Known(bytes) = seen {
             sum(field, &add, bytes.as_ref(), now)?;
         }
-        // What this refuses was refused above.
+        // `add_over` rejects no sum that was accepted above.
         let under = self.change.take();
         self.change = Some(Change::add_over(under, field, add, now)?);
         Ok(())
     }
 
-    /// Notes a step of an `update` that was run on what this slot shows.
+    /// Records a step of an `update` that was run on the visible value.
     pub(crate) fn update(
         &mut self,
         field: &FieldName,
@@ -294,12 +293,12 @@ impl Slot {
         self.change = Some(Change::update_over(under, field, base, step, result));
     }
 
-    /// Hands the changes to a commit, or to a claim.
+    /// Moves the change to a commit, or to a claim.
     pub(crate) fn take_change(&mut self) -> Option<Change> {
         self.change.take()
     }
 
-    /// A commit is not stored: what it would have changed is once more to be changed, under what was changed since.
+    /// A commit was not stored: its change is pending again, beneath later changes.
     pub(crate) fn fall_back(
         &mut self,
         field: &FieldName,
@@ -307,12 +306,12 @@ impl Slot {
         now: Timestamp,
     ) -> Result<()> {
         if let Change::Update(update) = &under {
-            self.stored = Some(update.base.clone()); // it may have run again, on what was stored by then
+            self.stored = Some(update.base.clone()); // it may have run again, on a newer stored value
         }
         match self.change.replace(under) {
             None => Ok(()),
             Some(Change::Add(add)) => self.add(field, *add, &Seen::Unknown, now),
-            // An `update` waits for a commit to end, so what was changed since replaces.
+            // An `update` waits for the commit in flight, so any later change is a replacement.
             over => {
                 self.change = over;
                 Ok(())
@@ -320,7 +319,7 @@ impl Slot {
         }
     }
 
-    /// Whether what was changed puts a value or removes it, whatever is stored.
+    /// Whether the change sets or removes the value, independent of the stored one.
     pub(crate) fn replaces(&self) -> bool {
         matches!(self.change, Some(Change::Set(_) | Change::Remove))
     }

@@ -1,8 +1,8 @@
 //! Tokens against cross-site request forgery, bound to a session's id.
 //!
-//! A token is a signature over the id, so nothing is stored, and a renewal changes it (NIST SP 800-63B-4, section
-//! 5.1; ASVS 3.5.1). It is masked with random bytes, so that no two look alike: a page that is compressed together
-//! with what an attacker can write into it does not give it away bit by bit (the BREACH attack).
+//! A token is a signature over the id, so nothing is stored, and a renewal changes it (NIST SP 800-63B-4, section 5.1;
+//! ASVS 3.5.1). It is masked with random bytes, so that all tokens differ: if a page is compressed together with an
+//! attacker's input, the size does not reveal the token bit by bit (the BREACH attack).
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -28,7 +28,7 @@ pub(crate) fn token(keyring: &Keyring, id: &SessionId) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(token))
 }
 
-/// Whether it is a token of the session of this id. The comparison is constant-time.
+/// Whether this is a token of the session with this id. The comparison is constant-time.
 pub(crate) fn matches(keyring: &Keyring, id: &SessionId, token: &str) -> bool {
     let mut bytes = [0; 2 * TAG_BYTES];
     if URL_SAFE_NO_PAD.decode_slice(token, &mut bytes) != Ok(bytes.len()) {

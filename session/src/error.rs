@@ -6,7 +6,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt};
 /// The result of every fallible operation on a session.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, with which field, and why.
+/// The error of an operation on a session, with the field concerned and the cause.
 ///
 /// Neither `Display` nor `Debug` shows an id, a cookie, a key or a field's value (ASVS 16.2.5).
 ///
@@ -39,7 +39,7 @@ pub enum ErrorKind {
     /// [`Error::may_be_stored`] says otherwise.
     Store,
     /// The session was destroyed, renewed or has expired since this request began. Nothing of this request is stored; the
-    /// visitor starts anew with the next request.
+    /// visitor gets a new session with the next request.
     Gone,
     /// The request is over: the head of its response has been sent, or its handle was dropped. The session can still be read
     /// but not changed. `detach()` gives the session a unit of work of its own.
@@ -141,7 +141,7 @@ impl Error {
     pub(crate) fn unknown_outcome() -> Self {
         Self::new(
             ErrorKind::Store,
-            "the store gave an answer that this version of level-session does not know: upgrade level-session",
+            "the store returned an outcome that this version of level-session does not support: upgrade level-session",
         )
     }
 
@@ -202,9 +202,9 @@ impl Error {
         self.field.as_deref()
     }
 
-    /// Whether the failed commit may have been stored, as a whole, all the same: the connection to the store broke before the
-    /// answer arrived, or an fsync failed (requirement F11). The library does not repeat such a commit. Read the session
-    /// again before you repeat the change, or tell the user that the outcome is unknown.
+    /// Whether the failed commit may nevertheless have been stored, as a whole: the connection to the store broke
+    /// before the response arrived, or an fsync failed (requirement F11). The library does not repeat such a commit.
+    /// Read the session again before you repeat the change, or tell the user that the outcome is unknown.
     ///
     /// ```
     /// # use level_session::{Result, Session};
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
     }
 
-    /// A lost answer that looked like a failure would be repeated, and doubled.
+    /// A lost response that was mistaken for a failure would be repeated, and the change applied twice.
     #[test]
     fn a_commit_that_may_be_stored_says_so() {
         let error = store::Error::uncertain("waiting for the server", "end of file");

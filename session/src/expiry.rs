@@ -10,8 +10,8 @@ const DAY: u64 = 24 * HOUR;
 /// How long a session lives: an idle timeout that each use restarts, and optionally an absolute timeout, counted from the
 /// sign-in ([`renew`](crate::UntypedSession::renew)) and never extended.
 ///
-/// The server enforces both at every read, whatever the cookie says (ASVS 7.3.1, 7.3.2). A session is live while the time
-/// is *before* its deadline.
+/// The server enforces both at every read, independent of the cookie (ASVS 7.3.1, 7.3.2). A session is live while the
+/// time is *before* its deadline.
 ///
 /// ```
 /// use level_session::Expiry;
@@ -47,7 +47,7 @@ impl Default for Expiry {
 }
 
 impl From<Expiry> for Lifetime {
-    /// The timeouts, for one session. How often use is written down is the deployment's to say.
+    /// The timeouts, for one session. How often its use is stored remains a setting of the deployment.
     fn from(expiry: Expiry) -> Self {
         Self::new(expiry.timeouts())
     }
@@ -167,23 +167,23 @@ impl Expiry {
         self.absolute
     }
 
-    /// The timeouts, as a store judges by them.
+    /// The timeouts, in the form that stores use.
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts::new(self.idle).with_absolute(self.absolute)
     }
 }
 
-/// What decides how long sessions live: the deployment's settings, and for one session what was chosen for it.
+/// The settings that determine how long sessions live.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lifetimes {
-    /// Of sessions without a lifetime of their own.
+    /// For sessions without a chosen lifetime.
     pub(crate) expiry: Expiry,
-    /// The longest of those that are chosen.
+    /// The maximum of chosen lifetimes.
     pub(crate) max: Option<Timeouts>,
 }
 
 impl Lifetimes {
-    /// The timeouts that hold for a session with a lifetime of its own or not.
+    /// The timeouts of a session, with or without a chosen lifetime.
     fn timeouts(&self, lifetime: Option<Lifetime>) -> Timeouts {
         match lifetime {
             Some(own) => own.timeouts.within(self.max),
@@ -198,7 +198,7 @@ impl Lifetimes {
         lease
     }
 
-    /// A use of a session that is written down if it is due.
+    /// A use of a session, which is stored if it is due.
     pub(crate) fn usage(&self, lifetime: Option<Lifetime>) -> Use {
         let due_after = match self.expiry.refresh {
             Refresh::EveryRequest => Duration::ZERO,
@@ -207,15 +207,15 @@ impl Lifetimes {
         Use::new(self.expiry.timeouts(), due_after).with_max_lifetime(self.max)
     }
 
-    /// Until when a session lives if it is not used: by the deadlines that are stored, and by today's timeouts. So
-    /// timeouts that were shortened hold at once.
+    /// The deadline of a session that is not used: the earlier one of its stored deadline and the deadline by the
+    /// current timeouts. So shortened timeouts take effect at once.
     pub(crate) fn deadline(&self, lease: &Lease) -> Timestamp {
         let today = self.timeouts(lease.lifetime);
         let today = today.lease(lease.started, lease.seen);
         today.deadline().min(lease.deadline())
     }
 
-    /// Until when a session lives however busy it is, as [`deadline`](Self::deadline).
+    /// The deadline of a session regardless of activity, determined like [`deadline`](Self::deadline).
     pub(crate) fn absolute_deadline(&self, lease: &Lease) -> Option<Timestamp> {
         let today = self.timeouts(lease.lifetime).absolute;
         let today = today.map(|absolute| lease.started.after(absolute));

@@ -1,4 +1,4 @@
-//! The session id: made here, shown in the cookie alone, and stored as a digest.
+//! The session id: generated here, visible only in the cookie, and stored as a digest.
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -8,14 +8,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{fmt, sync::Arc};
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// Bytes of an id: 192 bits, all of them random (ASVS 7.2.3 asks for 128). A multiple of three, so that its base64
-/// has one spelling.
+/// Bytes of an id: 192 bits, all of them random (ASVS 7.2.3 requires 128). A multiple of three, so that its base64 has
+/// exactly one spelling.
 pub(crate) const ID_BYTES: usize = 24;
 /// Characters of an id in a cookie.
 pub(crate) const ID_CHARS: usize = 32;
 
-/// A session id, as the text that it is in the cookie: 32 characters of base64url. There is no public way to make one
-/// from text: it comes from the system's generator or from a cookie whose signature was verified.
+/// A session id, as the text in the cookie: 32 characters of base64url. There is no public way to create one from text:
+/// an id comes from the system's generator, or from a cookie whose signature was verified.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SessionId([u8; ID_CHARS]);
 
@@ -27,14 +27,14 @@ impl SessionId {
         Self(text)
     }
 
-    /// The id of a cookie, of which every character [is one of an id's](Self::is_char); only for the signer, after the
-    /// signature was verified.
+    /// The id of a cookie, all of whose characters are [valid](Self::is_char); only for the signer, after it has
+    /// verified the signature.
     pub(crate) fn from_verified(text: [u8; ID_CHARS]) -> Self {
         Self(text)
     }
 
-    /// The id here of a session that had this one at a former site: one-way, so that an id of any form becomes one of
-    /// ours, and every request with the former cookie comes to the same.
+    /// The id of a session that had this id at a former site. It is a hash, so an id of any form becomes an id of this
+    /// library, and every request with the former cookie gets the same one.
     #[cfg(feature = "node")]
     pub(crate) fn of_former(text: &[u8]) -> Self {
         let digest = Digest::of("level-session/former-id/1", text);
@@ -43,12 +43,12 @@ impl SessionId {
         Self::from_bytes(bytes)
     }
 
-    /// Whether it is a character of base64url.
+    /// Whether this is a character of base64url.
     pub(crate) fn is_char(byte: u8) -> bool {
         byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
     }
 
-    /// The text that goes into the cookie.
+    /// The text for the cookie.
     pub(crate) fn as_text(&self) -> &str {
         str::from_utf8(&self.0).expect("base64url is ASCII")
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Where ids come from: the operating system's generator, or a source that a test hands in.
+/// The source of ids: the operating system's generator, or a source that a test provides.
 #[derive(Clone, Default)]
 pub(crate) enum IdSource {
     #[default]
@@ -80,7 +80,7 @@ pub(crate) enum IdSource {
 }
 
 impl IdSource {
-    /// A new id, or an error: never a weak one (requirement S01).
+    /// A new id, or an error: never a weak id (requirement S01).
     pub(crate) fn next(&self) -> Result<SessionId> {
         match self {
             Self::System => draw(getrandom::fill),
@@ -89,7 +89,7 @@ impl IdSource {
     }
 }
 
-/// An id of which every byte is from this generator.
+/// An id all of whose bytes come from this generator.
 fn draw(fill: impl FnOnce(&mut [u8]) -> Result<(), getrandom::Error>) -> Result<SessionId> {
     let mut bytes = Zeroizing::new([0; ID_BYTES]);
     fill(&mut *bytes).map_err(|cause| {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(ids.len(), 1_000);
     }
 
-    /// A time, a counter, or bytes that were never filled would show as bits that are the same in most ids (S01, S02).
+    /// A time, a counter, or bytes that were never filled would result in bits that are equal in most ids (S01, S02).
     #[test]
     fn every_bit_of_an_id_is_drawn() {
         let mut ones = [0; 8 * ID_BYTES];
@@ -134,7 +134,7 @@ mod tests {
                 *ones += u32::from(id[at / 8] >> (at % 8) & 1);
             }
         }
-        // One bit in 10^20 is farther from the middle by chance.
+        // By chance, only one bit in 10^20 deviates more from the mean.
         let odd = ones.iter().position(|ones| !(350..=650).contains(ones));
         assert_eq!(odd, None, "{ones:?}");
     }

@@ -11,8 +11,8 @@ pub(crate) async fn sign_in(browser: &Browser, at: &impl Fn(&str) -> String) {
     browser.open(&at("/devices")).await;
 }
 
-/// Prevents: a device that is signed out from another one and goes on showing what it showed (L08, L12): the browser holds
-/// the page, and learns of it by the stream of events alone.
+/// Prevents: a device that was signed out from another device keeps showing its page (L08, L12): the browser keeps the
+/// page, and learns of the end only from the event stream.
 #[tokio::test]
 async fn a_device_is_signed_out_from_another() {
     let (Some(laptop), Some(phone)) = (Browser::start().await, Browser::start().await) else {
@@ -29,7 +29,7 @@ async fn a_device_is_signed_out_from_another() {
     assert!(laptop.text("#devices").await.contains("Chrom"));
     laptop.picture("10-devices").await;
 
-    // One, while its page is open and listens.
+    // Ends one session, while its page is open and listens.
     assert_eq!(phone.url().await, at("/devices"));
     phone.listens().await;
     laptop.follow("#devices form button").await;
@@ -42,7 +42,7 @@ async fn a_device_is_signed_out_from_another() {
     assert_eq!(laptop.count("#devices tr").await, 1);
     phone.arrives_at(&at("/sign-in")).await;
 
-    // All others, and one whose page does not listen: it sees it at its next click.
+    // Ends all others. A page that does not listen shows it at its next click.
     sign_in(&phone, &at).await;
     phone.open(&at("/cart")).await;
     laptop.open(&at("/devices")).await;

@@ -1,4 +1,4 @@
-//! As much of WebDriver (W3C) as a visit needs, over plain HTTP.
+//! A minimal client for WebDriver (W3C), over plain HTTP.
 
 use hyper::Request;
 use level_session_tests::{http::send, process::Server};
@@ -12,10 +12,10 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The name that WebDriver gives the id of an element (section 12.1).
+/// WebDriver's key for the id of an element (section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A headless Chromium with a fresh profile. It ends when this is dropped, with the driver that started it.
+/// A headless Chromium with a new profile. When this is dropped, it ends with the driver that started it.
 pub(crate) struct Browser {
     driver: Server,
     session: String,
@@ -23,7 +23,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts one; `None`, and a word about it, if there is none on this machine.
+    /// Starts a browser. If it is not installed, prints a note and returns `None`.
     pub(crate) async fn start() -> Option<Self> {
         for program in ["chromium", "chromedriver"] {
             if Command::new(program).arg("--version").output().is_err() {
@@ -75,15 +75,15 @@ impl Browser {
         text(&self.get("/url").await)
     }
 
-    /// Clicks what the selector finds first.
+    /// Clicks the first element that the selector finds.
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         let path = format!("/element/{element}/click");
         self.post(&path, json!({})).await;
     }
 
-    /// Clicks what the selector finds first, and waits for the page that follows: the click itself may be answered
-    /// before the browser leaves the present one.
+    /// Clicks the first element that the selector finds, and waits for the next page: the click itself may return
+    /// before the browser leaves the current page.
     pub(crate) async fn follow(&self, selector: &str) {
         self.script("window.isTheOldPage = true").await;
         self.click(selector).await;
@@ -102,7 +102,7 @@ impl Browser {
         panic!("no page follows a click on {selector}");
     }
 
-    /// Waits until the page's stream of events is open.
+    /// Waits until the page's event stream is open.
     pub(crate) async fn listens(&self) {
         for _ in 0..500 {
             if self.script("events.readyState").await == 1 {
@@ -113,7 +113,7 @@ impl Browser {
         panic!("the page opens no stream of events");
     }
 
-    /// Waits until the page has left for this one by itself.
+    /// Waits until the page has navigated to this one by itself.
     pub(crate) async fn arrives_at(&self, url: &str) {
         for _ in 0..500 {
             if self.url().await == url {
@@ -130,26 +130,26 @@ impl Browser {
         self.post(&format!("/element/{element}/value"), keys).await;
     }
 
-    /// The text that a visitor sees of what the selector finds first.
+    /// The visible text of the first element that the selector finds.
     pub(crate) async fn text(&self, selector: &str) -> String {
         let element = self.find(selector).await;
         text(&self.get(&format!("/element/{element}/text")).await)
     }
 
-    /// How many elements the selector finds.
+    /// The number of elements that the selector finds.
     pub(crate) async fn count(&self, selector: &str) -> usize {
         let query = json!({"using": "css selector", "value": selector});
         let found = self.post("/elements", query).await;
         found.as_array().expect("a list").len()
     }
 
-    /// The value of an expression in the page.
+    /// Evaluates an expression in the page.
     pub(crate) async fn script(&self, expression: &str) -> Value {
         let script = json!({"script": format!("return {expression}"), "args": []});
         self.post("/execute/sync", script).await
     }
 
-    /// The cookies of the page, those included that no script sees.
+    /// The cookies of the page, including those that scripts cannot read.
     pub(crate) async fn cookies(&self) -> Vec<Value> {
         let cookies = self.get("/cookie").await;
         cookies.as_array().expect("a list").clone()
@@ -165,7 +165,7 @@ impl Browser {
         self.post("/window/rect", size).await;
     }
 
-    /// Keeps a picture in `$SCREENSHOTS`, if it is set.
+    /// Saves a screenshot in `$SCREENSHOTS`, if it is set.
     pub(crate) async fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("SCREENSHOTS") else {
             return;
@@ -191,7 +191,7 @@ impl Browser {
     }
 }
 
-/// Ends the browser, also when the test has failed: it would outlive its driver.
+/// Ends the browser, also if the test has failed: otherwise it would outlive its driver.
 impl Drop for Browser {
     fn drop(&mut self) {
         let Ok(mut driver) = TcpStream::connect(self.driver.address()) else {
@@ -203,7 +203,7 @@ impl Drop for Browser {
             self.session
         );
         let _ = driver.write_all(request.as_bytes());
-        let _ = driver.read(&mut [0]); // it answers when the browser has ended
+        let _ = driver.read(&mut [0]); // the driver responds when the browser has ended
     }
 }
 
@@ -213,7 +213,7 @@ async fn call(driver: SocketAddr, method: &str, path: &str, body: Option<Value>)
         .unwrap_or_else(|said| panic!("{method} {path}: {said:#}"))
 }
 
-/// What the driver answers, or what it has to complain of.
+/// The driver's result, or its error.
 async fn try_call(
     driver: SocketAddr,
     method: &str,

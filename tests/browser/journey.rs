@@ -3,7 +3,7 @@
 use crate::driver::Browser;
 use level_session_tests::process::Server;
 
-/// Prevents: a shop that works for a test client and not in a browser: a cookie that is not kept, a form that is not
+/// Prevents: a shop that works for a test client but not in a browser: a cookie that is not stored, a form that is not
 /// sent, a policy that blocks the style sheet.
 #[tokio::test]
 async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
@@ -28,7 +28,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     assert_eq!(flow.await, "grid", "the style sheet is there");
     browser.picture("1-shop").await;
 
-    // The cookie is there, and no script sees it.
+    // The cookie is set, and scripts cannot read it.
     let [cookie] = &browser.cookies().await[..] else {
         panic!("one cookie")
     };
@@ -63,7 +63,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     assert!(browser.text("main").await.contains("€ 69.00"));
     browser.picture("4-cart").await;
 
-    // An order, by a code.
+    // An order, confirmed with a code.
     browser.follow("main > form button").await;
     let code = browser.text("#sent").await;
     browser.type_into("#code", &code).await;
@@ -72,7 +72,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     assert!(browser.text(".notice").await.contains("on their way"));
     assert_eq!(browser.text("#in-cart").await, "0");
 
-    // Preferences stay.
+    // Preferences are kept.
     browser.open(&at("/preferences")).await;
     browser.click("input[value=dark]").await;
     browser.click("option[value=de]").await;
@@ -96,7 +96,7 @@ async fn a_visitor_signs_in_fills_the_cart_and_signs_out() {
     );
     browser.picture("9-narrow").await;
 
-    // Signing out keeps nothing.
+    // Signing out removes everything.
     browser.follow("button.link").await;
     assert!(browser.text(".notice").await.contains("You are signed out"));
     assert_eq!(browser.count(".who").await, 0);

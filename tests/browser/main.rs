@@ -1,7 +1,7 @@
 //! The shop in a real browser: Chromium, driven over WebDriver.
 //!
-//! Without `chromium` and `chromedriver` these tests say so and pass; `tests/run` installs them where it may, and lists
-//! the tests as skipped where they are missing. `SCREENSHOTS=dir` keeps a picture of every page that is seen.
+//! Without `chromium` and `chromedriver` these tests print a note and pass. `tests/run` installs the programs if it
+//! can, and otherwise lists the tests as skipped. With `SCREENSHOTS=dir`, a screenshot of every visited page is saved.
 
 mod devices;
 mod driver;

@@ -1,10 +1,10 @@
-//! Which cookie a browser keeps over plain HTTP on one's own machine.
+//! Which cookies a browser stores over plain HTTP on the developer's own machine.
 
 use crate::driver::Browser;
 use level_session_tests::process::Server;
 
-/// Visits the first page twice, under this name of the machine: the names of the cookies, and whether the second visit
-/// was known to be one.
+/// Visits the first page twice, under this host name. Returns the names of the cookies, and whether the second visit
+/// was recognised.
 async fn visit_twice(browser: &Browser, shop: &Server, host: &str) -> (Vec<String>, bool) {
     let url = format!("http://{host}:{}/", shop.address().port());
     browser.open(&url).await;
@@ -12,14 +12,14 @@ async fn visit_twice(browser: &Browser, shop: &Server, host: &str) -> (Vec<Strin
     let cookies = browser.cookies().await;
     let names = cookies.iter().map(|cookie| cookie["name"].to_string());
     let seen = (names.collect(), browser.count("#visits").await == 1);
-    browser.forget_cookies().await; // cookies know no ports: the other shop would get them
+    browser.forget_cookies().await; // cookies ignore ports: the other shop would get them
     seen
 }
 
-/// Prevents: documentation of the presets that is not true of the browser most people have.
+/// Prevents: documentation of the presets that is wrong for the most common browser.
 ///
-/// Chromium takes `127.0.0.1` and `localhost` for trustworthy without TLS, so that it keeps `Secure` and `__Host-`
-/// cookies there. Other browsers and most HTTP clients do not: hence the preset for development.
+/// Chromium trusts `127.0.0.1` and `localhost` without TLS, so it stores `Secure` and `__Host-` cookies there. Other
+/// browsers and most HTTP clients do not: hence the preset for development.
 #[tokio::test]
 async fn chromium_keeps_both_presets_over_plain_http_on_this_machine() {
     let Some(browser) = Browser::start().await else {

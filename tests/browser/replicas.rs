@@ -1,11 +1,11 @@
-//! Two shops on one Redis server, behind a proxy that hands each request to the next of them.
+//! Two shops on one Redis server, behind a proxy that sends requests to them in turn.
 
 use crate::{devices::sign_in, driver::Browser};
 use level_session_servers::redis;
 use level_session_tests::{front::Front, process::Server};
 
-/// Prevents: a sign-out that holds at one replica, a cart that depends on which one is asked, and a page that listens at one
-/// and does not learn what was done at the other.
+/// Prevents: a sign-out that takes effect at one replica only, a cart that depends on the replica, and a page that
+/// listens at one replica and is not notified of changes at the other.
 #[tokio::test]
 async fn two_shops_are_one_in_a_browser() {
     let Some(program) = redis::program("redis") else {
@@ -22,7 +22,7 @@ async fn two_shops_are_one_in_a_browser() {
     let front = Front::before(&[shops[0].address(), shops[1].address()]).await;
     let at = |path: &str| format!("http://{}{path}", front.address());
 
-    // Each request at the next one.
+    // Each request goes to the next replica.
     sign_in(&laptop, &at).await;
     laptop.open(&at("/")).await;
     for _ in 0..3 {
@@ -32,7 +32,7 @@ async fn two_shops_are_one_in_a_browser() {
     assert_eq!(laptop.text("#in-cart").await, "3");
     let seen = front.served("/");
     assert!(seen.contains(&0) && seen.contains(&1), "{seen:?}");
-    // The visits are those that the shops have answered, together.
+    // The number of visits is the sum over both shops.
     for shop in [0, 1] {
         front.to(Some(shop));
         laptop.open(&at("/")).await;
@@ -44,7 +44,7 @@ async fn two_shops_are_one_in_a_browser() {
         assert_eq!(laptop.text(".who").await, "Good day, Ada");
     }
 
-    // A page that listens at the one learns at once what was done at the other.
+    // A page that listens at one replica is notified at once of a change at the other.
     front.to(Some(0));
     sign_in(&phone, &at).await;
     phone.listens().await;
@@ -62,7 +62,7 @@ async fn two_shops_are_one_in_a_browser() {
     assert_eq!(front.served("/devices/end"), [1]);
     phone.arrives_at(&at("/sign-in")).await;
 
-    // One that does not listen sees it at its next click, at the other.
+    // A page that does not listen shows it at its next click, at the other replica.
     front.to(Some(0));
     sign_in(&phone, &at).await;
     phone.open(&at("/cart")).await;
@@ -75,7 +75,7 @@ async fn two_shops_are_one_in_a_browser() {
     phone.follow("nav a[href='/devices']").await;
     assert_eq!(phone.url().await, at("/sign-in"));
 
-    // Signed out at one, signed out at both.
+    // A sign-out at one replica takes effect at both.
     laptop.open(&at("/cart")).await;
     laptop.follow("nav button.link").await;
     assert!(laptop.text(".notice").await.contains("You are signed out"));

@@ -390,7 +390,7 @@ fn signatures_are_compared_by_hmac_alone() {
         verified, 2,
         "one comparison in the keyring, one of former sites"
     );
-    // Every key is tried, whatever the outcome: the loop has no early exit.
+    // Every key is tried, independent of the outcome: the loop has no early exit.
     let keyring = read("session/src/keyring/mod.rs");
     let (_, verify) = keyring.split_once("pub(crate) fn verify(").unwrap();
     let (verify, _) = verify.split_once("\n    }\n").unwrap();

@@ -46,7 +46,7 @@ async fn every_kind_of_sign_out_works_while_the_server_is_full() {
         visitors.push(sign_in(&app, 7).await);
     }
     let mut stranger = sign_in(&app, 8).await;
-    // A use is due by now: it cannot be noted, and that is no reason to fail.
+    // A use is due now. It cannot be recorded, but the request must not fail.
     app.sleep(600);
     let full = |most: &str| {
         let set = server.say(&["CONFIG", "SET", "maxmemory", most]);

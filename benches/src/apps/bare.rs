@@ -1,4 +1,4 @@
-//! axum alone: what the others are measured above.
+//! axum alone: the baseline of the others.
 
 use crate::workload::Workload;
 use axum::{Router, routing::get};
@@ -19,8 +19,8 @@ pub(super) fn router() -> Router {
         })
 }
 
-/// The same behind a layer that does the least of what a session layer of axum's does: something of the request's own
-/// is put among its extensions.
+/// The same behind a layer that does the minimum of a session layer for axum: it adds a value to the request's
+/// extensions.
 pub(super) fn layered() -> Router {
     router().layer(layer_fn(Least))
 }
@@ -28,7 +28,7 @@ pub(super) fn layered() -> Router {
 #[derive(Clone)]
 struct Least<S>(S);
 
-/// What the extensions hold: the request's own, and shared with its handler.
+/// The value in the extensions: it belongs to the request, and is shared with its handler.
 #[derive(Clone)]
 struct Own(#[expect(dead_code, reason = "it is there to be made and dropped")] Arc<u64>);
 

@@ -1,10 +1,10 @@
-//! What the middleware of other frameworks costs: actix-web and poem in this process, each alone and with our sessions.
+//! The cost of the middleware for other frameworks: actix-web and poem in this process, each alone and with sessions.
 
 use super::ours::{self, Eight};
 use crate::workload::Workload;
 use level_session::{Keyring, Session, Sessions};
 
-/// The frameworks that are counted beside axum.
+/// The frameworks that are counted in addition to axum.
 pub const NAMES: [&str; 2] = ["actix-web", "poem"];
 
 fn sessions() -> Sessions {
@@ -17,7 +17,7 @@ fn pair(header: &[u8]) -> String {
     text.split(';').next().expect("a pair").to_owned()
 }
 
-/// So many requests to one of [`NAMES`], with our sessions in memory or without any.
+/// Sends this many requests to one of [`NAMES`], with level-session in memory or without sessions.
 ///
 /// # Panics
 /// If there is no such framework, or a request fails.

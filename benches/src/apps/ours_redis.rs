@@ -1,4 +1,4 @@
-//! level-session over Redis, as a layer of axum and as middleware of actix-web: what [`Workload::OVER_REDIS`] asks.
+//! level-session over Redis, as a layer of axum and as middleware of actix-web, for [`Workload::OVER_REDIS`].
 
 use super::ours;
 use crate::workload::{NEW_LARGE, SHOW, Workload, large, value};
@@ -7,13 +7,13 @@ use axum::{Router, routing::get};
 use level_session::{Keyring, RedisStore, Result, Safety, Session, SessionData, Sessions};
 use std::{hint::black_box, io, net::TcpListener};
 
-/// What the session holds besides, where it is large.
+/// The additional field of a large session.
 #[derive(Debug, SessionData)]
 struct Large {
     large: Option<String>,
 }
 
-/// The default settings; the server is known to be as safe as it is meant to be.
+/// The default settings, without the check of the server's safety: the benchmark configures the server.
 async fn store(port: u16) -> RedisStore {
     RedisStore::builder()
         .safety(Safety::Ignore)

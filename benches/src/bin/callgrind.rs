@@ -1,22 +1,23 @@
-//! Instructions per request, application by application, and the guard against creeping ones.
+//! Instructions per request, for each application, and the check against gradual regressions.
 //!
 //! - without arguments: a table of all applications and workloads;
-//! - `check`: compares three paths, as far as they are above bare axum, with `instructions.txt`. Counted by the same
-//!   compiler and valgrind, none may have moved by more than 3 %; by others, none may have grown by more than 10 %.
-//!   Another kind of processor has other instructions: there nothing is compared;
-//! - `bless`: writes that file anew, by this compiler and valgrind;
-//! - `frameworks`, with the feature of this name: what the middleware costs over actix-web and poem, beside the axum layer;
-//! - `run <application> <workload> <requests>`: what is counted.
+//! - `check`: compares the instructions of three paths above bare axum with `instructions.txt`. With the same compiler
+//!   and valgrind, no count may have changed by more than 3 %; with others, none may have grown by more than 10 %. On
+//!   another kind of processor, which has other instructions, nothing is compared;
+//! - `bless`: rewrites that file, with this compiler and valgrind;
+//! - `frameworks`, with the feature of this name: the cost of the middleware for actix-web and poem, and of the axum
+//!   layer;
+//! - `run <application> <workload> <requests>`: the program that is counted.
 
 use level_session_benches::{apps, callgrind, machine, table::Table, workload::Workload};
 use std::{env, error::Error, fs};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
 const GUARDED: [Workload; 3] = [Workload::Ignored, Workload::ReadOne, Workload::WriteOne];
-/// In percent, either way: what has become less is to be blessed, or it may creep back unseen.
+/// In percent, in either direction: an improvement must be blessed, otherwise it could be lost unnoticed.
 const ALLOWED: f64 = 3.0;
-/// In percent, upwards, where the compiler or valgrind is another than the one that counted: those move the counts as
-/// well.
+/// In percent, upwards, if the compiler or valgrind has another version than in the file: versions change the counts
+/// too.
 const ALLOWED_ELSEWHERE: f64 = 10.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -98,7 +99,7 @@ fn frameworks() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the guard counts: the instructions above bare axum, which a release of axum does not move.
+/// The instructions above bare axum, which do not change with a release of axum.
 fn counted() -> Result<Vec<(Workload, u64)>, Box<dyn Error>> {
     GUARDED
         .into_iter()
@@ -110,7 +111,7 @@ fn counted() -> Result<Vec<(Workload, u64)>, Box<dyn Error>> {
         .collect()
 }
 
-/// What the counts depend on beside our code.
+/// The versions on which the counts depend, in addition to the code.
 fn toolchain() -> Result<String, Box<dyn Error>> {
     let rustc = machine::rustc();
     let version = rustc.split(' ').nth(1).ok_or("rustc tells no version")?;
@@ -145,7 +146,7 @@ fn check() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A count in the file: what counted is the first line, and each after it a workload and its count.
+/// A count in the file, whose first line has the versions; each further line has a workload and its count.
 fn known(file: &str, workload: Workload) -> Result<f64, Box<dyn Error>> {
     let mut counts = file.lines().filter_map(|line| line.split_once(' '));
     let (_, count) = counts

@@ -1,10 +1,9 @@
-//! What a second core brings: requests through a ready service from one thread and from two.
+//! The gain of a second core: requests through a ready service from one thread and from two.
 //!
-//! `cores [rounds]`; 15 by default. Each thread has a runtime and sessions of its own; the store, and all else that the
-//! layer holds, is shared. On a machine that does other things at the same time two threads do not get two cores, and
-//! their throughput says little: so the cores that they had are given beside it, and the processor time of a request. That
-//! grows where threads that run at the same time take each other's cache lines or spin for a lock; where they sleep for
-//! one, the sleeps are counted.
+//! `cores [rounds]`; 15 by default. Each thread has its own runtime and sessions; the store, and the rest of the
+//! layer's state, is shared. On a busy machine two threads do not get two cores, and their throughput is not
+//! meaningful: so the table also shows the cores that they had, and the CPU time per request. The CPU time grows if
+//! concurrent threads contend for cache lines or spin for a lock; if they sleep for a lock, the sleeps are counted.
 
 use level_session_benches::{
     apps::App,
@@ -35,7 +34,7 @@ const SESSIONS: usize = 64;
 const REQUESTS: usize = 20;
 const ROUND: Duration = Duration::from_millis(150);
 
-/// What one thread has done in a round.
+/// The work of one thread in a round.
 #[derive(Clone, Copy, Default)]
 struct Done {
     requests: u64,
@@ -172,7 +171,8 @@ fn report(
         "{}; best of {rounds} interleaved rounds of {ROUND:?}, {SESSIONS} sessions a thread.\n",
         machine::line()
     );
-    // Bare axum waits for nothing: what its threads did not have, others had. Those that sleep have less by themselves.
+    // Bare axum never waits, so its threads lost CPU time only to other processes. Threads that sleep use less by
+    // themselves.
     let two = measured.iter().take(1).flatten().map(|[_, two]| two.cores);
     if let Some(least) = two.min_by(f64::total_cmp)
         && least < 0.95 * THREADS as f64

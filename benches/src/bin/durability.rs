@@ -1,7 +1,7 @@
-//! Commits that are on disk when they are answered, per second, by the number of tasks that wait for them.
+//! Commits per second that are on disk before they return, by the number of waiting tasks.
 //!
-//! `durability [rounds]`; 5 by default. Each commit changes four fields, in a session that is its task's own. The last
-//! column is how many commits an fsync was for, in the best round.
+//! `durability [rounds]`; 5 by default. Each commit changes four fields, and each task has its own session. The last
+//! column is the number of commits per fsync, in the best round.
 
 use level_session::{Clock, Durability, FjallStore};
 use level_session_benches::{machine, stored, table::Table};
@@ -98,8 +98,8 @@ async fn ours(path: &Path, tasks: usize, time: Duration) -> (f64, Option<f64>) {
     (done / time, Some(done / (store.syncs() - before) as f64))
 }
 
-/// SQLite lets one connection write at a time, so that more of them are no faster: each commit is a transaction of as
-/// many rows, keyed as ours are.
+/// SQLite allows one connection to write at a time, so more connections are not faster. Each commit is a transaction
+/// with the same number of rows, and with the same keys.
 #[cfg(feature = "sqlite")]
 fn sqlite(path: &Path, time: Duration) -> f64 {
     use level_session_benches::workload;

@@ -1,6 +1,8 @@
-//! What a field costs in a session of many: in memory, and in fjall with its cache, on the first touch, and without.
+//! The cost of a field in a session with many fields: in memory, and in fjall with the cache, at the first access, and
+//! without the cache.
 //!
-//! `fields [rounds]`; 15 by default. A column is of sessions with so many fields of 40 bytes, a figure microseconds.
+//! `fields [rounds]`; 15 by default. Each column is for sessions with this many fields of 40 bytes; figures are in
+//! microseconds.
 
 use level_session::{
     Clock, FjallStore, MemoryStore, Timestamp,
@@ -16,7 +18,7 @@ use std::env;
 const SIZES: [usize; 4] = [8, 100, 1_000, 5_000];
 /// Reads of one request.
 const READS: usize = 500;
-/// So many sessions of each size: each is touched first once.
+/// The number of sessions of each size: each has one first access.
 const SESSIONS: u64 = 40;
 
 type Runtime = tokio::runtime::Runtime;
@@ -119,7 +121,7 @@ fn report<'s>(
     );
 }
 
-/// What the first touch of a session costs that is not in the cache: the store is opened anew for each round.
+/// The cost of the first access to a session that is not in the cache: the store is reopened for each round.
 fn first_touch(runtime: &Runtime, rounds: usize) {
     let now = Clock::system().now();
     let mut columns = Vec::new();
@@ -142,7 +144,7 @@ fn first_touch(runtime: &Runtime, rounds: usize) {
         let mut best = [f64::MAX; 3];
         for _ in 0..rounds {
             let store = FjallStore::open(dir.path()).expect("it was closed");
-            // What the first access to the tables brings into memory is no session's.
+            // The first access to the tables loads data that belongs to no session.
             read(runtime, &store, stored::digest(0), now, picked[0]);
             let half = SESSIONS / 2;
             let each = |from: u64, work: &mut dyn FnMut(Digest)| {
@@ -177,7 +179,7 @@ fn first_touch(runtime: &Runtime, rounds: usize) {
     print("fjall, first touch", &columns);
 }
 
-/// Prints lines of which the last column is how many times the largest costs of the smallest.
+/// Prints rows whose last column is the ratio of the largest session to the smallest.
 fn print(title: &str, columns: &[Vec<(String, f64)>]) {
     let sizes = SIZES.map(|size| format!("{size} fields"));
     let head = [title.to_owned()].into_iter().chain(sizes);
@@ -195,7 +197,7 @@ fn names(size: usize) -> Vec<String> {
     (0..size).map(|n| format!("f{n:05}")).collect()
 }
 
-/// As many as a request reads, spread over all.
+/// As many fields as a request reads, distributed over all.
 fn picked(names: &[String]) -> Vec<&str> {
     (0..READS)
         .map(|n| names[n * 7_919 % names.len()].as_str())

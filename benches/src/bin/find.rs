@@ -1,6 +1,6 @@
-//! What it costs to find the sessions of a user among many, beside a read of a field of as many sessions.
+//! The cost of finding a user's sessions among many, compared with reading a field of the same number of sessions.
 //!
-//! `find [sessions] [rounds]`; 1,000,000 and 15 by default. A figure is microseconds per session that is found.
+//! `find [sessions] [rounds]`; 1,000,000 and 15 by default. Figures are microseconds per found session.
 
 use level_session::{
     FjallStore, Keyring, SessionData, Sessions, Value,
@@ -14,7 +14,7 @@ use level_session_benches::{
 };
 use std::env;
 
-/// How many sessions each user has.
+/// The number of sessions of each user.
 const SIZES: [u64; 3] = [1, 10, 100];
 
 #[derive(SessionData)]
@@ -76,7 +76,7 @@ fn main() {
     println!("{table}");
 }
 
-/// Users of so many sessions each.
+/// Users with this many sessions each.
 struct Group {
     size: u64,
     users: u64,
@@ -92,7 +92,7 @@ impl Group {
         self.size * 1_000_000_000 + user
     }
 
-    /// The digest of the `n`th session of a user: those of one user were made far apart.
+    /// The digest of the `n`th session of a user: the sessions of a user are far apart in order of creation.
     fn session(&self, user: u64, n: u64) -> Digest {
         stored::digest(self.user_id(n * self.users + user))
     }
@@ -133,7 +133,7 @@ fn measure(runtime: &Runtime, store: &FjallStore, group: &Group, rounds: usize) 
         *user = (*user + 7_919) % users;
         *user
     };
-    // Each has users of its own, so that none finds in the cache what another has brought there.
+    // Each measurement has its own users, so that none profits from another's cached sessions.
     let (mut a, mut b, mut c) = (0, users / 3, 2 * users / 3);
     let per_round = (300 / size).max(5) as usize;
     let mut race = Race::new();

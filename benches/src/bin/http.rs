@@ -1,9 +1,9 @@
-//! Over HTTP on the loopback: the processor time that a server takes for a request, 64 connections at once.
+//! Over HTTP on loopback: the CPU time of a server per request, with 64 concurrent connections.
 //!
-//! `http [requests] [rounds] [servers]..`; 20000, 3 and all by default. `http redis [requests] [rounds]` is about those that
-//! keep their sessions in Redis, all over the same redis-server; 4000 and 9 by default. Each server is a process of its own
-//! (`http serve <application> [port of redis-server]`), so that its time is not that of the clients; what the kernel does
-//! for its sockets is in it.
+//! `http [requests] [rounds] [servers]..`; 20000, 3 and all by default. `http redis [requests] [rounds]` measures the
+//! servers with sessions in Redis, all over the same redis-server; 4000 and 9 by default. Each server is a separate
+//! process (`http serve <application> [port of redis-server]`), so its CPU time does not include the clients'. It
+//! includes the kernel's work for the server's sockets.
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{
@@ -82,8 +82,8 @@ async fn measure(names: &[&'static str], requests: usize, rounds: usize) -> Resu
     Ok(())
 }
 
-/// So many requests: nanoseconds for each, of the server's processor time, with that of its redis-server, and by the wall's
-/// clock.
+/// Sends this many requests. Returns nanoseconds per request: the server's CPU time, the same including its
+/// redis-server, and wall-clock time.
 async fn one(server: &Server, workload: Workload, requests: usize) -> Result<[f64; 3]> {
     let clients = prepare(server.port, workload).await?;
     let (before, start) = (server.cpu_nanos(), Instant::now());
@@ -104,7 +104,7 @@ async fn one(server: &Server, workload: Workload, requests: usize) -> Result<[f6
     Ok([own, own + redis, wall.as_nanos() as f64].map(|nanos| nanos / requests))
 }
 
-/// The servers that keep their sessions in Redis, all over one redis-server.
+/// The servers with sessions in Redis, all over one redis-server.
 async fn on_one_redis(requests: usize, rounds: usize) -> Result<()> {
     let (names, missing) = served::names_on_one_redis();
     for line in missing {
@@ -146,13 +146,17 @@ async fn on_one_redis(requests: usize, rounds: usize) -> Result<()> {
     };
     let head = || std::iter::once("").chain(Workload::OVER_REDIS.map(Workload::name));
     for (title, figure) in [
-        ("of the server's processor time", 0),
-        ("of the processor time of server and redis-server", 1),
-        ("by the wall's clock, with the clients on the same cores", 2),
+        ("The server's CPU time per request in microseconds", 0),
+        (
+            "The CPU time of server and redis-server per request in microseconds",
+            1,
+        ),
+        (
+            "The wall-clock time per request in microseconds, with the clients on the same cores",
+            2,
+        ),
     ] {
-        println!(
-            "Microseconds for a request {title}, and how many times those of level-session in the same framework:\n"
-        );
+        println!("{title}, and as a multiple of level-session's in the same framework:\n");
         let mut table = Table::new(head());
         for (name, rounds) in names.iter().zip(&measured) {
             let mut row = vec![(*name).to_owned()];
@@ -173,7 +177,7 @@ async fn on_one_redis(requests: usize, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// Proves that the server keeps what it is given, and keeps two sessions apart: see [`prove`].
+/// Proves that the server stores values, and that two sessions are separate: see [`prove`].
 async fn check(port: u16) -> Result<()> {
     let (mut one, mut other) = (Client::connect(port).await?, Client::connect(port).await?);
     for client in [&mut one, &mut other] {
@@ -193,7 +197,7 @@ async fn check(port: u16) -> Result<()> {
     other.close().await
 }
 
-/// Connections, each with a session of its own.
+/// Connections, each with its own session.
 async fn prepare(port: u16, workload: Workload) -> Result<Vec<Client>> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -261,7 +265,7 @@ fn report(names: &[&str], measured: &[Vec<Measured>], requests: usize, rounds: u
         "{}; {CONNECTIONS} connections, best of {rounds} rounds of {requests} requests.\n",
         machine::line()
     );
-    // A server over Redis has a second row, with what its redis-server takes.
+    // A server over Redis has a second row, for its redis-server.
     let mut rows: Vec<(String, Vec<&Rounds>)> = Vec::new();
     for (name, measured) in names.iter().zip(measured) {
         rows.push((
@@ -281,18 +285,18 @@ fn report(names: &[&str], measured: &[Vec<Measured>], requests: usize, rounds: u
     type Cell<'a> = &'a dyn Fn(&Rounds, usize) -> String;
     let tables: [(&str, Cell<'_>); 3] = [
         (
-            "How many times the server's processor time of level-session over fjall the others take",
+            "The server's CPU time of the others, as a multiple of level-session's on fjall",
             &|rounds, at| times(rounds.best(), best("fjall", at)),
         ),
         (
-            "Microseconds of the server's processor time for a request, and how many times bare axum's",
+            "The server's CPU time per request in microseconds, and as a multiple of bare axum's",
             &|rounds, at| {
                 let own = rounds.best();
                 format!("{} ({})", micros(own), times(own, best("bare", at)))
             },
         ),
         (
-            "Noise: how far the median round lies above the best, in percent",
+            "Noise: the difference between the median and the best round, in percent",
             &|rounds, _| format!("{:.0}", rounds.noise()),
         ),
     ];

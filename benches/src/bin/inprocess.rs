@@ -1,6 +1,6 @@
-//! A ready tower service, request after request, in one process: what each session library adds to bare axum.
+//! Requests to a ready tower service in one process: the overhead of each session library above bare axum.
 //!
-//! `inprocess [rounds [applications]]`; 40 by default, and all but those that are named on request. The first is `bare`.
+//! `inprocess [rounds [applications]]`; by default 40, and all except those that must be named. The first is `bare`.
 
 use level_session_benches::{
     apps::{App, NAMES},
@@ -11,7 +11,7 @@ use level_session_benches::{
 };
 use std::{env, time::Instant};
 
-/// Few enough that a round is over before the scheduler takes the processor away.
+/// Few enough that a round ends within a time slice of the scheduler.
 const REQUESTS: usize = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
@@ -32,7 +32,7 @@ async fn main() {
     for round in 0..=rounds {
         for (at, workload) in Workload::ALL.into_iter().enumerate() {
             for (app, measured) in apps.iter_mut().zip(&mut measured) {
-                // Those with a database take a hundred times as long.
+                // Applications with a database take a hundred times as long.
                 let requests = if app.name.contains("sqlite") {
                     REQUESTS / 10
                 } else {
@@ -58,7 +58,7 @@ fn report(apps: &[App], measured: &[Vec<Rounds>], rounds: usize) {
         let Some(us) = apps.iter().position(|app| app.name == ours) else {
             continue;
         };
-        println!("How many times the overhead of level-session over {ours} the others have:\n");
+        println!("The overhead of the others, as a multiple of level-session's on {ours}:\n");
         let mut table = table_of("", apps);
         for (at, workload) in Workload::ALL.into_iter().enumerate() {
             let bare = measured[0][at].best();

@@ -1,7 +1,7 @@
-//! What of the resident memory is what, and which setting bounds it.
+//! The parts of the resident memory, and the settings that bound them.
 //!
-//! `memory [sessions]..`; 1000 and 100000 by default, a million takes some minutes. Each figure comes from a process of
-//! its own (`memory run ..`), as an allocator does not give back what it once had.
+//! `memory [sessions]..`; 1000 and 100000 by default, a million takes some minutes. Each figure comes from a separate
+//! process (`memory run ..`), since the allocator does not return freed memory.
 
 use level_session::{
     Clock, FjallStore, FjallStoreBuilder,
@@ -40,7 +40,7 @@ const DEFAULT: Settings = Settings {
     write_buffer_mib: 16,
 };
 
-/// What is measured beside the default.
+/// The settings that are measured in addition to the default.
 const OTHERS: [(&str, Settings); 4] = [
     (
         "no sessions cached",
@@ -128,7 +128,7 @@ struct State {
     cells: Vec<String>,
 }
 
-/// What two processes say: one that writes, and one that opens what it has written.
+/// The figures of two processes: one that writes, and one that opens the written database.
 fn states(size: u64, settings: Settings) -> Result<Vec<State>, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let mut states = Vec::new();
@@ -241,7 +241,7 @@ impl Opened {
         Ok(())
     }
 
-    /// One line: a name, and what stands in the columns.
+    /// One row: a name, and its columns.
     fn say(&self, name: &str) {
         use fjall::AbstractTree as _;
         let stats = ALLOCATOR.stats();

@@ -1,8 +1,8 @@
-//! Sessions in PostgreSQL, beside the floor: a prepared SELECT, UPDATE and INSERT of one row by its primary key, on a
-//! pool of the same client and size.
+//! Sessions in PostgreSQL, compared with the floor: a prepared SELECT, UPDATE and INSERT of one row by its primary key,
+//! on a pool of the same client and size.
 //!
-//! `postgres [rounds]`; 5 by default. It starts a server of its own, with its defaults: a commit is on disk when it is
-//! answered. What is compared is measured in turns, and the best round of each counts.
+//! `postgres [rounds]`; 5 by default. It starts its own server with default settings: a commit is on disk before it
+//! returns. The candidates take turns, and the best round of each counts.
 
 use deadpool_postgres::{Manager, Pool};
 use level_session::{
@@ -35,7 +35,7 @@ const TIME: Duration = Duration::from_millis(800);
 
 type Operation = Arc<dyn Fn(u64) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// One thing to measure, and which of the floor's it stands beside.
+/// A candidate, and the operation of the floor to compare it with.
 struct Row {
     name: &'static str,
     floor: usize,
@@ -100,12 +100,12 @@ async fn main() {
     }
 }
 
-/// A session, in no order that a page of the table has: neighbours are not used at the same moment.
+/// A session, in an order unrelated to the table's pages: sessions of one page are not used at the same time.
 fn pick(n: u64) -> u64 {
     n * 7_919 % SESSIONS
 }
 
-/// Operations per second of so many tasks.
+/// Operations per second with this many tasks.
 async fn rate(run: &Operation, tasks: usize) -> f64 {
     static NEXT: AtomicU64 = AtomicU64::new(SESSIONS);
     let start = Instant::now();
@@ -129,7 +129,7 @@ async fn rate(run: &Operation, tasks: usize) -> f64 {
     done as f64 / start.elapsed().as_secs_f64()
 }
 
-/// The least that a store could do: one statement of one row of the same size.
+/// The minimum for a store: one statement with one row of the same size.
 async fn floor(url: &str) -> Vec<Row> {
     let manager = Manager::new(url.parse().expect("an address"), tokio_postgres::NoTls);
     let pool = Pool::builder(manager)

@@ -1,6 +1,6 @@
-//! The Redis store beside the plain commands, on the same client and the same server, in turns.
+//! The Redis store compared with plain commands, on the same client and the same server, in turns.
 //!
-//! `redis [rounds]`; 9 by default. It needs `redis-server`, and `target/tools` for further servers.
+//! `redis [rounds]`; 9 by default. It needs `redis-server`; other servers are used if they are in `target/tools`.
 
 use level_session::{
     Clock, FieldName, RedisStore, Safety, Timestamp,
@@ -100,7 +100,7 @@ fn report(runtime: &Runtime, rounds: usize, port: u16) {
     cluster(runtime, rounds);
 }
 
-/// Reads of a store with a cache, beside those of one without.
+/// Reads of a store with a cache, compared with a store without one.
 fn cache(bench: &Bench<'_>, rounds: usize, url: &str) {
     const HITS: usize = 20_000;
     const MISSES: usize = 400;
@@ -199,7 +199,7 @@ fn other(write: &Write, n: usize) -> Write {
     Write::set(write.field.clone(), bytes.into())
 }
 
-/// A look-up on a Cluster of three masters on this machine, beside a `GET` at one of them.
+/// A look-up on a Cluster of three masters on this machine, compared with a `GET` at one of them.
 fn cluster(runtime: &Runtime, rounds: usize) {
     const TIMES: usize = 100;
     let started = level_session_servers::redis::program("redis")
@@ -464,7 +464,7 @@ fn latency(bench: &Bench<'_>, rounds: usize) {
     println!("{table}");
 }
 
-/// Operations a second of many tasks on one thread.
+/// Operations per second of many tasks on one thread.
 fn throughput(bench: &Bench<'_>, rounds: usize) {
     const EACH: usize = 60;
     let writes = stored::writes(8);

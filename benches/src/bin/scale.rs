@@ -1,4 +1,4 @@
-//! What a session costs when there are many: time, disk, memory.
+//! The cost of a session among many: time, disk, memory.
 //!
 //! `scale [sessions]..`; 1000 and 100000 by default, a million takes some minutes. Sessions of eight fields of 40
 //! bytes; the cache of recently used ones has its default size of 10,000.
@@ -16,7 +16,7 @@ use std::{env, fs, os::unix::fs::MetadataExt as _, path::Path};
 
 const ROUNDS: usize = 15;
 const OPERATIONS: usize = 2_000;
-/// How many sessions are "recently used".
+/// The number of sessions that are "recently used".
 const HOT: u64 = 1_000;
 
 fn main() {
@@ -80,7 +80,7 @@ fn measure(path: &Path, size: u64) -> Vec<String> {
         keyspace.rotate_memtable_and_wait().expect("the disk works");
         keyspace.major_compact().expect("the disk works");
     }
-    // What was compacted away is deleted when nobody can read it any more: at the latest now.
+    // Compacted files are deleted once no reader can use them: at the latest now.
     drop((store, db));
     let db = fjall::Database::builder(path)
         .open()
@@ -109,7 +109,7 @@ fn measure(path: &Path, size: u64) -> Vec<String> {
             &stored::writes(1),
         ));
     };
-    // Strides that are prime to the sizes, so that each comes by before one comes again.
+    // Strides that are coprime to the sizes, so that every session is used once before any is used again.
     let (mut a, mut b, mut c) = (0, 0, 0);
     let mut race = Race::new();
     race.add("hot read", OPERATIONS, |times| {
@@ -169,7 +169,7 @@ fn measure(path: &Path, size: u64) -> Vec<String> {
     ]
 }
 
-/// Bytes of the tables on disk, without the journals, which are emptied in time.
+/// The size of the tables on disk in bytes, without the journals, which are emptied over time.
 fn tables(path: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(path) else {
         return 0;

@@ -1,6 +1,6 @@
-//! What a reader notices of the sweeper: latencies of reads with and without one at work.
+//! The effect of the sweeper on readers: latencies of reads with and without a running sweeper.
 //!
-//! `sweep [sessions]`; 100000 by default, all of which have expired, beside 1000 that are read.
+//! `sweep [sessions]`; 100000 expired sessions by default, in addition to 1000 that are read.
 
 use level_session::{
     Clock, FjallStore, Timestamp,

@@ -1,9 +1,9 @@
-//! Latencies at the far end: how long the last of ten thousand waits while sessions are being made.
+//! Tail latencies: how long the slowest of ten thousand requests waits while sessions are created.
 //!
-//! `tail [seconds] [rates] [subjects]`; 20 seconds, `3000,10000` new sessions a second, all subjects by default. An open
-//! loop: what is due is begun at its time, whether what came before is done or not, so that waiting counts. Two threads
-//! of a runtime serve it; beside new sessions of eight fields they read and write one hot session and do something that
-//! asks nothing of any store (`plain`) every 200 us.
+//! `tail [seconds] [rates] [subjects]`; 20 seconds, `3000,10000` new sessions per second, all subjects by default. An
+//! open loop: each operation starts at its scheduled time, even if earlier ones are not done, so waiting counts. Two
+//! threads of a runtime create sessions of eight fields; every 200 us they also read and write one hot session, and run
+//! a task that does not use any store (`plain`).
 
 use level_session::{
     Clock, FjallStore, Timestamp,
@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_micros(200);
 /// The session that is read and written.
 const HOT: u64 = u64::MAX;
 
-/// What keeps the sessions.
+/// The subject: the store of the sessions.
 trait Subject: Clone + Send + Sync + 'static {
     fn create(&self, n: u64) -> impl Future<Output = ()> + Send;
     fn read(&self) -> impl Future<Output = ()> + Send;
@@ -135,7 +135,7 @@ fn run(subject: impl Subject, rate: u64, time: Duration) -> Latencies {
     latencies
 }
 
-/// Keeps nothing: what the machine itself lets one wait.
+/// Stores nothing: shows the latency of the machine itself.
 #[derive(Clone)]
 struct Nothing;
 
@@ -177,7 +177,7 @@ impl Subject for Ours {
     }
 }
 
-/// The same keys in a database of the same settings, without anything of ours.
+/// The same keys in a database with the same settings, without level-session.
 #[derive(Clone)]
 struct Raw {
     db: fjall::Database,

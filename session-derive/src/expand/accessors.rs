@@ -52,7 +52,7 @@ pub(super) fn accessors(model: &Model<'_>, context: &Context) -> TokenStream {
     }
 }
 
-/// The fields that are structs of their own.
+/// The fields that are nested structs.
 pub(super) fn nested<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'m Field<'a>> {
     model
         .fields
@@ -60,13 +60,13 @@ pub(super) fn nested<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = &'m F
         .filter(|field| field.kind(&model.attrs) == Kind::Nest)
 }
 
-/// What holds the accessors of a nested struct. It stands where the type does: of a type that cannot be nested, all
-/// errors are one.
+/// The field with the accessors of a nested struct. It has the position of the type: if a type cannot be nested, all
+/// errors are shown as one.
 pub(super) fn holder(field: &Field<'_>) -> Ident {
     format_ident!("__nested_{}", field.name, span = field.ty().span())
 }
 
-/// The name of what holds the session: see [`definition`].
+/// The name of the field with the session: see [`definition`].
 pub(super) fn untyped(model: &Model<'_>) -> TokenStream {
     if nested(model).next().is_none() {
         quote!(0)
@@ -75,8 +75,8 @@ pub(super) fn untyped(model: &Model<'_>) -> TokenStream {
     }
 }
 
-/// A tuple struct, whose constructor is there without a body that the compiler would have to check. With nested structs
-/// it has names, since each of them may be configured away.
+/// A tuple struct, whose constructor has no body that the compiler would have to check. With nested structs it has
+/// named fields, since each of them may be removed by a `cfg`.
 fn definition(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
     let data = &context.data;
@@ -117,7 +117,7 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     let docs = docs::accessor(model, field);
     let allow = allow(&field.name);
     let (vis, ident, constant) = (field.vis(), field.ident, &field.constant);
-    // The whole signature stands where the field does, for messages such as "defined here".
+    // The whole signature has the position of the field, for messages such as "defined here".
     let place = ident.span();
     if kind == Kind::Nest {
         let (ty, holder) = (context.nested(field.ty(), "Fields"), holder(field));
@@ -157,9 +157,9 @@ fn method(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStrea
     }
 }
 
-/// The lints that expect something else of a method of this name: one called `new` or `into_cart` reads a field, and is
-/// no constructor or conversion. Only where there is such a name, since a crate that forbids the lints is warned of each
-/// attribute that allows them.
+/// The lints that expect something else of a method with this name: an accessor called `new` or `into_cart` reads a
+/// field, and is no constructor or conversion. Only for such names, since a crate that forbids the lints gets a warning
+/// for each attribute that allows them.
 fn allow(name: &str) -> TokenStream {
     let conversions = ["as_", "from_", "into_", "is_", "to_"];
     if name == "new" {
@@ -173,15 +173,16 @@ fn allow(name: &str) -> TokenStream {
     }
 }
 
-/// `load` and `store`, and `detach`, which gives the type along.
+/// `load` and `store`, and `detach`, which keeps the type.
 fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
     let (private, untyped) = (&context.private, &context.untyped);
     let (vis, data) = (&model.input.vis, &context.data);
-    // The one parameter that people see, and so the one without underscores.
+    // The only parameter that users see, and therefore the only one without underscores.
     let argument = local("data");
     let name = model.name();
     let load_doc = format!(" Reads a whole [`{name}`] at once.");
-    // A session of a struct that nests what cannot be nested is as wrong as the nested field: one error, at its type.
+    // If a nested type cannot be nested, the session of this struct is also an error: both are shown as one, at that
+    // type.
     let argument_of_detach = quote!(&self.#untyped);
     let (session, detach) = match nested(model).next() {
         Some(field) => {
@@ -229,7 +230,7 @@ fn whole(model: &Model<'_>, context: &Context) -> TokenStream {
         /// # Errors
         /// This request creates the session and has not committed it yet, the session has ended, or the response has
         /// been sent.
-        // Out of a macro by example, the paragraph above is not seen.
+        // If the struct comes from a declarative macro, clippy does not see the section above.
         #[allow(clippy::missing_errors_doc)]
         #[inline]
         #vis fn detach(&self) -> #session {

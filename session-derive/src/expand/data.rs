@@ -54,7 +54,7 @@ fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
         let (cfg, ty) = (field.cfg(), context.nested(field.ty(), "SCHEMA"));
         quote!(#cfg #ty)
     });
-    // A key that is there twice is shown at the nested struct.
+    // A duplicate key is reported at the nested struct.
     let apart = nested.iter().map(|field| {
         let (cfg, place) = (field.cfg(), field.ty().span());
         let apart = path::shown_at(quote!(#private::Schema::apart), place);
@@ -71,7 +71,7 @@ fn schema(model: &Model<'_>, context: &Context) -> TokenStream {
     }
 }
 
-/// What makes the struct of accessors: its constructor, if there is nothing to it.
+/// The expression that creates the struct of accessors: its constructor, if that suffices.
 fn fields(model: &Model<'_>, context: &Context) -> TokenStream {
     let private = &context.private;
     let (session, data) = (local("__session"), local("__data"));
@@ -143,7 +143,7 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
             Kind::Skip => return None,
             Kind::Nest => {
                 let write = context.nested(ty, "write");
-                // `self` must come from where the signature does.
+                // `self` must have the same span context as the signature.
                 let field = quote!(&self.#ident);
                 tried(quote_spanned!(ty.span()=> #write(#field, #diff)))
             }
@@ -165,7 +165,7 @@ fn write(model: &Model<'_>, context: &Context) -> TokenStream {
     }
 }
 
-/// `expression?`, at less cost to the compiler.
+/// `expression?`, but cheaper to compile.
 fn value_of(expression: TokenStream) -> TokenStream {
     let (value, error) = (local("__value"), local("__error"));
     quote! {
@@ -188,7 +188,7 @@ fn tried(expression: TokenStream) -> TokenStream {
     }
 }
 
-/// How the whole struct's reading and writing treats a field.
+/// How reading and writing the whole struct treats a field.
 fn method(field: &Field<'_>) -> TokenStream {
     if field.is_optional() {
         quote!(optional)

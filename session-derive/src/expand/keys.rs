@@ -1,4 +1,4 @@
-//! `Shop::USER_ID`: a typed key for each field, and in it what is declared of the field.
+//! `Shop::USER_ID`: a typed key for each field, which contains the field's declaration.
 
 use super::{Context, implementation};
 use crate::{
@@ -30,8 +30,7 @@ fn key(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStream {
     }
 }
 
-/// The definition. It begins where the field's type begins and ends where that ends: what the compiler has to say of
-/// it is said of the type.
+/// The definition. Its span is the span of the field's type, so the compiler shows its errors at the type.
 fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenStream {
     let (attrs, key, ty) = (&field.attrs, &field.key, field.key_type());
     let type_name = types::text(ty);
@@ -71,7 +70,7 @@ fn definition(model: &Model<'_>, context: &Context, field: &Field<'_>) -> TokenS
     definition
 }
 
-/// The first field of the same type as it is written, if that is another and is always there.
+/// The first field whose type has the same source text, if it is another field and has no `cfg`.
 fn first_of_type<'m, 'a>(
     model: &'m Model<'a>,
     field: &Field<'a>,
@@ -84,14 +83,14 @@ fn first_of_type<'m, 'a>(
     (first.name != field.name).then_some(first)
 }
 
-/// The function that makes a field's default.
+/// The function that creates a field's default.
 fn default(model: &Model<'_>, context: &Context, field: &Field<'_>) -> Option<TokenStream> {
     let (ident, ty) = (field.ident, field.key_type());
     let kind = field.kind(&model.attrs);
     match &field.attrs.default {
         Some(given) => Some(match &given.value {
             attr::Default::Expr { tokens, read: true } => quote!(|| #tokens),
-            // What turns out to be none is an error there, and not the end of everything that is made here.
+            // If the tokens are not an expression, the error is there, and does not affect the other generated items.
             attr::Default::Expr { tokens, .. } => {
                 let place = tokens.span();
                 let macro_path = path::shown_at(context.private.clone(), place);
@@ -101,7 +100,7 @@ fn default(model: &Model<'_>, context: &Context, field: &Field<'_>) -> Option<To
                 quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default)
             }
         }),
-        // Without any, a counter's 0 comes with `counter`.
+        // Without a default, `counter` provides a counter's 0.
         None => match &model.attrs.default {
             _ if kind == Kind::FlashList => {
                 Some(quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default))
@@ -115,7 +114,7 @@ fn default(model: &Model<'_>, context: &Context, field: &Field<'_>) -> Option<To
     }
 }
 
-/// The default of the whole struct; that there is none is said of the attribute.
+/// The default of the whole struct; if it does not exist, the error is shown at the attribute.
 pub(super) fn of_struct(given: &Given<()>) -> TokenStream {
     quote_spanned!(given.name.span()=> <Self as ::core::default::Default>::default())
 }

@@ -1,5 +1,5 @@
-//! Structs at random, right and wrong: whatever is written, the expansion is Rust, says what is wrong, and has all that
-//! it can have.
+//! Random structs, valid and invalid: for any input, the expansion is valid Rust, reports the errors, and contains
+//! everything that can be generated.
 
 use crate::{
     ast::{Kind, Model},
@@ -13,7 +13,7 @@ use syn_full::{File, ImplItem, Item, Type};
 
 const RUNS: usize = 1_000;
 
-/// Words of attributes, right and wrong; the spaces keep the tokens apart.
+/// Words of attributes, valid and invalid; the spaces separate the tokens.
 const WORDS: &[&str] = &[
     "default",
     "index",
@@ -129,7 +129,7 @@ const GENERICS: &[&str] = &[
     "<T = u8>",
 ];
 
-/// Numbers without a clock: the same at each run.
+/// Reproducible random numbers.
 struct Random(u64);
 
 impl Random {
@@ -144,11 +144,11 @@ impl Random {
         all[self.below(all.len())]
     }
 
-    /// Up to three words with commas, of which some are left out or doubled.
+    /// Up to three words with commas, some of which are omitted or doubled.
     fn attribute(&mut self) -> String {
         let mut words = String::new();
         for _ in 0..self.below(4) {
-            // The first of them are right.
+            // The first words are valid.
             let known = self.of(&WORDS[..4]);
             words += if self.below(2) == 0 {
                 known
@@ -197,15 +197,15 @@ impl Random {
     }
 }
 
-/// Prevents: a macro that panics or makes what is no Rust, behind whose message the user's own mistake is hidden; and
-/// errors of the compiler's about accessors that are missing, beside the one of ours that says why.
+/// Prevents: a macro that panics or generates invalid Rust, whose message would hide the user's own mistake; and
+/// compiler errors about missing accessors, in addition to the macro's own error.
 #[test]
 fn whatever_is_written_is_expanded() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let (mut read, mut sound) = (0, 0);
     for _ in 0..RUNS {
         let text = random.input();
-        // What is no Rust at all never gets here: the compiler has refused it.
+        // Input that is not Rust never reaches the macro: the compiler has rejected it.
         let Ok(input) = parse_str::<DeriveInput>(&text) else {
             continue;
         };
@@ -227,14 +227,14 @@ fn whatever_is_written_is_expanded() {
         assert_eq!(reported, messages.len(), "{text}: {messages:#?}");
         assert_eq!(found(&file), expected(&model), "{text}\n{expanded}");
     }
-    // Of both kinds there are many.
+    // There are many of both kinds.
     assert!(
         sound > RUNS / 40 && read - sound > RUNS / 4,
         "{read} read, {sound} sound"
     );
 }
 
-/// What a struct has, whatever is wrong with it: accessors, but for names that are taken; and keys, each once.
+/// The items that a struct has despite its errors: accessors, except for names that are taken; and each key once.
 fn expected(model: &Model<'_>) -> BTreeSet<String> {
     let mut all: BTreeSet<_> = [
         "fn detach",
@@ -260,7 +260,7 @@ fn expected(model: &Model<'_>) -> BTreeSet<String> {
     all
 }
 
-/// The names of what stands in `impl`s.
+/// The names of items in `impl`s.
 fn found(file: &File) -> BTreeSet<String> {
     let impls = file.items.iter().filter_map(|item| match item {
         Item::Impl(item) => Some(item),

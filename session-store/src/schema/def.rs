@@ -5,7 +5,7 @@ use crate::value::{self, Body, Buffer, CounterRange, ValueError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
-/// What a sign-in does when the [limit](FieldDef::limit) of sessions is reached.
+/// The effect of a sign-in when the [limit](FieldDef::limit) of sessions is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
@@ -65,7 +65,8 @@ impl FieldDef {
     pub const fn is_index(&self) -> bool {
         self.index
     }
-    /// How many sessions may have one value of the field, and what a sign-in does beyond that; `None` for any number.
+    /// How many sessions may have one value of the field, and the effect of a sign-in beyond that; `None` for any
+    /// number.
     #[must_use]
     pub const fn limit(&self) -> Option<(usize, WhenFull)> {
         self.limit
@@ -75,14 +76,14 @@ impl FieldDef {
     pub const fn range(&self) -> Option<CounterRange> {
         self.counter
     }
-    /// Refuses a body that the field's type cannot read.
+    /// Returns an error for a body that cannot be read as the field's type.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`](crate::ErrorKind::Decode).
     pub fn check(&self, body: &Body<'_>) -> Result<(), ValueError> {
         (self.check)(body)
     }
-    /// Whether changes of the field add up.
+    /// Whether the field is a counter, so that concurrent additions are all counted.
     #[must_use]
     pub const fn is_counter(&self) -> bool {
         self.counter.is_some()
@@ -103,7 +104,7 @@ impl fmt::Debug for FieldDef {
     }
 }
 
-/// The declaration of one field with its type. Made by the derive; the only place with bounds on `T`.
+/// The declaration of one field with its type. The derive creates it; only here are there bounds on `T`.
 #[doc(hidden)]
 pub struct Def<T> {
     pub erased: FieldDef,
@@ -113,7 +114,8 @@ pub struct Def<T> {
 }
 
 impl<T> Def<T> {
-    /// A field without any attribute. The bound is the method's, not the block's: so it is the bound that is reported.
+    /// A field without any attribute. The bound belongs to the method, not to the block, so that the compiler reports
+    /// it.
     #[must_use]
     pub const fn new(key: &'static str, type_name: &'static str) -> Self
     where
@@ -138,8 +140,8 @@ impl<T> Def<T> {
 }
 
 impl<T> Def<T> {
-    /// A field without any attribute, of the type of another: what is asked of the type was asked there, so that a type
-    /// that cannot be kept is one error however many fields have it.
+    /// A field without any attribute, with the same type as another field. The bounds were checked there, so that a
+    /// type that cannot be stored gives one error, even if many fields have it.
     #[must_use]
     pub const fn like(other: Key<T>, key: &'static str, type_name: &'static str) -> Self {
         let other = other.typed_def();
@@ -209,8 +211,8 @@ impl<T> Def<T> {
     }
 }
 
-/// The types that a session can keep. It exists for its compiler message: one error for a type, instead of one for each
-/// trait that the type lacks.
+/// The types that a session can store. The trait exists for its compiler message: one error for a type, instead of one
+/// for each trait that the type lacks.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in a session",

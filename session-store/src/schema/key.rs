@@ -1,4 +1,4 @@
-//! What names a field: a typed key, or a string.
+//! Names of fields: typed keys, or strings.
 
 use super::{Def, FieldDef};
 use crate::name::FieldName;
@@ -34,7 +34,7 @@ impl<T> Key<T> {
         self.def.erased.key
     }
 
-    /// The key as a slice of one, as a store is asked.
+    /// The key as a slice with one element, for a store.
     #[doc(hidden)]
     #[must_use]
     pub fn name_slice(self) -> &'static [&'static str; 1] {
@@ -76,7 +76,7 @@ pub trait FieldKey {
     fn name(&self) -> FieldName;
 }
 
-/// A [`FieldKey`] of a field that holds a `T`: a string names a field of any type, a typed key brings the type along.
+/// A [`FieldKey`] of a field that holds a `T`: a string names a field of any type, a typed key determines the type.
 pub trait AsKey<T>: FieldKey {}
 
 impl<T> FieldKey for Key<T> {

@@ -63,7 +63,7 @@ impl Schema {
         own.or_else(|| self.nested.iter().find_map(|nested| nested.find(key)))
     }
 
-    /// The struct that declares a key, here or nested, and what it declares.
+    /// The struct that declares a key, here or nested, and its declaration.
     #[doc(hidden)]
     #[must_use]
     pub fn owner_of(&self, key: &str) -> Option<(&'static str, &'static FieldDef)> {
@@ -75,7 +75,7 @@ impl Schema {
         own.or_else(|| self.nested.iter().find_map(|nested| nested.owner_of(key)))
     }
 
-    /// Every field, the nested structs' included, with the struct it belongs to.
+    /// Calls `f` for every field, including those of nested structs, with the struct to which the field belongs.
     pub fn for_each(&self, f: &mut dyn FnMut(&'static str, &'static FieldDef)) {
         for field in self.fields {
             f(self.type_name, field);
@@ -85,12 +85,12 @@ impl Schema {
         }
     }
 
-    /// Refuses, at compile time, the nested struct of this number if it claims a key of the struct's own or of one that is
-    /// nested before it; gives the next number.
+    /// Rejects, at compile time, the nested struct with this number if it claims a key of the struct's own fields, or
+    /// of a struct that is nested before it. Returns the next number.
     ///
-    /// That a struct's own fields have keys of their own is the derive's to see, and a nested struct was checked where
-    /// it was declared: what is compared here is each with the others, and nothing where nothing is nested. The
-    /// compiler's evaluation is slow, and all comparisons of 200 fields would cost more than the rest of the derive.
+    /// The derive checks that a struct's own fields have different keys, and a nested struct was checked where it was
+    /// declared. So only different structs are compared here, and nothing is compared if no struct is nested. The
+    /// compiler's evaluation is slow: all comparisons of 200 fields would take longer than the rest of the derive.
     ///
     /// `track_caller` is for the message: it shows the nested field, and nothing of the library's inside.
     #[doc(hidden)]
@@ -107,7 +107,7 @@ impl Schema {
         number + 1
     }
 
-    /// The first key of `other`, or of what that nests, that is one of this.
+    /// The first key of `other`, or of a struct nested in it, that this struct or one nested in it also has.
     const fn clash_with(&self, other: &Self) -> Option<Clash> {
         let mut clash = self.claims_any_of(other.type_name, other.fields);
         let mut i = 0;
@@ -118,7 +118,7 @@ impl Schema {
         clash
     }
 
-    /// The first of these fields of another struct that has a key of this, or of what this nests.
+    /// The first of these fields of another struct whose key this struct or one nested in it also has.
     const fn claims_any_of(&self, other: &'static str, fields: &[FieldDef]) -> Option<Clash> {
         let mut i = 0;
         while i < fields.len() {
@@ -133,7 +133,7 @@ impl Schema {
         None
     }
 
-    /// The struct that has this key: this, or one that this nests.
+    /// The struct that has this key: this one, or one nested in it.
     const fn claims(&self, key: &str) -> Option<&'static str> {
         let mut i = 0;
         while i < self.fields.len() {
@@ -160,7 +160,7 @@ struct Clash {
     structs: [&'static str; 2],
 }
 
-/// Stops the compiler with a message that names the key and the structs.
+/// Fails the compilation with a message that names the key and the structs.
 #[track_caller]
 const fn refuse(clash: Option<Clash>) {
     if let Some(Clash {
@@ -180,7 +180,7 @@ const fn refuse(clash: Option<Clash>) {
     }
 }
 
-/// A text that is put together at compile time.
+/// A text that is built at compile time.
 struct Text {
     bytes: [u8; 1_000],
     len: usize,
@@ -194,7 +194,7 @@ impl Text {
         }
     }
 
-    /// Leaves out what there is no room for.
+    /// Appends a text; a part that does not fit is omitted.
     const fn with(mut self, more: &str) -> Self {
         let more = more.as_bytes();
         if self.bytes.len() - self.len >= more.len() {
@@ -216,7 +216,7 @@ impl Text {
     }
 }
 
-/// From the end, since keys of one namespace begin alike.
+/// Compares from the end, since keys of one namespace have the same beginning.
 const fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {

@@ -144,7 +144,7 @@ pub enum Step {
         to: Digest,
         /// Its deadlines, which are restarted.
         lease: Lease,
-        /// Until when the old id still works, if at all.
+        /// The moment until which the old id still works; `None` if it ends at once.
         former_works_until: Option<Timestamp>,
     },
     /// Ends the session and removes every field; `writes` is empty.

@@ -1,4 +1,4 @@
-//! Live sessions from one store to another.
+//! Copies live sessions from one store to another.
 
 use super::{Commit, Loaded, Select, Snapshot, Step, Store, Write};
 use crate::{clock::Timestamp, digest::Digest, error::Result, schema::Schema, value};
@@ -47,7 +47,7 @@ pub async fn copy(
     }
 }
 
-/// Creates a session as it is in another store; `false` if the target knows its id already.
+/// Creates a session as it is in another store; returns `false` if the target has its id already.
 pub(super) async fn copy_one(
     id: Digest,
     snapshot: Snapshot,

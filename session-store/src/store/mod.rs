@@ -39,8 +39,9 @@ use crate::{
 };
 use std::{sync::Weak, time::Duration};
 
-/// How long a store remembers at least that a session was ended on purpose (destroyed, or renewed to another id), so that a
-/// request in flight at that time gets an error instead of a new session. The digest and the time are kept.
+/// The minimum time for which a store remembers that a session was ended on purpose (destroyed, or renewed to another
+/// id), so that a request in flight at that time gets an error instead of a new session. The digest and the time are
+/// kept.
 pub const ENDED_IS_REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// A store for sessions.
@@ -115,10 +116,10 @@ pub trait Store: Send + Sync + 'static {
     fn sweep(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Swept>;
 
     /// Waits for commits in flight, makes everything durable and stops background work. A commit whose future is held
-    /// without being polled is not waited for longer than some seconds. A closed store answers every call with an error;
+    /// without being polled delays this by a few seconds at most. A closed store returns an error for every call;
     /// closing it again is not an error. Before it waits, it notifies the watchers of
-    /// [`watch_ended`](Self::watch_ended) that it [closes](Watcher::closed), so that connections that wait for the end of a
-    /// session do not delay a shutdown.
+    /// [`watch_ended`](Self::watch_ended) that it [closes](Watcher::closed), so that connections that wait for the end
+    /// of a session do not delay a shutdown.
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the last writes cannot be made durable.

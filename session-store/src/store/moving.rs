@@ -69,7 +69,7 @@ struct Both {
 enum Moved {
     /// It is in the new store.
     ToNew,
-    /// It was not moved, because this is its state.
+    /// It was not moved, since it is not live there, or is live by a former id: this is its state.
     No(Loaded),
 }
 

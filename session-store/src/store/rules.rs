@@ -16,8 +16,8 @@ pub struct Life {
     pub created: Timestamp,
     /// Its deadlines.
     pub lease: Lease,
-    /// Its previous id, and until when that id works. A former id is ended by clearing this field: the record under the
-    /// former id only says where the session is.
+    /// Its previous id, and the moment until which that id works. Clearing this field ends the former id: the record
+    /// under the former id only says where the session is.
     pub former: Option<(Digest, Timestamp)>,
 }
 
@@ -81,8 +81,8 @@ impl Life {
         }
     }
 
-    /// Applies a [`Step::Renew`](crate::Step::Renew) to a session that has the id `from`. Returns until when `from`
-    /// still works, if it does.
+    /// Applies a [`Step::Renew`](crate::Step::Renew) to a session that has the id `from`. Returns the moment until
+    /// which `from` still works, if it does.
     pub fn renew(
         &mut self,
         from: Digest,
@@ -232,7 +232,7 @@ pub fn index_after(write: &Write, stored: impl FnOnce() -> Option<Bytes>) -> Opt
     }
 }
 
-/// Until when the mark of a session that ended at `at` is kept.
+/// The moment until which the mark of a session that ended at `at` is kept.
 #[must_use]
 pub fn remembered_until(at: Timestamp) -> Timestamp {
     at.after(super::ENDED_IS_REMEMBERED)

@@ -84,7 +84,7 @@ impl<S: Store> FaultyStore<S> {
         (store, faults)
     }
 
-    /// Waits for as long as the store hangs, if it does.
+    /// Waits while the store hangs.
     fn pass<'a, T: Send + 'a>(
         &'a self,
         call: impl FnOnce() -> StoreFuture<'a, T> + Send + 'a,

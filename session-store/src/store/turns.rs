@@ -11,11 +11,11 @@ use std::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Enough that two sessions seldom share one.
+/// The number of queues: enough that two sessions seldom share one.
 const QUEUES: usize = 64;
 
-/// Queues for commits of one session that would otherwise collide again and again: a commit that was not applied because
-/// another one came first waits for its turn, and tries again when it has it.
+/// Queues for commits of one session that would otherwise collide repeatedly: a commit that was not applied because
+/// another one came first waits for its turn, and then retries.
 ///
 /// A turn is a courtesy, not a lock: nothing may depend on it. If it is not passed on for 100 ms, because the task that
 /// holds it has stalled, the next commit proceeds without a turn.
@@ -28,7 +28,7 @@ const QUEUES: usize = 64;
 /// let id = Digest::from_bytes([7; 32]);
 /// let first = turns.of(id).await;
 /// assert!(first.is_some());
-/// // The first one does not go on.
+/// // The first turn is still held.
 /// assert!(turns.of(id).await.is_none());
 /// drop(first);
 /// assert!(turns.of(id).await.is_some());
@@ -56,7 +56,7 @@ impl Turns {
         self.of_unless(id, stalled).await
     }
 
-    /// As [`of`](Self::of), for another time than 100 ms: each future of `stalled` ends after that time.
+    /// Like [`of`](Self::of), for another time than 100 ms: each future of `stalled` ends after that time.
     pub async fn of_unless<F: Future<Output = ()>>(
         &self,
         id: Digest,
@@ -118,7 +118,7 @@ mod tests {
         let id = Digest::from_bytes([1; 32]);
         let mut held = turns.of(id).await;
         let mut waits = Box::pin(turns.of(id));
-        // Ten others have had their turn meanwhile: longer than a stalled one is waited for, in all.
+        // Ten others have their turn meanwhile: in total that takes longer than the wait for a stalled turn.
         for _ in 0..10 {
             let short = tokio::time::timeout(Duration::from_millis(90), &mut waits).await;
             assert!(short.is_err(), "it waits");

@@ -1,4 +1,4 @@
-//! The inside of lists, maps and variants, for the deserializer.
+//! The content of lists, maps and variants, for the deserializer.
 
 use super::{
     error::{PathStep, ValueError},
@@ -10,7 +10,7 @@ use serde::de::{
     VariantAccess, Visitor, value::BorrowedStrDeserializer,
 };
 
-/// The most elements that a collection is told to expect: it may allocate for them before it has seen one.
+/// The maximum size hint: a collection may allocate for that many elements before it has read one.
 const MAX_HINT: usize = 1024;
 
 /// The elements of a list.
@@ -29,7 +29,7 @@ impl<'r, 'de> List<'r, 'de> {
         }
     }
 
-    /// A type that stopped before the end wanted a shorter list.
+    /// Returns an error if elements are left: the type expects a shorter list.
     pub(super) fn finish(&self) -> Result<(), ValueError> {
         all_taken(self.len, self.next)
     }
@@ -94,10 +94,10 @@ impl<'de> SeqAccess<'de> for Octets<'de> {
     }
 }
 
-/// What the keys of a map are.
+/// The kind of a map's keys.
 #[derive(Clone, Copy)]
 pub(super) enum Keys {
-    /// Anything, and nothing that an error may show.
+    /// Data of any type, which errors must not show.
     Data,
     /// The fields of a struct: strings.
     Fields(&'static [&'static str]),
@@ -108,7 +108,7 @@ pub(super) struct Entries<'r, 'de> {
     reader: &'r mut Reader<'de>,
     len: usize,
     next: usize,
-    /// A key was read, its value was not.
+    /// Whether a key was read whose value was not.
     half: bool,
     keys: Keys,
     /// For an error in the value: the key, if it is a field.
@@ -197,7 +197,7 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
     }
 }
 
-/// A variant with content: the one entry of a map.
+/// A variant with content: the only entry of a map.
 pub(super) struct Variant<'r, 'de> {
     reader: &'r mut Reader<'de>,
     variants: &'static [&'static str],
@@ -239,7 +239,7 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
     ) -> Result<(S::Value, Self), ValueError> {
         self.name = name(self.reader)?;
         let variant = seed.deserialize(BorrowedStrDeserializer::<ValueError>::new(self.name))?;
-        // Until the content is read.
+        // The reader is astray until the content is read.
         self.reader.astray = Astray::Half;
         Ok((variant, self))
     }
@@ -285,7 +285,7 @@ fn name<'de>(reader: &mut Reader<'de>) -> Result<&'de str, ValueError> {
     }
 }
 
-/// The name as the program spells it, if it has it.
+/// The declared name that equals `name`, if there is one.
 fn declared(names: &'static [&'static str], name: &str) -> Option<&'static str> {
     names.iter().find(|known| **known == name).copied()
 }

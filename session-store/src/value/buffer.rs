@@ -1,22 +1,22 @@
-//! Where a value is written, before it is given an allocation of its own size.
+//! The buffer into which a value is written, before it gets an allocation of its exact size.
 
 use std::ops::{Deref, Range};
 
-/// Most values are shorter.
+/// The size of the buffer on the stack: most values are shorter.
 const ON_STACK: usize = 128;
 
-/// Bytes that grow at the end: on the stack, or on the heap once they are too many for that. So a short value takes
-/// no other allocation than the one that is stored. (`smallvec` takes more instructions here than a vector that is
-/// allocated and freed.)
+/// Bytes that grow at the end: on the stack, or on the heap once they no longer fit there. So the only allocation of a
+/// short value is the one that is stored. (`smallvec` takes more instructions here than a vector that is allocated and
+/// freed.)
 #[doc(hidden)]
 pub struct Buffer {
     stack: [u8; ON_STACK],
-    /// How many of `stack` are written; [`SPILLED`] if `heap` has them all.
+    /// The number of bytes in `stack`; [`SPILLED`] if all bytes are in `heap`.
     len: usize,
     heap: Vec<u8>,
 }
 
-/// A length that leaves no room on the stack, not even for nothing.
+/// The value of `len` when all bytes are on the heap: no length on the stack is as large.
 const SPILLED: usize = ON_STACK + 1;
 
 impl Buffer {
@@ -52,8 +52,8 @@ impl Buffer {
         }
     }
 
-    /// Puts other bytes in the place of those; what follows moves if they are more or fewer. Seldom needed, so it may
-    /// move everything.
+    /// Replaces the bytes in a range by others; the following bytes move if the lengths differ. This is rarely needed,
+    /// so it may move everything.
     pub(super) fn splice(&mut self, range: Range<usize>, bytes: &[u8]) {
         match self.stack.get_mut(range.clone()) {
             Some(old) if old.len() == bytes.len() && self.len != SPILLED => {
@@ -79,7 +79,7 @@ impl Default for Buffer {
     }
 }
 
-/// Shows the length alone (requirement S08).
+/// Shows only the length (requirement S08).
 impl std::fmt::Debug for Buffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Buffer({} bytes)", self.len())

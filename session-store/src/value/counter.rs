@@ -1,4 +1,4 @@
-//! Additions that merge: the one thing that a store has to calculate.
+//! Additions that merge: the only calculation that a store performs.
 
 use super::{
     error::ValueError,
@@ -40,12 +40,12 @@ impl fmt::Debug for Add {
 }
 
 impl Add {
-    /// The bytes to store, given what is stored. A counter that lives keeps its own expiry; one that does not exist, or
-    /// whose TTL has passed at `now`, starts anew from [`base`](Self::base).
+    /// Returns the bytes to store, given the stored ones. A counter keeps its expiry, unless it is absent or its TTL
+    /// has passed at `now`: then it starts anew from [`base`](Self::base).
     ///
     /// # Errors
-    /// [`ErrorKind::Overflow`] if the sum leaves the range, [`ErrorKind::Decode`] if no integer is stored. Nothing is
-    /// to be stored then.
+    /// [`ErrorKind::Overflow`] if the sum leaves the range, [`ErrorKind::Decode`] if the stored value is not an
+    /// integer. The store must store nothing then.
     ///
     /// ```
     /// use level_session_store::{Add, Timestamp, Value, value::CounterRange};
@@ -77,13 +77,14 @@ impl Add {
         ValueError::new(
             ErrorKind::Overflow,
             format!(
-                "would leave its range, {min} to {max}: nothing was added, and nothing of the request is stored"
+                "would leave its range, {min} to {max}: nothing was added, and no change of the request is stored"
             ),
         )
     }
 }
 
-/// The number that is stored. One beyond 127 bits is no counter's, but an integer all the same.
+/// The stored number. If it does not fit into an `i128`, the error says so: no counter can hold it, but it is an
+/// integer.
 fn read(body: Body<'_>) -> Result<i128, ValueError> {
     match body.integer() {
         Some(n) => Ok(n),

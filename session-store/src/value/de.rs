@@ -1,4 +1,4 @@
-//! Bytes -> `T`, checked, and without a tree between.
+//! Bytes -> `T`, checked, without an intermediate tree.
 
 use super::{
     access::{Keys, Octets, Variant},
@@ -15,7 +15,7 @@ use serde::de::{
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = ValueError;
 
-    /// As the serializer says.
+    /// The same as for the serializer.
     #[inline]
     fn is_human_readable(&self) -> bool {
         true
@@ -44,7 +44,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    // By value: the visitor of the type refuses what does not fit it.
+    // Any integer: the visitor of the type rejects a value that does not fit.
     #[inline]
     fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         self.integer(visitor)
@@ -136,7 +136,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.deserialize_str(visitor)
     }
 
-    /// Bytes, or a list, which is how a `Vec<u8>` without `serde_bytes` is stored.
+    /// Bytes, or a list: a `Vec<u8>` without `serde_bytes` is stored as one.
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.head()? {
             Head::Bytes(it) => visitor.visit_borrowed_bytes(it),
@@ -167,7 +167,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.head()? {
             Head::Null => visitor.visit_unit(),
-            // `Some(())` that is read as `()`.
+            // A stored `Some(())` is read as `()`.
             Head::Some => self.nested(|reader| reader.deserialize_unit(visitor)),
             other => self.refuse(&other, &visitor),
         }
@@ -193,7 +193,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// A list, or bytes, which is how a `Vec<u8>` with `serde_bytes` is stored.
+    /// A list, or bytes: a `Vec<u8>` with `serde_bytes` is stored as bytes.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.head()? {
             Head::List(len) => self.list(len, visitor),
@@ -231,8 +231,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    /// A map with strings for keys. serde would take a list too, and an integer for the number of a field; a value that
-    /// is neither named nor meant as this struct is not read as one.
+    /// A map with strings for keys. serde would also accept a list, and an integer as the index of a field: these are
+    /// rejected here, since such a value was not written by a struct.
     #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
@@ -262,7 +262,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    /// The key of a map. Structs and enums, which serde would let be named by number, are not read through this.
+    /// The key of a map. Names of fields and variants, for which serde would accept an index, are not read through
+    /// this.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         self.deserialize_any(visitor)
     }
@@ -274,7 +275,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 }
 
 impl<'de> Reader<'de> {
-    /// A text of JSON as serde_json asks for it: as the one entry of a map.
+    /// A JSON text in the form that serde_json requests: as the only entry of a map.
     fn raw_json<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
         match self.head()? {
             Head::Str(text) => {

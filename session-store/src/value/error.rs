@@ -1,10 +1,10 @@
-//! Why a value cannot be written or read, said without showing it.
+//! The error of a value that cannot be written or read. It does not show the value.
 //!
 //! serde's own messages quote what they found (``invalid value: string "hunter2"``, ``unknown variant `hunter2` ``).
-//! Ours are built from the *shape* of what was found and from what the type asked for; names are shown where they come
-//! from the program (fields, variants and types of a declaration), never where they come from the store. A message that
-//! a type's own `Serialize` or `Deserialize` makes up may quote anything, so it is not kept: the error says only that
-//! the type refused (requirement S08).
+//! The messages here consist of the *shape* of the stored value and of the type's expectation. They show names from the
+//! program (fields, variants and types of a declaration), never names from the store. The message of a type's own
+//! `Serialize` or `Deserialize` may quote anything, so it is not kept: the error says only that the type rejected the
+//! value (requirement S08).
 
 use crate::{
     error::{Error, ErrorKind},
@@ -16,14 +16,14 @@ use serde::{
 };
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-/// How many steps into a value an error names.
+/// The maximum number of steps into a value that an error names.
 const MAX_STEPS: usize = 8;
 
-/// Why a value cannot be written or read.
+/// The error of a value that cannot be written or read.
 ///
-/// Neither `Display` nor `Debug` shows anything of the value but its shape, and where in it the error lies as far as the
-/// program names that (fields and variants; not keys of maps). What a type's own `Serialize` or `Deserialize` says is
-/// not kept, because it may quote the value: the error says that the type refused.
+/// `Display` and `Debug` show only the shape of the value, and the position of the error in it, by names of the program
+/// (fields and variants; not keys of maps). The message of a type's own `Serialize` or `Deserialize` is not kept,
+/// because it may quote the value: the error only says that the type rejected the value.
 ///
 /// ```
 /// use level_session_store::Value;
@@ -31,10 +31,10 @@ const MAX_STEPS: usize = 8;
 ///
 /// let stored = Value::of(&BTreeMap::from([("ann@example.org", ["secret"])]))?;
 /// let error = stored.read::<BTreeMap<String, Vec<u64>>>().unwrap_err();
-/// assert_eq!(error.to_string(), "holds a string where u64 was asked for (in `[..][0]`)");
+/// assert_eq!(error.to_string(), "holds a string, expected u64 (in `[..][0]`)");
 ///
 /// let error = Value::from("no address").read::<IpAddr>().unwrap_err();
-/// assert_eq!(error.to_string(), "holds a string that core::net::ip_addr::IpAddr refuses");
+/// assert_eq!(error.to_string(), "holds a string that core::net::ip_addr::IpAddr rejects");
 /// # Ok::<(), level_session_store::value::ValueError>(())
 /// ```
 pub struct ValueError(Box<Repr>);
@@ -42,25 +42,25 @@ pub struct ValueError(Box<Repr>);
 struct Repr {
     kind: ErrorKind,
     what: What,
-    /// Where inside the value, innermost step first.
+    /// The position inside the value, innermost step first.
     path: Vec<PathStep>,
 }
 
 enum What {
-    /// One shape was found, another thing was wanted.
+    /// The value has another shape than the wanted one.
     Mismatch { held: Shape, wanted: String },
-    /// The shape is right, the value is not.
+    /// The shape is right, but the value does not fit the type.
     Unfit { held: Shape, wanted: String },
-    /// The type refused it, and what it said is not kept. Filled in by the reader, who knows both.
+    /// The type rejected the value, and its message is not kept. The reader fills in the shape and the type.
     Refused {
         held: Shape,
         by: Option<&'static str>,
     },
-    /// A sentence of ours.
+    /// A complete message.
     Said(Cow<'static, str>),
 }
 
-/// What is stored, as far as an error may tell.
+/// The shape of a stored value: an error may show it.
 pub(super) type Shape = &'static str;
 
 /// A step into a value.
@@ -82,7 +82,7 @@ impl ValueError {
         }))
     }
 
-    /// The bytes are not what this format writes.
+    /// The bytes are not valid in this format.
     #[cold]
     pub(super) fn damaged(how: &'static str) -> Self {
         Self::new(
@@ -115,14 +115,14 @@ impl ValueError {
         }))
     }
 
-    /// The same error, one step further out.
+    /// The same error, seen from the enclosing value.
     #[cold]
     pub(super) fn within(mut self, step: PathStep) -> Self {
         self.0.path.push(step);
         self
     }
 
-    /// If a type refused what it got: the type, and the shape of what it got.
+    /// Adds the type and the shape of the value, if a type rejected the value.
     #[cold]
     pub(super) fn refused(mut self, shape: Shape, type_name: &'static str) -> Self {
         if let What::Refused {
@@ -136,14 +136,14 @@ impl ValueError {
         self
     }
 
-    /// What sort of thing went wrong: [`Encode`](ErrorKind::Encode), [`Decode`](ErrorKind::Decode),
+    /// The kind of the error: [`Encode`](ErrorKind::Encode), [`Decode`](ErrorKind::Decode),
     /// [`Overflow`](ErrorKind::Overflow) or [`Type`](ErrorKind::Type).
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The same, said of a value that is being given to a declared field instead of one that was stored.
+    /// The same error for a value that is being written to a declared field, instead of a stored value.
     #[must_use]
     #[doc(hidden)]
     pub fn of_given(mut self) -> Self {
@@ -166,19 +166,12 @@ impl fmt::Display for ValueError {
         let given = *kind == ErrorKind::Type;
         let verb = if given { "was given" } else { "holds" };
         match what {
-            What::Mismatch { held, wanted } => {
-                let asked = if given {
-                    "is declared"
-                } else {
-                    "was asked for"
-                };
-                write!(f, "{verb} {held} where {wanted} {asked}")?;
-            }
+            What::Mismatch { held, wanted } => write!(f, "{verb} {held}, expected {wanted}")?,
             What::Unfit { held, wanted } => {
                 write!(f, "{verb} {held} that cannot be read as {wanted}")?;
             }
             What::Refused { held, by } => {
-                write!(f, "{verb} {held} that {} refuses", by.unwrap_or("its type"))?;
+                write!(f, "{verb} {held} that {} rejects", by.unwrap_or("its type"))?;
             }
             What::Said(message) => f.write_str(message)?,
         }
@@ -262,7 +255,7 @@ impl de::Error for ValueError {
     fn invalid_length(len: usize, wanted: &dyn Expected) -> Self {
         Self::new(
             ErrorKind::Decode,
-            format!("cannot be read: it has {len} elements where {wanted} was asked for"),
+            format!("cannot be read: it has {len} elements, expected {wanted}"),
         )
     }
 
@@ -271,7 +264,7 @@ impl de::Error for ValueError {
         let known = listed(known);
         Self::new(
             ErrorKind::Decode,
-            format!("holds a variant that its enum does not have (it has {known})"),
+            format!("holds an unknown variant (its enum has {known})"),
         )
     }
 
@@ -280,7 +273,7 @@ impl de::Error for ValueError {
         let known = listed(known);
         Self::new(
             ErrorKind::Decode,
-            format!("holds a field that its struct does not have (it has {known})"),
+            format!("holds an unknown field (its struct has {known})"),
         )
     }
 
@@ -289,7 +282,7 @@ impl de::Error for ValueError {
         Self::new(
             ErrorKind::Decode,
             format!(
-                "has no field `{field}`: give the field `#[serde(default)]` to read what was stored before it was added"
+                "has no field `{field}`: give it `#[serde(default)]` to read values that were stored before the field was added"
             ),
         )
     }
@@ -303,7 +296,8 @@ impl de::Error for ValueError {
     }
 }
 
-/// The messages of serde's own that it has no typed constructor for. They name types and variants, no values.
+/// Keeps a message of serde itself for which serde has no typed constructor. Such messages name types and variants, no
+/// values.
 fn known(message: &str) -> Option<String> {
     const OF_SERDE: [&str; 3] = [
         "data did not match any variant of untagged enum ",
@@ -314,7 +308,7 @@ fn known(message: &str) -> Option<String> {
     ours.then(|| message.to_owned())
 }
 
-/// What a type says that it wanted, unless it quotes the value in it.
+/// The type's expectation, unless it quotes the value.
 fn without(found: Unexpected<'_>, wanted: String) -> String {
     let quoted = match found {
         Unexpected::Str(text) => !text.is_empty() && wanted.contains(text),
@@ -330,7 +324,8 @@ fn without(found: Unexpected<'_>, wanted: String) -> String {
     }
 }
 
-/// Whether it is an integer of 128 bits: serde has no other way to say so, and takes it for another type.
+/// Whether serde found an integer of 128 bits: it reports such an integer only in this form, as if it were of another
+/// type.
 fn is_wide_integer(found: Unexpected<'_>) -> bool {
     matches!(found, Unexpected::Other(text) if text.starts_with("integer `"))
 }

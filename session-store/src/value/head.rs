@@ -1,4 +1,4 @@
-//! What stands before a body: the version of the format, flags, and when the value's own time is up.
+//! The head before a body: the version of the format, flags, and the expiry of the value.
 
 use super::{
     Buffer, MAX_VALUE_BYTES,
@@ -12,18 +12,19 @@ use std::{fmt, marker::PhantomData};
 /// The low half of the head byte.
 const VERSION: u8 = 1;
 const VERSION_MASK: u8 = 0x0F;
-/// In the high half: eight bytes of expiry follow.
+/// A flag in the high half: eight bytes of expiry follow.
 const EXPIRES: u8 = 0x10;
 
 /// The longest body that is its own index entry.
 const INDEX_BYTES: usize = 64;
-/// The first byte of an index entry that is a digest. No body begins with it: it is no tag.
+/// The first byte of an index entry that is a digest. No body begins with it, since it is not a tag.
 const INDEX_DIGEST: u8 = 0xFF;
 
-/// The bytes that a store keeps: a head (format version, flags, expiry if there is one), then what `body` appends.
+/// The bytes that a store keeps: a head (format version, flags, expiry if there is one), then the bytes that `body`
+/// appends.
 ///
 /// # Errors
-/// What `body` answers.
+/// Those of `body`.
 pub fn seal(
     expires: Option<Timestamp>,
     body: impl FnOnce(&mut Buffer) -> Result<(), ValueError>,
@@ -47,7 +48,7 @@ pub fn seal(
 #[inline]
 pub fn open(stored: &[u8]) -> Result<Stored<'_>, ValueError> {
     let Some((&head, mut rest)) = stored.split_first() else {
-        return Err(ValueError::damaged("there are none"));
+        return Err(ValueError::damaged("there are no bytes"));
     };
     if head & VERSION_MASK != VERSION || head & !(VERSION_MASK | EXPIRES) != 0 {
         return Err(unknown_format());
@@ -55,7 +56,7 @@ pub fn open(stored: &[u8]) -> Result<Stored<'_>, ValueError> {
     let mut expires = None;
     if head & EXPIRES != 0 {
         let Some((millis, after)) = rest.split_first_chunk() else {
-            return Err(ValueError::damaged("they end in the expiry"));
+            return Err(ValueError::damaged("they end within the expiry"));
         };
         expires = Some(Timestamp::from_millis(u64::from_le_bytes(*millis)));
         rest = after;
@@ -74,11 +75,11 @@ fn unknown_format() -> ValueError {
     )
 }
 
-/// What a session is found by: the body of a stored value if it is short, else a digest of it. The expiry does not
-/// count.
+/// The index entry of a stored value, by which its session is found: the body if it is short, otherwise a digest of it.
+/// The expiry is not part of it.
 ///
 /// # Errors
-/// As [`open`].
+/// Those of [`open`].
 pub fn index_entry(stored: &[u8]) -> Result<Bytes, ValueError> {
     let body = open(stored)?.body.0;
     if body.len() <= INDEX_BYTES {
@@ -116,7 +117,7 @@ impl<'a> Stored<'a> {
         open(stored)
     }
 
-    /// When the value's own time to live ends, if it has one. It is then as if it were not there.
+    /// When the value's own time to live ends, if it has one. From then on the value counts as absent.
     #[must_use]
     #[inline]
     pub fn expires(&self) -> Option<Timestamp> {
@@ -154,7 +155,7 @@ impl fmt::Debug for Stored<'_> {
 pub struct Body<'a>(pub(super) &'a [u8]);
 
 impl<'a> Body<'a> {
-    /// The body that these bytes are, without a head in front.
+    /// A body from bytes without a head.
     #[doc(hidden)]
     #[must_use]
     pub const fn of(bytes: &'a [u8]) -> Self {
@@ -167,10 +168,10 @@ impl<'a> Body<'a> {
         self.0
     }
 
-    /// Reads it as a `T`.
+    /// Decodes the value as a `T`.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if it is of another type, or damaged. The error shows its shape, never the value.
+    /// [`ErrorKind::Decode`] if the value is of another type, or damaged. The error shows its shape, never the value.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
         let mut reader = self.reader()?;
         let value = reader.whole(PhantomData)?;
@@ -178,7 +179,7 @@ impl<'a> Body<'a> {
         Ok(value)
     }
 
-    /// Reads it as an integer, if it is one.
+    /// The value as an integer, if it is one.
     #[must_use]
     pub fn integer(&self) -> Option<i128> {
         let mut reader = self.reader().ok()?;
@@ -193,7 +194,9 @@ impl<'a> Body<'a> {
 
     fn reader(&self) -> Result<Reader<'_>, ValueError> {
         if self.0.len() > MAX_VALUE_BYTES {
-            return Err(ValueError::damaged("they are more than a value may have"));
+            return Err(ValueError::damaged(
+                "they exceed the maximum size of a value",
+            ));
         }
         Ok(Reader::new(self.0))
     }

@@ -17,7 +17,7 @@ pub(super) struct Items<'w, 'a> {
     declared: usize,
     count: usize,
     levels: usize,
-    /// A key was written, its value was not.
+    /// Whether a key was written whose value was not.
     half: bool,
     kind: Kind,
 }
@@ -25,16 +25,16 @@ pub(super) struct Items<'w, 'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain,
-    /// A map that is given as a list of pairs.
+    /// A map that arrives as a list of pairs.
     OfPairs,
-    /// One pair of it: a key and a value without anything round them.
+    /// One pair of such a map: a key and a value, without a tag around them.
     Pair,
-    /// A struct of serde_json's own, which is its one field, or the number in that.
+    /// A private struct of serde_json: written as its only field, or as the number in that field.
     Private(Private),
 }
 
 impl<'w, 'a> Items<'w, 'a> {
-    /// Elements or entries whose tag is written.
+    /// The elements or entries after a tag that was written already.
     #[inline]
     pub(super) fn new(writer: &'w mut Writer<'a>, len: Option<usize>, levels: usize) -> Self {
         let declared = len.unwrap_or(0);
@@ -51,13 +51,13 @@ impl<'w, 'a> Items<'w, 'a> {
         }
     }
 
-    /// The same entries, which come as pairs.
+    /// The same entries, arriving as pairs.
     pub(super) fn of_pairs(mut self) -> Self {
         self.kind = Kind::OfPairs;
         self
     }
 
-    /// One such pair.
+    /// One pair of a map that arrives as pairs.
     pub(super) fn pair(writer: &'w mut Writer<'a>) -> Self {
         Self {
             len_at: 0,
@@ -70,7 +70,7 @@ impl<'w, 'a> Items<'w, 'a> {
         }
     }
 
-    /// A struct of serde_json's own.
+    /// A private struct of serde_json.
     pub(super) fn private(writer: &'w mut Writer<'a>, private: Private) -> Self {
         Self {
             len_at: writer.out.len(),
@@ -118,7 +118,7 @@ impl<'w, 'a> Items<'w, 'a> {
         Ok(())
     }
 
-    /// Puts the number in the place of its text, if it is one of ours.
+    /// Replaces the text by its number, if this format has a number that is exactly equal.
     fn close_number(self) -> Result<(), ValueError> {
         let Self { writer, len_at, .. } = self;
         let Ok(Head::Str(text)) = Reader::new(&writer.out[len_at..]).head() else {
@@ -139,7 +139,7 @@ impl<'w, 'a> Items<'w, 'a> {
         }
     }
 
-    /// A length that was unknown, or announced wrongly, is put right at the end.
+    /// Corrects a length that was unknown, or announced wrongly, at the end.
     #[inline]
     fn close(self) -> Result<(), ValueError> {
         match self.kind {

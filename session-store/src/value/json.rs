@@ -1,16 +1,17 @@
-//! What serde_json hands to other formats under names of its own.
+//! The private structs that serde_json passes to other formats.
 //!
-//! With its feature `arbitrary_precision` a number is a struct with the number's text in it, and a `RawValue` is always
-//! one with a text in JSON. A feature that any crate of a build turns on for all of them must not change what a session
-//! holds, so a number is stored as the number it is. One that no integer of 128 bits and no `f64` holds stays that
-//! struct, which serde_json reads back digit by digit. A `RawValue` is stored as its text.
+//! With serde_json's feature `arbitrary_precision` a number is a struct that contains the number's text. A `RawValue`
+//! is always a struct that contains a JSON text. Any crate of a build can turn the feature on for all crates, so it
+//! must not change stored values: a number is stored as a number. If neither an integer of 128 bits nor an `f64` can
+//! represent it exactly, it is stored as the struct, from which serde_json reads all digits. A `RawValue` is stored as
+//! its text.
 
-/// The name of the struct that a number is, and of its one field.
+/// The name of the struct of a number, and of its only field.
 pub(super) const NUMBER: &str = "$serde_json::private::Number";
-/// The name of the struct that a `RawValue` is, and of its one field.
+/// The name of the struct of a `RawValue`, and of its only field.
 pub(super) const RAW: &str = "$serde_json::private::RawValue";
 
-/// Such a struct.
+/// A private struct of serde_json.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Private {
     Number,
@@ -39,7 +40,7 @@ pub(super) enum Number {
     F64(f64),
 }
 
-/// The number that a text of JSON stands for, if one of ours is exactly that.
+/// The number of a JSON text, if a number of this format is exactly equal.
 pub(super) fn number(text: &str) -> Option<Number> {
     if let Ok(n) = text.parse() {
         return Some(Number::Uint(n));
@@ -49,7 +50,7 @@ pub(super) fn number(text: &str) -> Option<Number> {
         _ => {}
     }
     let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;
-    // The shortest text that gives this float, which is what JSON would show of it.
+    // JSON would show this float as the shortest text that is parsed to it.
     (decimal(text)? == decimal(&format!("{float:e}"))?).then_some(Number::F64(float))
 }
 

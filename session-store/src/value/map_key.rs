@@ -1,7 +1,7 @@
-//! The key of a map, read as JSON would read it.
+//! The key of a map, with the conversions of JSON.
 //!
-//! JSON has strings for keys, so there a map with numbers or booleans for keys is read as one with strings, and the
-//! reverse. Here they are stored as what they are, and read as either.
+//! All keys in JSON are strings, so a map with keys that are numbers or booleans can be read there as one with string
+//! keys, and vice versa. This format stores keys with their own type, and reads them as either.
 
 use super::{
     de::{visit_int, visit_uint},
@@ -11,7 +11,7 @@ use super::{
 };
 use serde::de::{Deserializer, Visitor};
 
-/// The key that is next.
+/// The next key.
 pub(super) struct MapKey<'r, 'de>(pub(super) &'r mut Reader<'de>);
 
 impl<'de> MapKey<'_, 'de> {
@@ -42,7 +42,7 @@ impl<'de> MapKey<'_, 'de> {
     }
 }
 
-/// Whether a number is written as JSON writes it: `07` and `+7` are texts and no numbers.
+/// Whether a text is the number as JSON writes it: `07` and `+7` are only texts.
 fn is_the_text(text: &str, n: &impl ToString) -> bool {
     n.to_string() == text
 }

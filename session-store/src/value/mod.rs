@@ -1,9 +1,9 @@
-//! A value and its bytes: one self-describing format, and the [`Value`] that stands for anything in it.
+//! A value and its bytes: a self-describing format, and [`Value`], which represents any value of it.
 //!
-//! A type is written and read through serde as it would be in JSON, and may change between deployments as it may there
-//! (a field added with a default, an `Option` added, an integer widened), but with exact types: bytes that are not
-//! UTF-8, map keys that are not strings, 128-bit integers, NaN and `Option<Option<T>>` come back as they were. Reading
-//! is checked: a string is never a number, and an integer is read by its value, so that 300 is an error for a `u8`.
+//! A type is written and read through serde as in JSON, and may change between deployments in the same ways (a field
+//! added with a default, an `Option` added, an integer widened). Unlike in JSON, types are exact: bytes that are not
+//! UTF-8, map keys that are not strings, 128-bit integers, NaN and `Option<Option<T>>` are read back unchanged. Reading
+//! is checked: a string is never read as a number, and an integer must fit the type, so 300 is an error for a `u8`.
 //!
 //! # The bytes
 //! ```text
@@ -13,10 +13,10 @@
 //!                                                milliseconds since the Unix epoch
 //! body    = value
 //! ```
-//! A body is the encoding that bincode 2 in its standard configuration gives the [`Value`] enum: the number of the
-//! variant, then its content.
+//! A body is the encoding of the [`Value`] enum by bincode 2 in its standard configuration: the index of the variant,
+//! then its content.
 //!
-//! | tag | variant | content | what it is |
+//! | tag | variant | content | Rust types |
 //! |---|---|---|---|
 //! | 0 | `Null` | | `None`, `()`, a unit struct |
 //! | 1 | `Bool` | one byte, 0 or 1 | |
@@ -25,10 +25,10 @@
 //! | 4 | `F32` | 4 bytes, IEEE 754, little-endian | |
 //! | 5 | `F64` | 8 bytes, IEEE 754, little-endian | |
 //! | 6 | `Str` | varint length in bytes, UTF-8 | a string, a `char`, a unit variant |
-//! | 7 | `Bytes` | varint length, bytes | what is written with `serialize_bytes` |
+//! | 7 | `Bytes` | varint length, bytes | a value written with `serialize_bytes` |
 //! | 8 | `List` | varint count, values | a sequence, a tuple, a tuple struct |
 //! | 9 | `Map` | varint count, then key and value of each entry | a map; a struct (keys: `Str`); a variant with content (one entry, key: `Str`) |
-//! | 10 | `Some` | a `Null` or a `Some` | a `Some` whose content is written as one of these |
+//! | 10 | `Some` | a `Null` or a `Some` | a `Some` whose content is encoded as `Null` or `Some` |
 //!
 //! | varint of | bytes |
 //! |---|---|
@@ -38,47 +38,47 @@
 //! | to 2^64 - 1 | 253, then 8 |
 //! | to 2^128 - 1 | 254, then 16 |
 //!
-//! A newtype struct is its content, and a `Some` is its content but for the last row. There is one way to write a
-//! value: longer varints than needed, an `Int` that is not negative, a needless `Some`, a boolean of 2, an unknown tag
-//! and bytes after the end are refused. Entries of a map stay in the order in which they were written; whether two may
-//! have one key is up to the type that reads them. A body has at most [`MAX_VALUE_BYTES`], and lists, maps and `Some`s
-//! lie at most [`MAX_DEPTH`] deep in one another.
+//! A newtype struct is encoded as its content, and so is a `Some`, except in the last row. Each value has exactly one
+//! encoding: longer varints than needed, an `Int` that is not negative, an unnecessary `Some`, a boolean of 2, an
+//! unknown tag and bytes after the end are errors. Entries of a map keep the order in which they were written; the type
+//! that reads a map decides whether two entries may have the same key. A body has at most [`MAX_VALUE_BYTES`], and
+//! lists, maps and `Some`s are nested at most [`MAX_DEPTH`] deep.
 //!
-//! # What is read as what
+//! # Conversions when reading
 //! | stored | reads as |
 //! |---|---|
 //! | an integer | any integer type that holds its value; a float type that holds it exactly |
 //! | a float | `f64`; `f32` if that holds it exactly; never an integer |
-//! | `x` | what `x` reads as, and an `Option` of it |
+//! | `x` | any type that `x` reads as, and an `Option` of such a type |
 //! | `None` | an `Option`, `()` |
 //! | bytes, a list of integers | each other |
 //! | a list | a sequence or a tuple of that length, never a struct |
-//! | a map with strings for keys | a struct: fields by name, in any order; one that the struct does not have is passed over, one that is missing has its `#[serde(default)]` or is `None`. An enum, if there is one entry |
-//! | a key of a map that is an integer or a boolean | as above, and its text in JSON, as JSON would: `7` and `"7"` are one, `"07"` is a text |
-//! | a key of a map that is a string | as above, and the integer or boolean that it is the text of |
-//! | anything else | its own kind; any other is an error that names both |
+//! | a map with strings for keys | a struct: fields by name, in any order; an unknown field is ignored, a missing field has its `#[serde(default)]` or is `None`. An enum, if the map has one entry |
+//! | a key of a map that is an integer or a boolean | as above, and a string with its JSON text: `7` reads as `"7"` |
+//! | a key of a map that is a string | as above, and an integer or a boolean if the string is its JSON text: `"7"` reads as `7`, `"07"` does not |
+//! | any other value | its own kind; another kind is an error that names both |
 //!
-//! # Why two ways to the same bytes
-//! bincode encodes a tree, but a session that builds a tree for every read and write would allocate for every string
-//! and every element. So a serializer and a deserializer of ours go straight between `T` and the bytes, taking each
-//! integer, float and length from bincode; bincode's encoding of the tree itself is the measure that the tests hold
-//! them to. bincode's own serde bridge cannot do it: it writes no types, so it cannot read `#[serde(flatten)]`, untagged
-//! enums or a JSON value, and takes a `u32` for an `i64`.
+//! # Why two implementations of one format
+//! bincode encodes a tree, but building a tree for every read and write would allocate for every string and every
+//! element. So the serializer and the deserializer here convert directly between `T` and bytes, and use bincode for
+//! each integer, float and length. The tests compare them with bincode's own encoding of the tree. bincode's serde
+//! support would not do: it writes no types, so it cannot read `#[serde(flatten)]`, untagged enums or a JSON value, and
+//! would misread a `u32` as an `i64`.
 //!
-//! # What serde_json hands over
-//! With its feature `arbitrary_precision` a number in a `serde_json::Value` is handed over as a struct. It is stored as a
-//! number all the same, if an integer of 128 bits or an `f64` is exactly that; else as the struct, a map with one entry,
-//! which serde_json reads back with all digits. A `RawValue` is stored as a string, its text.
+//! # Private structs of serde_json
+//! With serde_json's feature `arbitrary_precision`, a number in a `serde_json::Value` is passed to serializers as a
+//! struct. It is still stored as a number if an integer of 128 bits or an `f64` equals it exactly; otherwise as the
+//! struct, a map with one entry, from which serde_json reads all digits. A `RawValue` is stored as a string, its text.
 //!
-//! # What serde itself cannot do
+//! # Limitations of serde
 //! - An `i128` or `u128` cannot be read inside `#[serde(flatten)]`, or an untagged or internally tagged enum: serde's
-//!   buffer has no room for it. Reading it is an error, as with JSON.
-//! - A plain `Vec<u8>` is a list to serde, and takes two to four bytes a byte: `#[serde(with = "serde_bytes")]` makes it
-//!   bytes. What was stored as the one reads as the other.
-//! - A type that has one form for people and another for machines is written in the one for people (a `Uuid` as text),
-//!   because serde's buffer always asks for that one when it is read.
+//!   buffer cannot hold it. Reading it is an error, as with JSON.
+//! - serde treats a plain `Vec<u8>` as a list, which takes two to four bytes per byte: `#[serde(with = "serde_bytes")]`
+//!   stores it as bytes. Either form reads as the other.
+//! - A type with a human-readable and a compact form is written in the human-readable one (a `Uuid` as text), because
+//!   serde's buffer always requests that form when it is read.
 
-// In reading order: what a value is, what a store keeps of it, and how `T` becomes bytes and comes back.
+// In reading order: values, their stored form, and the conversion between `T` and bytes.
 mod tree;
 mod tree_serde;
 
@@ -114,10 +114,10 @@ pub use head::{open, seal};
 #[doc(hidden)]
 pub use ser::encode;
 
-/// The most bytes that the body of one value takes: 1 MiB. What is larger is refused when it is written
-/// ([`ErrorKind::Encode`](crate::ErrorKind::Encode)), and when it is read.
+/// The maximum size of the body of one value: 1 MiB. Writing a larger value is an error
+/// ([`ErrorKind::Encode`](crate::ErrorKind::Encode)), and so is reading one.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 
-/// How deep lists and maps may be nested in one another. A variant with content is a map, and its fields, if it has
-/// several, are a list or a map in it.
+/// The maximum nesting depth of lists and maps. A variant with content is a map, and its fields, if it has several, are
+/// a list or a map in that map.
 pub const MAX_DEPTH: usize = 128;

@@ -1,4 +1,4 @@
-//! The bytes of a body, front to back: heads, depth, and what is passed over.
+//! Reads the bytes of a body from front to back: heads, depth, and skipped values.
 
 use super::{
     MAX_DEPTH,
@@ -11,25 +11,25 @@ use crate::error::ErrorKind;
 use serde::de::{DeserializeSeed, Expected, Visitor};
 use std::any::type_name;
 
-/// What is left of a body.
+/// The rest of a body.
 pub(super) struct Reader<'de> {
     pub(super) rest: &'de [u8],
     depth: usize,
     pub(super) astray: Astray<'de>,
 }
 
-/// Whether the rest begins where a value does. A type may pass over an error and go on, or not read what it was offered;
-/// its neighbours are to be read from where they begin all the same.
+/// Whether the rest begins with a value. A type may ignore an error and continue, or not read a value that it was
+/// offered; the values next to it must still be read from their beginning.
 #[derive(Clone, Copy)]
 pub(super) enum Astray<'de> {
     No,
-    /// A value was left half read.
+    /// A value was read only in part.
     Half,
-    /// The value that begins here was left half read.
+    /// The value that begins here was read only in part.
     From(&'de [u8]),
 }
 
-/// The front of a value: all of a scalar, the length of a list or a map.
+/// The head of a value: all of a scalar, the length of a list or a map.
 pub(super) enum Head<'de> {
     Null,
     Bool(bool),
@@ -96,21 +96,23 @@ impl<'de> Reader<'de> {
             tag::MAP => Head::Map(take_len(rest, 2)?),
             tag::SOME => match rest.first() {
                 Some(&(tag::NULL | tag::SOME)) => Head::Some,
-                _ => return Err(ValueError::damaged("an option is marked without need")),
+                _ => return Err(ValueError::damaged("a `Some` is unnecessary")),
             },
             _ => return Err(ValueError::damaged("a tag is unknown")),
         })
     }
 
-    /// The end of the body.
+    /// Returns an error unless the end of the body is reached.
     pub(super) fn finish(&self) -> Result<(), ValueError> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(ValueError::damaged("there are bytes after its end"))
+        Err(ValueError::damaged(
+            "there are bytes after the end of the value",
+        ))
     }
 
-    /// Reads one value with `seed`, and goes on behind it whatever the seed did.
+    /// Reads one value with `seed`, and continues after the value, regardless of how much the seed read.
     #[inline]
     pub(super) fn whole<S: DeserializeSeed<'de>>(
         &mut self,
@@ -119,7 +121,7 @@ impl<'de> Reader<'de> {
         self.whole_by(|reader| seed.deserialize(reader))
     }
 
-    /// As [`whole`](Self::whole), for the key of a map.
+    /// Like [`whole`](Self::whole), for the key of a map.
     #[inline]
     pub(super) fn whole_key<S: DeserializeSeed<'de>>(
         &mut self,
@@ -150,7 +152,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Passes over the value that was left half read.
+    /// Skips the value that was read only in part.
     #[cold]
     fn realign(&mut self) -> Result<(), ValueError> {
         match self.astray {
@@ -162,7 +164,7 @@ impl<'de> Reader<'de> {
             }
             Astray::Half => Err(ValueError::new(
                 ErrorKind::Decode,
-                "cannot be read: its type went on after an error, or left out a part",
+                "cannot be read: its `Deserialize` ignored an error, or did not read a part",
             )),
         }
     }
@@ -180,7 +182,7 @@ impl<'de> Reader<'de> {
         error.refused(shape, wanted)
     }
 
-    /// Passes over one value.
+    /// Skips one value.
     pub(super) fn skip(&mut self) -> Result<(), ValueError> {
         let values = match self.head()? {
             Head::List(len) => len,
@@ -191,7 +193,7 @@ impl<'de> Reader<'de> {
         self.nested(|reader| (0..values).try_for_each(|_| reader.skip()))
     }
 
-    /// Does something one level deeper. An error leaves the reader astray.
+    /// Calls `f` one level deeper. An error leaves the reader astray.
     #[inline]
     pub(super) fn nested<R>(
         &mut self,
@@ -199,7 +201,7 @@ impl<'de> Reader<'de> {
     ) -> Result<R, ValueError> {
         if self.depth == MAX_DEPTH {
             self.astray = Astray::Half;
-            return Err(ValueError::damaged("it is nested too deep"));
+            return Err(ValueError::damaged("a value is nested too deep"));
         }
         self.depth += 1;
         let result = f(self);
@@ -210,7 +212,7 @@ impl<'de> Reader<'de> {
         result
     }
 
-    /// The inside of a [`Head::Some`].
+    /// Reads the content of a [`Head::Some`].
     pub(super) fn some<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
         self.nested(|reader| {
             let inner = reader.rest.len();

@@ -1,4 +1,4 @@
-//! `T` -> bytes, in one pass and without a tree between.
+//! `T` -> bytes, in one pass, without an intermediate tree.
 
 use super::{
     Buffer, MAX_DEPTH,
@@ -11,11 +11,11 @@ use super::{
 use serde::ser::{self, Serialize, Serializer};
 use std::fmt::{self, Write as _};
 
-/// The name under which [`Value`](super::Value) hands over a map whose keys other formats cannot have: a list of pairs
-/// to them, a map here.
+/// The name under which [`Value`](super::Value) passes a map whose keys other formats do not support: they get a list
+/// of pairs, and this serializer writes a map.
 pub(super) const PAIRS: &str = "$level_session_store::pairs";
 
-/// Appends the body of a value, without its head. On an error `out` is as it was.
+/// Appends the body of a value, without its head. On an error `out` is left unchanged.
 ///
 /// # Errors
 /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if the `Serialize` of a type fails, or the value is larger than [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES) or nested
@@ -71,9 +71,9 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     type SerializeStruct = Items<'w, 'a>;
     type SerializeStructVariant = Items<'w, 'a>;
 
-    /// Yes. What `#[serde(flatten)]`, untagged and internally tagged enums buffer is always read back as from a
-    /// human-readable format, whatever the format says (serde's buffer does not remember). A type with two forms, such
-    /// as `IpAddr`, would be written in one and read in the other.
+    /// Yes. serde buffers the content of `#[serde(flatten)]`, untagged and internally tagged enums, and reads it from
+    /// the buffer as from a human-readable format, even if the format is not. A type with two forms, such as `IpAddr`,
+    /// would be written in one and read in the other.
     #[inline]
     fn is_human_readable(&self) -> bool {
         true
@@ -86,7 +86,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         Ok(())
     }
 
-    // bincode writes an unsigned number of any width in the same bytes, so the widest is every one.
+    // bincode writes an unsigned number in the same bytes for any width, so all can be written as the widest.
     unsigned!(serialize_u8: u8 serialize_u16: u16 serialize_u32: u32 serialize_u64: u64);
     signed!(serialize_i8: i8, i64, u64 serialize_i16: i16, i64, u64 serialize_i32: i32, i64, u64
         serialize_i64: i64, i64, u64 serialize_i128: i128, i128, u128);
@@ -152,7 +152,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         let at = self.out.len();
         value.serialize(&mut *self)?;
         if let Some(&(tag::NULL | tag::SOME)) = self.out.get(at) {
-            // What is moved is short: a null with as many marks before it as there are options around it.
+            // Only few bytes move: a null, and a `Some` for each enclosing option.
             self.out.splice(at..at, &[tag::SOME]);
             if self.out.len() - at > MAX_DEPTH - self.depth + 1 {
                 return Err(too_deep());

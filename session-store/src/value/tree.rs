@@ -10,15 +10,15 @@ use crate::{bytes::Bytes, clock::Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
-/// Any value that a session can hold, when its type is not known: what the untyped API and store inspectors see.
+/// Any value that a session can hold, without knowledge of its type: for the untyped API and store inspectors.
 ///
-/// It is `Serialize` and `Deserialize`, so it goes into any format and comes from any that describes itself. In JSON a
-/// map becomes an object; keys that are numbers or booleans become strings there, a map with keys of other kinds
-/// becomes an array of `[key, value]` pairs, bytes an array of numbers, NaN and infinities `null`. In the session's own
-/// format everything comes back as it was.
+/// It implements `Serialize` and `Deserialize`, so it can be written to any format and read from any self-describing
+/// one. In JSON a map becomes an object, whose keys that are numbers or booleans become strings; a map with keys of
+/// other kinds becomes an array of `[key, value]` pairs, bytes become an array of numbers, NaN and infinities become
+/// `null`. In the session's own format every value is read back unchanged.
 ///
-/// `Debug` shows shapes (`Str(5 bytes)`), not contents: those are a visitor's data, and `{:?}` ends up in logs. Who
-/// wants to see them serializes them, to JSON for instance.
+/// `Debug` shows shapes (`Str(5 bytes)`), not contents: contents are a visitor's data, and `{:?}` ends up in logs. To
+/// see the contents, serialize the value, for example to JSON.
 ///
 /// ```
 /// use level_session_store::Value;
@@ -37,7 +37,7 @@ pub enum Value {
     Bool(bool),
     /// An integer of any type that is not negative.
     Uint(u128),
-    /// An integer of any type that is negative. One that is not is written as [`Uint`](Self::Uint).
+    /// An integer of any type that is negative. A non-negative one is written as [`Uint`](Self::Uint).
     Int(i128),
     /// An `f32`.
     F32(f32),
@@ -45,42 +45,42 @@ pub enum Value {
     F64(f64),
     /// A string, a `char`, a unit variant of an enum.
     Str(String),
-    /// Bytes, of types that say so (`serde_bytes`): a plain `Vec<u8>` is a list to serde.
+    /// Bytes, from types that serialize as bytes (`serde_bytes`): serde treats a plain `Vec<u8>` as a list.
     Bytes(Vec<u8>),
     /// A sequence, a set, a tuple.
     List(Vec<Value>),
     /// A map, a struct (its keys are its fields' names), a variant of an enum with content (one entry), in the order
     /// in which it was written.
     Map(Vec<(Value, Value)>),
-    /// A `Some` of what would be taken for `None` without it: of `Null` or of another `Some`. Any other `Some(x)` is
-    /// written as `x`.
+    /// A `Some` that contains `Null` or another `Some`, and could be confused with `None` without this variant. Any
+    /// other `Some(x)` is written as `x`.
     Some(Box<Value>),
 }
 
 impl Value {
-    /// The tree of anything that is `Serialize`.
+    /// Converts a value that implements `Serialize`.
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if it cannot be stored: its `Serialize` fails, or it is too
-    /// large or too deep.
+    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if the value cannot be stored: its `Serialize` fails, or it is
+    /// too large or nested too deep.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
         let mut body = Buffer::new();
         encode(value, &mut body)?;
         Body(&body).decode()
     }
 
-    /// Reads it as a `T`, by the rules by which a field is read.
+    /// Reads the value as a `T`, with the same conversions as for a field.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if it is of another type; as [`of`](Self::of) if it is too
-    /// large or too deep.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the value is of another type; the errors of [`of`](Self::of)
+    /// if it is too large or nested too deep.
     ///
     /// ```
     /// use level_session_store::Value;
     ///
     /// let value = Value::from("seven");
     /// assert_eq!(value.read::<String>()?, "seven");
-    /// assert_eq!(value.read::<u8>().unwrap_err().to_string(), "holds a string where u8 was asked for");
+    /// assert_eq!(value.read::<u8>().unwrap_err().to_string(), "holds a string, expected u8");
     /// # Ok::<(), level_session_store::value::ValueError>(())
     /// ```
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
@@ -89,20 +89,20 @@ impl Value {
         Body(&body).decode()
     }
 
-    /// Reads what a store keeps for one field: when its own time to live ends, if it has one, and the value.
+    /// Decodes the stored bytes of one field: returns the end of its time to live, if it has one, and the value.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the bytes are damaged, or a later version of the library
-    /// wrote them.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the bytes are damaged, or were written by a later version of
+    /// the library.
     pub fn from_stored(stored: &[u8]) -> Result<(Option<Timestamp>, Self), ValueError> {
         let stored = Stored::open(stored)?;
         Ok((stored.expires, stored.body.decode()?))
     }
 
-    /// The bytes that a store keeps for it.
+    /// Encodes the value as a store keeps it.
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if it is too large or too deep.
+    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) if the value is too large or nested too deep.
     pub fn to_stored(&self, expires: Option<Timestamp>) -> Result<Bytes, ValueError> {
         seal(expires, |out| encode(self, out))
     }
@@ -122,7 +122,7 @@ impl Value {
         }
     }
 
-    /// The integer, if it is one that a `u64` holds.
+    /// The integer, if it is one that fits into a `u64`.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         match self {
@@ -132,7 +132,7 @@ impl Value {
         }
     }
 
-    /// The integer, if it is one that an `i64` holds.
+    /// The integer, if it is one that fits into an `i64`.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match self {
@@ -161,7 +161,7 @@ impl Value {
         }
     }
 
-    /// The bytes, if it is bytes.
+    /// The bytes, if the value is bytes.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
@@ -188,7 +188,8 @@ impl Value {
         }
     }
 
-    /// The value of an entry with this string for its key, if it is a map that has one: a field of a struct.
+    /// The value of the entry whose key is this string, if the value is a map that has such an entry: a field of a
+    /// struct.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         let mut entries = self.as_map()?.iter();
@@ -239,7 +240,7 @@ from! {
     String => Self::Str,
 }
 
-/// An integer in its one form.
+/// An integer in its canonical form.
 pub(super) fn integer(n: i128) -> Value {
     match u128::try_from(n) {
         Ok(n) => Value::Uint(n),
@@ -247,7 +248,7 @@ pub(super) fn integer(n: i128) -> Value {
     }
 }
 
-/// A `Some` in its one form.
+/// A `Some` in its canonical form.
 pub(super) fn some(inner: Value) -> Value {
     match inner {
         Value::Null | Value::Some(_) => Value::Some(Box::new(inner)),

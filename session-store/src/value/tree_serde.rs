@@ -1,4 +1,4 @@
-//! A [`Value`] to and from any format of serde.
+//! Converts a [`Value`] to and from any format of serde.
 
 use super::{
     ser::PAIRS,
@@ -10,7 +10,7 @@ use serde::{
 };
 use std::fmt;
 
-/// The most elements that are allocated for on the word of a format.
+/// The maximum number of elements to allocate for because a format announces them.
 const MAX_HINT: usize = 1024;
 
 impl Serialize for Value {
@@ -18,7 +18,7 @@ impl Serialize for Value {
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(it) => serializer.serialize_bool(*it),
-            // Formats that have no 128-bit integers are not asked for them without need.
+            // Not every format supports 128-bit integers, so they are used only if necessary.
             Self::Uint(it) => match u64::try_from(*it) {
                 Ok(it) => serializer.serialize_u64(it),
                 Err(_) => serializer.serialize_u128(*it),
@@ -39,14 +39,14 @@ impl Serialize for Value {
                 }
                 map.end()
             }
-            // Our own serializer knows the name and makes a map of it.
+            // This crate's serializer knows the name and writes a map.
             Self::Map(it) => serializer.serialize_newtype_struct(PAIRS, it),
             Self::Some(it) => serializer.serialize_some(it),
         }
     }
 }
 
-/// Whether JSON can have it for a key.
+/// Whether JSON supports this key.
 fn is_plain_key(key: &Value) -> bool {
     matches!(
         key,

@@ -1,8 +1,9 @@
-//! Tags and primitives: the only file that knows bincode.
+//! Tags and primitives: the only file that uses bincode.
 //!
-//! A value is what bincode 2 makes of the [`Value`](super::Value) enum in its standard configuration. The serializer
-//! and the deserializer ask this file for the parts of it: a tag (bincode's variant index, which takes one byte while
-//! it is at most 250), integers, floats, lengths. A successor of bincode that writes the same bytes is a change here.
+//! A value has the encoding of the [`Value`](super::Value) enum by bincode 2 in its standard configuration. The
+//! serializer and the deserializer use this file for its parts: tags (bincode's variant index, which takes one byte up
+//! to 250), integers, floats, lengths. To replace bincode by a library that writes the same bytes, change only this
+//! file.
 
 use super::{Buffer, error::ValueError};
 use bincode::{
@@ -35,7 +36,7 @@ const CONFIG: Configuration = standard();
 pub(super) fn put<T: Encode>(out: &mut Buffer, value: T) {
     value
         .encode(&mut EncoderImpl::new(Out(out), CONFIG))
-        .expect("a vector takes every byte, and a primitive has no error of its own");
+        .expect("writing a primitive to memory cannot fail");
 }
 
 /// Appends a length: of a string in bytes, of a list in elements, of a map in entries.
@@ -51,23 +52,23 @@ pub(super) fn put_bytes(out: &mut Buffer, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Puts another length where one was written; what follows moves if they differ in size.
+/// Replaces a length that was written; the following bytes move if the encoded lengths differ in size.
 pub(super) fn replace_len(out: &mut Buffer, at: usize, old: usize, new: usize) {
     let mut bytes = Buffer::new();
     put_len(&mut bytes, new);
     out.splice(at..at + varint_len(old as u128), &bytes);
 }
 
-/// Takes a primitive of fixed size (`u8`, `f32`, `f64`) off the front.
+/// Reads a primitive of fixed size (`u8`, `f32`, `f64`) from the front.
 #[inline]
 pub(super) fn take<T: Decode<()>>(rest: &mut &[u8]) -> Result<T, ValueError> {
     T::decode(&mut DecoderImpl::new(In(rest), CONFIG, ())).map_err(|error| malformed(&error))
 }
 
-/// Takes an unsigned integer of at most 128 bits off the front, in its shortest form.
+/// Reads an unsigned integer of at most 128 bits from the front; it must be in its shortest form.
 #[inline]
 pub(super) fn take_uint(rest: &mut &[u8]) -> Result<u128, ValueError> {
-    // Most lengths and many numbers: bincode would come to the same the long way round.
+    // A fast path for most lengths and many numbers: bincode would return the same.
     if let Some((&value @ ..=250, after)) = rest.split_first() {
         *rest = after;
         return Ok(value.into());
@@ -77,18 +78,20 @@ pub(super) fn take_uint(rest: &mut &[u8]) -> Result<u128, ValueError> {
     if before - rest.len() == varint_len(value) {
         Ok(value)
     } else {
-        Err(ValueError::damaged("an integer is longer than it need be"))
+        Err(ValueError::damaged(
+            "an integer is not in its shortest form",
+        ))
     }
 }
 
-/// Takes a negative integer of at most 128 bits off the front, in its shortest form.
+/// Reads a negative integer of at most 128 bits from the front; it must be in its shortest form.
 #[inline]
 pub(super) fn take_negative(rest: &mut &[u8]) -> Result<i128, ValueError> {
     let before = rest.len();
     let value: i128 = take(rest)?;
     if value >= 0 {
         return Err(ValueError::damaged(
-            "an integer that is not negative stands where a negative one belongs",
+            "an integer with the tag of negative ones is not negative",
         ));
     }
     // Zigzag: -1 is 1, -2 is 3.
@@ -96,22 +99,24 @@ pub(super) fn take_negative(rest: &mut &[u8]) -> Result<i128, ValueError> {
     if before - rest.len() == varint_len(zigzag) {
         Ok(value)
     } else {
-        Err(ValueError::damaged("an integer is longer than it need be"))
+        Err(ValueError::damaged(
+            "an integer is not in its shortest form",
+        ))
     }
 }
 
-/// Takes a length off the front. What is counted takes at least `each` bytes, so a length that the rest of the bytes
-/// cannot hold is refused here, before anything is allocated on its word.
+/// Reads a length from the front. Each counted item takes at least `each` bytes, so a length that exceeds the remaining
+/// bytes is rejected here, before anything is allocated for it.
 #[inline]
 pub(super) fn take_len(rest: &mut &[u8], each: usize) -> Result<usize, ValueError> {
     let len = take_uint(rest)?;
     match usize::try_from(len) {
         Ok(len) if len <= rest.len() / each => Ok(len),
-        _ => Err(ValueError::damaged("a length goes beyond the end")),
+        _ => Err(ValueError::damaged("a length exceeds the remaining bytes")),
     }
 }
 
-/// Takes a length and that many bytes off the front.
+/// Reads a length and that many bytes from the front.
 #[inline]
 pub(super) fn take_bytes<'de>(rest: &mut &'de [u8]) -> Result<&'de [u8], ValueError> {
     let len = take_len(rest, 1)?;
@@ -120,7 +125,7 @@ pub(super) fn take_bytes<'de>(rest: &mut &'de [u8]) -> Result<&'de [u8], ValueEr
     Ok(bytes)
 }
 
-/// How many bytes bincode's variable-length encoding takes for an unsigned integer.
+/// The size of an unsigned integer in bincode's variable-length encoding, in bytes.
 #[inline]
 pub(super) const fn varint_len(value: u128) -> usize {
     match value {
@@ -132,11 +137,11 @@ pub(super) const fn varint_len(value: u128) -> usize {
     }
 }
 
-/// bincode's errors in our words; they quote nothing but numbers of bytes and tags.
+/// Converts bincode's errors; the messages quote no data.
 #[cold]
 fn malformed(error: &DecodeError) -> ValueError {
     ValueError::damaged(match error {
-        DecodeError::UnexpectedEnd { .. } => "it ends in the middle of a value",
+        DecodeError::UnexpectedEnd { .. } => "they end in the middle of a value",
         DecodeError::InvalidBooleanValue(_) => "a boolean is neither 0 nor 1",
         _ => "an integer has no valid length",
     })
@@ -177,8 +182,8 @@ impl Reader for In<'_, '_> {
     }
 }
 
-/// The other way to the same bytes: the tree, given to bincode as a derive would give it. The tests hold the
-/// serializer to it.
+/// The other implementation of the format: bincode encodes the tree, as a derive would do it. The tests compare the
+/// serializer with it.
 #[cfg(test)]
 pub(super) mod reference {
     use super::{super::Value, CONFIG, EncodeError};

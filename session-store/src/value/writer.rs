@@ -1,4 +1,4 @@
-//! The part of a value that has been written, for the serializer.
+//! The serializer's output: the part of a value that was written so far.
 
 use super::{
     Buffer, MAX_DEPTH, MAX_VALUE_BYTES,
@@ -9,23 +9,24 @@ use super::{
 use crate::error::ErrorKind;
 use std::fmt;
 
-/// The bytes so far, and what keeps them within the limits.
+/// The bytes written so far, and the state that enforces the limits.
 pub(super) struct Writer<'a> {
     pub(super) out: &'a mut Buffer,
     start: usize,
     pub(super) depth: usize,
-    /// An element failed. Whoever ignores the error of an element has written half of it, so the whole fails then.
+    /// Whether an element failed. A `Serialize` that ignores the error has written a part of the element, so the whole
+    /// value fails.
     pub(super) failed: bool,
     pub(super) pairs: Pairs,
 }
 
-/// Where the writer is in a [`PAIRS`] map.
+/// The position of the writer in a [`PAIRS`] map.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pairs {
     No,
-    /// The next list is one.
+    /// The next list is the map.
     List,
-    /// The next tuple is an entry of one.
+    /// The next tuple is an entry of the map.
     Entry,
 }
 
@@ -44,7 +45,7 @@ impl<'a> Writer<'a> {
         if self.failed {
             return Err(ValueError::new(
                 ErrorKind::Encode,
-                "cannot be stored: a part of it failed, and its type went on regardless",
+                "cannot be stored: its `Serialize` ignored the error of a part",
             ));
         }
         self.room_for(0)
@@ -80,7 +81,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Opens a list or a map that lies `levels` deeper (a variant with several fields lies two deep).
+    /// Opens a list or a map that is `levels` deeper (the fields of a variant with several are two levels deeper).
     #[inline]
     pub(super) fn open(
         &mut self,
@@ -94,7 +95,7 @@ impl<'a> Writer<'a> {
         Ok(items)
     }
 
-    /// The one-entry map that a variant with content is.
+    /// Opens the map with one entry that represents a variant with content.
     #[inline]
     pub(super) fn variant(&mut self, variant: &'static str) -> Result<(), ValueError> {
         self.tag(tag::MAP);
@@ -108,7 +109,7 @@ fn too_large() -> ValueError {
     ValueError::new(
         ErrorKind::Encode,
         format!(
-            "cannot be stored: it takes more than {MAX_VALUE_BYTES} bytes; keep large data elsewhere and its key in the session"
+            "cannot be stored: it takes more than {MAX_VALUE_BYTES} bytes; keep large data elsewhere, and its key in the session"
         ),
     )
 }
@@ -121,7 +122,7 @@ pub(super) fn too_deep() -> ValueError {
     )
 }
 
-/// What a `Display` writes, as long as there is room for it.
+/// Appends the text of a `Display`, within the size limit.
 pub(super) struct Text<'w, 'a>(pub(super) &'w mut Writer<'a>);
 
 impl fmt::Write for Text<'_, '_> {

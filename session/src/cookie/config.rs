@@ -49,12 +49,12 @@ pub struct CookieConfig {
 /// (ASVS 3.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum SameSite {
-    /// None: a visitor who follows a link from another site arrives signed out.
+    /// No such request: a visitor who follows a link from another site arrives signed out.
     Strict,
-    /// Those that follow a link, but no form, script or frame of another site: the default.
+    /// Requests that follow a link, but not those of a form, script or frame of another site: the default.
     #[default]
     Lax,
-    /// All of them. It needs `Secure`, and the application needs protection against cross-site request forgery.
+    /// All requests. This requires `Secure`, and the application needs protection against cross-site request forgery.
     None,
 }
 
@@ -336,10 +336,11 @@ impl CookieConfigBuilder {
 
     /// Reads and writes the pair of cookies of the Node package `cookies` with `keygrip` and SHA-256, instead of one signed
     /// value: the id in `name`, the signature of `name=id` in `name.sig`. A Node process with the same keys
-    /// (`new Keygrip(keys, "sha256")`) can verify our cookies, and we can verify its cookies.
+    /// (`new Keygrip(keys, "sha256")`) can verify the cookies of this library, and vice versa.
     ///
-    /// Only ids in our format are accepted, 32 characters of base64url. At most 16 cookies of each of the two names are
-    /// considered, every id with every signature. A signature that matches none is removed, as `cookies` does.
+    /// Only ids in this library's format are accepted, 32 characters of base64url. At most 16 cookies of each of the
+    /// two names are considered, every id with every signature. A signature that matches no id is removed, as `cookies`
+    /// does.
     ///
     /// ```
     /// use level_session::CookieConfig;

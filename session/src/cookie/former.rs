@@ -1,4 +1,4 @@
-//! The cookies of a Node site that was here before: read, and replaced by ours.
+//! The cookies of a former Node site: they are accepted, and replaced by the cookie of this application.
 
 use super::{
     config::CookieConfig,
@@ -18,21 +18,21 @@ use base64::{
 use percent_encoding::percent_decode;
 use std::{borrow::Cow, fmt};
 
-/// Characters of the shortest id that is accepted: 128 bits in base64 (ASVS 7.2.3).
+/// The minimum length of an accepted id in characters: 128 bits in base64 (ASVS 7.2.3).
 const MIN_ID: usize = 22;
-/// Characters of the longest one.
+/// The maximum length of an accepted id in characters.
 const MAX_ID: usize = 128;
 /// Characters of a signature by HMAC-SHA-256 and by HMAC-SHA-1, in base64 without padding.
 const TAG_CHARS: usize = 43;
 const SHORT_TAG_CHARS: usize = 27;
-/// Bytes of the longest value that is looked at: every character may be percent-encoded.
+/// The maximum size of a value that is parsed, in bytes: every character may be percent-encoded.
 const MAX_VALUE: usize = 3 * (2 + MAX_ID + 1 + TAG_CHARS);
 
-/// The cookie of a Node site that this application takes the place of. A visitor who comes with it goes on with the
-/// session that was imported, and gets a cookie of ours: nobody is signed out.
+/// The cookie of a Node site that this application replaces. A visitor who sends it keeps their session, which was
+/// imported, and gets a cookie of this application: no user is signed out.
 ///
-/// The sessions are brought into the store by `level-session import`, a command of the crate `level-session-cli`, while
-/// neither application runs. The page [`guide::coming`](crate::guide::coming) has it step by step.
+/// Import the sessions into the store with `level-session import`, a command of the crate `level-session-cli`, while
+/// neither application runs. The page [`guide::coming`](crate::guide::coming) describes each step.
 ///
 /// ```
 /// use level_session::{FormerCookie, Keyring, MemoryStore, Sessions};
@@ -45,14 +45,14 @@ const MAX_VALUE: usize = 3 * (2 + MAX_ID + 1 + TAG_CHARS);
 /// # Ok(()) }
 /// ```
 ///
-/// A former cookie counts where no cookie of ours has a session that lives. Its signature must be good, and its session
-/// must have been imported: an id that is in the cookie alone makes no session. At most 16 cookies of the name are looked
-/// at. Ids have 22 to 128 visible ASCII characters. They have the entropy of the generator that made them: 192 bits in
+/// A former cookie is used if no cookie of this application has a live session. Its signature must be valid, and its
+/// session must have been imported: an unknown id creates no session. At most 16 cookies of the name are checked. Ids
+/// have 22 to 128 visible ASCII characters. They have the entropy of the generator that created them: 192 bits in
 /// express-session, 240 in level-session for Node.
 ///
-/// The cookie of ours has another id, which is derived from the former one by SHA-256. So requests that a browser sends
-/// at once come to one session. The former cookie works until the session ends or is renewed: call
-/// [`renew`](crate::UntypedSession::renew) at every sign-in, as ever. Take the setting away when the imported sessions
+/// The new cookie has another id, which is derived from the former one by SHA-256: so concurrent requests of a browser
+/// get the same session. The former cookie works until the session ends or is renewed: call
+/// [`renew`](crate::UntypedSession::renew) at every sign-in, as always. Remove the setting when the imported sessions
 /// have expired.
 #[derive(Clone)]
 pub struct FormerCookie {
@@ -63,8 +63,8 @@ pub struct FormerCookie {
 }
 
 impl FormerCookie {
-    /// The cookie of express-session, `s:<id>.<HMAC-SHA-256>`. Its name is `connect.sid` unless the site has set another;
-    /// the secrets are those of its setting `secret`.
+    /// The cookie of express-session, `s:<id>.<HMAC-SHA-256>`. Its name is `connect.sid`, unless the site has
+    /// configured another; pass the secrets of its setting `secret`.
     ///
     /// ```
     /// use level_session::FormerCookie;
@@ -76,7 +76,7 @@ impl FormerCookie {
     /// ```
     ///
     /// # Errors
-    /// If the name is no cookie's, there is no secret, or one is empty.
+    /// If the name is not a valid cookie name, there is no secret, or one is empty.
     pub fn express<K: AsRef<[u8]>>(
         name: impl Into<Cow<'static, str>>,
         secrets: impl IntoIterator<Item = K>,
@@ -84,9 +84,9 @@ impl FormerCookie {
         Self::new(name.into(), secrets, false)
     }
 
-    /// The pair of cookies of level-session for Node, and of other users of `cookies` and `keygrip`: the id in `name`, the
-    /// signature of `name=id` in `name.sig`. The name is `s` unless the site has set another; the keys are those of its
-    /// setting `keys`. Keygrip's default, SHA-1, and SHA-256 are accepted. Cookies without a signature are not.
+    /// The pair of cookies of level-session for Node, and of other users of `cookies` and `keygrip`: the id in `name`,
+    /// the signature of `name=id` in `name.sig`. The name is `s`, unless the site has configured another; pass the keys
+    /// of its setting `keys`. Keygrip's default, SHA-1, and SHA-256 are accepted. Cookies without a signature are not.
     ///
     /// ```
     /// use level_session::FormerCookie;
@@ -98,7 +98,7 @@ impl FormerCookie {
     /// ```
     ///
     /// # Errors
-    /// If the name is no cookie's, there is no key, or one is empty.
+    /// If the name is not a valid cookie name, there is no key, or one is empty.
     pub fn keygrip<K: AsRef<[u8]>>(
         name: impl Into<Cow<'static, str>>,
         keys: impl IntoIterator<Item = K>,
@@ -124,9 +124,8 @@ impl FormerCookie {
         })
     }
 
-    /// The key in our store of a session that had this id at the former site, for tools that import sessions. `None` for
-    /// an id that no former cookie is accepted with: it has other characters than visible ASCII, or fewer than 22 or more
-    /// than 128.
+    /// The key in the store of a session that had this id at the former site, for tools that import sessions. `None`
+    /// for an id that is not accepted in a former cookie: it does not consist of 22 to 128 visible ASCII characters.
     ///
     /// ```
     /// use level_session::FormerCookie;
@@ -139,7 +138,7 @@ impl FormerCookie {
         former_id(id.as_bytes()).map(|id| id.digest())
     }
 
-    /// The ids in a request whose signature is good, in the order in which they were sent.
+    /// The ids in a request with a valid signature, in the order in which they were sent.
     pub(super) fn ids(&self, request: &Lines) -> Vec<SessionId> {
         let values = candidates(request, &self.name).take(MAX_HALVES);
         let Some(signature_name) = &self.signature_name else {
@@ -154,7 +153,7 @@ impl FormerCookie {
         values.filter_map(signed).collect()
     }
 
-    /// The id of a value `s:<id>.<signature>`, which is percent-encoded.
+    /// The id of a percent-encoded value `s:<id>.<signature>`.
     fn express_id(&self, value: &[u8]) -> Option<SessionId> {
         if value.len() > MAX_VALUE {
             return None;

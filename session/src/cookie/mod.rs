@@ -1,8 +1,8 @@
-//! The cookie on the wire: how it is configured, read, verified and written.
+//! The cookie on the wire: configures, parses, verifies and writes it.
 //!
-//! A request's headers give raw candidates ([`read`]), of which the first that was signed here gives an id
-//! ([`signer`]); a response gets it as `Set-Cookie` ([`write`]) as the application wants it ([`config`]).
-//! [`SessionCookie`] is all of it in one.
+//! A request's headers contain raw candidates ([`read`]); the first one that was signed here gives the id ([`signer`]).
+//! A response gets the id as `Set-Cookie` ([`write`]), with the attributes that the application configured
+//! ([`config`]). [`SessionCookie`] combines these steps.
 
 mod config;
 #[cfg(feature = "node")]
@@ -56,7 +56,7 @@ impl SessionCookie {
         }
     }
 
-    /// Another configuration of it.
+    /// Changes the configuration.
     pub(crate) fn configure(&mut self, keyring: &Keyring, config: CookieConfig) {
         self.signer = Signer::new(keyring, &config);
         self.attributes = Attributes::of(&config);
@@ -80,8 +80,8 @@ impl SessionCookie {
         std::iter::empty()
     }
 
-    /// What a request brings: an id, if one was signed here, or by a former site that is accepted, behind so many `others`.
-    /// It is taken from the Cookie header and from nowhere else (requirement R08).
+    /// Reads the id that was signed here, or by a former site that is accepted, after skipping `others` ids. It is read
+    /// only from the Cookie header (requirement R08).
     pub(crate) fn read(&self, request: &Lines, others: usize) -> Presented {
         match self.signer.find(request, self.former(request), others) {
             Some(verified) => Presented::Id(verified),
@@ -90,7 +90,7 @@ impl SessionCookie {
         }
     }
 
-    /// The name.
+    /// The name of the cookie.
     pub(crate) fn name(&self) -> &str {
         self.config.name()
     }
@@ -101,8 +101,8 @@ impl SessionCookie {
         self.signer.find(&request, self.former(&request), 0)
     }
 
-    /// Gives the visitor the cookie; `remaining` is the time that the session will live if it is not used. Whether the
-    /// cookie outlives the browser is the configuration's to say, unless it was chosen for the session.
+    /// Sets the visitor's cookie; `remaining` is the remaining lifetime of the session if it is not used. The
+    /// configuration determines whether the cookie outlives the browser, unless that was chosen for the session.
     pub(crate) fn set(
         &self,
         response: &mut HeaderMap,
@@ -126,15 +126,15 @@ impl SessionCookie {
         }
     }
 
-    /// Removes the visitor's signature cookie alone, in Keygrip's form.
+    /// Removes only the visitor's signature cookie, in Keygrip's form.
     pub(crate) fn remove_signature(&self, response: &mut HeaderMap) {
         if let Some(name) = self.config.signature_name() {
             put(response, name, write::remove(&self.config, name));
         }
     }
 
-    /// Where the session has nothing to say, and the application (or a layer within) has set a cookie of our name
-    /// several times, the last one stays (requirement C08).
+    /// For a response without a change of the session's cookie: if the application (or an inner layer) has set a cookie
+    /// of the same name several times, the last one stays (requirement C08).
     pub(crate) fn at_most_one(&self, response: &mut HeaderMap) {
         if !response.contains_key(SET_COOKIE) {
             return;
@@ -164,8 +164,8 @@ fn sets(header: &HeaderValue, name: &str) -> bool {
     read::value_of(header.as_bytes(), name.as_bytes()).is_some()
 }
 
-/// Adds the header in place of any other that sets a cookie of this name: a response has one at most, whatever the
-/// application put there (requirement C08; RFC 6265bis, section 4.1.1).
+/// Adds the header, and removes every other one that sets a cookie of this name: a response has at most one, even if
+/// the application has set others (requirement C08; RFC 6265bis, section 4.1.1).
 fn put(response: &mut HeaderMap, name: &str, header: HeaderValue) {
     let all = response.get_all(SET_COOKIE);
     if all.iter().any(|other| sets(other, name)) {

@@ -1,22 +1,22 @@
-//! The Cookie header, read as the bytes that it is.
+//! Parses the Cookie header, as bytes.
 //!
-//! It is hostile input (requirement S04): whoever can plant a cookie beside ours, and every client, decides what
-//! stands in it. So it is not decoded, unquoted or taken as text; a part that makes no sense is passed over and hides
-//! nothing of the rest. Reading borrows from the headers and allocates nothing.
+//! The header is hostile input (requirement S04): clients, and sites that can plant cookies, control its content. So it
+//! is not decoded, unquoted or assumed to be text; an invalid part is skipped and hides no other part. Parsing borrows
+//! from the headers and allocates nothing.
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 use std::iter;
 
-/// The Cookie headers of a request, to be read when somebody asks for the session. They share the request's bytes.
+/// The Cookie headers of a request, to be parsed when the session is used. They share the request's bytes.
 #[derive(Clone)]
 pub(crate) struct Lines {
     first: HeaderValue,
-    /// HTTP/2 may bring each cookie in a line of its own.
+    /// HTTP/2 may send each cookie in a separate line.
     others: Vec<HeaderValue>,
 }
 
 impl Lines {
-    /// Those of a request, if it has any.
+    /// The Cookie headers of a request, if it has any.
     pub(crate) fn of(request: &HeaderMap) -> Option<Self> {
         let mut lines = request.get_all(COOKIE).iter().cloned();
         Some(Self {
@@ -25,8 +25,8 @@ impl Lines {
         })
     }
 
-    /// Those of a request of another HTTP library, whose lines are copied. A byte that no header may hold spoils the
-    /// cookie that it stands in, and no other.
+    /// The Cookie headers of a request of another HTTP library, whose lines are copied. A byte that is invalid in a
+    /// header invalidates the cookie that contains it, and no other.
     pub(crate) fn copied(lines: impl IntoIterator<Item: AsRef<[u8]>>) -> Option<Self> {
         let mut lines = lines.into_iter().filter_map(|line| copied(line.as_ref()));
         Some(Self {
@@ -47,13 +47,13 @@ fn copied(line: &[u8]) -> Option<HeaderValue> {
     whole.ok()
 }
 
-/// The values of all cookies with this name, in the order in which they were sent, in however many header lines.
+/// The values of all cookies with this name, from all header lines, in the order in which they were sent.
 pub(super) fn candidates<'a>(lines: &'a Lines, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let lines = iter::once(&lines.first).chain(&lines.others);
     candidates_in(lines.map(HeaderValue::as_bytes), name)
 }
 
-/// As [`candidates`], of the header lines alone.
+/// Like [`candidates`], from header lines.
 pub(crate) fn candidates_in<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
     name: &'a [u8],
@@ -63,8 +63,8 @@ pub(crate) fn candidates_in<'a>(
         .filter_map(move |part| value_of(part, name))
 }
 
-/// A header line's cookies, as they stand between the semicolons: quotes do not protect one (RFC 6265bis, section
-/// 5.8.3 puts a value in as it was stored).
+/// The cookies of a header line: the parts between semicolons. Quotes do not protect a semicolon (a browser sends a
+/// value as it was stored: RFC 6265bis, section 5.8.3).
 fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     iter::from_fn(move || {
@@ -75,15 +75,15 @@ fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The value of a cookie, if it has this name, which holds no `=` and no space. A part without `=` is a cookie without
-/// a name: never ours.
+/// The value of a cookie, if it has this name, which contains no `=` and no space. A part without `=` is a cookie
+/// without a name, so it is never the session cookie.
 pub(super) fn value_of<'a>(part: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let behind = trim(part).strip_prefix(name)?;
     Some(trim(trim(behind).strip_prefix(b"=")?))
 }
 
-/// Without the spaces and tabs round it. Other white space is not white space here: a browser would keep it, so a
-/// name with it is another name.
+/// Removes spaces and tabs at both ends. Other white space is kept, as browsers do: a name that contains it is another
+/// name.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;

@@ -1,4 +1,4 @@
-//! The rules by which browsers accept a cookie. Each check refuses with the reason and a remedy.
+//! The rules by which browsers accept a cookie. The error of each check has the reason and a remedy.
 
 use super::{
     config::{CookieConfig, SameSite},
@@ -9,14 +9,14 @@ use std::borrow::Cow;
 
 type Checked = Result<(), ConfigError>;
 
-/// Bytes of name and value together (RFC 6265bis, section 5.6). Our own form has the longest: in Keygrip's, both cookies
-/// are shorter.
+/// The maximum size of name and value together, in bytes (RFC 6265bis, section 5.6). The default form has the longest
+/// cookie: in Keygrip's form, both cookies are shorter.
 const MAX_PAIR: usize = 4096;
-/// Bytes of an attribute's value; browsers ignore a longer one (RFC 6265bis, section 5.6).
+/// The maximum size of an attribute's value, in bytes; browsers ignore a longer one (RFC 6265bis, section 5.6).
 const MAX_ATTRIBUTE: usize = 1024;
 
-/// A name is a token (RFC 6265bis, section 4.1.1; RFC 9110, section 5.6.2), so that it can hold no `=`, `;`, `,`,
-/// white space or control character, and is short enough to leave room for the value.
+/// A name is a token (RFC 6265bis, section 4.1.1; RFC 9110, section 5.6.2), so it cannot contain `=`, `;`, `,`, white
+/// space or control characters, and it is short enough to leave room for the value.
 pub(super) fn name(config: &CookieConfig) -> Checked {
     const SETTING: &str = "cookie name";
     const GRAMMAR: &str = "RFC 6265bis, section 4.1.1";
@@ -43,8 +43,8 @@ pub(super) fn name(config: &CookieConfig) -> Checked {
     Ok(())
 }
 
-/// A path begins with `/`, or browsers put the directory of the request in its place; it holds what can stand in a
-/// request's path, and no `,`, which old readers take for the end of the cookie.
+/// A path begins with `/`, otherwise browsers replace it by the directory of the request. It consists of the characters
+/// of a request's path, without `,`, which old parsers take for the end of the cookie.
 pub(super) fn path(config: &CookieConfig) -> Checked {
     const SETTING: &str = "cookie path";
     const RULE: &str = "RFC 6265bis, sections 4.1.1 and 5.6.4";
@@ -71,8 +71,8 @@ pub(super) fn path(config: &CookieConfig) -> Checked {
     Ok(())
 }
 
-/// A domain is a host name of two labels or more, in the letters of the DNS (RFC 6265bis, section 4.1.2.3; RFC 1034,
-/// section 3.5). An address has no subdomains, and a single label is a public suffix, which browsers refuse.
+/// A domain is a host name of two or more labels, in the characters of the DNS (RFC 6265bis, section 4.1.2.3; RFC 1034,
+/// section 3.5). An address has no subdomains, and a single label is a public suffix, which browsers reject.
 pub(super) fn domain(config: &CookieConfig) -> Checked {
     const SETTING: &str = "cookie domain";
     const RULE: &str = "RFC 6265bis, section 4.1.2.3";

@@ -11,49 +11,49 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;
 
-/// What the signature stands for, in front of every signed message: no signature made for another purpose with the
-/// same key fits.
+/// The purpose of the signature, at the beginning of every signed message: a signature with the same key for another
+/// purpose is not valid.
 const PURPOSE: &[u8] = b"level-session/cookie/1\0";
 /// Characters of a signature in base64url without padding.
 const TAG_CHARS: usize = 43;
-/// Characters of a signed id: the id, a dot, the signature. No cookie that we write has a longer value.
+/// Characters of a signed id: the id, a dot, the signature. No cookie that is written here has a longer value.
 pub(super) const SIGNED_CHARS: usize = ID_CHARS + 1 + TAG_CHARS;
 
-/// How many well-formed cookies of our name are verified in one request; the ones behind them are not looked at.
+/// The maximum number of well-formed cookies of this name that are verified in one request; later ones are ignored.
 ///
-/// A request may hold several, planted by a neighbouring subdomain or left over under another path, and a bad one
-/// must not hide ours (requirement R02). The bound keeps a request from buying more than a fraction of a millisecond
-/// of work per key, and it is larger than the number of cookies that Chromium and Firefox keep for a site (180):
-/// whoever plants cookies in a browser drives ours out of the browser itself before it drives it beyond the bound.
-/// Against both there is the `__Host-` prefix: nobody else can plant a cookie of such a name.
+/// A request may contain several, planted by a neighbouring subdomain or left over under another path, and an invalid
+/// one must not hide the valid one (requirement R02). The bound limits the work for a request to a fraction of a
+/// millisecond per key. It is larger than the number of cookies that Chromium and Firefox keep for a site (180):
+/// planted cookies evict the valid one from the browser before they push it beyond the bound. The `__Host-` prefix
+/// prevents both: no other host can plant a cookie with such a name.
 const MAX_CANDIDATES: usize = 200;
-/// As [`MAX_CANDIDATES`] for each cookie of a Keygrip pair: every id is verified with every signature.
+/// Like [`MAX_CANDIDATES`], for each cookie of a Keygrip pair: every id is verified with every signature.
 pub(super) const MAX_HALVES: usize = 16;
 
-/// How many ids with a good signature count in one request. Where a cookie was given another path, domain or partition, a
-/// browser sends the former one as well, and its session may have ended (requirement R13). Each may cost a look into
-/// the store, so there is a bound.
+/// The maximum number of ids with a valid signature that are considered in one request. After a cookie got another
+/// path, domain or partition, a browser also sends the former cookie, whose session may have ended (requirement R13).
+/// Each id may cost a load from the store, hence the bound.
 const MAX_IDS: usize = 4;
 
 /// Signs the ids of one cookie, and verifies them.
 ///
-/// A signed id is `<id>.<HMAC-SHA-256>`, both base64url without padding. The message behind the signature is the
-/// purpose, the length of the cookie's name (8 bytes, big-endian), the name, zeros up to the next multiple of 64 bytes,
-/// the text of the id. The name is in it so that the cookie of another application or purpose is not accepted as a
-/// session (requirement R11); the zeros let everything before the id be taken in once, when the signer is made.
+/// A signed id is `<id>.<HMAC-SHA-256>`, both base64url without padding. The signed message is the purpose, the length
+/// of the cookie's name (8 bytes, big-endian), the name, zeros up to the next multiple of 64 bytes, the text of the id.
+/// It includes the name so that the cookie of another application or purpose is not accepted as a session (requirement
+/// R11). Due to the zeros, everything before the id is hashed once, when the signer is created.
 ///
-/// In Keygrip's form the id and the signature are two cookies, and the message is `name=id`. It cannot be mistaken
-/// for one of the other form, since a name holds no NUL.
+/// In Keygrip's form the id and the signature are two cookies, and the message is `name=id`. It cannot be confused with
+/// a message of the other form, since a name contains no NUL.
 #[derive(Clone)]
 pub(super) struct Signer {
-    /// For messages of this cookie: what comes before the id is taken in already.
+    /// The keys for messages of this cookie: everything before the id is hashed already.
     keyring: Keyring,
     name: Box<[u8]>,
     /// The name of the cookie with the signature, in Keygrip's form.
     signature_name: Option<Box<[u8]>>,
 }
 
-/// What the cookie of an id holds.
+/// The content of the cookie of an id.
 pub(super) struct Signed {
     /// The value of the cookie.
     pub(super) value: String,
@@ -61,7 +61,7 @@ pub(super) struct Signed {
     pub(super) apart: Option<String>,
 }
 
-/// An id whose signature was verified. Only the signer makes one.
+/// An id whose signature was verified. Only the signer creates one.
 #[derive(Debug)]
 pub(crate) struct Verified {
     id: SessionId,
@@ -95,10 +95,10 @@ impl Signer {
         Signed { value, apart: None }
     }
 
-    /// An id in a request: that of a cookie of our name which was signed here, for this cookie, with a key of the
-    /// keyring. The cookies count in the order in which they were sent, and of Keygrip's pairs each id with the signatures
-    /// in their order, `former` ones behind them; `others` ids that come before are passed over. Anything else is no error
-    /// but a visitor whom we do not know (requirement R09).
+    /// Finds an id in a request: in a cookie of this name that was signed here, for this cookie, with a key of the
+    /// keyring. Cookies are checked in the order in which they were sent, in Keygrip's form each id with all signatures
+    /// in their order, followed by the `former` ids. The first `others` ids are skipped. If there is none, that is not
+    /// an error, but a new visitor (requirement R09).
     pub(super) fn find(
         &self,
         request: &Lines,
@@ -128,7 +128,7 @@ impl Signer {
         claims.filter_map(|claim| self.verify(&claim))
     }
 
-    /// Whether a request brings a signature, in Keygrip's form, and an id that it could be of.
+    /// Whether a request has a signature, in Keygrip's form, and an id to which it could belong.
     pub(super) fn has_pair(&self, request: &Lines) -> bool {
         self.signature_name.as_ref().is_some_and(|name| {
             candidates(request, name).next().is_some()
@@ -143,7 +143,7 @@ impl Signer {
     }
 }
 
-/// The id behind so many others.
+/// The id after skipping `others` ids.
 fn nth(ids: impl Iterator<Item = Verified>, others: usize) -> Option<Verified> {
     let mut found: Vec<Verified> = Vec::new();
     for verified in ids {
@@ -161,7 +161,7 @@ fn nth(ids: impl Iterator<Item = Verified>, others: usize) -> Option<Verified> {
     None
 }
 
-/// What comes before the id in a signed message.
+/// The part of a signed message before the id.
 fn preface(name: &[u8]) -> Vec<u8> {
     let length = (name.len() as u64).to_be_bytes();
     let mut preface = [PURPOSE, &length, name].concat();
@@ -187,16 +187,16 @@ impl Verified {
         self.id
     }
 
-    /// Whether an older key signed it, or a former site: then it is to be sent again, signed by the first key
-    /// (requirement R10).
+    /// Whether the id was signed by an older key, or by a former site: then the cookie is sent again, signed by the
+    /// first key (requirement R10).
     pub(crate) fn needs_resigning(&self) -> bool {
         self.key_age > 0
     }
 }
 
-/// An id and what claims to be its signature. Nothing is known of them but their shape.
+/// An id and its alleged signature. Only their shape was checked.
 ///
-/// One id with one signature has one spelling: an id is its text, and the decoder refuses a signature whose last
+/// An id with its signature has exactly one spelling: an id is its text, and the decoder rejects a signature whose last
 /// character has surplus bits.
 struct Claim<'a> {
     id: &'a [u8; ID_CHARS],
@@ -214,7 +214,7 @@ impl<'a> Claim<'a> {
 
 fn id(text: &[u8]) -> Option<&[u8; ID_CHARS]> {
     let text: &[u8; ID_CHARS] = text.try_into().ok()?;
-    // Without an early exit, so that the compiler looks at many at once.
+    // Without an early exit, so that the compiler can vectorize the loop.
     let shaped = |ok, byte: &u8| ok & SessionId::is_char(*byte);
     text.iter().fold(true, shaped).then_some(text)
 }

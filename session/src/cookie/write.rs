@@ -12,15 +12,15 @@ use std::{fmt::Write as _, time::Duration};
 /// shortened there.
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// What stands behind the name and value of a cookie that is set, but for its lifetime: the same for all, and so
-/// written once.
+/// The attributes of a cookie that is set, except its lifetime: they are the same for all cookies, so they are
+/// formatted once.
 #[derive(Clone, Debug)]
 pub(super) struct Attributes(String);
 
 impl Attributes {
     pub(super) fn of(config: &CookieConfig) -> Self {
         let mut cookie = bare(config, "", "").to_string();
-        cookie.replace_range(.."=".len(), ""); // between a name and a value of nothing
+        cookie.replace_range(.."=".len(), ""); // between the empty name and the empty value
         Self(cookie)
     }
 }
@@ -28,9 +28,9 @@ impl Attributes {
 /// The header that gives a visitor a cookie of this name and value, for as long as the session will live if it is not used.
 ///
 /// `Max-Age` is in whole seconds, rounded down: the browser forgets the cookie no later than the server forgets the
-/// session, so that it sends none that is dead. It is at least a second, since 0 would remove the cookie, and at most
-/// 400 days. Without `remaining` there is none: the browser keeps the
-/// cookie until it is closed, and the server ends the session when its own time is over (requirement C10).
+/// session, so that it does not send a dead cookie. `Max-Age` is at least a second, since 0 would remove the cookie,
+/// and at most 400 days. Without `remaining` there is no `Max-Age`: the browser keeps the cookie until it is closed,
+/// and the server ends the session at its deadline (requirement C10).
 pub(super) fn set(
     attributes: &Attributes,
     name: &str,
@@ -45,22 +45,22 @@ pub(super) fn set(
     }
     if let Some(remaining) = remaining {
         let seconds = remaining.clamp(Duration::from_secs(1), MAX_AGE).as_secs();
-        write!(text, "; Max-Age={seconds}").expect("a string takes what is written");
+        write!(text, "; Max-Age={seconds}").expect("writing to a string cannot fail");
     }
     header(text)
 }
 
-/// The header that makes a browser forget the cookie: everything that tells one cookie from another is the same
+/// The header that makes a browser forget the cookie: every attribute by which browsers distinguish cookies is the same
 /// (requirement L10).
 pub(super) fn remove(config: &CookieConfig, name: &str) -> HeaderValue {
     let mut cookie = bare(config, name, "");
     cookie.set_max_age(CookieDuration::ZERO);
-    // For clients that do not know `Max-Age`.
+    // For clients that do not support `Max-Age`.
     cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
     header(cookie.to_string())
 }
 
-/// The cookie with everything but a lifetime.
+/// The cookie without a lifetime.
 fn bare<'a>(config: &'a CookieConfig, name: &'a str, value: &'a str) -> Cookie<'a> {
     let mut cookie = Cookie::new(name, value);
     cookie.set_path(config.path());
@@ -79,10 +79,9 @@ fn bare<'a>(config: &'a CookieConfig, name: &'a str, value: &'a str) -> Cookie<'
 }
 
 fn header(text: String) -> HeaderValue {
-    let mut value = HeaderValue::try_from(text).expect(
-        "a configuration that was built holds visible ASCII alone, and so does a signed id",
-    );
-    // Keeps it out of `Debug` and of the table of HPACK, where a later request could guess at it (RFC 7541, 7.1.3).
+    let mut value = HeaderValue::try_from(text)
+        .expect("a built configuration and a signed id consist of visible ASCII characters");
+    // Keeps the value out of `Debug` and of HPACK's table, where a later request could probe for it (RFC 7541, 7.1.3).
     value.set_sensitive(true);
     value
 }

@@ -1,5 +1,5 @@
-//! What the fuzz targets call, one function a target: bytes in, a panic if a promise is broken. It exists under
-//! `cargo fuzz` and in tests, which replay the corpus.
+//! The functions of the fuzz targets, one for each: they take bytes, and panic if a promise is broken. The module
+//! exists under `cargo fuzz` and in tests, which replay the corpus.
 
 mod request;
 
@@ -15,8 +15,8 @@ use http::{
     header::{COOKIE, SET_COOKIE},
 };
 
-/// The Cookie header, a line of input for each header line: the reader finds what a slow model of it finds, and no
-/// neighbour hides a cookie that follows.
+/// The Cookie header, with a line of input for each header line: the parser finds the same cookies as a slow model of
+/// it, and no other cookie hides one that follows.
 pub fn cookie_header(data: &[u8]) {
     let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
     let found: Vec<&[u8]> = candidates_in(lines.iter().copied(), b"s").collect();
@@ -28,7 +28,7 @@ pub fn cookie_header(data: &[u8]) {
     assert_eq!(found.last(), Some(&&b"ours"[..]));
 }
 
-/// The rules of the reader once more, in another way: byte by byte, and with copies.
+/// Another implementation of the parser's rules: byte by byte, and with copies.
 fn model(lines: &[&[u8]], name: &[u8]) -> Vec<Vec<u8>> {
     let blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let trim = |text: &[u8]| {
@@ -58,9 +58,9 @@ fn model(lines: &[&[u8]], name: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
-/// A signed cookie, in both forms: no bytes are accepted as one, neither alone nor put into a good one. The input is
-/// taken as header lines; then its first two bytes say where in a good cookie and in place of how many bytes the rest
-/// is put.
+/// A signed cookie, in both forms: no input is accepted as one, neither alone nor inserted into a valid one. The input
+/// is first used as header lines. Then its first two bytes determine the position in a valid cookie, and the number of
+/// bytes there, that are replaced by the rest.
 pub fn cookie_verify(data: &[u8]) {
     let builder = || CookieConfig::builder().name("s");
     for builder in [builder(), builder().keygrip()] {
@@ -70,7 +70,7 @@ pub fn cookie_verify(data: &[u8]) {
         let good = good(&cookie);
         assert!(cookie.find(&with_cookies(&good)).is_some());
         let refuses = |header: &[u8]| {
-            // A fuzzer learns what the good one is by watching comparisons.
+            // A fuzzer may find the valid cookie by observing comparisons.
             contains(header, &good) || cookie.find(&with_cookies(header)).is_none()
         };
         assert!(refuses(data));
@@ -82,7 +82,7 @@ pub fn cookie_verify(data: &[u8]) {
     }
 }
 
-/// The Cookie header that answers the cookies of one id.
+/// The Cookie header of a client that got the cookies of one id.
 fn good(cookie: &SessionCookie) -> Vec<u8> {
     let mut response = HeaderMap::new();
     cookie.set(&mut response, &SessionId::from_bytes([7; 24]), None, None);
@@ -93,7 +93,7 @@ fn good(cookie: &SessionCookie) -> Vec<u8> {
     pairs.join(&b';')
 }
 
-/// Whether every cookie of a good header is in another one, give or take what is trimmed.
+/// Whether every cookie of a valid header is in another one, except for white space that is trimmed.
 fn contains(header: &[u8], good: &[u8]) -> bool {
     let values = |header: &[u8], name: &[u8]| {
         let lines: Vec<&[u8]> = header.split(|byte| *byte == b'\n').collect();
@@ -105,7 +105,7 @@ fn contains(header: &[u8], good: &[u8]) -> bool {
     })
 }
 
-/// A request with these Cookie header lines, without those that HTTP does not let through.
+/// A request with these Cookie header lines, except those that are invalid in HTTP.
 fn with_cookies(lines: &[u8]) -> HeaderMap {
     let lines = lines.split(|byte| *byte == b'\n');
     lines
@@ -117,7 +117,7 @@ fn with_cookies(lines: &[u8]) -> HeaderMap {
 mod tests {
     use std::{fs, path::Path};
 
-    /// Runs a target over its corpus. A package that was published comes without it.
+    /// Runs a target over its corpus, which a published package does not contain.
     fn replay(target: &str, run: fn(&[u8])) {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
         if !corpus.exists() {

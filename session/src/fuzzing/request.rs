@@ -1,4 +1,4 @@
-//! Whole requests: any headers in, any operations, any headers of the handler's out.
+//! Whole requests: with any request headers, any operations, and any headers of the handler.
 
 use crate::{
     cookie::CookieConfig,
@@ -26,9 +26,9 @@ use std::{
     time::Duration,
 };
 
-/// The input is read as steps: what to do, how many bytes belong to it, these bytes. It tells the headers of requests,
-/// what their handlers do with the session and put into their responses, and how time passes between them. Whatever
-/// it tells, nothing panics, and what [`Browser::end`] checks holds of every response.
+/// The input is a sequence of steps: an operation, the number of its bytes, these bytes. The steps determine the
+/// headers of requests, the operations of handlers on the session, the headers of responses, and the time between
+/// requests. For any input, nothing panics, and every response passes the checks of [`Browser::end`].
 pub fn request(data: &[u8]) {
     let Some((&settings, steps)) = data.split_first() else {
         return;
@@ -59,15 +59,15 @@ impl<'a> Iterator for Steps<'a> {
     }
 }
 
-/// One who sends requests, knows every cookie that was ever given, and lies.
+/// A hostile client that knows every cookie that was ever sent.
 struct Browser {
     sessions: Sessions,
     config: CookieConfig,
     clock: Clock,
     drawn: Arc<AtomicU64>,
-    /// The `Cookie` header of the last response that gave a cookie.
+    /// The `Cookie` header for the last response that set a cookie.
     last: Option<Vec<u8>>,
-    /// Every value that was ever given.
+    /// Every cookie value that was ever sent.
     given: Vec<Vec<u8>>,
     request: HeaderMap,
     response: HeaderMap,
@@ -150,7 +150,7 @@ impl Browser {
         }
     }
 
-    /// A good cookie with one byte changed.
+    /// A valid cookie with one changed byte.
     fn spoiled(&mut self, bytes: &[u8]) {
         let mut header = self.last.clone().unwrap_or_default();
         if let [at, with] = *bytes
@@ -217,7 +217,8 @@ impl Browser {
         }
     }
 
-    /// A session that lives was given to the client by a cookie that is in the request, unless it is of this request.
+    /// Checks that a live session either was created by this request, or belongs to a cookie in the request that was
+    /// sent to the client before.
     fn must_be_given(&self) {
         let lines: Vec<_> = self.request.get_all(COOKIE).iter().collect();
         let presented = |value: &Vec<u8>| lines.iter().any(|line| contains(line.as_bytes(), value));
@@ -229,7 +230,7 @@ impl Browser {
         assert!(committed || made_here, "a session out of nowhere");
     }
 
-    /// Ends the request, well or not, and checks the response.
+    /// Ends the request, successfully or not, and checks the response.
     fn end(&mut self, well: bool) {
         let session = self.session().clone();
         let handlers = std::mem::take(&mut self.response);
@@ -248,7 +249,7 @@ impl Browser {
         self.session = None;
     }
 
-    /// Checks a response, given what the handler has put into it.
+    /// Checks a response, given the handler's headers.
     fn check(&mut self, headers: &HeaderMap, handlers: &HeaderMap) {
         let drawn = self.drawn.load(Ordering::Relaxed);
         let mut pairs = Vec::new();
@@ -260,7 +261,7 @@ impl Browser {
                 .filter(|header| name_of(header) == name.as_bytes())
                 .collect();
             assert!(ours.len() <= 1, "two cookies of one name: {ours:?}");
-            // Ours is marked; what the handler put there is not looked at.
+            // The session's cookie is marked as sensitive; the handler's cookies are not checked.
             let Some(cookie) = ours.first().filter(|cookie| cookie.is_sensitive()) else {
                 continue;
             };
@@ -281,7 +282,7 @@ impl Browser {
                     if name == self.config.name() {
                         let id = URL_SAFE_NO_PAD.decode(id).expect("an id");
                         let (number, rest) = id.split_first_chunk().expect("24 bytes");
-                        assert_eq!(rest, [0xA5; 16], "an id that is not ours");
+                        assert_eq!(rest, [0xA5; 16], "an id that was not generated here");
                         assert!(u64::from_be_bytes(*number) <= drawn, "never drawn");
                     }
                     pairs.push(pair.as_bytes().to_vec());
@@ -289,7 +290,7 @@ impl Browser {
                 }
             }
         }
-        // What is added beside it is one of two fixed lines.
+        // Every other added header is one of two fixed lines.
         for (name, value) in headers {
             let by_handler = handlers.get_all(name).iter().any(|other| other == value);
             let added = (name == VARY && value == "Cookie")
@@ -320,7 +321,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|part| part == needle)
 }
 
-/// The outcome of a future that never waits: the store is in memory and nobody else uses the session.
+/// The outcome of a future that never waits: the store is in memory and nothing else uses the session.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(future).poll(&mut context) {

@@ -1,4 +1,4 @@
-//! A key that is kept in a file.
+//! Keys in a file.
 
 use super::Keyring;
 use crate::store::ConfigError;
@@ -49,14 +49,14 @@ impl Keyring {
     }
 }
 
-/// Gives a file a second name; fails if that name exists.
+/// Creates a hard link to a file; fails if the new path exists.
 type Link = fn(&Path, &Path) -> io::Result<()>;
 
-/// What failed, with advice.
+/// A failed step with advice, and its error.
 type Failed = (&'static str, io::Error);
 
-/// Makes the file with a new key in it, unless another process does so first. The file is written under a name of its
-/// own and appears under `path` as a whole, so that no process reads half a key.
+/// Creates the file with a new key, unless another process does so first. The file is written under a temporary name
+/// and appears under `path` as a whole, so that no process reads half a key.
 fn create(path: &Path, link: Link) -> Result<(), Failed> {
     let write = || {
         let key = Zeroizing::new(Keyring::generate_key().map_err(io::Error::other)?);
@@ -72,18 +72,17 @@ fn create(path: &Path, link: Link) -> Result<(), Failed> {
     })?;
     match link(&draft.path, path) {
         Ok(()) => Ok(()),
-        // Another process was first: its key counts.
+        // Another process was first: use its key.
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(_) => rename(&draft, path),
     }
 }
 
-/// Puts a draft in place where there are no hard links: shared folders, some volumes of containers. A rename replaces
-/// the file of a process that was faster, so it is done under a lock, by the one that finds nothing there.
+/// Moves a draft to its path on file systems without hard links: shared folders, some volumes of containers. A rename
+/// would replace the file of a faster process, so it is done under a lock, and only if the path does not exist.
 ///
-/// The operating system releases the lock of a process that dies. The lock file is removed once the key file is there,
-/// and not before: with no key file, a process that holds the removed file and one that makes another would each
-/// believe itself alone.
+/// The operating system releases the lock of a process that dies. The lock file is removed only after the key file
+/// exists: without a key file, one process could hold a lock on the removed file while another one locks a new file.
 fn rename(draft: &Draft, path: &Path) -> Result<(), Failed> {
     let lock_path = beside(path, "lock");
     let mut options = OpenOptions::new();
@@ -110,12 +109,12 @@ fn rename(draft: &Draft, path: &Path) -> Result<(), Failed> {
             cause,
         )
     })?;
-    // Nothing depends on it: a lock file that stays holds nothing and is used again.
+    // An error is ignored: a lock file that remains is not locked, and is used again.
     let _ = fs::remove_file(&lock_path);
     Ok(())
 }
 
-/// The path with a further extension.
+/// The path with an additional extension.
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -130,7 +129,7 @@ fn for_its_owner_alone(options: &mut OpenOptions) {
     let _ = options;
 }
 
-/// A file under a random name beside the one that is meant, removed in the end.
+/// A file with a random name next to the intended path. It is removed on drop.
 struct Draft {
     path: PathBuf,
     file: File,
@@ -159,7 +158,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Nothing depends on it: a draft that stays is an unused key, readable by its owner alone.
+        // An error is ignored: a draft that remains is an unused key, readable only by its owner.
         let _ = fs::remove_file(&self.path);
     }
 }

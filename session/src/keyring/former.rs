@@ -1,4 +1,4 @@
-//! The keys of a former site: they verify, and sign nothing.
+//! The keys of a former site, which only verify.
 
 use crate::store::ConfigError;
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,10 +9,10 @@ use std::sync::Arc;
 /// Bytes of a signature by HMAC-SHA-1.
 const SHORT_TAG_BYTES: usize = 20;
 
-/// The keys of a former site, each as an HMAC that has taken it in already.
+/// The keys of a former site, each as an HMAC state that has processed it.
 ///
-/// A short one is accepted, since it makes no session: an id counts only if its session was imported, and nobody guesses
-/// an id.
+/// A short key is accepted, since it cannot create a session: an id is accepted only if its session was imported, and
+/// ids cannot be guessed.
 #[derive(Clone)]
 pub(crate) struct FormerKeys(Arc<[Former]>);
 
@@ -30,7 +30,7 @@ impl FormerKeys {
         let refuse = |problem: String| Err(ConfigError::new(SETTING, problem));
         if keys.is_empty() {
             return refuse(
-                "there is no key: give those that the site signs its cookies with".into(),
+                "there is no key: pass the keys with which the site signs its cookies".into(),
             );
         }
         if let Some(at) = keys.iter().position(|key| key.as_ref().is_empty()) {
@@ -64,7 +64,7 @@ impl FormerKeys {
 }
 
 fn keyed<M: KeyInit>(key: &[u8]) -> M {
-    M::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104, section 2)")
+    M::new_from_slice(key).expect("HMAC accepts a key of any length (RFC 2104, section 2)")
 }
 
 fn fits<M: Mac + Clone>(keyed: &M, message: &[&[u8]], tag: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! Requirements S06, S08, R10 and S09 as far as they concern keys.
+//! Requirements S06, S08, R10 and S09, for keys.
 
 use super::*;
 use base64::Engine as _;
@@ -48,7 +48,7 @@ fn the_first_key_signs_and_every_one_verifies() {
 
 #[test]
 fn the_signature_is_hmac_sha_256() {
-    // RFC 4231, test case 6: the one with a key that is long enough for us.
+    // RFC 4231, test case 6: its key has the minimum length.
     let tag = Keyring::new([[0xaa; 131]])
         .unwrap()
         .sign(&[b"Test Using Larger Than Block-Size Key - Hash Key First"]);
@@ -247,8 +247,8 @@ fn a_file_is_made_once_and_read_ever_after() {
 
 #[test]
 fn processes_that_start_at_once_get_one_key() {
-    // Were the file written in place, one that reads it half-written would refuse it; were it replaced, two would
-    // have different keys.
+    // If the file were written in place, another process could read a part of it; if it were replaced, two processes
+    // could have different keys.
     for _ in 0..20 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("session.key");
@@ -265,18 +265,18 @@ fn processes_that_start_at_once_get_one_key() {
         });
         assert_eq!(tags.len(), 1);
         let files: Vec<_> = fs::read_dir(&directory).unwrap().collect();
-        assert_eq!(files.len(), 1, "no draft stays behind");
+        assert_eq!(files.len(), 1, "no draft remains");
     }
 }
 
-/// What file systems without hard links answer: shared folders, some volumes of containers.
+/// The error of file systems without hard links: shared folders, some volumes of containers.
 fn no_hard_links(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::PermissionDenied.into())
 }
 
 #[test]
 fn a_file_system_without_hard_links_will_do() {
-    // A first start in a shared folder would be refused, with the advice to name a directory that can be written to.
+    // Otherwise the first start in a shared folder would fail, with the advice to choose a writable directory.
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("session.key");
     let made = Keyring::from_file(&path, no_hard_links).unwrap();
@@ -294,8 +294,8 @@ fn a_file_system_without_hard_links_will_do() {
 
 #[test]
 fn a_start_that_was_interrupted_is_made_good_without_hard_links() {
-    // A lock file and a half-written draft that a killed process left behind would keep every later start waiting, or
-    // pass for the key.
+    // Otherwise a lock file and a half-written draft of a killed process could block every later start, or be mistaken
+    // for the key file.
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("session.key");
     fs::write(directory.path().join("session.key.lock"), "").unwrap();
@@ -337,7 +337,8 @@ fn starting_at_once_without_hard_links_gives_one_key() {
 
 #[test]
 fn a_key_that_was_broken_over_lines_is_explained() {
-    // `openssl rand -base64 64` puts one key on two lines, and the second would be refused as a key that is too short.
+    // `openssl rand -base64 64` prints one key on two lines: the second one would be reported as a key that is too
+    // short.
     let wrapped = |bytes: usize, columns: usize| {
         let text = base64::engine::general_purpose::STANDARD.encode(vec![0xa5; bytes]);
         let lines: Vec<&str> = text
@@ -359,7 +360,7 @@ fn a_key_that_was_broken_over_lines_is_explained() {
         );
         assert!(shown.contains("broken over several lines"), "{shown}");
         assert!(shown.contains("openssl rand -base64 48"), "{shown}");
-        // A space is what an unquoted shell variable makes of the line's end.
+        // An unquoted shell variable replaces the line break by a space.
         let spaced = Keyring::from_text(&text.replace('\n', " "), "t");
         assert!(refused(spaced).contains("broken over several lines"));
     }

@@ -43,8 +43,8 @@ const MAX_FIELDS: usize = 4_096;
 
 /// How many channels wake the tasks that wait for the end of a session.
 const WAKES: usize = 64;
-/// After how long a turn that is not passed on no longer counts: a commit that holds it and is no longer polled must not
-/// block others.
+/// How long a commit waits for a turn that is not passed on: a commit that holds the turn and is no longer polled must
+/// not block others.
 const STALLED: Duration = Duration::from_secs(1);
 /// How many ids are drawn at most for a renewal until one has the home of the old id. A store has at most 64 homes, so
 /// a sound random generator fails to find the home once in e^64 times.

@@ -193,7 +193,7 @@ impl Observer {
         }
     }
 
-    /// Reports an event. The event has happened, whatever the observer does (requirement L11).
+    /// Reports an event. The event has happened, even if the observer panics (requirement L11).
     pub(crate) fn tell(&self, event: Event) {
         #[cfg(feature = "metrics")]
         if self.metered {

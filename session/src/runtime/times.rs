@@ -95,8 +95,9 @@ impl Times {
         let ended = Timestamp::from_millis(self.ended.load(SeqCst));
         let at = clock.now().max(ended.next());
         let begun = self.begun.mine();
-        // Most begin in a millisecond that is noted already. Reading it is as good as writing it: an end that reads the
-        // stripe after us, in the single total order of these operations, reads at least the value that we have read.
+        // Most units of work begin in a millisecond that is recorded already. Then reading it suffices: an end that
+        // reads the stripe afterwards, in the single total order of these operations, reads at least the value read
+        // here.
         if begun.load(SeqCst) < at.as_millis() {
             begun.fetch_max(at.as_millis(), SeqCst);
         }

@@ -76,8 +76,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// Accepts the cookies of a former site as well, beside those of other calls of this method: see [`FormerCookie`].
-    /// Ours counts first. Default: none.
+    /// Also accepts the cookies of a former site: see [`FormerCookie`]. It can be called several times, for several
+    /// sites. The cookie of this application has precedence. Default: none.
     ///
     /// ```
     /// use level_session::{FormerCookie, Keyring, MemoryStore, Sessions};
@@ -110,13 +110,14 @@ impl SessionsBuilder {
         self
     }
 
-    /// The longest lifetime that a session may have by a choice of its own
-    /// ([`set_lifetime`](crate::UntypedSession::set_lifetime)): a longer idle or absolute timeout is cut to this one.
-    /// Default: no bound.
+    /// The maximum of the lifetimes that are chosen for single sessions
+    /// ([`set_lifetime`](crate::UntypedSession::set_lifetime)): a longer idle or absolute timeout is limited to this
+    /// one. Default: no maximum.
     ///
-    /// It holds for sessions that exist already. A shorter one than before holds at once. A longer one holds from the next
-    /// use of a session on, as far as its choice goes: [`Lifetime::longest`](crate::Lifetime::longest) goes as far as
-    /// this. Sessions without a choice follow [`expiry`](Self::expiry) alone.
+    /// The maximum also applies to existing sessions. A lower one than before takes effect at once. A higher one takes
+    /// effect at the next use of a session, up to its chosen lifetime: with
+    /// [`Lifetime::longest`](crate::Lifetime::longest), up to this maximum. Sessions without a chosen lifetime use
+    /// [`expiry`](Self::expiry).
     ///
     /// ```
     /// use level_session::{Expiry, Keyring, MemoryStore, Sessions};
@@ -293,11 +294,11 @@ impl SessionsBuilder {
     /// Builds the response to requests whose changes could not be stored. Default: an empty response with the
     /// [status](Error::status) of the error. A gRPC call always gets a gRPC status.
     ///
-    /// `Cache-Control: no-store` is added, and a status below 300 is replaced by that of the error, so that the client is never
-    /// told of a success. A redirect stays a redirect.
+    /// `Cache-Control: no-store` is added, and a status below 300 is replaced by the error's status, so that the client
+    /// never sees a success. A redirect stays a redirect.
     ///
-    /// It is not called for errors that a handler returns, nor for the response of a handler that was told that its session
-    /// has ended.
+    /// The closure is not called for errors that a handler returns, nor if a call in the handler returned the error
+    /// that its session has ended.
     ///
     /// ```
     /// # use level_session::{Keyring, MemoryStore, Sessions};
@@ -325,9 +326,9 @@ impl SessionsBuilder {
         self
     }
 
-    /// Calls `observe` once for every session that was created, was renewed or has ended, whatever the
-    /// [reason](crate::EndReason), after the change is stored (OWASP, "Logging Sessions Life Cycle"). It should return
-    /// quickly. It cannot prevent the change, and a panic in it undoes nothing.
+    /// Calls `observe` once for every session that was created, was renewed or has ended, for any
+    /// [reason](crate::EndReason), after the change is stored (OWASP, "Logging Sessions Life Cycle"). The closure
+    /// should return quickly. It cannot prevent the change, and a panic in it undoes nothing.
     ///
     /// ```
     /// # use level_session::{Event, Keyring, MemoryStore, Sessions};
@@ -424,7 +425,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// The source of ids: for tests of what a broken generator could do.
+    /// The source of ids: for tests with a broken generator.
     #[doc(hidden)]
     pub fn id_source(
         mut self,
@@ -434,7 +435,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// Fields of the library's own that are read along when a session is first asked for: for tests, until there are any.
+    /// Reserved fields that the first load of a session includes: for tests, until there are any.
     #[doc(hidden)]
     pub fn fields_along(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
         self.runtime.along = names.into_iter().map(FieldName::from_static).collect();

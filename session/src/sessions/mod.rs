@@ -74,9 +74,9 @@ impl Sessions {
         SessionsBuilder::over(Runtime::new(Arc::new(store), keyring))
     }
 
-    /// Starts with the settings of these sessions. What it builds shares their store, the registered structs and the tasks
-    /// that wait for the end of a session. Structs that [`data`](SessionsBuilder::data) declared stay with these sessions when
-    /// a request has both.
+    /// Starts with the settings of these sessions. The new `Sessions` share the store, the registered structs and the
+    /// tasks that wait for the end of a session. If a request has both, structs that were declared with
+    /// [`data`](SessionsBuilder::data) belong to the original ones.
     ///
     /// ```
     /// # use level_session::CookieConfig;
@@ -158,17 +158,17 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// Those of [`commit`](UntypedSession::commit). Nothing is stored then: send a response that reports the failure, such as
-    /// [`Error::to_response`](crate::Error::to_response). The handle is closed, and the headers hold what earlier commits of
-    /// the request asked for.
+    /// Those of [`commit`](UntypedSession::commit). Nothing is stored then: send a response that reports the failure,
+    /// such as [`Error::to_response`](crate::Error::to_response). The handle is closed, and the response has the
+    /// headers for earlier commits of the request.
     pub async fn finish(&self, session: &UntypedSession, response: &mut HeaderMap) -> Result<()> {
         let result = session.unit().commit().await;
         self.abandon(session, response);
         result
     }
 
-    /// Ends a request that failed: drops every change that is not stored yet, including `renew` and `destroy`. Adds to the
-    /// response what earlier commits of the request asked for.
+    /// Ends a request that failed: drops every change that is not stored yet, including `renew` and `destroy`. Adds the
+    /// headers for earlier commits of the request to the response.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {

@@ -35,8 +35,8 @@ pub(super) fn apply(runtime: &Runtime, action: CookieAction, used: bool, headers
 /// `no-store` or `private` itself.
 fn forbid_shared_caching(headers: &mut HeaderMap) {
     let is_private = headers.get_all(CACHE_CONTROL).iter().any(|value| {
-        // A comma in quotes separates nothing; and `private="field"` restricts that field alone. What has quotes is
-        // not looked into: `no-store` is right in any case.
+        // A comma in quotes is not a separator, and `private="field"` applies only to that field. A value with quotes
+        // is not parsed: adding `no-store` is correct in any case.
         let value = value.as_bytes();
         !value.contains(&b'"')
             && value.split(|&b| b == b',').any(|directive| {

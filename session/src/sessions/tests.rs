@@ -1,4 +1,4 @@
-//! The bounds of a session: what a client can make a server keep.
+//! The bounds of a session: how much data a client can make the server store.
 
 use super::*;
 use crate::{
@@ -26,8 +26,8 @@ async fn next(sessions: &Sessions, session: &UntypedSession) -> HeaderMap {
     request
 }
 
-/// A session that grows with every request of a client takes memory without bound; and one that has grown beyond a bound
-/// that was lowered must not lock its user out.
+/// Without a bound, a session could grow with every request of a client. A session that exceeds a lowered bound must
+/// not lock its user out.
 #[tokio::test]
 async fn a_session_has_no_more_fields_than_it_may_and_one_that_has_can_shrink() {
     let store = Arc::new(MemoryStore::new());
@@ -79,7 +79,7 @@ async fn a_session_has_no_more_fields_than_it_may_and_one_that_has_can_shrink() 
     assert_eq!(session.get_all().await.unwrap().into_map().len(), 2);
 }
 
-/// One value of a megabyte in each of many sessions is what a bound of fields does not prevent.
+/// A bound on the number of fields does not prevent a value of a megabyte in each of many sessions.
 #[tokio::test]
 async fn a_value_has_no_more_bytes_than_it_may() {
     let sessions = sessions(&Arc::default(), 10, 100);

@@ -93,7 +93,7 @@ impl Default for RedisStoreBuilder {
 /// The default number of homes of a store on a Cluster: three masters get about equal shares, and so do up to 64.
 const CLUSTER_HOMES: u16 = 64;
 
-/// With this many homes, 10 bits of the id of a renewal are known to anyone who knows the old one.
+/// With this many homes, 10 bits of a renewed session's id are known to anyone who knows its old id.
 const MOST_HOMES: u16 = 1_024;
 
 impl RedisStoreBuilder {
@@ -242,7 +242,7 @@ impl RedisStoreBuilder {
             }
         }
         Err(last.unwrap_or_else(|| {
-            ConfigError::new("the address of the Redis server", "there is none").into()
+            ConfigError::new("the address of the Redis server", "it is missing").into()
         }))
     }
 
@@ -256,7 +256,7 @@ impl RedisStoreBuilder {
         let sentinels = self.links(urls, &counters)?;
         let Some((_, dial)) = sentinels.first().cloned() else {
             return Err(
-                ConfigError::new("the addresses of the sentinels", "there are none").into(),
+                ConfigError::new("the addresses of the sentinels", "they are missing").into(),
             );
         };
         let links = sentinels.into_iter().map(|(link, _)| link).collect();
@@ -291,7 +291,7 @@ impl RedisStoreBuilder {
             _ => return Err(refused("it must begin with `redis://` or `rediss://`")),
         }
         let info = url.into_connection_info().map_err(|_| {
-            refused("it cannot be read: `redis://[user:password@]host[:port][/database]`, with special characters of the password as %XX")
+            refused("it must have the form `redis://[user:password@]host[:port][/database]`, with special characters of the password as %XX")
         })?;
         let info = match &self.credentials {
             None => info,
@@ -357,7 +357,7 @@ impl RedisStoreBuilder {
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
             return Err(ConfigError::new(
                 "the client's name",
-                "it must have characters, and no white space",
+                "it must not be empty or contain white space",
             ));
         }
         if self.response_timeout.is_zero() || self.connect_timeout.is_zero() {
@@ -379,7 +379,7 @@ impl RedisStoreBuilder {
             (Place::Cluster(_), Some(1)) => {
                 return Err(ConfigError::new(
                     "the number of homes",
-                    "a Redis Cluster needs 2 at least: all sessions would be at one node",
+                    "a Redis Cluster needs at least 2: with 1, all sessions would be at one node",
                 )
                 .into());
             }
@@ -401,12 +401,12 @@ impl RedisStoreBuilder {
                 for danger in check::dangers(link).await? {
                     if self.safety == Safety::Refuse {
                         let problem =
-                            format!("sessions are not safe at {}: {danger}", link.place());
+                            format!("the server at {} may lose sessions: {danger}", link.place());
                         return Err(ConfigError::new("the Redis server", problem).into());
                     }
                     tracing::warn!(
                         server = link.place(),
-                        "sessions are not safe in this Redis server: {danger}"
+                        "this Redis server may lose sessions: {danger}"
                     );
                 }
             }
@@ -446,7 +446,7 @@ impl RedisStoreBuilder {
             background: Mutex::default(),
         });
         if self.tell_ended {
-            // A server that cannot be subscribed to now may be later.
+            // If subscribing fails now, it is retried in the background.
             let _ = ended::listen(&shared, &dial).await;
         }
         Ok(RedisStore::of(shared))

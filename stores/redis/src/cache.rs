@@ -4,8 +4,8 @@
 //! key changes that they read (`CLIENT TRACKING` in its default mode: the broadcasting mode notifies every process of
 //! every write). Invalidations and responses on one connection arrive in the order in which the server sent them: so a
 //! response proves that the invalidations of all changes before the request was sent have arrived. Such a response is a
-//! session's read itself, or a read of a key when the last proof is too old. It is a read of a key since a node that
-//! has lost its slots rejects it, but would respond to a `PING`.
+//! session's read itself, or a read of a key when the last proof is too old. A `PING` would not do: a node that has
+//! lost its slots responds to it, but rejects a read of a key.
 //!
 //! A place in the cache is taken before a read is sent, and an invalidation in between empties it: a response that was
 //! overtaken is not cached.
@@ -153,7 +153,7 @@ impl Kept {
             stripes: (0..stripes).map(|_| stripe()).collect(),
             #[expect(
                 clippy::disallowed_methods,
-                reason = "how long ago a server answered is no time of a session's"
+                reason = "the age of a server's proof is not a session's time"
             )]
             began: Instant::now(),
         }

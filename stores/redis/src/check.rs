@@ -11,7 +11,7 @@ use level_session_store::{ConfigError, Error, ErrorKind, Home, Result};
 use redis::{Value, cmd};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-const DOING: &str = "look at the server";
+const DOING: &str = "inspect the server";
 
 /// The version of the keys' layout.
 const FORMAT: &str = "1";
@@ -49,7 +49,7 @@ pub(crate) async fn server(link: &Arc<Link>) -> Result<Server> {
         return Err(Error::new(
             ErrorKind::Store,
             format!(
-                "the server at {} is too old (version {}): Redis 6.2 or newer is needed, or Valkey",
+                "the server at {} is too old (version {}): Redis 6.2 or newer, or Valkey, is required",
                 link.place(),
                 of("version").escape_debug()
             ),
@@ -59,7 +59,7 @@ pub(crate) async fn server(link: &Arc<Link>) -> Result<Server> {
         return Err(Error::new(
             ErrorKind::Store,
             format!(
-                "the server at {} is a replica, which takes no writes: give the address of the master",
+                "the server at {} is a replica, which accepts no writes: give the address of the master",
                 link.place()
             ),
         ));
@@ -69,7 +69,7 @@ pub(crate) async fn server(link: &Arc<Link>) -> Result<Server> {
     })
 }
 
-/// The ways in which the server could lose sessions by itself: in words, none if there are none.
+/// Describes the ways in which the server could lose sessions by itself.
 pub(crate) async fn dangers(link: &Arc<Link>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let mut info = BTreeMap::new();
@@ -79,8 +79,8 @@ pub(crate) async fn dangers(link: &Arc<Link>) -> Result<Vec<String>> {
         match call(link, &ask).await {
             Ok(Value::BulkString(text)) => lines(&String::from_utf8_lossy(&text), &mut info),
             Ok(Value::VerbatimString { text, .. }) => lines(&text, &mut info),
-            // The user may not run `INFO`: unknown.
-            _ => return Ok(vec!["what it does when its memory is full, and what it saves, is unknown: its access list does not let this user ask (`INFO`)".to_owned()]),
+            // The user may not run `INFO`.
+            _ => return Ok(vec!["its `maxmemory-policy` and `appendonly` are unknown: its access control list does not permit this user to run `INFO`".to_owned()]),
         }
     }
     let of = |name: &str| info.get(name).map_or("", String::as_str);
@@ -94,7 +94,7 @@ pub(crate) async fn dangers(link: &Arc<Link>) -> Result<Vec<String>> {
     }
     if of("aof_enabled") != "1" {
         found.push(
-            "it does not write a log of changes (appendonly no): a restart loses sessions, and may bring back ended \
+            "it does not write an append-only file (appendonly no): a restart loses sessions, and may bring back ended \
              ones; set `appendonly yes`"
                 .to_owned(),
         );
@@ -109,7 +109,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Records the layout under the prefix, or returns an error if there is another one.
 pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
-    const DOING: &str = "note the layout of its keys";
+    const DOING: &str = "record the layout of the store's keys";
     let key = keys.format();
     let homes = keys.homes().to_string();
     // This key has no tag, so its slot may be at a node that has no home.
@@ -130,7 +130,7 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
                         link = servers.node(&node)?;
                         continue 'nodes;
                     }
-                    // A full server does not prevent opening.
+                    // The store also opens on a full server.
                     _ if error.code() == Some("OOM") => {}
                     _ => return Err(fault::refused(DOING, link.place(), &error)),
                 },
@@ -147,7 +147,7 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
         if !stored.is_empty() && of("format") != FORMAT {
             return Err(ConfigError::new(
                 "the prefix",
-                "sessions under it were stored by another version of level-session-redis, in a layout that this one does not know",
+                "sessions under it were stored by another version of level-session-redis, in a layout that this version does not support",
             )
             .into());
         }
@@ -155,7 +155,7 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
             return Err(ConfigError::new(
                 "the number of homes",
                 format!(
-                    "sessions under this prefix are at {} homes, and not at {homes}: set `homes` to that, or choose \
+                    "sessions under this prefix are at {0} homes, and not at {homes}: set `homes` to {0}, or choose \
                      another prefix and copy the sessions",
                     of("homes").escape_debug()
                 ),
@@ -166,7 +166,7 @@ pub(crate) async fn layout(servers: &Servers, keys: &Keys) -> Result<()> {
     }
 }
 
-/// Whether every home is at a node.
+/// Checks that a node serves every home.
 pub(crate) async fn whole(servers: &Servers, keys: &Keys) -> Result<()> {
     servers.masters().await?;
     for home in 0..keys.homes() {

@@ -1,11 +1,11 @@
--- One commit of one session: everything is looked at first, then written. `script.rs` says what the arguments are.
+-- One commit of one session: reads and checks everything first, then writes. `script.rs` encodes the arguments.
 local A, K = ARGV, KEYS
 local MANY = 4503599627370496 -- 2^52: sums and differences of smaller numbers are exact
 local unpack = table.unpack or unpack
 local call = redis.call
 
--- What most commits are: fields of a session are set or removed, and its use is noted; or a session is made. Here is no
--- table and no function more than it takes. Whatever is not plain goes on below, where nothing was written yet.
+-- The fast path, for most commits: set or remove fields of a session and record its use, or create a session. It
+-- creates as few tables and functions as possible. Other commits continue below: nothing has been written by then.
 local kind, guards, writes = A[2], 0, 0
 if kind ~= '' then
   guards, writes = tonumber(A[7]), tonumber(A[8])
@@ -68,7 +68,7 @@ elseif kind == 'k' and writes < 1000 then
           local deadline = seen + new_idle
           if new_absolute and started + new_absolute < deadline then deadline = started + new_absolute end
           ttl = math.max(deadline - now + tonumber(string.match(use, '%d+$')), 1)
-          -- The index may have to follow.
+          -- The horizon of the index entries may have to move too.
           if x and deadline > (tonumber(string.match(x, '^%d+')) or 0) then plain = false end
         end
       end
@@ -88,7 +88,7 @@ elseif kind == 'k' and writes < 1000 then
       plain = len + writes + #A - removes_at + 1 <= tonumber(A[5])
     end
     if plain then
-      -- What a full server refuses comes first: after another write it would let it pass.
+      -- HSET comes first: after another write of the script, a full server would no longer reject it.
       if h ~= before then call('HSET', key, 'h', h) end
       if writes > 0 then call('HSET', key, unpack(A, sets_at, removes_at - 1)) end
       if removes_at <= #A then call('HDEL', key, unpack(A, removes_at)) end
@@ -100,7 +100,7 @@ end
 
 local big = false
 
--- A number; `n` is never. What is not exact is left to the caller to calculate.
+-- A number; `n` is never. If a number is not exact here, the caller calculates instead.
 local function num(s)
   if s == 'n' then return math.huge end
   local n = tonumber(s)
@@ -116,7 +116,7 @@ local function opt(s)
   return num(s)
 end
 
--- A live record: see `record.rs`.
+-- Parses a live record: see `record.rs`.
 local function parse(h)
   local bar = string.find(h, '|', 1, true)
   local L = {}
@@ -154,7 +154,7 @@ local function print_live(L)
   return h
 end
 
--- The index entries of a record: their horizon, then each field with the hash of its entry.
+-- Parses the index entries of a record: their horizon, then each field with the hash of its entry.
 local function entries(x)
   local list = { horizon = 0 }
   if not x then return list end
@@ -203,7 +203,7 @@ elseif kind == 'c' then
 end
 if step == 'C' or pre ~= '' then big = false end
 
--- The timeouts that hold for a session: its own, cut to the longest that the deployment allows, or the deployment's.
+-- The timeouts of a session: its own, limited to the longest that the deployment allows, or else the deployment's.
 local function timeouts(L)
   if not L.own_idle then return num(deploy_idle), opt(deploy_absolute) end
   local idle, absolute = L.own_idle, L.own_absolute
@@ -214,13 +214,13 @@ local function timeouts(L)
   end
   return idle, absolute
 end
--- Until when a session is in the index: an idle period beyond its deadline.
+-- The horizon: a session stays in the index for one idle period beyond its deadline.
 local function far(L)
   local h = L.seen + 2 * L.idle
   if L.absolute and L.started + L.absolute < h then return L.started + L.absolute end
   return h
 end
--- How long a key is kept; `p` is for ever.
+-- The time to live of a key; `p` is no expiry.
 local function until_gone(moment)
   return moment == math.huge and 'p' or text(math.max(moment - now + slack, 1))
 end
@@ -235,7 +235,7 @@ local function needs(key)
   end
 end
 
--- What is read: the record, its entries, what is guarded, what is added to.
+-- Reads the record, its index entries, the guarded fields, and the fields of additions.
 local names = { 'h', 'x' }
 local guard_at = items
 for i = 0, guards - 1 do names[#names + 1] = A[guard_at + 3 * i] end
@@ -322,7 +322,7 @@ end
 if not holds then return found end
 if dry then return { 'Y' } end
 
--- Limits. All sessions that have an entry have to be declared.
+-- Limits. The keys of all sessions that have an entry must be declared.
 local over = {}
 for i = 0, limits - 1 do
   local p = limit_at + 3 * i
@@ -391,7 +391,7 @@ if max_fields then
   end
 end
 
--- Additions: on our bytes, as `Add::apply` does it; what is not exact here is calculated by the caller.
+-- Additions: on encoded values, like `Add::apply`. The caller calculates a sum that is not exact here.
 local function le(s, from, n)
   local value = 0
   for i = n - 1, 0, -1 do value = value * 256 + string.byte(s, from + i) end
@@ -462,7 +462,7 @@ for i = 1, writes do
     if removes(w[2]) then stored = false end
     w.stored = stored
     local p = w[3]
-    -- 0: nothing was calculated; 1: for nothing stored; 2: for these bytes.
+    -- The caller's result: 0: none; 1: valid if the field is absent; 2: valid for these stored bytes.
     local known = A[p + 5]
     if known == '1' and not stored or known == '2' and stored == A[p + 6] then
       w.value = A[p + 7]
@@ -516,7 +516,7 @@ elseif step == 'R' and pre == '' then
   post = 'L' .. L.created .. ' ' .. post
 end
 
--- The index: which entries there are afterwards, which keys that takes.
+-- The index: the entries after the commit, and the keys that must be declared for them.
 local key_after, id_after = key, current
 if step == 'R' then key_after, id_after = K[2], string.sub(K[2], -32) end
 local list = step == 'C' and { horizon = 0 } or entries(got[2])
@@ -553,11 +553,11 @@ else
 end
 for _, hash in ipairs(put) do needs(base .. '!' .. hash) end
 if #need > 0 then return { 'N', unpack(need) } end
--- A key of another type would stop the commit halfway.
+-- Fails here on a key of another type, which would otherwise stop the commit halfway.
 for i = first_index, #K do
   if string.sub(K[i], #base + 1, #base + 1) == '!' then call('ZCARD', K[i]) end
 end
--- A horizon never comes nearer, so that who reads the index in its order meets every session.
+-- A horizon never decreases, so a listing in the order of the index misses no session.
 local reindex = #put > 0 or #gone > 0 or (grown and #kept > 0)
 if reindex and not grown then
   local h = list.horizon
@@ -566,8 +566,8 @@ if reindex and not grown then
   horizon_ttl = until_gone(h)
 end
 
--- From here on it is written. A full server refuses what needs memory unless the script has written before: where others
--- are to be ended, a field that no session has is removed first.
+-- The script writes from here on. A full server rejects a command that needs memory, unless the script has written
+-- before: a commit that ends other sessions therefore first removes a field that no session has.
 if ends_others then call('HDEL', key_after, '') end
 local function expire(k, ms)
   if ms == 'p' then
@@ -615,7 +615,7 @@ else
       del[#del + 1] = 'x'
     end
   end
-  -- What a full server refuses comes first: after another write it would let it pass.
+  -- HSET comes first: after another write of the script, a full server would no longer reject it.
   for i = 1, #set, 1000 do call('HSET', key_after, unpack(set, i, math.min(i + 999, #set))) end
   for i = 1, #del, 1000 do call('HDEL', key_after, unpack(del, i, math.min(i + 999, #del))) end
   expire(key_after, ttl)

@@ -46,7 +46,7 @@ impl Shared {
         Ok(outcome)
     }
 
-    /// Runs the script until it has all that it needs.
+    /// Runs the script until it requests nothing more.
     async fn talk(&self, commit: &Commit<'_>, limited: bool) -> Result<Outcome> {
         let request = Request::new(commit, &self.keys, self.tells, limited);
         let mut talk = Talk::default();
@@ -75,7 +75,7 @@ impl Shared {
                 let meta = match commit.step {
                     Step::Destroy => None,
                     _ => {
-                        // It is stored, so the error must not say that nothing was.
+                        // The commit is stored, so the error must say that it may be.
                         let life =
                             life_of(&record).ok_or_else(|| fault::unexpected(DOING, true))?;
                         Some(life.meta(commit.now))
@@ -98,7 +98,7 @@ impl Shared {
     async fn rounds(&self, request: &Request<'_>, talk: &mut Talk) -> Result<Answer> {
         let mut turn = None;
         for round in 0..ROUNDS {
-            // Retries take turns, so that none of them retries for ever.
+            // Retries of one session's commits take turns, so that none of them retries for ever.
             if round == 1 {
                 turn = self.turns.of(request.commit.id).await;
             }
@@ -126,11 +126,11 @@ impl Shared {
         }
         Err(Error::new(
             ErrorKind::Store,
-            "a session was changed by others again and again while it was to be changed: nothing was stored",
+            "other commits kept changing the session during this one: nothing was stored",
         ))
     }
 
-    /// Calculates here what the script cannot, for the current record.
+    /// Calculates the record after the commit, if its numbers are too large for the script.
     async fn exact(&self, request: &Request<'_>, talk: &mut Talk) -> Result<Option<Answer>> {
         let commit = request.commit;
         let current = talk.current.unwrap_or(commit.id);
@@ -172,8 +172,8 @@ impl Shared {
         Ok(None)
     }
 
-    /// Limits if sessions are at several homes: commits that have a limit in common take turns, by a lock in the store.
-    /// A commit whose turn takes longer than the lock lasts may exceed a limit by one; the next commit corrects that.
+    /// Enforces limits if sessions are at several homes: commits that share a limit take turns, by a lock in the store.
+    /// A commit that takes longer than the lock lasts may exceed a limit by one; the next commit corrects that.
     async fn within_limits(&self, commit: &Commit<'_>) -> Result<Outcome> {
         let mut hashes: Vec<_> = commit
             .limits
@@ -262,8 +262,8 @@ impl Shared {
 
     async fn take_turn(&self, hash: &[u8; 16], token: &[u8; 16]) -> Result<()> {
         const LASTS: Duration = Duration::from_secs(5);
-        // `SET .. NX PX`, in a form that a full server accepts too, since the script has written before: whether there
-        // is room for the commit is decided by the commit.
+        // `SET .. NX PX`, in a form that a full server accepts too, since the script has written before: the commit
+        // decides by itself whether the server has room for it.
         const TEXT: &str = "if redis.call('EXISTS', KEYS[1]) == 1 then return false end \
             redis.call('HDEL', KEYS[1], '') return redis.call('SET', KEYS[1], ARGV[1], 'PX', 5000)";
         let (home, key) = self.keys.turn(hash);
@@ -300,7 +300,7 @@ impl Shared {
             unlock
         };
         if self.servers.call(DOING, home, true, &make).await.is_err() {
-            tracing::debug!("the lock of a limit ends by itself");
+            tracing::debug!("the lock of a limit was not released: it expires by itself");
         }
     }
 }
@@ -342,6 +342,6 @@ fn sums(
 fn token() -> Result<[u8; 16]> {
     let mut token = [0; 16];
     getrandom::fill(&mut token)
-        .map_err(|cause| Error::store("cannot draw a random number", cause))?;
+        .map_err(|cause| Error::store("the random generator failed", cause))?;
     Ok(token)
 }

@@ -1,4 +1,4 @@
-//! One connection to one server, shared by all tasks, made when it is needed and anew when it broke.
+//! One connection to one server, shared by all tasks. It is opened at the first call, and again after it broke.
 
 use crate::{
     cache::{Kept, Proof},
@@ -22,17 +22,17 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 
-/// How servers are reached: all of one store alike.
+/// The settings of connections: the same for all servers of a store.
 #[derive(Clone)]
 pub(crate) struct Dial {
-    /// Address, user, password, database, TLS; other servers are reached by another host and port.
+    /// Address, user, password, database, TLS. For other servers only host and port differ.
     pub(crate) info: ConnectionInfo,
     pub(crate) client_name: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) counters: Arc<Counters>,
     pub(crate) outages: Arc<Outages>,
-    /// What is to hear of changes to what its connections read.
+    /// The cache that receives the invalidations of these connections.
     pub(crate) tracks: Option<Arc<Kept>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Link {
 enum Now {
     #[default]
     Nothing,
-    /// Will have an outcome, unless the runtime ends.
+    /// A task is connecting: the channel gets its outcome, unless the runtime ends.
     Connecting(watch::Receiver<Option<Result<Connected, String>>>),
     Connected(Connected),
 }
@@ -61,8 +61,8 @@ struct Connected {
 }
 
 impl Dial {
-    /// The settings that the library insists on: RESP3, whose disconnections are told at once; no delay of small
-    /// packets; a dead peer is noticed.
+    /// Adds the settings that the library requires: RESP3, which reports disconnections at once; no delay of small
+    /// packets; keepalive, to notice a dead peer.
     pub(crate) fn tuned(mut self) -> Self {
         let redis = self.info.redis_settings().clone();
         let alive = TcpKeepalive::new().with_time(Duration::from_secs(15));
@@ -82,7 +82,7 @@ impl Dial {
         self
     }
 
-    /// The same way to another server.
+    /// The same settings for another server.
     pub(crate) fn to(&self, host: &str, port: u16) -> Self {
         let addr = match self.info.addr().clone() {
             ConnectionAddr::TcpTls {
@@ -113,7 +113,7 @@ impl Dial {
         fault::unreachable(place, self.info.redis_settings().db(), error)
     }
 
-    /// Where that is, without anything that is secret.
+    /// The address, without secrets.
     pub(crate) fn place(&self) -> String {
         self.info.addr().to_string()
     }
@@ -143,7 +143,7 @@ impl Link {
         self.dial.host()
     }
 
-    /// Host and port, unless it is a socket of this machine.
+    /// Host and port, unless the address is a Unix socket.
     pub(crate) fn address(&self) -> Option<(String, u16)> {
         match self.dial.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
@@ -157,7 +157,7 @@ impl Link {
         Ok(self.call_noted(command).await?.0)
     }
 
-    /// As [`call`](Self::call), with the connection that answered.
+    /// Like [`call`](Self::call), and returns the proof of the connection that responded.
     pub(crate) async fn call_noted(
         self: &Arc<Self>,
         command: &Cmd,
@@ -170,7 +170,7 @@ impl Link {
         }
     }
 
-    /// Connects, if it is not connected.
+    /// Connects, unless the link is connected.
     pub(crate) async fn connect_now(self: &Arc<Self>) -> Result<(), Error> {
         match self.connected().await {
             Ok(_) => Ok(()),
@@ -181,7 +181,7 @@ impl Link {
         }
     }
 
-    /// Several commands in one trip: an answer for each.
+    /// Sends several commands in one round trip, and returns a response for each.
     pub(crate) async fn call_all(
         self: &Arc<Self>,
         commands: &Pipeline,
@@ -194,7 +194,7 @@ impl Link {
         sent.await.map_err(|error| self.failed(&connected, error))
     }
 
-    /// The next call makes a new connection.
+    /// Drops the connection: the next call opens a new one.
     pub(crate) fn forget(&self) {
         let mut now = self.lock();
         if let Now::Connected(connected) = &*now {
@@ -209,27 +209,27 @@ impl Link {
                 server = %self.place,
                 times,
                 %error,
-                "a session store's server is away: each request tries to connect again"
+                "a session store's server is unreachable: each request tries to reconnect"
             );
         }
     }
 
-    /// It takes no commands now.
+    /// Records that the server rejects commands now.
     pub(crate) fn refuses(&self, error: &Error) {
         if let Some(times) = self.outage.failed(Cause::Refuses, Instant::now()) {
             tracing::warn!(
                 server = %self.place,
                 times,
                 %error,
-                "a session store's server refuses commands: each request tries again"
+                "a session store's server rejects commands: each request retries"
             );
         }
     }
 
-    /// It has taken a write.
+    /// Records that the server has accepted a write.
     pub(crate) fn serves(&self) {
         if self.outage.is_over(Cause::Refuses) {
-            tracing::info!(server = %self.place, "a session store's server takes commands again");
+            tracing::info!(server = %self.place, "a session store's server accepts commands again");
         }
     }
 
@@ -244,9 +244,9 @@ impl Link {
         if let redis::ErrorKind::Server(_) | redis::ErrorKind::Extension = error.kind() {
             return Fault::Refused(error);
         }
-        // Also after a timeout: what answers late may never answer.
+        // Also after a timeout: a server that responds late may never respond.
         self.end(&connected.proof);
-        self.is_away(&fault::lost("go on", &self.place, &error, false));
+        self.is_away(&fault::lost("continue", &self.place, &error, false));
         Fault::Lost(error)
     }
 
@@ -254,8 +254,9 @@ impl Link {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection. Calls that find none share one attempt, which a task of its own makes: a call that is no longer
-    /// polled blocks no other, and a server that does not answer is waited for once.
+    /// The connection. Calls that find none share one attempt to connect, which runs in a task of its own: so a call
+    /// that is no longer polled blocks no other, and concurrent calls wait for an unresponsive server together, not in
+    /// turn.
     async fn connected(self: &Arc<Self>) -> Result<Connected, Fault> {
         loop {
             let mut attempt = {
@@ -273,7 +274,7 @@ impl Link {
                     }
                 }
             };
-            // Without an outcome, the runtime that made the attempt has ended.
+            // If there is no outcome, the runtime of the attempt has ended: try again.
             if let Ok(outcome) = attempt.wait_for(Option::is_some).await
                 && let Some(outcome) = &*outcome
             {
@@ -296,7 +297,7 @@ impl Link {
                     self.dial.counters.reconnected();
                 }
                 if self.outage.is_over(Cause::Unreachable) {
-                    tracing::info!(server = %self.place, "connected again to a session store's server");
+                    tracing::info!(server = %self.place, "reconnected to a session store's server");
                 }
             }
             Err(error) => self.is_away(error),
@@ -330,7 +331,7 @@ impl Link {
             .get_multiplexed_async_connection_with_config(&config)
             .await;
         let mut connection = made.map_err(|error| self.dial.unreachable(&self.place, &error))?;
-        // A server that does not let us do so is used without.
+        // A server that rejects this is used without a name for the connection.
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg(&self.dial.client_name);
         let _ = connection.send_packed_command(&name).await;
@@ -339,7 +340,7 @@ impl Link {
             track.arg("TRACKING").arg("ON");
             let refused = |error: &redis::RedisError| {
                 fault::refused(
-                    "be told of changes by the server, which the cache needs",
+                    "enable the invalidations that the cache needs (`CLIENT TRACKING`)",
                     &self.place,
                     error,
                 )

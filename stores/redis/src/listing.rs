@@ -238,7 +238,8 @@ impl Shared {
         self.page_of(after, limit, lives).await
     }
 
-    /// The sessions whose records are wanted. A cursor is the server's position among all, and that server's own cursor.
+    /// The sessions whose records `wanted` accepts. A cursor is the position of a server in the list of all servers, and
+    /// that server's own cursor.
     pub(crate) async fn page_of(
         &self,
         after: Option<&Cursor>,

@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(outage.failed(Cause::Unreachable, at(9_060)), Some(2));
     }
 
-    /// Prevents "connected again" for each connection to a server that still accepts no writes.
+    /// Prevents "reconnected" for each connection to a server that still accepts no writes.
     #[test]
     fn a_connection_ends_no_refusal() {
         let outage = Outage::default();

@@ -92,7 +92,7 @@ impl Record {
     }
 }
 
-/// The record of a live session; without `L<created> ` if the script prepends that.
+/// Encodes the record of a live session; without `L<created> ` if the script prepends that.
 pub(crate) fn live(
     created: Option<Timestamp>,
     lease: &Lease,
@@ -152,14 +152,14 @@ pub(crate) fn ended(at: Timestamp) -> Vec<u8> {
     format!("E{}", Moment(at)).into_bytes()
 }
 
-/// Until when a session with this lease stays in the index: an idle period beyond its deadline.
+/// The moment until which a session with this lease stays in the index: one idle period beyond its deadline.
 pub(crate) fn horizon(lease: &Lease) -> Timestamp {
     let idle = lease.idle_deadline.since(lease.seen);
     let far = lease.idle_deadline.after(idle);
     lease.absolute_deadline.map_or(far, |end| far.min(end))
 }
 
-/// Whether this entry is among a session's.
+/// Whether a session has this entry.
 pub(crate) fn has_entry(x: Option<&[u8]>, hash: &EntryHash) -> bool {
     entries(x).any(|(_, entry)| entry == hash)
 }
@@ -299,7 +299,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a session's times are, they are read back unchanged.
+        /// All times of a session are read back unchanged.
         #[test]
         fn what_is_written_is_read(
             created in times(), started in times(), seen in times(), told in times(), idle in times(),

@@ -1,4 +1,4 @@
-//! The script of a commit: its arguments, and its answer.
+//! The script of a commit: encodes its arguments and parses its reply.
 
 use crate::{
     keys::{EntryHash, Keys},
@@ -14,7 +14,8 @@ use std::{fmt::Write as _, time::Duration};
 pub(crate) const COMMIT: &str = include_str!("commit.lua");
 pub(crate) const TIDY: &str = include_str!("tidy.lua");
 
-/// How much longer than its deadline a session is kept: for clocks that differ. Its deadline is what counts.
+/// How long after its deadline a session's key is kept, because clocks differ. The deadline alone decides whether the
+/// session is live.
 pub(crate) const SLACK: Duration = Duration::from_secs(600);
 
 /// The hashes of the scripts.
@@ -47,28 +48,28 @@ impl Hashes {
     }
 }
 
-/// What is added to the arguments of a commit while it is talked about with the script.
+/// The arguments that the script requested for a commit, in addition to those of its [`Request`].
 #[derive(Default)]
 pub(crate) struct Talk {
-    /// The id that the session has by now, if the commit came by a former one.
+    /// The session's current id, if the commit uses a former one.
     pub(crate) current: Option<Digest>,
-    /// Keys that the script asked for: entries of the index, and sessions that have them.
+    /// The keys that the script requested: index entries, and sessions that have them.
     pub(crate) declared: Vec<Vec<u8>>,
-    /// For each addition what was read, and what it comes to.
+    /// For each addition the stored value, and the sum.
     pub(crate) sums: Vec<(Option<Bytes>, Bytes)>,
-    /// What was calculated here, since its numbers are too large for the script.
+    /// The record that was calculated here, since its numbers are too large for the script.
     pub(crate) exact: Option<Exact>,
-    /// Looks at everything up to the limits, and writes nothing.
+    /// Checks everything up to the limits, and writes nothing.
     pub(crate) dry: bool,
 }
 
-/// A commit on this very record.
+/// The record before and after a commit: the commit applies only if the stored record is still `before`.
 pub(crate) struct Exact {
     pub(crate) before: Vec<u8>,
     pub(crate) after: Option<Life>,
 }
 
-/// What the script answers.
+/// The script's reply.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Done {
@@ -82,22 +83,22 @@ pub(crate) enum Answer {
     Conflict(Vec<Option<Bytes>>),
     Full(usize),
     TooMany(usize),
-    /// It was renewed to this id.
+    /// The session was renewed to this id.
     Moved(Digest),
-    /// These keys have to be declared.
+    /// The script needs these keys declared.
     Needs(Vec<Vec<u8>>),
-    /// What is stored under the fields that are added to.
+    /// The stored values of the fields of additions: the caller calculates the sums.
     Sums(Vec<Option<Bytes>>),
-    /// Numbers are too large to calculate with.
+    /// The record has numbers that are too large for the script.
     TooLarge,
-    /// The record is no longer that of [`Talk::exact`].
+    /// The record is no longer the one in [`Talk::exact`].
     Changed,
-    /// The dry run found nothing against it.
+    /// The dry run found no obstacle.
     Applies,
     Damaged,
 }
 
-/// What of a commit does not change while it is talked about.
+/// A commit, with everything that is the same in each run of its script.
 pub(crate) struct Request<'c> {
     pub(crate) commit: &'c Commit<'c>,
     home: Home,
@@ -136,12 +137,12 @@ impl<'c> Request<'c> {
         self.home
     }
 
-    /// The command, as `commit.lua` reads it.
+    /// Encodes the command for `commit.lua`.
     pub(crate) fn command(&self, hashes: &Hashes, keys: &Keys, talk: &Talk, whole: bool) -> Cmd {
         let commit = self.commit;
         let mut out = hashes.begin(whole, &hashes.commit, COMMIT);
 
-        // Keys: the session, the other id that it has or gets, the index.
+        // Keys: the session's; that of its current or new id; the index entries'.
         let mut names = vec![keys.session(commit.id)];
         match (commit.step, talk.current) {
             (Step::Renew { to, .. }, _) => names.push(keys.session(to)),
@@ -167,7 +168,7 @@ impl<'c> Request<'c> {
 
         // The step.
         let now = commit.now;
-        // What is kept for a hundred thousand years is kept for ever: a server takes no longer time.
+        // A time to live of more than a hundred thousand years becomes none: servers accept no longer one.
         let ttl = |moment: Timestamp| match moment.after(SLACK).since(now).as_millis() {
             ..4_503_599_627_370_496 if moment < Timestamp::MAX => moment
                 .after(SLACK)
@@ -376,8 +377,8 @@ impl<'c> Request<'c> {
 }
 
 impl Request<'_> {
-    /// Whether it is one of those that the script does without much ado, and of which kind: `c` makes a session, `k`
-    /// keeps one, by its present id; fields without index entries are set, or removed.
+    /// The kind of a commit for which the script has a fast path: `c` creates a session, `k` keeps one, by its current
+    /// id. Both set or remove only fields without index entries.
     fn plain(&self, talk: &Talk) -> Option<&'static str> {
         let commit = self.commit;
         let of_fields = |write: &Write| matches!(write.op, Op::Set(_) | Op::Remove);
@@ -406,7 +407,7 @@ impl Request<'_> {
     }
 }
 
-/// What the script is told of the step.
+/// The script's arguments for the step.
 #[derive(Default)]
 struct Words {
     name: &'static str,
@@ -442,7 +443,7 @@ pub(crate) fn field(out: &mut Cmd, name: &str) {
     out.arg(bytes);
 }
 
-/// What a stored counter begins with that starts anew.
+/// The first bytes of the stored value of a counter that starts anew.
 fn counter_head(expires: Option<Timestamp>) -> Vec<u8> {
     let sealed = level_session_store::Value::Null.to_stored(expires);
     let mut bytes = sealed.map(|bytes| bytes.to_vec()).unwrap_or_default();
@@ -506,7 +507,7 @@ impl Answer {
     }
 }
 
-/// The record that a stored commit left.
+/// Parses the record that a stored commit returned.
 pub(crate) fn life_of(record: &[u8]) -> Option<Life> {
     match Record::parse(record)? {
         Record::Live(life) => Some(life),
@@ -515,7 +516,10 @@ pub(crate) fn life_of(record: &[u8]) -> Option<Life> {
 }
 
 /// Bytes, or nothing.
-#[expect(clippy::option_option, reason = "no answer is not nothing")]
+#[expect(
+    clippy::option_option,
+    reason = "an invalid reply differs from an absent value"
+)]
 pub(crate) fn bytes(value: Value) -> Option<Option<Bytes>> {
     match value {
         Value::BulkString(bytes) => Some(Some(bytes.into())),

@@ -20,7 +20,7 @@ pub(crate) struct Servers {
     kind: Kind,
     links: Mutex<BTreeMap<(String, u16), Arc<Link>>>,
     dial: Dial,
-    /// For how long a command that did not run is sent again.
+    /// How long a command that did not run is retried.
     patience: Duration,
 }
 
@@ -286,7 +286,7 @@ impl Servers {
                 known(homes).ok_or_else(|| {
                     Error::new(
                         ErrorKind::Store,
-                        "the Redis Cluster is not whole: no node has the slot of this session",
+                        "the Redis Cluster is incomplete: no node has the slot of this session",
                     )
                 })
             }
@@ -364,7 +364,7 @@ impl Servers {
         let Kind::Cluster { homes, .. } = &self.kind else {
             return Err(Error::new(
                 ErrorKind::Store,
-                "the server is a node of a Redis Cluster by now: open the store anew",
+                "the server is now a node of a Redis Cluster: reopen the store",
             ));
         };
         let link = self.node(node)?;
@@ -474,7 +474,7 @@ async fn ask(link: &Arc<Link>, command: Cmd) -> Result<Value, Fault> {
         Some(value) => Ok(value),
         None => Err(Fault::Lost(redis::RedisError::from((
             redis::ErrorKind::Parse,
-            "an answer is missing",
+            "a response is missing",
         )))),
     }
 }

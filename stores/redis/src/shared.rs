@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) me: Weak<Self>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) servers: Arc<Servers>,
-    /// For commits that wait for replicas, which blocks the connection.
+    /// Separate connections for commits that wait for replicas, since waiting blocks a connection.
     pub(crate) waiting: Option<(Servers, Replication)>,
     pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) hashes: Hashes,
@@ -91,7 +91,7 @@ impl Shared {
         Semaphore::new(CALLS as usize)
     }
 
-    /// The servers for a commit: over a connection that may be blocked, if it waits for replicas.
+    /// The servers to send a commit to: over the separate connections, if the commit waits for replicas.
     pub(crate) fn link_for(&self, request: &Request<'_>) -> &Servers {
         let ends = matches!(request.commit.step, Step::Destroy | Step::Renew { .. });
         match &self.waiting {
@@ -131,7 +131,7 @@ impl Shared {
         }
     }
 
-    /// Removes stale index entries, without delaying any call: entries left behind are removed with their horizon.
+    /// Removes stale index entries, without delaying any call. If that fails, the entries are removed at their horizon.
     pub(crate) fn tidy(&self, id: Digest, stale: Vec<EntryHash>) {
         if stale.is_empty() {
             return;
@@ -146,8 +146,12 @@ impl Shared {
             for hash in stale {
                 let make: &Make<'_> = &|whole| this.hashes.tidy(whole, &this.keys, id, &hash);
                 let home: Home = this.keys.home(id);
-                if let Err(error) = this.servers.call("tidy the index", home, false, make).await {
-                    tracing::debug!(%error, "the index was not tidied");
+                if let Err(error) = this
+                    .servers
+                    .call("remove stale index entries", home, false, make)
+                    .await
+                {
+                    tracing::debug!(%error, "stale index entries were not removed");
                     return;
                 }
             }

@@ -15,8 +15,8 @@ const FIELDS: usize = 64;
 /// The number of bits: 8 KiB of memory.
 const SLOTS: usize = 64 * 1024;
 
-/// One bit for each group of sessions: whether one of them was large. Sessions of a group with a large one are read by
-/// field, which is always correct.
+/// One bit for each group of sessions: whether one of them was large. The sessions of a group with a large one are read
+/// by field, which is correct for sessions of any size.
 pub(crate) struct Sizes(Box<[AtomicU64]>);
 
 impl Sizes {

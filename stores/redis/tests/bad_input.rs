@@ -80,29 +80,29 @@ async fn refused(url: &str) -> Error {
 async fn no_server_is_an_error_that_says_so() {
     let port = level_session_servers::free_port().unwrap();
     let error = refused(&format!("redis://:hunter2@127.0.0.1:{port}")).await;
-    says(&error, "nothing listens there");
+    says(&error, "no process listens there");
     assert_eq!(error.kind(), ErrorKind::Store);
     // It listens, and never responds.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     says(
         &refused(&format!("redis://:hunter2@127.0.0.1:{port}")).await,
-        "does not answer",
+        "does not respond",
     );
     says(
         &refused(&impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n")).await,
-        "no Redis server",
+        "is not a Redis server",
     );
     let old = b"-ERR unknown command 'HELLO', with args beginning with: '3'\r\n";
     says(
         &refused(&impostor(old)).await,
-        "Redis 6.2 or newer is needed",
+        "Redis 6.2 or newer, or Valkey, is required",
     );
     // `.invalid` is reserved for names that do not exist (RFC 2606).
     let error = refused("redis://:hunter2@redis.invalid:6379").await;
     says(
         &error,
-        "at redis.invalid:6379: there is no host of that name",
+        "at redis.invalid:6379: the host name cannot be resolved",
     );
     assert_eq!(error.kind(), ErrorKind::Store);
 }
@@ -122,7 +122,7 @@ async fn a_database_that_is_not_there_is_named() {
     let cluster = Cluster::start(&path, &[]).unwrap();
     says(
         &refused(&format!("{}/1", cluster.url())).await,
-        "it has no database 1: a Redis Cluster has 0 alone",
+        "it has no database 1: a Redis Cluster has only database 0",
     );
 }
 
@@ -192,7 +192,7 @@ async fn a_wrong_password_is_an_error_that_does_not_show_it() {
     ] {
         says(
             &refused(&url).await,
-            "it refused the user name or the password",
+            "it rejected the user name or the password",
         );
     }
     let store = builder()
@@ -251,7 +251,7 @@ async fn a_user_with_few_rights_is_enough() {
         .load(id("b"), Select::Nothing, now())
         .await
         .unwrap_err();
-    says(&error, "its access list");
+    says(&error, "its access control list");
 }
 
 /// The access list in the documentation.
@@ -475,7 +475,7 @@ async fn a_busy_server_refuses_and_works_again_once_its_script_is_killed() {
         }
     };
     assert!(!error.may_be_stored());
-    says(&error, "is kept busy by another script");
+    says(&error, "is busy with another script");
     server.say(&["SCRIPT", "KILL"]).unwrap();
     let killed = busy.join().unwrap().unwrap();
     assert!(killed.starts_with('-'), "{killed}");
@@ -684,7 +684,7 @@ async fn a_cluster_with_a_slot_missing_is_an_error_and_works_again_once_it_is_wh
         .connect(&cluster.url())
         .await
         .unwrap_err();
-    says(&error, "a Redis Cluster needs 2 at least");
+    says(&error, "a Redis Cluster needs at least 2");
     node.say(&["CLUSTER", "ADDSLOTS", &slot.to_string()])
         .unwrap();
     cluster.wait_until_whole().unwrap();
@@ -720,7 +720,7 @@ async fn a_server_that_comes_back_is_used_again() {
         assert!(!error.may_be_stored(), "{error:?}");
         says(
             &store.load(id("a"), Select::All, now()).await.unwrap_err(),
-            "nothing listens there",
+            "no process listens there",
         );
     }
     server.start_again().unwrap();

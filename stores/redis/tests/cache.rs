@@ -476,7 +476,10 @@ async fn a_user_who_may_not_be_told_is_refused_when_it_connects() {
     let url = server.url().replace("redis://", "redis://shop:pw@");
     builder().connect(&url).await.unwrap();
     let refused = builder().cache(10, LONG).connect(&url).await.unwrap_err();
-    assert!(refused.to_string().contains("told of changes"), "{refused}");
+    assert!(
+        refused.to_string().contains("`CLIENT TRACKING`"),
+        "{refused}"
+    );
 }
 
 /// A watcher that is notified of an end reads the session, and must not find its former state.

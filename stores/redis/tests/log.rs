@@ -78,10 +78,10 @@ async fn a_server_that_is_away_is_logged_once_and_its_return_once() {
 
     server.kill();
     fail(&store, 8).await;
-    lines(&[(Level::WARN, "is away")]);
+    lines(&[(Level::WARN, "is unreachable")]);
     server.start_again().unwrap();
     done(store.commit(keep(id("a"))).await.unwrap());
-    lines(&[(Level::INFO, "connected again")]);
+    lines(&[(Level::INFO, "reconnected")]);
 
     // The next loss follows too soon for a line of its own.
     server.kill();
@@ -101,8 +101,8 @@ async fn a_server_that_is_away_is_logged_once_and_its_return_once() {
     fail(&store, 8).await;
     let connected = store.counts().reconnects - before;
     assert!(connected >= 16, "it was tried {connected} times");
-    lines(&[(Level::WARN, "is a replica, which takes no writes")]);
+    lines(&[(Level::WARN, "is a replica, which accepts no writes")]);
     server.say(&["REPLICAOF", "NO", "ONE"]).unwrap();
     done(store.commit(keep(id("a"))).await.unwrap());
-    lines(&[(Level::INFO, "takes commands again")]);
+    lines(&[(Level::INFO, "accepts commands again")]);
 }

@@ -1,4 +1,4 @@
-//! What the derive makes compiles in a crate that renames the dependency, in an older edition.
+//! The generated code compiles in a crate that renames the dependency, in an older edition.
 
 use serde::{Serialize, de::DeserializeOwned};
 use sessions::SessionData;

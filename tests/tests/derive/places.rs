@@ -1,4 +1,4 @@
-//! The derive works at every place where a struct is allowed, whatever the surrounding names mean.
+//! The derive works at every place where a struct is allowed, independent of the surrounding names.
 
 use level_session::{OptField, SessionData};
 

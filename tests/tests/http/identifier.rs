@@ -54,7 +54,7 @@ async fn a_failing_generator_is_an_error_and_no_cookie() {
     assert_eq!(answer.text(), "Some(7)");
 }
 
-/// Prevents: personal data, a counter or a time in the cookie, whatever the session contains (S02).
+/// Prevents: personal data, a counter or a time in the cookie, for any content of the session (S02).
 #[tokio::test]
 async fn the_cookie_is_as_opaque_for_a_full_session_as_for_an_empty_one() {
     let app = App::new();

@@ -1,4 +1,4 @@
-//! A deprecated field has a deprecated accessor and constant, and the derive itself is not warned of it.
+//! A deprecated field has a deprecated accessor and constant, and the derive itself causes no warning.
 
 #![deny(deprecated)]
 

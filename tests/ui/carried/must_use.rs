@@ -1,4 +1,4 @@
-//! A handle that is dropped does nothing, and says so.
+//! A handle that is not used does nothing, and the compiler warns of it.
 
 #![deny(warnings)]
 

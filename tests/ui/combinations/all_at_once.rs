@@ -1,4 +1,4 @@
-//! Everything that is wrong is said at once, and what is written against the struct keeps compiling.
+//! All errors are reported together, and code that uses the struct keeps compiling.
 
 use level_session::SessionData;
 

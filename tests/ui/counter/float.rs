@@ -1,4 +1,4 @@
-//! A counter that is no integer.
+//! A counter that is not an integer.
 
 use level_session::SessionData;
 

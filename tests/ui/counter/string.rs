@@ -1,4 +1,4 @@
-//! A counter that is no number.
+//! A counter that is not a number.
 
 use level_session::SessionData;
 

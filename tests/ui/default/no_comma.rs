@@ -1,4 +1,4 @@
-//! A comma is missing behind an expression, and one is not written to its end: errors of their own, and nothing else is gone.
+//! A missing comma, and an incomplete expression: each is one error, and everything else is generated.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! The struct has no default to take the fields' from.
+//! The struct has no default, from which the fields would take theirs.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! A flash that never ends.
+//! A flash field with a default, which would read as a value every time.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! Look-up by a value that is gone once it is read.
+//! Look-up by a value that is removed when it is read.
 
 use level_session::SessionData;
 

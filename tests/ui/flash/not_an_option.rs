@@ -1,4 +1,4 @@
-//! A flash that is always there.
+//! A flash field that is not an `Option`.
 
 use level_session::SessionData;
 

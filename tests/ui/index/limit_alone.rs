@@ -1,4 +1,4 @@
-//! A limit of sessions that cannot be counted, and what to do where there is none.
+//! A limit without an index, and `when_full` without a limit.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! Values that are none of `limit` and `when_full`.
+//! Invalid values of `limit` and `when_full`.
 
 use level_session::SessionData;
 

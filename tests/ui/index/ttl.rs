@@ -1,4 +1,4 @@
-//! Look-up by a value that ends before the session.
+//! Look-up by a value that expires before the session.
 
 use level_session::SessionData;
 

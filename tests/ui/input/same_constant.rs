@@ -1,4 +1,4 @@
-//! Names that differ in capitals alone.
+//! Names that differ only in case.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! A slip of the keyboard.
+//! A typing error.
 
 use level_session::SessionData;
 

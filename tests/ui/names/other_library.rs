@@ -1,4 +1,4 @@
-//! Names that other libraries have for it. Each is taken for what was meant, so that nothing else is wrong.
+//! Attribute names of other libraries. Each is replaced by the corresponding name, so that no further errors follow.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! Nothing that could have been meant.
+//! Unknown names that resemble no attribute.
 
 use level_session::SessionData;
 

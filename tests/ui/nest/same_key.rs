@@ -1,4 +1,4 @@
-//! A key that the nested struct has too: found when the schema is evaluated.
+//! A key that the nested struct also has: detected when the schema is evaluated.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! Attributes that the nested struct gives its own fields.
+//! Attributes that belong on the fields of the nested struct.
 
 use level_session::SessionData;
 

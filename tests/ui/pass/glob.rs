@@ -1,4 +1,4 @@
-//! A glob import brings the derive and nothing that gets in the way.
+//! A glob import imports the derive, and no name that conflicts.
 
 use level_session::*;
 use std::result::Result;

@@ -1,5 +1,5 @@
-//! A struct that is session data and goes into other formats: what both are told, and what the session is told to pass
-//! over.
+//! A struct that is used as session data and in other formats: with attributes for both, and with attributes that the
+//! session ignores.
 
 use level_session::SessionData;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Two fields that are renamed to one key.
+//! Two fields that are renamed to the same key.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! A key without a name.
+//! An empty key.
 
 use level_session::SessionData;
 

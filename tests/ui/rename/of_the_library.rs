@@ -1,4 +1,4 @@
-//! Keys of the library's own.
+//! Reserved keys.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! Keys and defaults for other formats: the session would have others.
+//! Keys and defaults for other formats: the session would use different ones.
 
 use level_session::SessionData;
 

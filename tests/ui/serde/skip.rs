@@ -1,4 +1,4 @@
-//! A field that other formats leave out: it would be stored in the session.
+//! A field that other formats omit: it would be stored in the session.
 
 use level_session::SessionData;
 

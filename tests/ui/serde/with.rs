@@ -1,4 +1,4 @@
-//! A form for other formats: the session would store the type's own, and a nested struct as one value.
+//! A custom encoding: the session would store the type's default one, and a nested struct as one value.
 
 use level_session::SessionData;
 

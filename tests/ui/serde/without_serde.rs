@@ -1,4 +1,4 @@
-//! A struct that serde does not know: one error, and it is ours.
+//! A struct without serde's derives: one error, from this derive.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! A namespace without a name.
+//! An empty namespace.
 
 use level_session::SessionData;
 

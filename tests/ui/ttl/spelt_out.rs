@@ -1,4 +1,4 @@
-//! A unit that is spelt out.
+//! A unit in words.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! Longer than a cookie lives.
+//! A lifetime longer than a cookie's maximum.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! A value that is gone before it can be read.
+//! A value that expires before it can be read.
 
 use level_session::SessionData;
 

@@ -1,4 +1,4 @@
-//! A type with half of serde.
+//! A type that implements only one of serde's traits.
 
 use level_session::SessionData;
 

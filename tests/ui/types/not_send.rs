@@ -1,4 +1,4 @@
-//! A type that stays on its thread.
+//! A type that is not `Send`.
 
 use level_session::SessionData;
 

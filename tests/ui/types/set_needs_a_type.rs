@@ -1,4 +1,4 @@
-//! A text that converts by itself needs no `.into()`, which would leave open to what.
+//! A text is converted by itself; with `.into()` the target type would be ambiguous.
 
 use level_session::{Result, SessionData};
 

@@ -1,4 +1,4 @@
-//! What a request costs before anything is read.
+//! The cost of a request before anything is read.
 
 use crate::{OPERATIONS, report, runtime};
 use axum::http::HeaderMap;
@@ -10,7 +10,7 @@ pub(super) fn measure(rounds: usize) {
     let runtime = runtime();
     let keyring = Keyring::new([[7; 32]]).expect("32 bytes");
     let sessions = Sessions::new(MemoryStore::new(), keyring);
-    // A request without a session makes one; the answer has its cookie.
+    // A request without a session creates one; the response has its cookie.
     let mut response = HeaderMap::new();
     runtime.block_on(async {
         let session = sessions.begin(&HeaderMap::new());

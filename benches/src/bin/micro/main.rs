@@ -1,4 +1,4 @@
-//! The parts by themselves: signatures, values, store operations, beside what they are made of and what others use.
+//! Separate parts: signatures, values and store operations, compared with their components and with other libraries.
 //!
 //! `micro [rounds] [part]`; 25 and all by default. The parts are `cookies`, `values` and `stores`.
 
@@ -38,7 +38,7 @@ fn main() {
     }
 }
 
-/// Prints what was measured, the first for comparison.
+/// Prints the measurements as multiples of the first.
 fn report(title: &str, race: Race<'_>, rounds: usize) {
     let measured = race.run(rounds);
     let first = measured[0].1.best();

@@ -1,12 +1,12 @@
-//! The keys of our store in fjall, redb and SQLite themselves: what is measured is the database, without a store.
+//! The keys of the embedded store in fjall, redb and SQLite: measures the databases, without a store.
 
 use level_session_benches::stored;
 use std::{hint::black_box, path::Path};
 
-/// As long as the record of a session with eight fields.
+/// The size of the record of a session with eight fields.
 const META: [u8; 75] = [7; 75];
 
-/// A database that keeps for each session a record, eight fields, and the key by which it is swept.
+/// A database that has for each session a record, eight fields, and the key for the sweeper.
 pub(super) trait Base {
     fn name(&self) -> &'static str;
 
@@ -43,7 +43,7 @@ fn due_key(n: u64) -> [u8; 40] {
     key
 }
 
-/// `Buffer`: a commit is with the operating system when it is answered.
+/// `Buffer`: a commit is with the operating system before it returns.
 pub(super) struct Fjall {
     db: fjall::Database,
     meta: fjall::Keyspace,
@@ -109,8 +109,8 @@ mod redb {
 
     const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
 
-    /// It syncs every commit, or keeps it in its own memory, where it is lost with the process: between the two, where
-    /// fjall's `Buffer` and SQLite's `NORMAL` are, it has nothing.
+    /// redb syncs every commit, or keeps it in its own memory, where it is lost with the process. It has no setting
+    /// between the two, such as fjall's `Buffer` and SQLite's `NORMAL`.
     pub(in super::super) struct Redb {
         db: Database,
         synced: bool,
@@ -188,10 +188,10 @@ mod sqlite {
     use rusqlite::{Connection, Transaction, TransactionBehavior, params};
     use std::path::Path;
 
-    /// WAL, `synchronous=NORMAL`: as `Buffer`, a commit is with the operating system when it is answered.
+    /// WAL, `synchronous=NORMAL`: as with `Buffer`, a commit is with the operating system before it returns.
     pub(in super::super) struct Sqlite(Connection);
 
-    /// One statement, since each takes the locks of a transaction of its own.
+    /// One statement, since each statement takes the locks of its own transaction.
     const READ: &str = "SELECT (SELECT record FROM meta WHERE id = ?), \
                         (SELECT value FROM data WHERE session = ? AND field = ?)";
     const META_ROW: &str = "INSERT OR REPLACE INTO meta VALUES (?, ?)";

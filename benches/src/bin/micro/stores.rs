@@ -1,4 +1,4 @@
-//! The operations of our stores, beside the same keys in the databases themselves.
+//! The operations of the stores, compared with the same keys in the databases.
 
 use crate::{
     OPERATIONS,
@@ -113,7 +113,7 @@ fn add_base<'a>(
     create: &mut Race<'a>,
 ) {
     let name = base.name();
-    // What waits for the disk takes a thousand times as long.
+    // Operations that wait for the disk take a thousand times as long.
     let writes = if base.waits() {
         OPERATIONS / 100
     } else {

@@ -1,4 +1,4 @@
-//! What a value costs on its way to the store and back, beside other encodings.
+//! The cost of encoding and decoding a value, compared with other encodings.
 
 use crate::{OPERATIONS, report};
 use axum::http::HeaderMap;
@@ -7,7 +7,7 @@ use level_session_benches::{compare::Race, workload::value};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
-/// What a shop keeps in one field.
+/// The content of one field of a shop.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Item {
     sku: String,

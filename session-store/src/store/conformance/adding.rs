@@ -293,8 +293,8 @@ pub async fn what_a_caller_has_seen_changes_no_sum(store: Subject) {
     }
 }
 
-/// Prevents additions from overwriting each other: those of any number of concurrent commits are all counted, whatever
-/// value each caller has read (requirement F02).
+/// Prevents additions from overwriting each other: those of any number of concurrent commits are all counted,
+/// regardless of the value that each caller has read (requirement F02).
 pub async fn concurrent_additions_lose_nothing(store: Subject) {
     const THREADS: usize = 8;
     const EACH: usize = 20;

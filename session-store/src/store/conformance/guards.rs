@@ -132,7 +132,7 @@ pub async fn a_guard_may_stand_alone(store: Subject) {
 }
 
 /// Prevents the core from retrying an `update` on a session that has ended: a session that is not live is `Gone`,
-/// whatever the guards, and a create of an existing one is `Exists`.
+/// regardless of the guards, and a create of an existing one is `Exists`.
 pub async fn a_dead_session_is_gone_whatever_the_guards_say(store: Subject) {
     let case = Case::new(store);
     for (guards, holds) in [

@@ -301,7 +301,8 @@ pub async fn destroy_ends_a_session_for_good(store: Subject) {
     );
 }
 
-/// Prevents the end of a session from being forgotten while a request of it may still be in flight, whatever is swept.
+/// Prevents the end of a session from being forgotten while a request of it may still be in flight, regardless of
+/// sweeps.
 pub async fn the_end_of_a_session_is_remembered(store: Subject) {
     let case = Case::new(store);
     let destroyed = case.session(&[set("a", "1")]).await;

@@ -160,7 +160,7 @@ pub async fn a_session_within_a_limit_is_never_refused(store: Subject) {
 }
 
 /// Prevents a session that was ended by a sign-in elsewhere from being mistaken for a renewed one: sessions that a
-/// limit ends are marked with the time that the commit gives for them, whatever the step, and the commit's own id with
+/// limit ends are marked with the time that the commit gives for them, for any step, and the commit's own id with
 /// its own time.
 pub async fn what_a_limit_ends_has_a_time_of_its_own(store: Subject) {
     let case = Case::new(store);

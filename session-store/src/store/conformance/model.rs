@@ -1,6 +1,6 @@
 //! Random commits with a stepped clock, compared with a model that is too simple to have the same bugs.
 //!
-//! This finds failures that nobody thought of: a sequence of create, renew, clear, limit, sweep and reopen after which
+//! This finds unforeseen failures: a sequence of create, renew, clear, limit, sweep and reopen after which
 //! a store and the contract disagree.
 //!
 //! A sequence is a list of words, each of which encodes an action: any list of words is valid, and so is any part of
@@ -52,7 +52,7 @@ pub fn words(seed: u64, count: usize) -> Vec<u64> {
     (0..count).map(|_| dice.next()).collect()
 }
 
-/// Prevents failures that nobody thought of: after any sequence of commits the store and the model of the contract
+/// Prevents unforeseen failures: after any sequence of commits the store and the model of the contract
 /// agree.
 ///
 /// For a store that can be reopened, or that sweeps exactly, call [`run`] itself, which tests more.

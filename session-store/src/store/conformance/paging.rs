@@ -1,4 +1,4 @@
-//! Listings, page by page: complete and bounded, whatever is added or removed meanwhile.
+//! Listings, page by page: complete and bounded, regardless of sessions that are added or removed meanwhile.
 
 use super::kit::*;
 use crate::{Cursor, Digest, ErrorKind, Step};

@@ -1,5 +1,5 @@
-//! Types change between deployments while sessions live on: what is read as before, and what is refused with which
-//! sentence.
+//! Types change between deployments while sessions stay live: which values can still be read, and the error messages
+//! for the others.
 
 use super::{as_type, bytes, refusal};
 use serde::{Deserialize, Serialize};
@@ -72,15 +72,15 @@ fn a_struct_that_changes_its_fields() {
     );
     assert_eq!(
         refusal::<AddedBare>(&old()),
-        "has no field `c`: give the field `#[serde(default)]` to read what was stored before it was added"
+        "has no field `c`: give it `#[serde(default)]` to read values that were stored before the field was added"
     );
     assert_eq!(
         refusal::<Retyped>(&old()),
-        "holds a string where u64 was asked for (in `b`)"
+        "holds a string, expected u64 (in `b`)"
     );
     assert_eq!(
         refusal::<Strict>(&old()),
-        "holds a field that its struct does not have (it has `a`)"
+        "holds an unknown field (its struct has `a`)"
     );
 }
 
@@ -156,10 +156,7 @@ fn a_number_changes_its_kind_only_if_nothing_is_lost() {
         refusal::<f32>(&((1u32 << 24) + 1)),
         "holds an integer that cannot be read as f32"
     );
-    assert_eq!(
-        refusal::<u64>(&5.0f64),
-        "holds a float where u64 was asked for"
-    );
+    assert_eq!(refusal::<u64>(&5.0f64), "holds a float, expected u64");
 }
 
 #[test]
@@ -169,14 +166,8 @@ fn an_option_comes_and_goes() {
     assert_eq!(as_type::<Option<Option<u8>>>(&5u8).unwrap(), Some(Some(5)));
     assert_eq!(as_type::<Option<Option<u8>>>(&None::<u8>).unwrap(), None);
     as_type::<()>(&Some(())).unwrap();
-    assert_eq!(
-        refusal::<u8>(&None::<u8>),
-        "holds null where u8 was asked for"
-    );
-    assert_eq!(
-        refusal::<u8>(&Some(None::<u8>)),
-        "holds null where u8 was asked for"
-    );
+    assert_eq!(refusal::<u8>(&None::<u8>), "holds null, expected u8");
+    assert_eq!(refusal::<u8>(&Some(None::<u8>)), "holds null, expected u8");
 }
 
 #[test]
@@ -207,7 +198,7 @@ fn an_enum_that_changes_its_variants() {
     );
     assert_eq!(
         refusal::<New>(&Old::Gone(1)),
-        "holds a variant that its enum does not have (it has `Inserted`, `C`, `B`, `A`)"
+        "holds an unknown variant (its enum has `Inserted`, `C`, `B`, `A`)"
     );
     assert_eq!(
         refusal::<Vec<Old>>(&[New::A, New::B(256)]),
@@ -218,75 +209,60 @@ fn an_enum_that_changes_its_variants() {
         A(u8),
         B,
     }
-    assert!(refusal::<Content>(&Old::A).starts_with("holds a unit variant where "));
+    assert!(refusal::<Content>(&Old::A).starts_with("holds a unit variant, expected "));
     assert_eq!(
         refusal::<Content>(&Old::B(1)),
-        "holds an integer where unit was asked for (in `B`)"
+        "holds an integer, expected unit (in `B`)"
     );
 }
 
 #[test]
 fn another_type_is_refused_and_never_reinterpreted() {
-    assert_eq!(
-        refusal::<u64>("5"),
-        "holds a string where u64 was asked for"
-    );
-    assert_eq!(
-        refusal::<String>(&5),
-        "holds an integer where a string was asked for"
-    );
-    assert_eq!(
-        refusal::<bool>(&1),
-        "holds an integer where a boolean was asked for"
-    );
-    assert_eq!(
-        refusal::<u8>(&true),
-        "holds a boolean where u8 was asked for"
-    );
-    assert_eq!(
-        refusal::<()>(&false),
-        "holds a boolean where unit was asked for"
-    );
+    assert_eq!(refusal::<u64>("5"), "holds a string, expected u64");
+    assert_eq!(refusal::<String>(&5), "holds an integer, expected a string");
+    assert_eq!(refusal::<bool>(&1), "holds an integer, expected a boolean");
+    assert_eq!(refusal::<u8>(&true), "holds a boolean, expected u8");
+    assert_eq!(refusal::<()>(&false), "holds a boolean, expected unit");
     assert_eq!(
         refusal::<char>("ab"),
         "holds a string that cannot be read as a character"
     );
     assert_eq!(
         refusal::<Vec<u8>>("ab"),
-        "holds a string where a sequence was asked for"
+        "holds a string, expected a sequence"
     );
     assert_eq!(
         refusal::<serde_bytes::ByteBuf>("ab"),
-        "holds a string where byte array was asked for"
+        "holds a string, expected byte array"
     );
     assert_eq!(
         refusal::<String>(&serde_bytes::Bytes::new(b"ab")),
-        "holds bytes where a string was asked for"
+        "holds bytes, expected a string"
     );
     assert_eq!(
         refusal::<Old>(&old().b),
-        "holds a string where struct Old was asked for"
+        "holds a string, expected struct Old"
     );
-    // serde would read both of these: a tuple by position, and fields by number.
+    // serde would accept both of these: a tuple by position, and fields by index.
     assert_eq!(
         refusal::<Old>(&(7u32, "b")),
-        "holds a list where struct Old was asked for"
+        "holds a list, expected struct Old"
     );
     assert_eq!(
         refusal::<Removed>(&BTreeMap::from([(0u64, 7u32)])),
-        "holds an integer where the name of a field or variant was asked for"
+        "holds an integer, expected the name of a field or variant"
     );
     assert_eq!(
         refusal::<(u8, u8)>(&[1, 2, 3]),
-        "cannot be read: it has 3 elements where 2 was asked for"
+        "cannot be read: it has 3 elements, expected 2"
     );
     assert_eq!(
         refusal::<(u8, u8)>(&[1]),
-        "cannot be read: it has 1 elements where a tuple of size 2 was asked for"
+        "cannot be read: it has 1 elements, expected a tuple of size 2"
     );
     assert_eq!(
         refusal::<HashMap<u64, u8>>(&HashMap::from([("one", 1)])),
-        "holds a string where u64 was asked for (in `[..]`)"
+        "holds a string, expected u64 (in `[..]`)"
     );
 }
 
@@ -295,15 +271,15 @@ fn a_type_that_refuses_is_named() {
     use std::net::IpAddr;
     assert_eq!(
         refusal::<IpAddr>("no address"),
-        "holds a string that core::net::ip_addr::IpAddr refuses"
+        "holds a string that core::net::ip_addr::IpAddr rejects"
     );
     assert_eq!(
         refusal::<Vec<IpAddr>>(&["::1", "no address"]),
-        "holds a string that core::net::ip_addr::IpAddr refuses (in `[1]`)"
+        "holds a string that core::net::ip_addr::IpAddr rejects (in `[1]`)"
     );
     assert_eq!(
         refusal::<std::time::SystemTime>(&old()),
-        "holds a field that its struct does not have (it has `secs_since_epoch`, `nanos_since_epoch`)"
+        "holds an unknown field (its struct has `secs_since_epoch`, `nanos_since_epoch`)"
     );
 }
 
@@ -338,17 +314,17 @@ fn an_error_says_where_it_is() {
     };
     assert_eq!(
         refusal::<Cart<u8>>(&cart),
-        "holds a string where u8 was asked for (in `items[0].price`)"
+        "holds a string, expected u8 (in `items[0].price`)"
     );
     cart.items.clear();
     cart.by_mail.insert("ann@example.org".into(), item("3"));
     assert_eq!(
         refusal::<[[[[[[[[[u8; 1]; 1]; 1]; 1]; 1]; 1]; 1]; 1]; 1]>(&[[[[[[[[[""]]]]]]]]]),
-        "holds a string where u8 was asked for (in `[0][0][0][0][0][0][0][0]..`)"
+        "holds a string, expected u8 (in `[0][0][0][0][0][0][0][0]..`)"
     );
     assert_eq!(
         refusal::<Cart<u8>>(&cart),
-        "holds a string where u8 was asked for (in `by_mail[..].price`)",
+        "holds a string, expected u8 (in `by_mail[..].price`)",
         "the key of a map is data"
     );
 }

@@ -1,4 +1,4 @@
-//! Old bytes stay readable: every line of `value-v1.txt` is what version 1 of the format writes, for good.
+//! Old bytes stay readable: every line of `value-v1.txt` was written in version 1 of the format, and never changes.
 
 use super::super::{Stored, Value};
 use crate::Timestamp;
@@ -129,7 +129,7 @@ fn the_types_behind_the_lines() {
     assert!(read::<f64>("f64-nan").is_nan());
 }
 
-/// What the fuzzer starts from, and what it has found, stays harmless. (A published package has no corpus.)
+/// The fuzzer's seeds and findings stay harmless. (A published package has no corpus.)
 #[test]
 fn the_fuzzer_s_corpus_is_read_without_a_panic() {
     let Ok(corpus) = Path::new(env!("CARGO_MANIFEST_DIR"))

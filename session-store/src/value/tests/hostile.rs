@@ -1,5 +1,5 @@
-//! Damaged and hostile bytes: an error, without a panic, without memory on their word, without another value
-//! (requirement S10).
+//! Damaged and hostile bytes give an error, without a panic, without allocating memory for announced lengths, and
+//! without a wrong value (requirement S10).
 
 use super::{super::Value, Buffer, as_type, bytes, encode, read};
 use crate::{
@@ -59,33 +59,36 @@ fn damaged(body: &[u8], how: &str) {
 
 #[test]
 fn there_is_one_way_to_write_a_value() {
-    damaged(&[], "it ends in the middle of a value");
-    damaged(&[2], "it ends in the middle of a value");
-    damaged(&[2, 251, 255], "it ends in the middle of a value");
-    damaged(&[5, 0, 0, 0], "it ends in the middle of a value");
-    damaged(&[0, 0], "there are bytes after its end");
+    damaged(&[], "they end in the middle of a value");
+    damaged(&[2], "they end in the middle of a value");
+    damaged(&[2, 251, 255], "they end in the middle of a value");
+    damaged(&[5, 0, 0, 0], "they end in the middle of a value");
+    damaged(&[0, 0], "there are bytes after the end of the value");
     damaged(&[11], "a tag is unknown");
     damaged(&[255], "a tag is unknown");
     damaged(&[1, 2], "a boolean is neither 0 nor 1");
     damaged(&[2, 255], "an integer has no valid length");
-    damaged(&[2, 251, 250, 0], "an integer is longer than it need be");
+    damaged(&[2, 251, 250, 0], "an integer is not in its shortest form");
     damaged(
         &[2, 252, 255, 255, 0, 0],
-        "an integer is longer than it need be",
+        "an integer is not in its shortest form",
     );
     damaged(
         &[2, 253, 255, 255, 255, 255, 0, 0, 0, 0],
-        "an integer is longer than it need be",
+        "an integer is not in its shortest form",
     );
-    damaged(&[3, 251, 1, 0], "an integer is longer than it need be");
+    damaged(&[3, 251, 1, 0], "an integer is not in its shortest form");
     damaged(
         &[3, 2],
-        "an integer that is not negative stands where a negative one belongs",
+        "an integer with the tag of negative ones is not negative",
     );
     damaged(&[6, 1, 0xFF], "a string is not UTF-8");
-    damaged(&[6, 251, 1, 0, 65], "an integer is longer than it need be");
-    damaged(&[10, 2, 1], "an option is marked without need");
-    damaged(&[10], "an option is marked without need");
+    damaged(
+        &[6, 251, 1, 0, 65],
+        "an integer is not in its shortest form",
+    );
+    damaged(&[10, 2, 1], "a `Some` is unnecessary");
+    damaged(&[10], "a `Some` is unnecessary");
     assert_eq!(read::<i128>(&bytes(&i128::MIN)).unwrap(), i128::MIN);
 }
 
@@ -97,11 +100,11 @@ fn no_length_is_believed() {
             [253, 255, 255, 255, 255, 255, 255, 255, 255],
         ] {
             let body = [&[tag][..], &len, &[0; 16]].concat();
-            damaged(&body, "a length goes beyond the end");
+            damaged(&body, "a length exceeds the remaining bytes");
         }
     }
-    damaged(&[8, 2, 0], "a length goes beyond the end");
-    damaged(&[9, 1, 0], "a length goes beyond the end");
+    damaged(&[8, 2, 0], "a length exceeds the remaining bytes");
+    damaged(&[9, 1, 0], "a length exceeds the remaining bytes");
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn a_collection_is_told_of_few_elements_at_a_time() {
     );
 }
 
-/// Bytes that were not written by this library can be of any number.
+/// Bytes that were not written by this library can have any length.
 #[test]
 fn what_is_longer_than_a_value_may_be_is_not_read() {
     let string = |len: usize| {
@@ -146,7 +149,7 @@ fn what_is_longer_than_a_value_may_be_is_not_read() {
     assert_eq!(read::<String>(&most).unwrap().len(), most.len() - 6);
     damaged(
         &string(MAX_VALUE_BYTES - 5),
-        "they are more than a value may have",
+        "they exceed the maximum size of a value",
     );
 }
 
@@ -171,7 +174,7 @@ fn what_can_be_written_deep_can_be_read() {
             "cannot be stored: it is nested more than 128 levels deep"
         );
     }
-    // Each `Node` is one deep, each `Pair` and `Struct` two.
+    // Each `Node` is one level deep, each `Pair` and `Struct` two levels.
     let node = |n| (0..n).fold(Tree::Leaf, |it, _| Tree::Node(it.into()));
     let pair = |n| (0..n).fold(Tree::Leaf, |it, _| Tree::Pair(it.into(), 1));
     let strukt = |n| (0..n).fold(Tree::Leaf, |next, _| Tree::Struct { next: next.into() });
@@ -260,7 +263,7 @@ fn a_megabyte_and_no_more() {
     assert_eq!(
         out.len(),
         3 + MAX_VALUE_BYTES,
-        "what was there before does not count"
+        "bytes that were in the buffer before do not count"
     );
     let too_many = [&out[3..], &[0]].concat();
     assert!(read::<Value>(&too_many).is_err());

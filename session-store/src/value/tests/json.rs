@@ -1,11 +1,11 @@
-//! Beside JSON: what serde_json hands over, and maps whose keys are no strings.
+//! Comparison with JSON: the private structs of serde_json, and maps whose keys are not strings.
 
 use super::*;
 use crate::Value;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What serde_json's numbers are to a serializer, where any crate of the build asks for `arbitrary_precision`.
+/// A number of serde_json as a serializer sees it, if any crate of the build enables `arbitrary_precision`.
 #[derive(Serialize)]
 #[serde(rename = "$serde_json::private::Number")]
 struct Number<'a> {
@@ -13,7 +13,7 @@ struct Number<'a> {
     text: &'a str,
 }
 
-/// Prevents: a number that comes back as a map with a name of serde_json's in it.
+/// Prevents: a number that is read back as a map with a private name of serde_json.
 #[test]
 fn a_number_of_any_precision_is_a_number() {
     for (text, value) in [
@@ -49,7 +49,7 @@ fn a_number_of_any_precision_is_a_number() {
     assert_eq!(as_type::<BTreeMap<String, u8>>(&map).unwrap()["a"], 1);
 }
 
-/// Prevents: digits that are lost in silence.
+/// Prevents: digits that are lost silently.
 #[test]
 fn a_number_that_no_number_here_is_keeps_its_digits() {
     for text in [
@@ -66,7 +66,7 @@ fn a_number_that_no_number_here_is_keeps_its_digits() {
     }
 }
 
-/// Prevents: a `RawValue` that can be stored and not read.
+/// Prevents: a `RawValue` that can be stored but not read.
 #[test]
 fn raw_json_is_its_text() {
     #[derive(Serialize)]
@@ -78,7 +78,7 @@ fn raw_json_is_its_text() {
     let text = r#"{"a":[1.00]}"#;
     assert_eq!(bytes(&Raw { json: text }), bytes(text));
 
-    // As serde_json reads one.
+    // In the form in which serde_json reads a `RawValue`.
     struct Read(String);
     impl<'de> Deserialize<'de> for Read {
         fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -108,16 +108,13 @@ fn raw_json_is_its_text() {
     assert_eq!(
         as_type::<Read>(&former).unwrap().0,
         text,
-        "what was stored before"
+        "a value that was stored before"
     );
     let refused = refusal::<Read>(&7);
-    assert_eq!(
-        refused,
-        "holds an integer where any valid JSON value was asked for"
-    );
+    assert_eq!(refused, "holds an integer, expected any valid JSON value");
 }
 
-/// Whether our format and JSON read what was written as one map as another, and the same.
+/// Whether this format and JSON can both read a map as another type, with the same result.
 #[track_caller]
 fn as_in_json<W, R>(written: &BTreeMap<W, u8>) -> bool
 where
@@ -130,7 +127,8 @@ where
     ours.is_some()
 }
 
-/// Prevents: a map that is lost when its keys become wider integers or strings, as they may in JSON.
+/// Prevents: a map that becomes unreadable when the type of its keys changes to wider integers or strings, which JSON
+/// allows.
 #[test]
 fn the_keys_of_a_map_evolve_as_in_json() {
     #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -178,6 +176,6 @@ fn the_keys_of_a_map_evolve_as_in_json() {
     assert!(as_in_json::<_, bool>(&truth));
     assert!(as_in_json::<_, String>(&truth));
     assert!(!as_in_json::<_, u8>(&truth));
-    // Values are no keys.
+    // The conversions of keys do not apply to values.
     assert!(as_type::<Vec<String>>(&[7]).is_err() && as_type::<Vec<u8>>(&["7"]).is_err());
 }

@@ -1,5 +1,5 @@
-//! A type may pass over an error, or not read all it is offered. What stands beside it must not be read from the middle
-//! of something else.
+//! A type may ignore an error, or not read everything that it is offered. The values next to it must still be read from
+//! their beginning.
 
 use super::{as_type, bytes, read, refusal};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -77,13 +77,13 @@ fn a_type_that_ignores_an_error_does_not_disturb_its_neighbours() {
         empty
     );
     assert_eq!(as_type::<Outer>(&[[1]]).unwrap(), Outer(0));
-    // Damage is no other type: the skipped part must be whole.
+    // Damage is an error, unlike another type: the skipped part must be valid.
     let mut damaged = bytes(&[(1, "half read")]);
     damaged.pop();
     assert!(read::<Outer>(&damaged).is_err());
 }
 
-/// Visitors that do not keep serde's rules, as hand-written ones may not.
+/// Visitors that violate serde's rules, as hand-written ones may do.
 #[test]
 fn a_type_that_does_not_read_all_does_not_disturb_its_neighbours() {
     use serde::de::{EnumAccess, IgnoredAny, MapAccess, SeqAccess, Visitor};

@@ -1,4 +1,4 @@
-//! The format, held from outside: what goes in comes out, in the bytes that are written down.
+//! Tests of the format from the outside: values are read back unchanged, and their bytes are as specified.
 
 mod evolution;
 mod golden;
@@ -28,7 +28,7 @@ fn as_type<T: DeserializeOwned>(value: &(impl Serialize + ?Sized)) -> Result<T, 
     read(&bytes(value))
 }
 
-/// The sentence with which a value is refused as a `T`.
+/// The error message when a value cannot be read as a `T`.
 fn refusal<T: DeserializeOwned>(value: &(impl Serialize + ?Sized)) -> String {
     match as_type::<T>(value) {
         Ok(_) => panic!("was read as {}", std::any::type_name::<T>()),

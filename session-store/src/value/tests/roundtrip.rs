@@ -1,4 +1,4 @@
-//! Whatever serde can describe comes back equal: through the bytes, and through the tree.
+//! Every value that serde can describe is read back equal: from bytes, and from the tree.
 
 use super::{super::Value, bytes, read};
 use serde::{Deserialize, Serialize, de::DeserializeOwned, ser::SerializeSeq as _};
@@ -17,7 +17,7 @@ fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
     let tree: Value = read(&written).unwrap();
     assert_eq!(bytes(&tree), written);
     assert_eq!(tree.read::<T>().unwrap(), value);
-    // Where serde buffers: it then reads from its own copy, and knows only what it could keep there.
+    // Types for which serde buffers: it then reads from its own copy, which holds fewer types.
     let buffered = Buffered::Is { it: value };
     let Buffered::Is { it } = read::<Buffered<T>>(&bytes(&buffered)).unwrap();
     let Buffered::Is { it: value } = buffered;
@@ -135,7 +135,7 @@ fn integers_at_every_edge() {
 
 #[test]
 fn integers_of_128_bits() {
-    // Not through `same`: serde's buffer has no room for them.
+    // Without `same`: serde's buffer cannot hold them.
     for n in [
         0,
         5,
@@ -155,7 +155,7 @@ fn integers_of_128_bits() {
         assert_eq!(read::<i128>(&bytes(&n)).unwrap(), n);
         assert_eq!(read::<Value>(&bytes(&n)).unwrap(), Value::Int(n));
     }
-    // As the module says; an error, and no wrong number.
+    // The documented limitation: an error, not a wrong number.
     let inside = Buffered::Is { it: 1u128 };
     assert!(read::<Buffered<u128>>(&bytes(&inside)).is_err());
 }
@@ -221,7 +221,7 @@ fn options_in_options() {
     ));
     same(Some(vec![None, Some(Some(1u8)), Some(None)]));
     same(BTreeMap::from([("a".to_owned(), Some(None::<u8>))]));
-    // A null that is no option, inside one.
+    // A null that is not an option, inside an option.
     assert_ne!(
         bytes(&Some(serde_json::Value::Null)),
         bytes(&None::<serde_json::Value>)
@@ -347,7 +347,7 @@ fn lengths_that_nobody_knows_before() {
     }
     for n in [0, 1, 500, 502, 600, 140_000] {
         let evens: Vec<u64> = (0..n).filter(|n| n % 2 == 0).collect();
-        // Twice, so that what follows is seen to be in its place.
+        // Written twice, to check that the following value is read from its beginning.
         assert_eq!(bytes(&[Evens(n), Evens(n)]), bytes(&[&evens, &evens]));
         let pairs: BTreeMap<u64, ()> = evens.iter().map(|n| (*n, ())).collect();
         assert_eq!(bytes(&(Pairs(n), 1)), bytes(&(pairs, 1)));

@@ -1,4 +1,4 @@
-//! What is written straight from a type is what bincode makes of the tree.
+//! The serializer writes the same bytes as bincode does for the tree.
 
 use super::{
     super::{Value, tree::some, wire::reference},
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Trees in the one form that a value has.
+/// Trees in canonical form.
 pub(super) fn tree() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -81,7 +81,7 @@ fn typed() -> impl Strategy<Value = Typed> {
         })
 }
 
-/// The tree of a [`Typed`], put together by hand.
+/// The tree of a [`Typed`], built by hand.
 fn by_hand(it: Typed) -> Value {
     let of_kind = |kind| match kind {
         Kind::Unit => Value::from("Unit"),

@@ -1,4 +1,4 @@
-//! What is in a session must not get into a log by way of an error (requirement S08). serde's own messages quote it.
+//! Errors must not carry a session's content into a log (requirement S08). serde's own messages quote it.
 
 use super::{super::Value, Buffer, as_type, bytes, encode};
 use crate::{ErrorKind, Timestamp, value::Stored};
@@ -46,7 +46,7 @@ enum Untagged {
     A(u8),
 }
 
-/// A type whose own `Deserialize` quotes what it got, in every way that serde offers.
+/// A type whose own `Deserialize` quotes its input, in every way that serde offers.
 macro_rules! talkative {
     ($($name:ident: $read:ty, |$it:ident, $text:ident| $error:expr;)*) => {$(
         #[derive(Debug)]
@@ -134,7 +134,7 @@ fn writing_says_nothing_of_the_value() {
         "cannot be stored: the `Serialize` of its type failed"
     );
     assert!(!format!("{error:?}").contains(SECRET));
-    assert_eq!(*out, [9], "what was there stays, half a value does not");
+    assert_eq!(*out, [9], "earlier bytes stay, a part of a value does not");
 }
 
 #[test]
@@ -186,13 +186,10 @@ fn debug_shows_shapes() {
 fn a_given_value_is_spoken_of_as_given() {
     let error = as_type::<u64>(SECRET).unwrap_err().of_given();
     assert_eq!(error.kind(), ErrorKind::Type);
-    assert_eq!(
-        error.to_string(),
-        "was given a string where u64 is declared"
-    );
+    assert_eq!(error.to_string(), "was given a string, expected u64");
     let error = error.on_field("user_id");
     assert_eq!(
         error.to_string(),
-        "session field `user_id`: was given a string where u64 is declared"
+        "session field `user_id`: was given a string, expected u64"
     );
 }

@@ -53,7 +53,7 @@ fn a_head_of_another_version_or_with_unknown_flags_is_refused() {
     }
     assert!(
         Value::from_stored(&[0x01]).is_err(),
-        "a head alone is no value"
+        "a head alone is not a value"
     );
 }
 
@@ -82,7 +82,7 @@ fn holds(stored: &[u8], expires: Option<Timestamp>, n: i64) {
 #[test]
 fn an_addition_starts_from_its_base_or_from_what_lives() {
     holds(&add(2).apply(None, at(0)).unwrap(), Some(at(100)), 7);
-    // What lives keeps its own expiry, also if it has none.
+    // A counter keeps its expiry, also if it has none.
     holds(
         &add(2)
             .apply(Some(&stored(1, Some(at(50)))), at(49))
@@ -95,7 +95,7 @@ fn an_addition_starts_from_its_base_or_from_what_lives() {
         None,
         -2,
     );
-    // What has expired is as if it were not there.
+    // An expired counter counts as absent.
     holds(
         &add(2)
             .apply(Some(&stored(1, Some(at(50)))), at(50))
@@ -133,7 +133,7 @@ fn a_sum_stays_in_its_range() {
         assert_eq!(error.kind(), ErrorKind::Overflow);
         assert_eq!(
             error.on_field("n").to_string(),
-            "session field `n`: would leave its range, -10 to 255: nothing was added, and nothing of the request is stored"
+            "session field `n`: would leave its range, -10 to 255: nothing was added, and no change of the request is stored"
         );
     }
     let error = add(1)
@@ -155,7 +155,7 @@ fn only_an_integer_is_added_to() {
         assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
     }
     let error = add(1).apply(Some(&stored("1", None)), at(0)).unwrap_err();
-    assert_eq!(error.to_string(), "holds a string where i128 was asked for");
+    assert_eq!(error.to_string(), "holds a string, expected i128");
     for damaged in [&[][..], &[1], &[2, 2, 5], &[1, 2, 5, 0], &[1, 2, 251, 5, 0]] {
         assert_eq!(
             add(1).apply(Some(damaged), at(0)).unwrap_err().kind(),
@@ -177,6 +177,6 @@ fn an_index_entry_is_the_value_whatever_its_type_and_expiry() {
     assert_eq!(*entry(&short), *bytes(&short));
     assert_eq!(entry(&long).len(), 33);
     assert_ne!(entry(&long), entry(&"x".repeat(64)));
-    assert_eq!(entry(&long)[0], 0xFF, "no body begins so");
+    assert_eq!(entry(&long)[0], 0xFF, "no body begins with this byte");
     assert!(index_entry(&[]).is_err());
 }

@@ -1,4 +1,4 @@
-//! Requirements C01, C03, C06, C07: what is refused when the configuration is built, and why.
+//! Requirements C01, C03, C06, C07: invalid settings are errors when the configuration is built, with the reason.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn plain() -> CookieConfigBuilder {
 
 #[test]
 fn the_default_is_the_strict_one() {
-    // Requirement C01. The default and the preset are made without `build`: they have to pass it.
+    // Requirement C01. The default and the preset are created without `build`, so this test checks them with it.
     let default = builder().build().unwrap();
     assert_eq!(default, CookieConfig::default());
     assert_eq!(default.name(), "__Host-s");

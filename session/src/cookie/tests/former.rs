@@ -1,5 +1,5 @@
-//! The cookies of a Node site that was here before. The golden ones were made in Node by `cookie-signature` 1.0.7 with
-//! `cookie` 0.7.2, and by `keygrip` 1.1.0.
+//! The cookies of a former Node site. The golden cookies were created in Node by `cookie-signature` 1.0.7 with `cookie`
+//! 0.7.2, and by `keygrip` 1.1.0.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn found(cookie: &SessionCookie, line: &str) -> Option<crate::store::Digest> {
     let verified = cookie.find(&request([line]))?;
     assert!(
         verified.needs_resigning(),
-        "the visitor gets a cookie of ours"
+        "the visitor gets the new cookie"
     );
     Some(verified.id().digest())
 }
@@ -43,7 +43,7 @@ fn digest(id: &str) -> crate::store::Digest {
     FormerCookie::digest(id).unwrap()
 }
 
-/// Prevents: everybody signed out on the day of the move.
+/// Prevents: all users are signed out on the day of the migration.
 #[test]
 fn what_express_has_signed_comes_to_the_imported_session() {
     let any = express(&["another", NEW_KEY, "keyboard cat"]);
@@ -55,7 +55,7 @@ fn what_express_has_signed_comes_to_the_imported_session() {
     assert_ne!(digest(ID), digest(ODD));
 }
 
-/// As above, by the pair of level-session for Node, with the hash that Keygrip has by default and the other one.
+/// The same with the pair of cookies of level-session for Node, with Keygrip's default hash and with the other one.
 #[test]
 fn what_keygrip_has_signed_comes_to_the_imported_session() {
     let ours = keygrip(&["another", NEW_KEY]);
@@ -65,7 +65,8 @@ fn what_keygrip_has_signed_comes_to_the_imported_session() {
     }
 }
 
-/// Prevents: a session for who signs with another key, leaves the signature out, or changes one character of either.
+/// Prevents: a session for a client that signs with another key, omits the signature, or changes one character of the
+/// id or the signature.
 #[test]
 fn a_former_cookie_with_a_bad_signature_is_nobody_s() {
     let of = |cookie: &SessionCookie, line: &str| found(cookie, line).is_some();
@@ -118,7 +119,7 @@ fn a_former_cookie_with_a_bad_signature_is_nobody_s() {
     }
 }
 
-/// Prevents: a former cookie that hides ours, and a bad one that hides a good one.
+/// Prevents: a former cookie that hides the new one, and an invalid cookie that hides a valid one.
 #[test]
 fn ours_counts_first_and_a_bad_former_one_hides_no_good_one() {
     let cookie = express(&[NEW_KEY]);
@@ -134,7 +135,7 @@ fn ours_counts_first_and_a_bad_former_one_hides_no_good_one() {
     assert!(matches!(cookie.read(&lines, 2), Presented::Nothing));
 }
 
-/// Prevents: an id that can be guessed, and a request that buys work by its length.
+/// Prevents: an id that can be guessed, and a long request that causes much work.
 #[test]
 fn ids_have_a_length_that_nobody_guesses_and_everybody_can_read() {
     assert!(FormerCookie::digest(&"x".repeat(21)).is_none());

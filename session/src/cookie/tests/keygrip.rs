@@ -1,4 +1,4 @@
-//! The pair of cookies that Node's `cookies` and `keygrip` make.
+//! The pair of cookies of Node's `cookies` and `keygrip`.
 
 use super::*;
 use crate::{id::IdSource, keyring::Keyring};
@@ -96,7 +96,7 @@ fn a_half_or_the_other_form_is_nobody() {
     ] {
         assert!(cookie.find(&request([&line])).is_none(), "{line}");
     }
-    // And the other way round.
+    // And vice versa.
     let [value, signature] =
         [value, signature].map(|pair| pair.split_once('=').unwrap().1.to_owned());
     let line = format!("s={value}.{signature}");
@@ -128,7 +128,7 @@ fn what_the_application_itself_has_signed_is_an_id_only_if_it_looks_like_one() {
 
 #[test]
 fn work_is_bounded() {
-    // Sixteen of each half: a thousand ids do not cost a thousand passes over the header.
+    // At most sixteen of each cookie are considered: a thousand ids do not cause a thousand passes over the header.
     let (cookie, id) = (pairs(&[NEW_KEY], "s"), IdSource::System.next().unwrap());
     let [value, signature] = parts(&cookie, &id);
     let other = format!("s={}", "A".repeat(32));
@@ -182,7 +182,7 @@ fn a_signature_is_bad_where_there_is_a_pair_that_fits_nothing() {
     for nothing in [&[][..], &[&*name], &[&*signature], &["other=1"]] {
         assert!(matches!(read(nothing), Presented::Nothing), "{nothing:?}");
     }
-    // A cookie with its signature within has none to take away.
+    // A cookie that contains its signature has no second cookie to remove.
     let ours = session_cookie(&[NEW_KEY], named("s"));
     let bad = read_by(&ours, &[&name, &forged]);
     assert!(matches!(bad, Presented::Nothing));

@@ -1,4 +1,4 @@
-//! The cookie as others see it: browsers, Node, and those who send what they like.
+//! The cookie from the outside: browsers, Node, and hostile clients.
 
 mod configuring;
 #[cfg(feature = "node")]
@@ -11,7 +11,7 @@ mod writing;
 use super::*;
 use http::header::COOKIE;
 
-/// Two keys as an operator might write them.
+/// Two keys, as an operator might choose them.
 const NEW_KEY: &str = "new key for the tests of level-session";
 const OLD_KEY: &str = "old key for the tests of level-session";
 
@@ -27,14 +27,14 @@ fn named(name: &'static str) -> CookieConfig {
     CookieConfig::builder().name(name).build().unwrap()
 }
 
-/// The Set-Cookie headers that give a visitor this id.
+/// The Set-Cookie headers that send a visitor this id.
 fn given(cookie: &SessionCookie, id: &SessionId) -> Vec<HeaderValue> {
     let mut response = HeaderMap::new();
     cookie.set(&mut response, id, Some(Duration::from_secs(60)), None);
     response.get_all(SET_COOKIE).iter().cloned().collect()
 }
 
-/// The value in the one Set-Cookie header that gives a visitor this id.
+/// The value in the only Set-Cookie header that sends a visitor this id.
 fn value_of(cookie: &SessionCookie, id: &SessionId) -> String {
     let [header] = &given(cookie, id)[..] else {
         panic!("one cookie")

@@ -9,7 +9,7 @@ fn read<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
 
 #[test]
 fn the_table_of_headers() {
-    /// What it is about, the header lines, the values in them.
+    /// The name of the case, the header lines, the expected values.
     type Row<'a> = (&'a str, &'a [&'a [u8]], &'a [&'a [u8]]);
     #[rustfmt::skip]
     let table: &[Row<'_>] = &[
@@ -45,7 +45,7 @@ fn the_table_of_headers() {
 
 #[test]
 fn huge_headers_hide_nothing() {
-    // Requirement S04: 64 KiB of one neighbour, of thousands, and of separators alone.
+    // Requirement S04: 64 KiB of one other cookie, of thousands of them, and of separators only.
     let big = vec![b'x'; 64 * 1024];
     let many: Vec<u8> = (0..8_000)
         .flat_map(|i| format!("c{i}=v; ").into_bytes())
@@ -57,7 +57,7 @@ fn huge_headers_hide_nothing() {
     }
 }
 
-/// Bytes in which what matters to the reader is frequent.
+/// Bytes in which the characters that matter to the parser are frequent.
 fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         Just(b';'),
@@ -72,7 +72,7 @@ fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
     vec(byte, 0..max)
 }
 
-/// A cookie that a neighbour might have: anything but a `;`, or what HTTP does not let through.
+/// A cookie of another application: any bytes that HTTP allows, except `;`.
 fn neighbour() -> impl Strategy<Value = Vec<u8>> {
     bytes(40).prop_map(|mut bytes| {
         bytes.retain(|b| *b != b';' && (*b == b'\t' || *b >= 0x20) && *b != 0x7f);
@@ -86,7 +86,7 @@ proptest! {
         crate::fuzzing::cookie_header(&lines.join(&b'\n'));
     }
 
-    /// Ours among arbitrary neighbours, in any place, in any number of lines: found.
+    /// The session cookie is found among arbitrary other cookies, at any position, in any number of lines.
     #[test]
     fn no_neighbour_hides_ours(
         mut cookies in vec(neighbour(), 0..12),

@@ -14,9 +14,9 @@ fn find(cookie: &SessionCookie, value: impl AsRef<[u8]>) -> Option<Verified> {
 
 #[test]
 fn the_signature_is_what_the_documentation_says() {
-    // Calculated with another implementation of HMAC; a change of them signs every visitor out.
+    // Calculated with another implementation of HMAC. A change of these values signs every visitor out.
     let counting = SessionId::from_bytes(std::array::from_fn(|i| i as u8));
-    /// Of more bytes than SHA-256 takes in at once.
+    /// A name longer than a block of SHA-256.
     const LONG: &str = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
     #[rustfmt::skip]
     let golden = [
@@ -36,7 +36,7 @@ fn the_signature_is_what_the_documentation_says() {
 
 #[test]
 fn the_cookie_holds_the_id_and_its_signature_and_nothing_else() {
-    // Requirement S02: the same id gives the same cookie at any time, and its length never tells anything.
+    // Requirement S02: the same id always gives the same cookie, and its length reveals nothing.
     let cookie = ours(&[NEW_KEY]);
     for _ in 0..100 {
         let id = IdSource::System.next().unwrap();
@@ -85,7 +85,7 @@ fn no_other_spelling_of_a_cookie_is_accepted() {
 
 #[test]
 fn an_id_without_our_signature_is_nobody() {
-    // Requirements R09 and S03, S05: unsigned, signed by another, a digest out of the store.
+    // Requirements R09 and S03, S05: an unsigned id, one with another key's signature, a digest from the store.
     let (cookie, other) = (ours(&[NEW_KEY]), ours(&[OLD_KEY]));
     let id = IdSource::System.next().unwrap();
     let text = id.as_text();
@@ -111,8 +111,8 @@ fn an_id_without_our_signature_is_nobody() {
 
 #[test]
 fn a_cookie_of_another_name_is_not_ours_though_the_key_is() {
-    // Requirement R11: names of the same length, of another, in another case, and one that ends in the id's first
-    // character.
+    // Requirement R11: names of the same length, of another length, in another case, and one that ends with the id's
+    // first character.
     let (cookie, id) = (ours(&[NEW_KEY]), IdSource::System.next().unwrap());
     let longer = format!("s{}", &id.as_text()[..1]);
     for name in ["t", "S", "s2", "__Host-s", &longer] {
@@ -147,7 +147,7 @@ fn keys_rotate() {
 
 #[test]
 fn a_bad_twin_signs_nobody_out() {
-    // Requirement R02: the first that verifies, wherever the others stand.
+    // Requirement R02: the first valid cookie is used, at any position among the others.
     let (cookie, id) = (ours(&[NEW_KEY]), IdSource::System.next().unwrap());
     let good = format!("s={}", value_of(&cookie, &id));
     let forged = format!("s={}.{}", "A".repeat(32), "A".repeat(43));

@@ -1,5 +1,5 @@
-//! Requirements C05, C08, C10 and L10: every configuration that can be built gives cookies that a browser takes, keeps,
-//! sends back and forgets.
+//! Requirements C05, C08, C10 and L10: every configuration that can be built gives cookies that a browser accepts,
+//! keeps, sends back and removes.
 
 use super::*;
 use ::cookie_store::CookieStore;
@@ -63,7 +63,7 @@ fn max_age_is_the_remaining_time_in_whole_seconds() {
 
 #[test]
 fn a_browser_session_cookie_has_no_lifetime() {
-    // Requirement C10. It is removed like any other.
+    // Requirement C10. Such a cookie is removed like any other.
     let config = CookieConfig::builder().browser_session().build().unwrap();
     for remaining in [None, Some(Duration::from_secs(60))] {
         let header = set(config.clone(), remaining);
@@ -88,7 +88,8 @@ fn the_headers_are_marked_as_secret() {
 
 #[test]
 fn a_response_sets_one_cookie_of_our_name_whatever_the_handler_did() {
-    // Requirement C08: what the application or an earlier layer set is replaced; the others stay, in their order.
+    // Requirement C08: a session cookie that the application or an earlier layer set is replaced; other cookies stay,
+    // in their order.
     let cookie = session_cookie(&[NEW_KEY], CookieConfig::default());
     let mut response = HeaderMap::new();
     for theirs in [
@@ -117,8 +118,8 @@ fn a_response_sets_one_cookie_of_our_name_whatever_the_handler_did() {
 
 type Attribute<'a> = (&'a str, Option<&'a str>);
 
-/// A line of Set-Cookie by the grammar of RFC 6265bis, section 4.1.1, stricter in what it leaves open: attributes once
-/// each, spelled as in the RFC. Gives name, value and attributes.
+/// Parses a line of Set-Cookie by the grammar of RFC 6265bis, section 4.1.1. Stricter than the grammar, it accepts each
+/// attribute only once, and only in the RFC's spelling. Returns name, value and attributes.
 fn by_the_grammar(line: &str) -> Result<(&str, &str, Vec<Attribute<'_>>), String> {
     let mut parts = line.split("; ");
     let (name, value) = parts
@@ -183,7 +184,7 @@ fn the_grammar_refuses_what_it_should() {
     }
 }
 
-/// Settings of all sorts, many of them refused.
+/// Settings of all kinds, many of them invalid.
 fn settings() -> impl Strategy<Value = CookieConfigBuilder> {
     let name = prop_oneof![
         "(__Host-|__Secure-|__Http-|__Host-Http-|__HOST-|__secure-)?[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}",
@@ -225,7 +226,7 @@ fn accepted() -> impl Strategy<Value = CookieConfig> {
     settings().prop_filter_map("refused", |builder| builder.build().ok())
 }
 
-/// A page to which a browser sends the cookie; none if a URL cannot spell the path.
+/// A page to which a browser sends the cookie; `None` if the path cannot be part of a URL.
 fn page_of(config: &CookieConfig) -> Option<Url> {
     let host = config
         .domain()
@@ -257,7 +258,7 @@ proptest! {
             prop_assert_eq!(has("Max-Age"), config.is_persistent() && remaining.is_some());
             prop_assert!(has("SameSite") && has("Path") && !has("Expires"));
 
-            // Requirement L10: the one that removes it differs in its value and lifetime alone.
+            // Requirement L10: the cookie that removes it differs only in value and lifetime.
             let (removed, empty, mut others) = by_the_grammar(remove.to_str().unwrap()).unwrap();
             prop_assert_eq!((removed, empty), (name, ""));
             prop_assert!(others.contains(&("Max-Age", Some("0"))));

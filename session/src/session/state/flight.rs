@@ -78,8 +78,8 @@ impl Flight {
         waiting.clone()
     }
 
-    /// It was polled and is still pending: tasks wait from now on. Tasks that joined meanwhile must be woken, since the
-    /// polling task may be the only one whose waker was registered.
+    /// Takes the future back after a poll that was pending: tasks wait from now on. The tasks that joined meanwhile
+    /// must be woken, since the polling task may be the only one whose waker was registered.
     pub(crate) fn goes_on(&mut self, execution: Execution) -> Option<Arc<Waiting>> {
         self.execution = Some(execution);
         let waiting = self.waiting.get_or_insert_default();

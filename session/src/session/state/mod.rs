@@ -118,7 +118,7 @@ impl State {
         self.flight.as_mut().filter(|_| is_it)
     }
 
-    /// Whether the stored value of a field is hidden by a pending clear.
+    /// Whether a pending clear hides the stored value of a field.
     fn is_cleared(&self, field: &FieldName) -> bool {
         matches!(self.who, Owner::Nobody) || self.wants.clear.removes(field)
     }
@@ -169,7 +169,7 @@ impl State {
     fn see(&self, field: &FieldName, now: Timestamp) -> Result<Seen> {
         let cleared = self.is_cleared(field);
         match self.slots.get(field) {
-            // If everything was read, a field that was not among it is absent.
+            // If everything was read, a field that was not read is absent.
             Some(slot) => slot.seen(field, cleared || self.slots.lacks(slot), now),
             None if cleared || self.slots.all_read => Ok(Seen::Known(None)),
             None => Ok(match self.slots.viewed(field) {
@@ -343,8 +343,8 @@ impl State {
             && matches!(self.see(field, now)?, Seen::Known(bytes) if bytes.as_ref() == seen))
     }
 
-    /// Records a step of an `update`, which was run on the value `seen`. Returns the step if the request sees a
-    /// different value by now.
+    /// Records a step of an `update`, which was run on the value `seen`. Returns the step if the request now sees a
+    /// different value.
     pub(crate) fn update(
         &mut self,
         field: &FieldName,

@@ -31,7 +31,7 @@ pub(crate) struct Plan {
     /// The field that this commit takes, and its former pending change.
     pub(super) claim: Option<(FieldName, Option<Change>)>,
     pub(super) wants: Wants,
-    /// The store was not asked yet whether the session is live.
+    /// Whether the store was not asked yet whether the session is live.
     pub(super) is_blind: bool,
 }
 
@@ -154,7 +154,7 @@ impl Plan {
         Ok(())
     }
 
-    /// How the commit's id ends, if it does.
+    /// The kind of end of the commit's id, if the commit ends it.
     pub(crate) fn ends_its_id(&self) -> Option<Kind> {
         match self.step {
             Step::Destroy => Some(Kind::Destroyed),
@@ -327,7 +327,7 @@ impl State {
             || self.refreshes(known, rules)
     }
 
-    /// The use that a commit which keeps the session records. The store decides whether it is due.
+    /// The use that is recorded by a commit that keeps the session. The store decides whether the use is due.
     fn usage(&self, known: Option<&Known>, rules: Rules<'_>) -> Option<Use> {
         // Recording it ends the former id, which the client may still send until it has sent the new one.
         let client_knows = known.is_none_or(|known| {
@@ -441,9 +441,9 @@ impl State {
         writes_anything: bool,
         rules: Rules<'_>,
     ) -> Result<Option<Box<Plan>>> {
-        // The session to destroy has ended already, which is a success: the cookie is removed. The exception is a
-        // session that was renewed a moment ago: it is live, and a removal could hit the new cookie, which the browser
-        // may have by now.
+        // If the session to destroy has ended already, that is a success: the cookie is removed. The exception is a
+        // session that was renewed a moment ago: it is live, and the removal could hit the new cookie, which the
+        // browser may have already.
         let was_gone = self.wants.intent == Intent::Destroy && self.jar.brought_an_id();
         if was_gone && self.jar.renewed_lately {
             return self.is_gone();
@@ -533,7 +533,7 @@ fn changed_owner(field: &FieldName) -> Error {
 fn no_response() -> Error {
     Error::new(
         ErrorKind::Misuse,
-        "a detached handle has no response to send the cookie of a new session with: \
-         write before detaching it, and nothing after its `destroy`",
+        "a detached handle cannot create a session, since it has no response for the cookie: \
+         write to the session before `detach()`, and write nothing after `destroy`",
     )
 }

@@ -132,7 +132,7 @@ impl State {
         if cleared_since {
             return Ok(());
         }
-        // All of them, even if one leaves its counter's range.
+        // Restores all changes, even if an addition now leaves its counter's range.
         let mut result = Ok(());
         for (name, change) in plan.into_changes() {
             let back = self.slots.fall_back(&name, change, rules.now);
@@ -218,7 +218,7 @@ impl State {
     }
 }
 
-/// Until when the session's previous id works.
+/// The moment until which the session's previous id works.
 const fn former_works_until(step: Step) -> Option<Timestamp> {
     match step {
         Step::Renew {

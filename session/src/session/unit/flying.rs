@@ -122,7 +122,7 @@ impl UnitOfWork {
         Poll::Pending
     }
 
-    /// A commit has completed: updates the state, and notifies the interested parties.
+    /// Handles a completed commit: updates the state, and notifies observers and waiting tasks.
     fn land(&self, landing: Landing, has_seat: bool) -> Option<Result<Flown>> {
         let rules = self.rules(landing.now);
         let mut state = self.peek();
