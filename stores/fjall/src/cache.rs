@@ -1,4 +1,6 @@
-//! Recently used sessions, cached in memory under the lock that every change of them takes: so they are never stale.
+//! Recently used sessions, cached in memory. A session is changed by one thread at a time, which holds the session's turn:
+//! it changes a draft, and replaces the cached session once the change is stored. So a cached session is never stale, and
+//! no reader of it waits for the disk.
 //!
 //! A session is stored in the hash table itself, and a use of it is recorded there: a hit touches no other entry's
 //! cache line, since each cache miss of the processor delays the request. Large sessions are stored in a pool that all
@@ -55,7 +57,7 @@ struct Pool {
     bytes: usize,
 }
 
-/// A session, or the placeholder of one that was taken out for a change, or that was only read in part.
+/// A session, or the placeholder of one that was evicted because of a failure, or that was only read in part.
 struct Entry {
     session: Option<Session>,
     bytes: usize,
@@ -85,25 +87,37 @@ impl Cache {
         }
     }
 
-    /// Takes out a session for a change. It is not in the cache until it is [`put`](Self::put) back: so a failure on
-    /// the way evicts it. Its placeholder is kept until it would be evicted.
-    pub(super) fn take(&mut self, id: &Digest) -> Option<Session> {
-        match self.small.take(id) {
-            Some(session) => Some(session),
-            None => self.large.lock()?.take(id),
+    /// A draft of a session, for a change. The caller must [`put`](Self::put) it back once it is stored, or
+    /// [evict](Self::evict) the session.
+    pub(super) fn draft(&mut self, id: &Digest) -> Option<Session> {
+        self.look(id, |session| Some(session.draft()))
+    }
+
+    /// Removes a session. Its placeholder is kept until it would be evicted.
+    pub(super) fn evict(&mut self, id: &Digest) {
+        self.small.remove(id);
+        if let Some(mut large) = self.large.lock() {
+            large.remove(id);
         }
     }
 
-    /// Puts back a session that is stored in exactly this form and was [taken](Self::take) before, if it was cached:
-    /// unless only a part of it was read, it is too large, or the cache is disabled.
+    /// Replaces a session, if it was cached, by one that is stored in exactly this form: unless only a part of it was
+    /// read, it is too large, or the cache is disabled.
     pub(super) fn put(&mut self, id: Digest, session: Session) {
         if session.is_part() || self.small.capacity == 0 {
             return;
         }
         let bytes = size_of::<Entry>() + session.fields.size();
         if bytes <= LARGEST {
+            if let Some(mut large) = self.large.lock() {
+                large.remove(&id);
+            }
             self.small.put(id, session, bytes);
-        } else if !self.large.put(id, session, bytes) {
+            return;
+        }
+        self.small.remove(&id);
+        if !self.large.put(id, session, bytes) {
+            self.evict(&id);
             self.small.place(id).looks = u32::MAX;
         }
     }
@@ -175,10 +189,11 @@ impl Pool {
         entry.session.as_ref()
     }
 
-    fn take(&mut self, id: &Digest) -> Option<Session> {
-        let entry = self.sessions.get_mut(id)?;
-        self.bytes -= std::mem::take(&mut entry.bytes);
-        entry.session.take()
+    fn remove(&mut self, id: &Digest) {
+        if let Some(entry) = self.sessions.get_mut(id) {
+            self.bytes -= std::mem::take(&mut entry.bytes);
+            entry.session = None;
+        }
     }
 
     fn put(&mut self, id: Digest, session: Session, bytes: usize) {
@@ -187,14 +202,17 @@ impl Pool {
             Occupied(place) => {
                 let place = place.into_mut();
                 self.bytes -= place.bytes;
-                place.session = Some(session);
+                match &mut place.session {
+                    Some(former) => former.adopt(session),
+                    none => *none = Some(session.settled()),
+                }
                 place.bytes = bytes;
                 place.used = true;
                 place.looks = 0;
             }
             Vacant(place) => {
                 place.insert(Entry {
-                    session: Some(session),
+                    session: Some(session.settled()),
                     bytes,
                     used: false,
                     looks: 0,
@@ -287,7 +305,7 @@ mod tests {
     fn without_capacity_nothing_is_kept() {
         let mut cache = cache(0);
         cache.put(id(1), session(1));
-        assert!(!cache.has(&id(1)) && cache.take(&id(1)).is_none());
+        assert!(!cache.has(&id(1)) && cache.draft(&id(1)).is_none());
     }
 
     #[test]
@@ -308,9 +326,8 @@ mod tests {
             assert_eq!(cache.small.sessions.len(), cache.small.queue.len());
             assert!(cache.small.queue.len() <= 4);
             assert!(cache.has(&id(0)), "after {n} others");
-            let taken = cache.take(&id(0)).unwrap();
-            assert!(!cache.has(&id(0)), "the session is taken out");
-            cache.put(id(0), taken);
+            let draft = cache.draft(&id(0)).unwrap();
+            cache.put(id(0), draft);
         }
         assert!(!cache.has(&id(95)) && cache.has(&id(99)));
     }
@@ -320,17 +337,17 @@ mod tests {
         let mut cache = cache(2);
         cache.put(id(1), session(1));
         cache.put(id(2), session(1));
-        let taken = cache.take(&id(1)).unwrap();
-        cache.put(id(1), taken);
+        let draft = cache.draft(&id(1)).unwrap();
+        cache.put(id(1), draft);
         cache.put(id(3), session(1));
         assert!(cache.has(&id(1)) && !cache.has(&id(2)));
     }
 
     #[test]
-    fn what_is_taken_and_not_put_back_leaves_a_place_that_goes_in_its_turn() {
+    fn what_is_evicted_leaves_a_place_that_goes_in_its_turn() {
         let mut cache = cache(2);
         cache.put(id(1), session(1));
-        drop(cache.take(&id(1)));
+        cache.evict(&id(1));
         cache.put(id(2), session(1));
         cache.put(id(3), session(1));
         assert!(!cache.small.sessions.contains_key(&id(1)));
@@ -371,7 +388,7 @@ mod tests {
         assert!(cache.has(&id(99)) && !cache.has(&id(0)));
         cache.put(id(99), session(10));
         for n in 0..100 {
-            drop(cache.take(&id(n)));
+            cache.evict(&id(n));
         }
         assert_eq!(cache.small.bytes, 0);
     }
@@ -396,13 +413,22 @@ mod tests {
             "the small ones are cached"
         );
         assert!(!stripes[0].has(&id(100)), "the first large one is not");
-        let grown = stripes[1].take(&id(199)).unwrap();
-        assert!(!stripes[1].has(&id(199)), "the session is taken out");
-        drop(grown);
+        let size = |cache: &mut Cache| {
+            let size = cache.look(&id(199), |session| Some(session.fields.size()));
+            size.unwrap()
+        };
+        for bytes in [1, 2 * LARGEST, 1] {
+            stripes[1].put(id(199), session(bytes));
+            assert!(
+                size(&mut stripes[1]) < bytes + 2_000,
+                "as it was stored last"
+            );
+        }
+        stripes[1].put(id(199), session(LARGE_ATLEAST));
+        assert!(!stripes[1].has(&id(199)), "not as it was before");
         stripes[1].put(id(199), session(1));
-        assert!(stripes[1].has(&id(199)), "as it was stored last, small");
         for n in 100..200 {
-            drop(stripes[usize::from(n) % 2].take(&id(n)));
+            stripes[usize::from(n) % 2].evict(&id(n));
         }
         assert_eq!(shared.pool().bytes, 0);
         assert!(

@@ -1,14 +1,15 @@
-//! The open store: reads a session, and applies a commit, each under the lock of the session's stripe.
+//! The open store: reads a session, and applies a commit, which has the turn of the session.
 
 mod flaws;
 mod look;
 mod sweep;
+mod turn;
 mod write;
 
 use super::{
-    cache::{Cache, Large},
+    cache::Large,
     disk::Disk,
-    gate::{self, Gate, Patience},
+    gate::{Gate, Patience},
     journal::Superfluous,
     numbers::Numbers,
     record::{Record, Session},
@@ -17,19 +18,20 @@ use fjall::Database;
 use level_session_store::{
     Bytes, Digest, Fields, Loaded, Result, Select, Snapshot, Timestamp, local::Field,
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
-
-const STRIPES: usize = 128;
+use std::sync::{Arc, atomic::Ordering};
+use turn::{Stripes, Turn};
 
 /// The database, and its state in memory.
 ///
-/// A session is changed in three steps under its stripe's lock: read, decide, write one batch. fjall admits one
-/// process, so the lock is enough to make them atomic. No user code runs meanwhile, and nothing is awaited.
+/// A session is changed in four steps by the thread that has its turn: read, decide, write one batch, replace the cached
+/// session. fjall admits one process, so the turn is enough to make them atomic. No user code runs meanwhile, and
+/// nothing is awaited. A session that is not cached is read in its turn as well.
 ///
-/// Locks are taken in this order: stripes by ascending index, then the large sessions of the cache, then the numbers.
+/// Locks are taken in this order: turns by ascending index, then a stripe's cache, then its large sessions, then the
+/// numbers.
 pub(super) struct Engine {
     disk: Disk,
-    stripes: Box<[Mutex<Cache>]>,
+    stripes: Stripes,
     numbers: Numbers,
 }
 
@@ -43,12 +45,9 @@ impl Engine {
     ) -> Result<Self> {
         let disk = Disk::open(db, prefix, write_buffer, gate)?;
         let large = Arc::new(Large::new(cache_sessions));
-        let each = cache_sessions.div_ceil(STRIPES);
         Ok(Self {
             numbers: Numbers::open(&disk.meta, &disk.place)?,
-            stripes: (0..STRIPES)
-                .map(|_| Mutex::new(Cache::new(each, Arc::clone(&large))))
-                .collect(),
+            stripes: Stripes::new(cache_sessions, &large),
             disk,
         })
     }
@@ -61,11 +60,7 @@ impl Engine {
         now: Timestamp,
         patience: Patience,
     ) -> Result<Option<Loaded>> {
-        let Some(stripe) = gate::lock(&self.stripes[place(id)], patience) else {
-            return Ok(None);
-        };
-        let mut stripes = Locked::One(stripe);
-        let cached = stripes.of(id).look(&id, |session| {
+        let cached = self.stripes.cache(id).look(&id, |session| {
             let fields = session
                 .life
                 .is_live(now)
@@ -78,38 +73,41 @@ impl Engine {
         if patience == Patience::Leaves && self.is_at_work() {
             return Ok(None);
         }
-        self.read_from_disk(stripes, id, select, now).map(Some)
+        match self.stripes.turn(id, patience) {
+            Some(turn) => self.read_from_disk(turn, id, select, now).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn read_from_disk(
         &self,
-        mut stripes: Locked<'_>,
+        mut turn: Turn<'_>,
         id: Digest,
         select: Select<'_>,
         now: Timestamp,
     ) -> Result<Loaded> {
-        let (to, at) = match self.fetch_selected(&mut stripes, id, select)? {
+        let (to, at) = match self.fetch_selected(&mut turn, id, select)? {
             None => return Ok(Loaded::Missing),
             Some(Record::Ended(at)) => return Ok(Loaded::Ended(at)),
             Some(Record::Live(session)) => {
                 if !session.life.is_live(now) {
                     return Ok(Loaded::Missing);
                 }
-                let snapshot = self.snapshot(stripes.of(id), id, session, select, now, false)?;
+                let snapshot = self.snapshot(&mut turn, id, session, select, now, false)?;
                 return Ok(Loaded::Live(snapshot));
             }
             Some(Record::Moved { to, at, .. }) => (to, at),
         };
-        drop(stripes);
+        drop(turn);
         // The record of a former id does not change until it is swept: the session's own record determines whether it
         // works.
-        let mut stripes = self.stripe(to);
-        match self.fetch_selected(&mut stripes, to, select)? {
+        let mut turn = self.stripes.turn_of(to);
+        match self.fetch_selected(&mut turn, to, select)? {
             Some(Record::Live(session)) if session.life.works_by(id, now) => self
-                .snapshot(stripes.of(to), to, session, select, now, true)
+                .snapshot(&mut turn, to, session, select, now, true)
                 .map(Loaded::Live),
             Some(Record::Live(session)) => {
-                stripes.of(to).put(to, session);
+                turn.put(to, session);
                 Ok(Loaded::Ended(at))
             }
             Some(Record::Ended(end) | Record::Moved { at: end, .. }) => {
@@ -128,9 +126,9 @@ impl Engine {
         &self.disk.gate
     }
 
-    /// The state of a digest. A session is taken out of the cache: put it back once it is stored in this form.
-    fn fetch(&self, stripes: &mut Locked<'_>, id: Digest) -> Result<Option<Record>> {
-        if let Some(session) = stripes.of(id).take(&id) {
+    /// The state of a digest. A cached session is a draft: put it back once it is stored in this form.
+    fn fetch(&self, turn: &mut Turn<'_>, id: Digest) -> Result<Option<Record>> {
+        if let Some(session) = turn.draft(id) {
             return Ok(Some(Record::Live(session)));
         }
         self.disk.record(id)
@@ -139,36 +137,35 @@ impl Engine {
     /// Like [`fetch`](Self::fetch), but a session that is not cached may have only the fields with these names.
     fn fetch_part<'n>(
         &self,
-        stripes: &mut Locked<'_>,
+        turn: &mut Turn<'_>,
         id: Digest,
         names: impl Iterator<Item = &'n str>,
     ) -> Result<Option<Record>> {
-        let cache = stripes.of(id);
-        if let Some(session) = cache.take(&id) {
+        if let Some(session) = turn.draft(id) {
             return Ok(Some(Record::Live(session)));
         }
-        self.disk
-            .part(id, names, |looks| cache.is_worth_it(id, looks))
+        let whole = |looks| self.stripes.cache(id).is_worth_it(id, looks);
+        self.disk.part(id, names, whole)
     }
 
     fn fetch_selected(
         &self,
-        stripes: &mut Locked<'_>,
+        turn: &mut Turn<'_>,
         id: Digest,
         select: Select<'_>,
     ) -> Result<Option<Record>> {
         match select {
-            Select::Nothing => self.fetch_part(stripes, id, std::iter::empty()),
-            Select::Names(names) => self.fetch_part(stripes, id, names.iter().copied()),
-            _ => self.fetch(stripes, id),
+            Select::Nothing => self.fetch_part(turn, id, std::iter::empty()),
+            Select::Names(names) => self.fetch_part(turn, id, names.iter().copied()),
+            _ => self.fetch(turn, id),
         }
     }
 
-    fn is_known(&self, stripes: &mut Locked<'_>, id: Digest) -> Result<bool> {
-        let record = self.fetch(stripes, id)?;
+    fn is_known(&self, turn: &mut Turn<'_>, id: Digest) -> Result<bool> {
+        let record = self.fetch(turn, id)?;
         let known = record.is_some();
         if let Some(Record::Live(session)) = record {
-            stripes.of(id).put(id, session);
+            turn.put(id, session);
         }
         Ok(known)
     }
@@ -188,7 +185,7 @@ impl Engine {
 
     fn snapshot(
         &self,
-        cache: &mut Cache,
+        turn: &mut Turn<'_>,
         id: Digest,
         session: Session,
         select: Select<'_>,
@@ -211,7 +208,7 @@ impl Engine {
         };
         let meta = session.life.meta(now);
         // Even if a field could not be read: the others can.
-        cache.put(id, session);
+        turn.put(id, session);
         Ok(Snapshot::new(meta, fields?).with_by_former_id(by_former_id))
     }
 
@@ -245,10 +242,10 @@ impl Engine {
         self.disk.has_failed.load(Ordering::Acquire)
     }
 
-    /// Runs a function under the lock of this session.
+    /// Runs a function in the turn of this session.
     #[cfg(test)]
     pub(super) fn hold(&self, id: Digest, work: impl FnOnce()) {
-        let _stripe = self.stripe(id);
+        let _turn = self.stripes.turn_of(id);
         work();
     }
 
@@ -256,66 +253,6 @@ impl Engine {
     pub(super) fn disk(&self) -> &Disk {
         &self.disk
     }
-
-    fn stripe(&self, id: Digest) -> Locked<'_> {
-        Locked::One(lock(&self.stripes[place(id)]))
-    }
-
-    /// Locks two stripes in the order of their indexes, so that two renewals cannot deadlock.
-    fn pair(&self, first: Digest, second: Digest, patience: Patience) -> Option<Locked<'_>> {
-        let (a, b) = (place(first), place(second));
-        let lock = |place: usize| gate::lock(&self.stripes[place], patience);
-        if a == b {
-            return lock(a).map(Locked::One);
-        }
-        let low = lock(a.min(b))?;
-        let high = lock(a.max(b))?;
-        Some(Locked::Two(a.min(b), low, high))
-    }
-
-    /// Releases one stripe and locks the stripe of another session, unless all of them are locked.
-    fn lock_instead<'s>(&'s self, stripes: &mut Locked<'s>, id: Digest) {
-        if let Locked::One(_) = stripes {
-            *stripes = Locked::All(Vec::new()); // releases the lock
-            *stripes = self.stripe(id);
-        }
-    }
-
-    /// All stripes, in their order.
-    fn all(&self, patience: Patience) -> Option<Locked<'_>> {
-        let stripes = self.stripes.iter();
-        let locked = stripes.map(|stripe| gate::lock(stripe, patience));
-        locked.collect::<Option<_>>().map(Locked::All)
-    }
-}
-
-/// The locked stripes of a call.
-enum Locked<'s> {
-    One(MutexGuard<'s, Cache>),
-    /// With the index of the first one.
-    Two(usize, MutexGuard<'s, Cache>, MutexGuard<'s, Cache>),
-    All(Vec<MutexGuard<'s, Cache>>),
-}
-
-impl Locked<'_> {
-    fn of(&mut self, id: Digest) -> &mut Cache {
-        match self {
-            Self::One(stripe) => stripe,
-            Self::Two(low, stripe, _) if place(id) == *low => stripe,
-            Self::Two(_, _, stripe) => stripe,
-            Self::All(stripes) => &mut stripes[place(id)],
-        }
-    }
-}
-
-fn place(id: Digest) -> usize {
-    usize::from(id.as_bytes()[0]) % STRIPES
-}
-
-/// A cached session is stored: a thread that panicked under the lock had taken its session out. So a poisoned stripe is
-/// consistent.
-fn lock(stripe: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
-    stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The requested fields, if all of them that are present were read before.

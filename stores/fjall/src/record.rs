@@ -152,6 +152,31 @@ impl Session {
         }
     }
 
+    /// A copy for a change that may fail. Only a session that was read whole has drafts.
+    pub(super) fn draft(&self) -> Self {
+        Self {
+            number: self.number,
+            life: self.life,
+            fields: self.fields.draft(),
+            rest: None,
+        }
+    }
+
+    /// Takes over what a draft has become.
+    pub(super) fn adopt(&mut self, draft: Self) {
+        self.number = draft.number;
+        self.life = draft.life;
+        self.fields.adopt(draft.fields);
+    }
+
+    /// A draft becomes a session of its own.
+    pub(super) fn settled(self) -> Self {
+        Self {
+            fields: self.fields.settled(),
+            ..self
+        }
+    }
+
     /// Whether [`fields`](Self::fields) are only some of its fields.
     pub(super) fn is_part(&self) -> bool {
         self.rest.is_some()

@@ -32,10 +32,13 @@ pub struct Field {
 /// The fields of one session, by name. It has one owner, which changes it under the session's lock. Every change makes
 /// the views of it stale, and so does dropping it.
 ///
-/// Finding a field is logarithmic in their number. A change while a view exists copies one chunk of the fields and a
-/// pointer to each of the others.
+/// Finding a field is logarithmic in their number. A change while a view or a [draft](Self::draft) exists copies one chunk
+/// of the fields and a pointer to each of the others.
 #[derive(Default)]
-pub struct Table(Arc<Inner>);
+pub struct Table {
+    inner: Arc<Inner>,
+    is_draft: bool,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -88,13 +91,42 @@ impl Table {
     pub fn of(fields: impl Iterator<Item = Field>) -> Self {
         let mut fields: SmallVec<[Field; FEW]> = fields.collect();
         fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        Self(Arc::new(Inner::of(fields)))
+        Self {
+            inner: Arc::new(Inner::of(fields)),
+            is_draft: false,
+        }
+    }
+
+    /// A copy for a change that may fail: this table and its views stay current until it [adopts](Self::adopt) the draft.
+    #[must_use]
+    pub fn draft(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            is_draft: true,
+        }
+    }
+
+    /// Takes over the fields of a draft. If they have changed, existing views become stale.
+    pub fn adopt(&mut self, draft: Self) {
+        if !Arc::ptr_eq(&self.inner, &draft.inner) {
+            *self = draft.settled();
+        }
+    }
+
+    /// A draft becomes a table of its own: its original no longer exists.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.is_draft = false;
+        if self.inner.outdated.load(Ordering::Acquire) {
+            self.outdate_views();
+        }
+        self
     }
 
     /// The number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len
+        self.inner.len
     }
 
     /// Whether it has no fields.
@@ -106,19 +138,19 @@ impl Table {
     /// The number of indexed fields.
     #[must_use]
     pub fn indexed(&self) -> usize {
-        self.0.indexed
+        self.inner.indexed
     }
 
     /// All fields, sorted by name.
     #[inline]
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.0.iter()
+        self.inner.iter()
     }
 
     /// The field with this name, if it is present.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&Field> {
-        self.0.get(name)
+        self.inner.get(name)
     }
 
     /// The bytes of a field of this table; `read` reads them if they are not in memory yet.
@@ -134,14 +166,14 @@ impl Table {
             return Ok(bytes);
         }
         let bytes = read()?;
-        self.0.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.inner.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
         Ok(field.value.get_or_init(|| bytes))
     }
 
     /// A view of the current fields.
     #[inline]
     pub fn view(&self) -> View {
-        View(Arc::clone(&self.0))
+        View(Arc::clone(&self.inner))
     }
 
     /// Sets a field; returns whether it was absent before.
@@ -163,7 +195,7 @@ impl Table {
 
     /// Removes a field.
     pub fn remove(&mut self, name: &str) -> Option<Field> {
-        let at = self.0.find(name)?;
+        let at = self.inner.find(name)?;
         Some(self.inner_mut().remove(at))
     }
 
@@ -182,7 +214,7 @@ impl Table {
     /// # Errors
     /// Returns the field if it does not sort after all others.
     pub fn push(&mut self, field: Field) -> Result<(), Field> {
-        match self.0.last() {
+        match self.inner.last() {
             Some(last) if *last.name >= *field.name => Err(field),
             _ => {
                 self.inner_mut().insert(field);
@@ -194,13 +226,13 @@ impl Table {
     /// The memory it uses at most, in bytes, however many of its names are shared with other tables.
     #[must_use]
     pub fn size(&self) -> usize {
-        let elsewhere = match self.0.few.spilled() {
-            true => self.0.few.capacity() * size_of::<Field>(),
+        let elsewhere = match self.inner.few.spilled() {
+            true => self.inner.few.capacity() * size_of::<Field>(),
             false => 0,
         };
         let chunk = CHUNK * size_of::<Field>() + size_of::<Vec<Field>>() + 4 * size_of::<usize>();
-        let elsewhere = elsewhere + self.0.many.len() * chunk;
-        size_of::<Inner>() + elsewhere + self.0.bytes.load(Ordering::Relaxed)
+        let elsewhere = elsewhere + self.inner.many.len() * chunk;
+        size_of::<Inner>() + elsewhere + self.inner.bytes.load(Ordering::Relaxed)
     }
 
     /// Makes all views stale although no field has changed: the session has another owner, or another id.
@@ -208,12 +240,13 @@ impl Table {
         self.inner_mut();
     }
 
-    /// The fields, for a change: existing views keep their content and become stale.
+    /// The fields, for a change: existing views keep their content, and become stale unless they are of a draft's
+    /// original.
     fn inner_mut(&mut self) -> &mut Inner {
-        if Arc::strong_count(&self.0) > 1 {
-            self.0.outdated.store(true, Ordering::Release);
+        if !self.is_draft && Arc::strong_count(&self.inner) > 1 {
+            self.inner.outdated.store(true, Ordering::Release);
         }
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = Arc::make_mut(&mut self.inner);
         *inner.outdated.get_mut() = false;
         inner
     }
@@ -221,7 +254,9 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        self.0.outdated.store(true, Ordering::Release);
+        if !self.is_draft {
+            self.inner.outdated.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -421,7 +456,7 @@ impl std::fmt::Debug for Table {
 
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
-        self.0.is_like(&other.0)
+        self.inner.is_like(&other.inner)
     }
 }
 impl Eq for Table {}
@@ -536,13 +571,69 @@ mod tests {
         assert_eq!(view.get("a"), Some(Some(bytes("a"))));
     }
 
+    /// Requests read a session while its change is being written.
+    #[test]
+    fn a_draft_changes_nothing_until_it_is_adopted() {
+        let mut original = table(&["a", "b"]);
+        let view = original.view();
+        let mut draft = original.draft();
+        draft.set(&"a".into(), None, bytes("x"));
+        draft.set(&"c".into(), None, bytes("y"));
+        assert!(view.is_current() && original.view().is_current());
+        assert_eq!(original, table(&["a", "b"]));
+        original.adopt(draft);
+        assert!(!view.is_current());
+        assert_eq!(view.get("a"), Some(Some(bytes("a"))));
+        let now = original.view();
+        assert!(now.is_current());
+        assert_eq!(now.get("a"), Some(Some(bytes("x"))));
+        original.set(&"a".into(), None, bytes("z"));
+        assert!(!now.is_current(), "it is no draft any more");
+    }
+
+    #[test]
+    fn a_draft_that_is_dropped_or_unchanged_leaves_views_current() {
+        let mut original = table(&["a", "b"]);
+        let view = original.view();
+        let mut draft = original.draft();
+        draft.remove("a");
+        drop(draft);
+        drop(original.draft());
+        let unchanged = original.draft();
+        original.adopt(unchanged);
+        assert!(view.is_current());
+        assert_eq!(original, table(&["a", "b"]));
+        original.remove("a");
+        assert!(!view.is_current());
+    }
+
+    /// A cache may evict a session while its change is being written.
+    #[test]
+    fn a_draft_outlives_its_original() {
+        for changes in [false, true] {
+            let original = table(&["a"]);
+            let view = original.view();
+            let mut draft = original.draft();
+            drop(original);
+            assert!(!view.is_current());
+            if changes {
+                draft.set(&"b".into(), None, bytes("b"));
+            }
+            let mut settled = draft.settled();
+            let view = settled.view();
+            assert!(view.is_current());
+            settled.set(&"a".into(), None, bytes("x"));
+            assert!(!view.is_current());
+        }
+    }
+
     #[test]
     fn a_change_without_views_copies_nothing() {
         let mut table = table(&["a", "b"]);
         drop(table.view());
-        let before = Arc::as_ptr(&table.0);
+        let before = Arc::as_ptr(&table.inner);
         table.set(&"a".into(), None, bytes("x"));
-        assert_eq!(before, Arc::as_ptr(&table.0));
+        assert_eq!(before, Arc::as_ptr(&table.inner));
     }
 
     /// More fields than there are marks, and names with the same mark, in any order.
@@ -589,7 +680,7 @@ mod tests {
     fn what_is_not_in_memory_is_told_apart_from_what_is_not_there() {
         let mut table = table(&["b"]);
         let fields: SmallVec<_> = [Field::new("b".into(), None, None)].into_iter().collect();
-        table.0 = Arc::new(Inner::of(fields));
+        table.inner = Arc::new(Inner::of(fields));
         let view = table.view();
         assert_eq!(view.get("b"), None);
         assert_eq!(view.get("a"), Some(None));
@@ -639,7 +730,10 @@ mod tests {
                 views.push((table.view(), shown));
             }
             let sparse = |chunks: &[Arc<Vec<Field>>]| chunks.iter().any(|chunk| chunk.is_empty());
-            assert!(!sparse(&table.0.many) && (table.0.few.is_empty() || table.0.many.is_empty()));
+            assert!(
+                !sparse(&table.inner.many)
+                    && (table.inner.few.is_empty() || table.inner.many.is_empty())
+            );
         }
         assert!(table.len() > 64 && map.len() == table.len());
         for (field, (name, (index, value))) in table.fields().zip(&map) {
@@ -662,7 +756,7 @@ mod tests {
             }
         }
         assert_eq!(
-            table.0.bytes.load(Ordering::Relaxed),
+            table.inner.bytes.load(Ordering::Relaxed),
             table.fields().map(Field::size).sum::<usize>()
         );
         assert_eq!(
@@ -690,7 +784,7 @@ mod tests {
         table.set(&"2500".into(), None, bytes("x"));
         table.set(&"2500x".into(), None, bytes("x"));
         let theirs: Vec<_> = view.0.many.iter().map(Arc::as_ptr).collect();
-        let ours = table.0.many.iter().map(Arc::as_ptr);
+        let ours = table.inner.many.iter().map(Arc::as_ptr);
         assert!(ours.filter(|chunk| !theirs.contains(chunk)).count() <= 2);
         assert_eq!(view.get("2500"), Some(Some(bytes("v"))));
     }
@@ -702,7 +796,7 @@ mod tests {
         for n in 0..FEW {
             table.set(&FieldName::from(n.to_string()), None, bytes(""));
         }
-        assert!(!table.0.few.spilled() && table.0.many.capacity() == 0);
+        assert!(!table.inner.few.spilled() && table.inner.many.capacity() == 0);
         assert!(size_of::<Inner>() <= FEW * size_of::<Field>() + 128);
     }
 }

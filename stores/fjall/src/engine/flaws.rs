@@ -80,7 +80,7 @@ impl Engine {
                 if self.is_indexed(&key)? {
                     continue;
                 }
-                let _stripe = self.stripe(id);
+                let _turn = self.stripes.turn_of(id);
                 if self.lists(id, &key)? && !self.is_indexed(&key)? {
                     flaws.push(Flaw::not_indexed(id, field));
                 }
@@ -105,7 +105,7 @@ impl Engine {
             if self.lists(id, &key).unwrap_or(true) {
                 continue; // or it cannot be read, which a load reports
             }
-            let _stripe = self.stripe(id);
+            let _turn = self.stripes.turn_of(id);
             if !self.is_indexed(&key)? {
                 continue;
             }
@@ -142,7 +142,7 @@ impl Engine {
         }
         let mut flaws = Vec::new();
         for (id, deadline) in missing {
-            let _stripe = self.stripe(id);
+            let _turn = self.stripes.turn_of(id);
             // A session that was changed meanwhile has another deadline, or is gone.
             let still = self
                 .disk

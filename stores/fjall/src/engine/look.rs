@@ -110,7 +110,7 @@ impl Engine {
         entry: &[u8],
         now: Timestamp,
     ) -> Result<Option<Meta>> {
-        let mut stripes = self.stripe(id);
+        let mut turn = self.stripes.turn_of(id);
         let has = |session: &Session| {
             let index = session
                 .fields
@@ -118,11 +118,11 @@ impl Engine {
                 .and_then(|field| field.index.as_deref());
             index == Some(entry)
         };
-        match self.fetch(&mut stripes, id)? {
+        match self.fetch(&mut turn, id)? {
             Some(Record::Live(session)) => {
                 let lives = has(&session) && session.life.is_live(now);
                 let meta = lives.then(|| session.life.meta(now));
-                stripes.of(id).put(id, session);
+                turn.put(id, session);
                 Ok(meta)
             }
             Some(_) => Ok(None),

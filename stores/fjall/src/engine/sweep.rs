@@ -80,8 +80,8 @@ impl Engine {
 
     /// Whether an expired session was removed.
     fn sweep_one(&self, filed: Timestamp, id: Digest, now: Timestamp) -> Result<bool> {
-        let mut stripes = self.stripe(id);
-        let record = match self.fetch(&mut stripes, id) {
+        let mut turn = self.stripes.turn_of(id);
+        let record = match self.fetch(&mut turn, id) {
             Ok(record) => record,
             Err(error) => {
                 tracing::warn!(
@@ -105,7 +105,7 @@ impl Engine {
                 self.disk.stage_due(&mut batch, record.deadline(), id);
                 self.disk.apply(batch)?;
                 if let Record::Live(session) = record {
-                    stripes.of(id).put(id, session);
+                    turn.put(id, session);
                 }
                 Ok(false)
             }

@@ -1,7 +1,7 @@
 //! Applies a commit: read, decide, write one batch.
 
-use super::{Engine, Locked, place};
-use crate::gate::{self, Patience};
+use super::{Engine, Turn};
+use crate::gate::Patience;
 use crate::record::{Record, Session};
 use level_session_store::{
     Bytes, Clear, Commit, Digest, Done, Lease, Limit, Outcome, Result, Step, Timestamp, Use,
@@ -25,25 +25,21 @@ impl Engine {
         commit: &Commit<'_>,
         patience: Patience,
     ) -> Result<Option<(Outcome, Digest)>> {
-        let stripes = match commit.step {
+        let turn = match commit.step {
             _ if patience == Patience::Leaves && self.disk.is_compacting() => None,
-            // A limit examines the sessions with one entry, which may be in any stripe: such a commit is rare (a
-            // sign-in), and locks all stripes.
-            _ if !commit.limits.is_empty() => self.all(patience),
-            Step::Renew { to, .. } => self.pair(commit.id, to, patience),
-            _ => gate::lock(&self.stripes[place(commit.id)], patience).map(Locked::One),
+            // A limit examines the sessions with one entry, which may be any: such a commit is rare (a sign-in), and takes
+            // the turns of all.
+            _ if !commit.limits.is_empty() => self.stripes.all(patience),
+            Step::Renew { to, .. } => self.stripes.pair(commit.id, to, patience),
+            _ => self.stripes.turn(commit.id, patience),
         };
-        match stripes {
-            Some(mut stripes) => self.write_locked(&mut stripes, commit).map(Some),
+        match turn {
+            Some(mut turn) => self.write_in_turn(&mut turn, commit).map(Some),
             None => Ok(None),
         }
     }
 
-    fn write_locked<'s>(
-        &'s self,
-        stripes: &mut Locked<'s>,
-        commit: &Commit<'_>,
-    ) -> Result<(Outcome, Digest)> {
+    fn write_in_turn(&self, turn: &mut Turn<'_>, commit: &Commit<'_>) -> Result<(Outcome, Digest)> {
         match commit.step {
             Step::Create { created, lease, .. } => {
                 let life = Life {
@@ -51,32 +47,32 @@ impl Engine {
                     lease,
                     former: None,
                 };
-                let outcome = self.create(stripes, commit, life)?;
+                let outcome = self.create(turn, commit, life)?;
                 Ok((outcome, commit.id))
             }
-            Step::Keep { usage, .. } => self.keep(stripes, commit, usage),
-            Step::Destroy => self.destroy(stripes, commit),
+            Step::Keep { usage, .. } => self.keep(turn, commit, usage),
+            Step::Destroy => self.destroy(turn, commit),
             Step::Renew {
                 to,
                 lease,
                 former_works_until,
                 ..
             } => {
-                let outcome = self.renew(stripes, commit, to, lease, former_works_until)?;
+                let outcome = self.renew(turn, commit, to, lease, former_works_until)?;
                 Ok((outcome, commit.id))
             }
             _ => Err(rules::unknown("step")),
         }
     }
 
-    fn create(&self, stripes: &mut Locked<'_>, commit: &Commit<'_>, life: Life) -> Result<Outcome> {
-        if self.is_known(stripes, commit.id)? {
+    fn create(&self, turn: &mut Turn<'_>, commit: &Commit<'_>, life: Life) -> Result<Outcome> {
+        if self.is_known(turn, commit.id)? {
             return Ok(Outcome::Exists);
         }
         if let Some(found) = rules::conflict(commit, |_| Ok(None))? {
             return Ok(Outcome::Conflict(found));
         }
-        let ending = match self.over_limits(stripes, commit, commit.id)? {
+        let ending = match self.over_limits(turn, commit, commit.id)? {
             Err(full) => return Ok(full),
             Ok(ending) => ending,
         };
@@ -97,19 +93,20 @@ impl Engine {
         let ended = self.stage_ending(&mut batch, ending, commit.others_ended_at);
         self.disk.apply(batch)?;
         number.stored();
-        stripes.of(commit.id).put(commit.id, session);
+        turn.evict_drafts(); // those that the limits have ended
+        turn.put(commit.id, session);
         Ok(Outcome::Done(
             Done::new(Some(life.meta(commit.now))).with_ended(ended),
         ))
     }
 
-    fn keep<'s>(
-        &'s self,
-        stripes: &mut Locked<'s>,
+    fn keep(
+        &self,
+        turn: &mut Turn<'_>,
         commit: &Commit<'_>,
         usage: Option<Use>,
     ) -> Result<(Outcome, Digest)> {
-        let (id, judged) = self.judge(stripes, commit)?;
+        let (id, judged) = self.judge(turn, commit)?;
         let (mut session, values, ending) = match judged {
             Err(refused) => return Ok((refused, id)),
             Ok(judged) => judged,
@@ -149,16 +146,15 @@ impl Engine {
         let done = Done::new(Some(session.life.meta(commit.now)))
             .with_by_former_id(!by_current_id)
             .with_ended(ended);
-        stripes.of(id).put(id, session);
+        if !done.ended.is_empty() {
+            turn.evict_drafts();
+        }
+        turn.put(id, session);
         Ok((Outcome::Done(done), id))
     }
 
-    fn destroy<'s>(
-        &'s self,
-        stripes: &mut Locked<'s>,
-        commit: &Commit<'_>,
-    ) -> Result<(Outcome, Digest)> {
-        let (id, judged) = self.judge(stripes, commit)?;
+    fn destroy(&self, turn: &mut Turn<'_>, commit: &Commit<'_>) -> Result<(Outcome, Digest)> {
+        let (id, judged) = self.judge(turn, commit)?;
         let session = match judged {
             Err(refused) => return Ok((refused, id)),
             Ok((session, ..)) => session,
@@ -171,15 +167,15 @@ impl Engine {
         Ok((Outcome::Done(done), id))
     }
 
-    fn renew<'s>(
-        &'s self,
-        stripes: &mut Locked<'s>,
+    fn renew(
+        &self,
+        turn: &mut Turn<'_>,
         commit: &Commit<'_>,
         to: Digest,
         lease: Lease,
         former_works_until: Option<Timestamp>,
     ) -> Result<Outcome> {
-        let (mut session, values, ending) = match self.judge(stripes, commit)?.1 {
+        let (mut session, values, ending) = match self.judge(turn, commit)?.1 {
             Err(refused) => return Ok(refused),
             Ok(judged) => judged,
         };
@@ -216,14 +212,15 @@ impl Engine {
         let ended = self.stage_ending(&mut batch, ending, commit.others_ended_at);
         self.disk.apply(batch)?;
         let done = Done::new(Some(session.life.meta(commit.now))).with_ended(ended);
-        stripes.of(to).put(to, session);
+        turn.evict_drafts(); // the former id has ended before the new one works
+        turn.put(to, session);
         Ok(Outcome::Done(done))
     }
 
     /// The state of a digest, as far as a commit needs it.
     fn fetch_for(
         &self,
-        stripes: &mut Locked<'_>,
+        turn: &mut Turn<'_>,
         id: Digest,
         commit: &Commit<'_>,
     ) -> Result<Option<Record>> {
@@ -231,33 +228,33 @@ impl Engine {
             (Step::Keep { .. }, Clear::Nothing) => {
                 let written = commit.writes.iter().map(|write| &*write.field);
                 let guarded = commit.guards.iter().map(|guard| &*guard.field);
-                self.fetch_part(stripes, id, written.chain(guarded))
+                self.fetch_part(turn, id, written.chain(guarded))
             }
-            _ => self.fetch(stripes, id),
+            _ => self.fetch(turn, id),
         }
     }
 
-    /// The session of a commit that changes one, taken out of the cache, with the resulting bytes of the writes and the
-    /// sessions that have to end for it; or why the commit does not apply. Also returns the session's current id.
+    /// The session of a commit that changes one, with the resulting bytes of the writes and the sessions that have to end for
+    /// it; or why the commit does not apply. Also returns the session's current id.
     #[expect(clippy::type_complexity, reason = "described above")]
-    fn judge<'s>(
-        &'s self,
-        stripes: &mut Locked<'s>,
+    fn judge(
+        &self,
+        turn: &mut Turn<'_>,
         commit: &Commit<'_>,
     ) -> Result<(
         Digest,
         std::result::Result<(Session, Vec<Option<Bytes>>, Ending), Outcome>,
     )> {
         let mut id = commit.id;
-        let mut record = self.fetch_for(stripes, id, commit)?;
+        let mut record = self.fetch_for(turn, id, commit)?;
         if let Some(Record::Moved { to, .. }) = record
             && !matches!(commit.step, Step::Renew { .. })
         {
             // The record of a former id does not change until it is swept: the session's own record determines whether
             // it works.
             id = to;
-            self.lock_instead(stripes, id);
-            record = self.fetch_for(stripes, id, commit)?;
+            turn.move_to(id);
+            record = self.fetch_for(turn, id, commit)?;
         }
         let by_current_id = id == commit.id;
         let lives = |session: &Session| {
@@ -267,20 +264,20 @@ impl Engine {
         let session = match record {
             Some(Record::Live(session)) if lives(&session) => session,
             Some(Record::Live(session)) => {
-                stripes.of(id).put(id, session);
+                turn.put(id, session);
                 return Ok((id, Err(Outcome::Gone)));
             }
             _ => return Ok((id, Err(Outcome::Gone))),
         };
         let refused = match commit.step {
-            Step::Renew { to, .. } if self.is_known(stripes, to)? => Some(Outcome::Exists),
+            Step::Renew { to, .. } if self.is_known(turn, to)? => Some(Outcome::Exists),
             _ => None,
         };
         let refused = match refused {
             Some(refused) => refused,
             None => match rules::conflict(commit, |name| self.value(&session, name))? {
                 Some(found) => Outcome::Conflict(found),
-                None => match self.over_limits(stripes, commit, id)? {
+                None => match self.over_limits(turn, commit, id)? {
                     Ok(ending) => match session.too_many(commit) {
                         None => {
                             let values = rules::values(commit, |name| self.value(&session, name))?;
@@ -292,15 +289,14 @@ impl Engine {
                 },
             },
         };
-        stripes.of(id).put(id, session);
+        turn.put(id, session);
         Ok((id, Err(refused)))
     }
 
-    /// The sessions that have to end for a commit to satisfy its limits, taken out of the cache; or the limit that
-    /// refuses it.
+    /// The sessions that have to end for a commit to satisfy its limits; or the limit that refuses it.
     fn over_limits(
         &self,
-        stripes: &mut Locked<'_>,
+        turn: &mut Turn<'_>,
         commit: &Commit<'_>,
         current: Digest,
     ) -> Judged<Ending> {
@@ -309,8 +305,8 @@ impl Engine {
             let mut with_entry = Vec::new();
             for id in self.indexed(&limit.field, &limit.entry)? {
                 if id == current {
-                    with_entry.push((Timestamp::default(), id)); // it is being changed, and out of the cache
-                } else if let Some(started) = self.found_by(stripes, id, limit, commit.now)? {
+                    with_entry.push((Timestamp::default(), id)); // it is being changed, and always stays
+                } else if let Some(started) = self.found_by(turn, id, limit, commit.now)? {
                     with_entry.push((started, id));
                 }
             }
@@ -321,7 +317,7 @@ impl Engine {
         }
         let mut ending = Vec::with_capacity(over.len());
         for id in over {
-            if let Some(Record::Live(session)) = self.fetch(stripes, id)? {
+            if let Some(Record::Live(session)) = self.fetch(turn, id)? {
                 ending.push((id, session));
             }
         }
@@ -331,12 +327,12 @@ impl Engine {
     /// When a session with this entry signed in, if it is live.
     fn found_by(
         &self,
-        stripes: &mut Locked<'_>,
+        turn: &mut Turn<'_>,
         id: Digest,
         limit: &Limit,
         now: Timestamp,
     ) -> Result<Option<Timestamp>> {
-        let Some(Record::Live(session)) = self.fetch(stripes, id)? else {
+        let Some(Record::Live(session)) = self.fetch(turn, id)? else {
             return Ok(None);
         };
         let entry = session
@@ -345,7 +341,7 @@ impl Engine {
             .and_then(|field| field.index.as_ref());
         let started = (entry == Some(&limit.entry) && session.life.is_live(now))
             .then_some(session.life.lease.started);
-        stripes.of(id).put(id, session);
+        turn.put(id, session);
         Ok(started)
     }
 

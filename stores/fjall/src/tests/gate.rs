@@ -1,14 +1,16 @@
 //! No call waits on the calling thread: a call that would have to is completed elsewhere.
 
-use super::{CREATE, KEEP, commit, create, id, lease, load, now, pair, place, set};
+use super::{
+    CREATE, KEEP, commit, create, eventually, id, lease, load, now, pair, passing, place, set,
+};
 use crate::{FjallStore, tests::fields};
 use level_session_store::{
-    Bytes, Commit, Digest, Limit, Loaded, Outcome, Result, Select, Step, Store, StoreFuture,
-    WhenFull,
+    Answer, Bytes, Commit, Digest, Limit, Loaded, Outcome, Result, Select, Step, Store,
+    StoreFuture, WhenFull, local::View,
 };
 use std::{
     pin::Pin,
-    sync::mpsc,
+    sync::{atomic::Ordering, mpsc},
     task::{Context, Waker},
     thread,
 };
@@ -37,7 +39,7 @@ fn leaves<T>(future: &StoreFuture<'_, T>) -> bool {
     format!("{future:?}") == "StoreFuture::Boxed"
 }
 
-/// Another thread holds a session's lock until `meanwhile` is over.
+/// Another thread has a session's turn until `meanwhile` is over.
 fn while_held<T>(store: &FjallStore, session: Digest, meanwhile: impl FnOnce() -> T) -> T {
     let (begun, begins) = mpsc::channel();
     let (go_on, waits) = mpsc::channel::<()>();
@@ -97,10 +99,10 @@ fn while_the_database_is_at_work_commits_and_cold_reads_are_awaited_and_cached_o
     assert_eq!(fields(&store, id(1)), [pair("a", "2")]);
 }
 
-/// A thread that waits for the disk holds this lock.
+/// A thread that waits for the disk has the turn of its session.
 #[test]
-fn who_meets_a_session_that_another_thread_holds_leaves_its_thread_and_is_answered() {
-    let (_dir, store) = open(1_000);
+fn who_meets_a_session_that_another_thread_changes_leaves_its_thread_and_is_answered() {
+    let (_dir, store) = open(0);
     create(&store, id(1), &[set("a", "1")]);
     create(&store, id(2), &[]);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -147,6 +149,80 @@ fn who_meets_a_session_that_another_thread_holds_leaves_its_thread_and_is_answer
         "{outcomes:?}"
     );
     assert_eq!(fields(&store, id(1)), [pair("a", "2")]);
+}
+
+/// Prevents a read from waiting for the disk because of another request's write: until the write is stored, a read of a
+/// cached session returns its state before, and afterwards never again.
+#[test]
+fn a_read_of_a_cached_session_does_not_wait_for_its_writer() {
+    let (_dir, store) = open(1_000);
+    create(&store, id(1), &[set("a", "1")]);
+    let selects = [Select::All, Select::Names(&["a"]), Select::Nothing];
+    while_held(&store, id(1), || {
+        for select in selects {
+            let mut read = store.load(id(1), select, super::at(1));
+            assert!(
+                matches!(asked(&mut read), Some(Ok(Loaded::Live(_)))),
+                "{select:?} waits"
+            );
+        }
+    });
+
+    // A write that is stuck in the database, a failed one and one that ends the session.
+    let view = || match asked(&mut store.load(id(1), Select::Names(&["a"]), super::at(1))) {
+        Some(Ok(Loaded::Live(snapshot))) => match snapshot.fields.into_answer() {
+            Answer::View(view) => view,
+            _ => panic!("it is in memory"),
+        },
+        other => panic!("it is cached: {other:?}"),
+    };
+    let value = |view: &View| view.get("a").unwrap().unwrap();
+    let during = |change: Commit<'_>, meanwhile: &dyn Fn()| {
+        store.inside(|disk| {
+            let begun = || disk.faults.begun.load(Ordering::SeqCst);
+            let before = begun();
+            let stuck = disk.faults.stuck.lock().unwrap();
+            thread::scope(|scope| {
+                let writer = scope.spawn(|| now(store.commit(change)));
+                eventually("the write has begun", || begun() > before);
+                meanwhile();
+                drop(stuck);
+                writer.join().unwrap()
+            })
+        })
+    };
+    let writes = [set("a", "2")];
+    let before = view();
+    let outcome = during(commit(id(1), KEEP, &writes), &|| {
+        assert_eq!(&*value(&view()), &*value(&before));
+        assert!(before.is_current() && view().is_current());
+    });
+    assert!(outcome.unwrap().is_done());
+    assert!(
+        !before.is_current(),
+        "a request that has read it asks again"
+    );
+    assert_eq!(fields(&store, id(1)), [pair("a", "2")]);
+
+    let writes = [set("a", "3")];
+    store.fail_writes(Some(passing));
+    let before = view();
+    during(commit(id(1), KEEP, &writes), &|| {
+        assert!(before.is_current());
+    })
+    .unwrap_err();
+    store.fail_writes(None);
+    assert!(!before.is_current(), "nobody knows what is stored");
+    assert_eq!(fields(&store, id(1)), [pair("a", "2")]);
+
+    let before = view();
+    let outcome = during(commit(id(1), Step::Destroy, &[]), &|| {
+        assert!(before.is_current() && view().is_current());
+    });
+    assert!(outcome.unwrap().is_done());
+    assert!(!before.is_current());
+    let dead = load(&store, id(1)).unwrap();
+    assert!(matches!(dead, Loaded::Ended(_)), "{dead:?}");
 }
 
 /// At most one thread writes inline.

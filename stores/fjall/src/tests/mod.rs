@@ -34,12 +34,18 @@ pub(super) struct Faults {
     syncs: Mutex<Option<Fault>>,
     /// The number of writes that failed so.
     failed_writes: AtomicUsize,
+    /// While it is held, writes are stuck.
+    stuck: Mutex<()>,
+    /// The number of writes that have begun.
+    begun: AtomicUsize,
 }
 
 type Fault = fn() -> ::fjall::Error;
 
 impl Faults {
     pub(super) fn write(&self) -> ::fjall::Result<()> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        drop(self.stuck.lock().unwrap());
         let Some(fault) = *self.writes.lock().unwrap() else {
             return Ok(());
         };
