@@ -93,12 +93,51 @@ impl Cache {
         self.look(id, |session| Some(session.draft()))
     }
 
+    /// Like [`put`](Self::put), with a last change, which need not copy the fields: it is made on the cached session itself.
+    pub(super) fn put_with(
+        &mut self,
+        id: Digest,
+        draft: Session,
+        change: impl FnOnce(&mut Session),
+    ) {
+        let small = &mut self.small;
+        if let Some(entry) = small.sessions.get_mut(&id)
+            && let Some(cached) = &mut entry.session
+        {
+            cached.adopt(draft);
+            change(cached);
+            let bytes = size_of::<Entry>() + cached.fields.size();
+            small.bytes = small.bytes + bytes - entry.bytes;
+            entry.bytes = bytes;
+            entry.used = true;
+            if bytes <= LARGEST {
+                small.shrink();
+            } else if let Some(session) = small.take(&id) {
+                self.put(id, session);
+            }
+            return;
+        }
+        let mut session = match self.take(&id) {
+            Some(mut cached) => {
+                cached.adopt(draft);
+                cached
+            }
+            None => draft.settled(),
+        };
+        change(&mut session);
+        self.put(id, session);
+    }
+
+    fn take(&mut self, id: &Digest) -> Option<Session> {
+        match self.small.take(id) {
+            Some(session) => Some(session),
+            None => self.large.lock()?.take(id),
+        }
+    }
+
     /// Removes a session. Its placeholder is kept until it would be evicted.
     pub(super) fn evict(&mut self, id: &Digest) {
-        self.small.remove(id);
-        if let Some(mut large) = self.large.lock() {
-            large.remove(id);
-        }
+        drop(self.take(id));
     }
 
     /// Replaces a session, if it was cached, by one that is stored in exactly this form: unless only a part of it was
@@ -110,12 +149,12 @@ impl Cache {
         let bytes = size_of::<Entry>() + session.fields.size();
         if bytes <= LARGEST {
             if let Some(mut large) = self.large.lock() {
-                large.remove(&id);
+                drop(large.take(&id));
             }
             self.small.put(id, session, bytes);
             return;
         }
-        self.small.remove(&id);
+        drop(self.small.take(&id));
         if !self.large.put(id, session, bytes) {
             self.evict(&id);
             self.small.place(id).looks = u32::MAX;
@@ -189,11 +228,10 @@ impl Pool {
         entry.session.as_ref()
     }
 
-    fn remove(&mut self, id: &Digest) {
-        if let Some(entry) = self.sessions.get_mut(id) {
-            self.bytes -= std::mem::take(&mut entry.bytes);
-            entry.session = None;
-        }
+    fn take(&mut self, id: &Digest) -> Option<Session> {
+        let entry = self.sessions.get_mut(id)?;
+        self.bytes -= std::mem::take(&mut entry.bytes);
+        entry.session.take()
     }
 
     fn put(&mut self, id: Digest, session: Session, bytes: usize) {
@@ -220,6 +258,11 @@ impl Pool {
                 self.queue.push_back(id);
             }
         }
+        self.shrink();
+    }
+
+    /// Evicts sessions until the others fit.
+    fn shrink(&mut self) {
         while self.queue.len() > self.capacity || self.bytes > self.budget {
             self.evict();
         }
@@ -267,6 +310,9 @@ impl Pool {
 mod tests {
     use super::*;
     use level_session_store::{Bytes, FieldName, Lease, Timestamp, rules::Life};
+
+    /// A quarter of the memory for large sessions.
+    const LARGEST_OF_ALL: usize = LARGE_ATLEAST / ONE_PART;
 
     fn id(n: u8) -> Digest {
         Digest::from_bytes([n; 32])
@@ -374,6 +420,32 @@ mod tests {
             CHANCES + 1,
             "the skipped ones, and the new one"
         );
+    }
+
+    #[test]
+    fn a_last_change_is_made_in_place_and_moves_a_session_that_becomes_large() {
+        let mut cache = cache(100);
+        let name = FieldName::from_static("f");
+        let value = |bytes: usize| Bytes::from(vec![0; bytes]);
+        cache.put(id(1), session(1));
+        for bytes in [10, LARGEST, 100, 2 * LARGEST_OF_ALL, 5] {
+            if let Some(draft) = cache.draft(&id(1)) {
+                cache.put_with(id(1), draft, |session| {
+                    session.fields.set(&name, None, value(bytes));
+                });
+            } else {
+                cache.put_with(id(1), session(1), |session| {
+                    session.fields.set(&name, None, value(bytes));
+                });
+            }
+            let here = cache.look(&id(1), |session| {
+                session.fields.get("f")?.value().map(|value| value.len())
+            });
+            let fits = bytes <= LARGEST_OF_ALL;
+            assert_eq!(here, fits.then_some(bytes));
+            let total = cache.small.bytes + cache.large.pool().bytes;
+            assert_eq!(total > bytes, fits, "{total} bytes are counted");
+        }
     }
 
     #[test]

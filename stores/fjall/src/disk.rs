@@ -256,17 +256,16 @@ impl Disk {
         Ok(is_flushed.then(|| journal::superfluous(root)).flatten())
     }
 
-    /// Adds the changed fields to the batch and the session; returns whether the record lists different fields than
-    /// before, or different index entries. No key occurs twice in a batch, since all of it has one sequence number.
+    /// Adds the changed fields to the batch and the session. No key occurs twice in a batch, since all of it has one
+    /// sequence number.
     pub(super) fn stage_fields<'d>(
         &'d self,
         batch: &mut Batch<'d>,
         session: &mut Session,
         commit: &Commit<'_>,
         values: Vec<Option<Bytes>>,
-    ) -> bool {
+    ) {
         let number = session.number;
-        let mut changed = false;
         if commit.clear != Clear::Nothing {
             let overwritten: HashSet<&str> = commit.writes.iter().map(|w| &*w.field).collect();
             session.fields.retain(|field| {
@@ -277,7 +276,6 @@ impl Disk {
                 let stays = overwritten.contains(&*field.name);
                 if !stays {
                     batch.remove(&self.data, &*keys::data(number, &field.name));
-                    changed = true;
                 }
                 stays
             });
@@ -287,20 +285,33 @@ impl Disk {
             let Some(value) = value else {
                 if session.fields.remove(&write.field).is_some() {
                     batch.remove(&self.data, &*key);
-                    changed = true;
                 }
                 continue;
             };
             let index =
                 rules::index_after(write, || session.fields.get(&write.field)?.index.clone());
             batch.insert(&self.data, &*key, &*value);
-            changed |= session.fields.set(&write.field, index, value);
+            session.fields.set(&write.field, index, value);
         }
-        changed
+    }
+
+    /// Adds values of fields whose presence and index entries do not change.
+    pub(super) fn stage_values<'d>(
+        &'d self,
+        batch: &mut Batch<'d>,
+        number: u64,
+        commit: &Commit<'_>,
+        values: &[Option<Bytes>],
+    ) {
+        for (write, value) in commit.writes.iter().zip(values) {
+            if let Some(value) = value {
+                batch.insert(&self.data, &*keys::data(number, &write.field), &**value);
+            }
+        }
     }
 
     /// Adds the difference between the former index entries, which led to `from`, and the new ones, which lead to `to`,
-    /// to the batch; returns whether there was one.
+    /// to the batch.
     pub(super) fn stage_index<'d>(
         &'d self,
         batch: &mut Batch<'d>,
@@ -308,9 +319,8 @@ impl Disk {
         from: Option<Digest>,
         after: &[(FieldName, Bytes)],
         to: Digest,
-    ) -> bool {
+    ) {
         let stays = from == Some(to);
-        let mut changed = false;
         for entry in before
             .iter()
             .filter(|entry| !(stays && after.contains(entry)))
@@ -319,16 +329,13 @@ impl Disk {
                 &self.index,
                 keys::index(&entry.0, &entry.1, from.unwrap_or(to)),
             );
-            changed = true;
         }
         for entry in after
             .iter()
             .filter(|entry| !(stays && before.contains(entry)))
         {
             batch.insert(&self.index, keys::index(&entry.0, &entry.1, to), []);
-            changed = true;
         }
-        changed
     }
 
     /// Adds the end of a session at this time to the batch.

@@ -177,6 +177,17 @@ impl Session {
         }
     }
 
+    /// Sets the values of a commit that [lists no others](Self::lists_others).
+    pub(super) fn set_values(&mut self, commit: &Commit<'_>, values: Vec<Option<Bytes>>) {
+        for (write, value) in commit.writes.iter().zip(values) {
+            if let Some(value) = value {
+                let index = self.fields.get(&write.field);
+                let index = index.and_then(|field| field.index.clone());
+                self.fields.set(&write.field, index, value);
+            }
+        }
+    }
+
     /// Whether [`fields`](Self::fields) are only some of its fields.
     pub(super) fn is_part(&self) -> bool {
         self.rest.is_some()

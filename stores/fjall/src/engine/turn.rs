@@ -126,8 +126,27 @@ impl Turn<'_> {
         self.drafts.retain(|draft| *draft != id);
     }
 
+    /// Caches a session that is stored as it is after a last change, of values only.
+    pub(super) fn put_with(
+        &mut self,
+        id: Digest,
+        session: Session,
+        change: impl FnOnce(&mut Session),
+    ) {
+        self.stripes.cache(id).put_with(id, session, change);
+        self.drafts.retain(|draft| *draft != id);
+    }
+
+    /// Evicts sessions that have ended.
+    pub(super) fn evict(&mut self, ended: &[Digest]) {
+        for id in ended {
+            self.stripes.cache(*id).evict(id);
+            self.drafts.retain(|draft| draft != id);
+        }
+    }
+
     /// Evicts the sessions that were fetched and not put back.
-    pub(super) fn evict_drafts(&mut self) {
+    fn evict_drafts(&mut self) {
         for id in self.drafts.drain(..) {
             self.stripes.cache(id).evict(&id);
         }

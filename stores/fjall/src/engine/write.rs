@@ -93,7 +93,7 @@ impl Engine {
         let ended = self.stage_ending(&mut batch, ending, commit.others_ended_at);
         self.disk.apply(batch)?;
         number.stored();
-        turn.evict_drafts(); // those that the limits have ended
+        turn.evict(&ended);
         turn.put(commit.id, session);
         Ok(Outcome::Done(
             Done::new(Some(life.meta(commit.now))).with_ended(ended),
@@ -107,33 +107,34 @@ impl Engine {
         usage: Option<Use>,
     ) -> Result<(Outcome, Digest)> {
         let (id, judged) = self.judge(turn, commit)?;
-        let (mut session, values, ending) = match judged {
+        let (mut session, mut values, ending) = match judged {
             Err(refused) => return Ok((refused, id)),
             Ok(judged) => judged,
         };
         let by_current_id = id == commit.id;
-        if session.is_part()
-            && session.lists_others(commit, &values)
+        let relists = commit.clear != Clear::Nothing || session.lists_others(commit, &values);
+        if relists
+            && session.is_part()
             && let Some(Record::Live(whole)) = self.disk.record(id)?
         {
             session = whole;
         }
         let mut batch = self.disk.batch();
-        let (life, entries) = (session.life, session.index_entries_of(commit));
+        let life = session.life;
         session.life.keep(usage.as_ref(), commit.now, by_current_id);
-        let mut changed = self
-            .disk
-            .stage_fields(&mut batch, &mut session, commit, values);
-        if !entries.is_empty() || commit.writes.iter().any(|write| write.index.is_some()) {
-            changed |= self.disk.stage_index(
-                &mut batch,
-                &entries,
-                Some(id),
-                &session.index_entries_of(commit),
-                id,
-            );
+        if relists {
+            let before = session.index_entries_of(commit);
+            let values = std::mem::take(&mut values);
+            self.disk
+                .stage_fields(&mut batch, &mut session, commit, values);
+            let after = session.index_entries_of(commit);
+            self.disk
+                .stage_index(&mut batch, &before, Some(id), &after, id);
+        } else {
+            self.disk
+                .stage_values(&mut batch, session.number, commit, &values);
         }
-        if changed || session.life != life {
+        if relists || session.life != life {
             batch.insert(&self.disk.meta, *id.as_bytes(), session.encode());
         }
         // The sweeper notices a later deadline once the earlier one has passed, but not an earlier one.
@@ -146,10 +147,8 @@ impl Engine {
         let done = Done::new(Some(session.life.meta(commit.now)))
             .with_by_former_id(!by_current_id)
             .with_ended(ended);
-        if !done.ended.is_empty() {
-            turn.evict_drafts();
-        }
-        turn.put(id, session);
+        turn.evict(&done.ended);
+        turn.put_with(id, session, |session| session.set_values(commit, values));
         Ok((Outcome::Done(done), id))
     }
 
@@ -212,7 +211,8 @@ impl Engine {
         let ended = self.stage_ending(&mut batch, ending, commit.others_ended_at);
         self.disk.apply(batch)?;
         let done = Done::new(Some(session.life.meta(commit.now))).with_ended(ended);
-        turn.evict_drafts(); // the former id has ended before the new one works
+        turn.evict(&done.ended);
+        turn.evict(&[commit.id]); // it has ended before the new id works
         turn.put(to, session);
         Ok(Outcome::Done(done))
     }
