@@ -7,10 +7,11 @@ use crate::{
 use level_session_store::{
     Bytes, Error, ErrorKind, FieldName, RESERVED_PREFIX, Result, Timestamp, Write, value::Stored,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, HashSet},
     hash::{BuildHasher as _, RandomState},
+    sync::Arc,
 };
 use time::OffsetDateTime;
 
@@ -22,14 +23,10 @@ pub(crate) const LOADED: &str = "level-session:loaded";
 /// The field with the expiry of the record, which every save writes.
 pub(crate) const EXPIRY: FieldName = FieldName::from_static("level-session:tower-sessions");
 
+/// The number of values in the entry of a record without fields.
+const ENTRY: usize = 6;
 /// The maximum length of a key, as for every session.
 const MAX_KEY_BYTES: usize = 1024;
-
-/// The change of one key of a record.
-pub(crate) enum Change {
-    Set(Bytes),
-    Removed,
-}
 
 /// The state of a record at the time of loading, which the record itself contains as an extra entry.
 pub(crate) struct Loaded<'a> {
@@ -41,11 +38,14 @@ pub(crate) struct Loaded<'a> {
     pub(crate) expires: Timestamp,
     /// Whether the current request created the session.
     pub(crate) made: bool,
-    /// A hash of each field.
-    fields: &'a Map<String, Value>,
+    /// For each field, the length of its name and a hash of its value.
+    fields: &'a [Value],
+    /// The names of all fields, without separators.
+    names: &'a str,
 }
 
-/// Adds the entry to a record that contains the stored state.
+/// Adds the entry to a record that contains the stored state. Most records are never saved, so it is made with as many allocations
+/// for a hundred fields as for one.
 pub(crate) fn note_loaded(
     data: &mut Data,
     id: SessionId,
@@ -54,19 +54,22 @@ pub(crate) fn note_loaded(
     made: bool,
     hashing: &RandomState,
 ) {
-    let own = data.iter().filter(|(key, _)| *key != LOADED);
-    let fields: Map<_, _> = own
-        .map(|(key, value)| (key.clone(), hashing.hash_one(value).into()))
-        .collect();
+    data.remove(LOADED);
     let [high, low] = [id.0 >> 64, id.0].map(|half| half as u64);
-    let entry: Vec<Value> = vec![
+    let mut entry: Vec<Value> = Vec::with_capacity(ENTRY + 2 * data.len());
+    entry.extend([
         high.into(),
         low.into(),
         seen.as_millis().into(),
         millis(expiry).as_millis().into(),
         made.into(),
-        fields.into(),
-    ];
+    ]);
+    let mut names = String::with_capacity(data.keys().map(String::len).sum());
+    for (key, value) in &*data {
+        entry.extend([key.len().into(), hashing.hash_one(value).into()]);
+        names.push_str(key);
+    }
+    entry.push(names.into());
     data.insert(LOADED.to_owned(), entry.into());
 }
 
@@ -77,7 +80,8 @@ impl<'a> Loaded<'a> {
             return Ok(None);
         };
         let read = || {
-            let [high, low, seen, expires, made, fields] = &entry.as_array()?[..] else {
+            let [high, low, seen, expires, made, fields @ .., names] = &entry.as_array()?[..]
+            else {
                 return None;
             };
             Some(Self {
@@ -85,7 +89,8 @@ impl<'a> Loaded<'a> {
                 seen: Timestamp::from_millis(seen.as_u64()?),
                 expires: Timestamp::from_millis(expires.as_u64()?),
                 made: made.as_bool()?,
-                fields: fields.as_object()?,
+                fields,
+                names: names.as_str()?,
             })
         };
         read().map(Some).ok_or_else(|| {
@@ -98,58 +103,66 @@ impl<'a> Loaded<'a> {
         })
     }
 
-    fn had(&self, key: &str, value: &Value, hashing: &RandomState) -> bool {
-        let hash = self.fields.get(key).and_then(Value::as_u64);
-        hash == Some(hashing.hash_one(value))
+    /// The name of each field, and a hash of its value.
+    fn fields(&self) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
+        let mut rest = self.names;
+        self.fields.chunks_exact(2).map_while(move |field| {
+            let [len, hash] = [field[0].as_u64()?, field[1].as_u64()?];
+            let (name, after) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+            rest = after;
+            Some((name, hash))
+        })
     }
 }
 
-/// The changes of a record since it was loaded, or all keys if it was not loaded.
+/// The changes of a record since it was loaded, or all keys if it was not loaded, as writes for a store.
 pub(crate) fn changes(
     data: &Data,
     loaded: Option<&Loaded<'_>>,
     hashing: &RandomState,
-) -> Result<BTreeMap<FieldName, Change>> {
-    let mut changes = BTreeMap::new();
-    for (key, value) in data.iter().filter(|(key, _)| *key != LOADED) {
-        if !loaded.is_some_and(|loaded| loaded.had(key, value, hashing)) {
-            let name = name(key)?;
-            let bytes = encode(value).map_err(|cause| cause.on_field(name.clone()))?;
-            changes.insert(name, Change::Set(bytes));
-        }
-    }
-    let known = loaded.into_iter().flat_map(|loaded| loaded.fields.keys());
-    for key in known.filter(|key| !data.contains_key(*key)) {
-        changes.insert(name(key)?, Change::Removed);
-    }
-    Ok(changes)
-}
-
-/// The changes as writes for a store, with their index entries.
-pub(crate) fn writes(
-    changes: BTreeMap<FieldName, Change>,
-    data: &Data,
     indexes: &[Index],
 ) -> Result<Vec<Write>> {
-    let write = |(name, change)| match change {
-        Change::Removed => Ok(Write::remove(name)),
-        Change::Set(bytes) => {
-            let entry = data
-                .get(&*name)
-                .map(|value| entry(indexes, &name, value))
-                .transpose()?;
-            Ok(Write::set(name, bytes).with_index(entry.flatten()))
-        }
+    let set = |key: &str, value: &Value| -> Result<Write> {
+        let name = name(key)?;
+        let bytes = encode(value).map_err(|cause| cause.on_field(name.clone()))?;
+        let entry = entry(indexes, &name, value)?;
+        Ok(Write::set(name, bytes).with_index(entry))
     };
-    changes.into_iter().map(write).collect()
+    let known = || loaded.into_iter().flat_map(Loaded::fields);
+    let mut writes = Vec::new();
+    let mut kept = 0;
+    for (key, hash) in known() {
+        let Some(value) = data.get(key) else {
+            writes.push(Write::remove(name(key)?));
+            continue;
+        };
+        kept += 1;
+        if hashing.hash_one(value) != hash {
+            writes.push(set(key, value)?);
+        }
+    }
+    let own = data.len() - usize::from(loaded.is_some());
+    if kept < own {
+        let known: HashSet<&str> = known().map(|(key, _)| key).collect();
+        let is_new = |key: &str| key != LOADED && !known.contains(key);
+        // With room for the field with the expiry.
+        writes.reserve(own - kept + 1);
+        for (key, value) in data.iter().filter(|(key, _)| is_new(key)) {
+            writes.push(set(key, value)?);
+        }
+    }
+    Ok(writes)
 }
 
 /// Builds a record from fields, without the library's own. A field that cannot be read is an error, since the session would not
 /// be the same without it.
 pub(crate) fn data(fields: &[(FieldName, Bytes)]) -> Result<Data> {
-    let own = fields.iter().filter(|(name, _)| !name.is_reserved());
-    own.map(|(name, bytes)| Ok((name.to_string(), decode(name, bytes)?)))
-        .collect()
+    // The library's own field has the room of the entry that is added later.
+    let mut data = Data::with_capacity(fields.len());
+    for (name, bytes) in fields.iter().filter(|(name, _)| !name.is_reserved()) {
+        data.insert((**name).to_owned(), decode(name, bytes)?);
+    }
+    Ok(data)
 }
 
 pub(crate) fn decode(name: &FieldName, bytes: &[u8]) -> Result<Value> {
@@ -198,7 +211,7 @@ fn name(key: &str) -> Result<FieldName> {
             key.len()
         )
     } else {
-        return Ok(FieldName::from(key.to_owned()));
+        return Ok(FieldName::from(Arc::<str>::from(key)));
     };
     Err(Error::new(
         ErrorKind::Encode,

@@ -15,11 +15,15 @@ mod tower_sessions;
 
 pub use ours::{Eight, fjall, layer};
 
+#[cfg(all(feature = "peers", feature = "redis-store"))]
+use crate::redis::Redis;
 use crate::workload::{SHOW, Workload, prove};
 use axum::{Router, body::Body, response::Response, routing::RouterIntoService};
 use http::{HeaderValue, Request, Uri, header};
 use http_body_util::BodyExt as _;
-use std::{io, net::TcpListener};
+#[cfg(all(feature = "peers", feature = "postgres"))]
+use level_session_servers::postgres::Postgres;
+use std::{any::Any, io, net::TcpListener};
 use tower_service::Service as _;
 
 /// A ready service, with the cookie of a session in it.
@@ -28,12 +32,15 @@ pub struct App {
     pub router: Router,
     service: RouterIntoService<Body>,
     cookie: HeaderValue,
-    /// Removes its directory when the application is gone.
-    _dir: Option<tempfile::TempDir>,
+    /// Removes its directory, or ends its server, when the application is gone.
+    _kept: Option<Kept>,
 }
 
+type Kept = Box<dyn Any + Send>;
+
 /// The applications by name: `bare`, the same behind `a layer` that does next to nothing, `fjall`, `memory`, and the peers that were built in.
-/// With the peers there are `bridge-memory` and `bridge-fjall` as well, tower-sessions on our stores, for those who ask.
+/// With the peers there are `bridge-memory`, `bridge-fjall`, `bridge-redis` and `bridge-postgres` as well, tower-sessions on
+/// our stores, if they are asked for; the last two with the features `redis-store` and `postgres`.
 pub const NAMES: &[&str] = &[
     "bare",
     "a layer",
@@ -52,16 +59,19 @@ pub const NAMES: &[&str] = &[
 impl App {
     /// The application of this name.
     ///
+    /// # Errors
+    /// If the server that it needs is missing, or does not start.
+    ///
     /// # Panics
     /// If there is none, or it does not work.
-    pub async fn named(name: &str) -> Self {
-        match name {
+    pub async fn named(name: &str) -> io::Result<Self> {
+        Ok(match name {
             "bare" => Self::new("bare", bare::router(), None).await,
             "a layer" => Self::new("a layer", bare::layered(), None).await,
             "fjall" => {
                 let dir = tempfile::tempdir().expect("a temporary directory");
                 let router = ours::router(ours::fjall(dir.path()));
-                Self::new("fjall", router, Some(dir)).await
+                Self::new("fjall", router, Some(Box::new(dir))).await
             }
             "memory" => Self::new("memory", ours::router(ours::memory()), None).await,
             #[cfg(feature = "peers")]
@@ -76,7 +86,7 @@ impl App {
                 let dir = tempfile::tempdir().expect("a temporary directory");
                 let store = level_session::FjallStore::open(dir.path().join("sessions"));
                 let router = tower_sessions::bridge(store.expect("a new directory"));
-                Self::new("bridge-fjall", router, Some(dir)).await
+                Self::new("bridge-fjall", router, Some(Box::new(dir))).await
             }
             #[cfg(feature = "peers")]
             "axum_session" => Self::new("axum_session", axum_session::memory().await, None).await,
@@ -84,16 +94,39 @@ impl App {
             "tower-sessions-sqlite" => {
                 let dir = tempfile::tempdir().expect("a temporary directory");
                 let router = tower_sessions::sqlite(dir.path(), false).await;
-                Self::new("tower-sessions-sqlite", router, Some(dir)).await
+                Self::new("tower-sessions-sqlite", router, Some(Box::new(dir))).await
             }
             #[cfg(feature = "sqlite")]
             "tower-sessions-moka-sqlite" => {
                 let dir = tempfile::tempdir().expect("a temporary directory");
                 let router = tower_sessions::sqlite(dir.path(), true).await;
-                Self::new("tower-sessions-moka-sqlite", router, Some(dir)).await
+                Self::new("tower-sessions-moka-sqlite", router, Some(Box::new(dir))).await
+            }
+            #[cfg(all(feature = "peers", feature = "redis-store"))]
+            "bridge-redis" => {
+                let server = Redis::start().map_err(|error| {
+                    let what = format!("no redis-server ({error}): apt-get install redis-server");
+                    io::Error::other(what)
+                })?;
+                let store = level_session::RedisStore::builder()
+                    .safety(level_session::Safety::Ignore)
+                    .connect(&format!("redis://127.0.0.1:{}", server.port))
+                    .await
+                    .map_err(io::Error::other)?;
+                let router = tower_sessions::bridge(store);
+                Self::new("bridge-redis", router, Some(Box::new(server))).await
+            }
+            #[cfg(all(feature = "peers", feature = "postgres"))]
+            "bridge-postgres" => {
+                let server = Postgres::start(&[])?;
+                let settings = level_session::PostgresStore::builder(&server.url());
+                settings.migrate().await.map_err(io::Error::other)?;
+                let store = settings.open().await.map_err(io::Error::other)?;
+                let router = tower_sessions::bridge(store);
+                Self::new("bridge-postgres", router, Some(Box::new(server))).await
             }
             _ => panic!("there is no application `{name}`: there are {NAMES:?}"),
-        }
+        })
     }
 
     #[cfg(feature = "redis")]
@@ -108,7 +141,7 @@ impl App {
         Self::new("level-session-axum-redis", router, None).await
     }
 
-    async fn new(name: &'static str, router: Router, dir: Option<tempfile::TempDir>) -> Self {
+    async fn new(name: &'static str, router: Router, kept: Option<Kept>) -> Self {
         // As `axum::serve` does: without it, axum makes each handler's service anew for every request.
         let router: Router = router.with_state(());
         let service = router.clone().into_service();
@@ -117,7 +150,7 @@ impl App {
             router,
             service,
             cookie: HeaderValue::from_static("none=none"),
-            _dir: dir,
+            _kept: kept,
         };
         app.begin().await;
         app
@@ -207,7 +240,7 @@ pub fn cookie_of<B>(response: &http::Response<B>) -> Option<HeaderValue> {
 /// Serves the application of this name, or one of those that only answer over HTTP, until the process ends.
 ///
 /// # Errors
-/// If the network or the server at the port `redis` fails.
+/// If the network or the server at the port `redis` fails; and as [`App::named`].
 ///
 /// # Panics
 /// As [`App::named`].
@@ -223,7 +256,7 @@ pub async fn serve(name: &str, listener: TcpListener, redis: Option<u16>) -> io:
         ("level-session-actix-redis", Some(port)) => {
             return ours_redis::actix(listener, port).await;
         }
-        _ => App::named(name).await,
+        _ => App::named(name).await?,
     };
     listener.set_nonblocking(true)?;
     axum::serve(tokio::net::TcpListener::from_std(listener)?, app.router).await

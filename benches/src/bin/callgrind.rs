@@ -45,12 +45,13 @@ fn run(app: &str, workload: &str, requests: usize) -> Result<(), Box<dyn Error>>
         #[cfg(feature = "frameworks")]
         if let Some((framework, sessions)) = app.split_once('+') {
             let sessions = sessions == "sessions";
-            return apps::frameworks::ask_often(framework, sessions, workload, requests).await;
+            apps::frameworks::ask_often(framework, sessions, workload, requests).await;
+            return Ok(());
         }
-        let mut app = apps::App::named(app).await;
+        let mut app = apps::App::named(app).await?;
         app.ask_often(workload, requests).await;
-    });
-    Ok(())
+        Ok(())
+    })
 }
 
 fn table() -> Result<(), Box<dyn Error>> {

@@ -90,7 +90,9 @@ fn main() {
     let first = runtime().expect("a runtime");
     let mut places: Vec<(&str, Vec<Place>)> = Vec::new();
     for name in APPS {
-        let app = first.block_on(App::named(name));
+        let app = first
+            .block_on(App::named(name))
+            .expect("it needs no server");
         let threads = (0..THREADS).map(|_| {
             let runtime = runtime().expect("a runtime");
             let users = (0..SESSIONS).map(|_| runtime.block_on(app.another()));

@@ -1,6 +1,7 @@
 //! Requests to a ready tower service in one process: the overhead of each session library above bare axum.
 //!
-//! `inprocess [rounds [applications]]`; by default 40, and all except those that must be named. The first is `bare`.
+//! `inprocess [rounds [applications]]`; 40 by default, and all but those that are named on request. The first is `bare`. An
+//! application whose server is missing is skipped.
 
 use level_session_benches::{
     apps::{App, NAMES},
@@ -13,6 +14,8 @@ use std::{env, time::Instant};
 
 /// Few enough that a round ends within a time slice of the scheduler.
 const REQUESTS: usize = 1_000;
+/// The requests in a round of an application on SQLite or a server, which takes up to a hundred times as long.
+const FEWER_REQUESTS: usize = 100;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -26,18 +29,16 @@ async fn main() {
     }
     let mut apps = Vec::new();
     for name in names {
-        apps.push(App::named(&name).await);
+        match App::named(&name).await {
+            Ok(app) => apps.push(app),
+            Err(error) => println!("{name} is skipped: {error}\n"),
+        }
     }
     let mut measured = vec![vec![Rounds::default(); Workload::ALL.len()]; apps.len()];
     for round in 0..=rounds {
         for (at, workload) in Workload::ALL.into_iter().enumerate() {
             for (app, measured) in apps.iter_mut().zip(&mut measured) {
-                // Applications with a database take a hundred times as long.
-                let requests = if app.name.contains("sqlite") {
-                    REQUESTS / 10
-                } else {
-                    REQUESTS
-                };
+                let requests = requests(app);
                 let start = Instant::now();
                 app.ask_often(workload, requests).await;
                 if round > 0 {
@@ -49,9 +50,17 @@ async fn main() {
     report(&apps, &measured, rounds);
 }
 
+fn requests(app: &App) -> usize {
+    let mut slow = ["sqlite", "redis", "postgres"].into_iter();
+    match slow.any(|slow| app.name.contains(slow)) {
+        true => FEWER_REQUESTS,
+        false => REQUESTS,
+    }
+}
+
 fn report(apps: &[App], measured: &[Vec<Rounds>], rounds: usize) {
     println!(
-        "{}; best of {rounds} interleaved rounds of {REQUESTS} requests.\n",
+        "{}; best of {rounds} interleaved rounds of {REQUESTS} requests, {FEWER_REQUESTS} on SQLite or a server.\n",
         machine::line()
     );
     for ours in ["fjall", "memory"] {

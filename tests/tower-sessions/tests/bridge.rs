@@ -123,6 +123,36 @@ async fn a_save_writes_the_keys_that_have_changed() {
     assert_eq!(held, Some(json!({ "a": "elsewhere", "b": 3 })));
 }
 
+/// Prevents: a key that is taken for its neighbour, a new key that is overlooked because another was removed, and a key that is
+/// written although it has not changed.
+#[tokio::test]
+async fn a_save_writes_what_is_new_what_has_changed_and_what_is_gone() {
+    let world = World::new();
+    let id = world
+        .stored(json!({ "a": 1, "ab": 2, "b": 3, "\u{e9}": 4, "kept": {"b": 1, "a": [2.5]} }))
+        .await;
+    let mut record = world.load(id).await;
+    record.data.remove("ab");
+    record.data.insert("ba".into(), json!(5));
+    record.data.insert("\u{e9}".into(), json!(6));
+    record.data.insert("b".into(), json!(3));
+    world.store.save(&record).await.unwrap();
+    let calls = world.faults.calls();
+    let Some(Call::Commit { fields, .. }) = calls.last() else {
+        panic!("{calls:?}");
+    };
+    let mut fields = fields.clone();
+    fields.sort();
+    let written = ["ab", "ba", "level-session:tower-sessions", "\u{e9}"];
+    assert_eq!(fields, written);
+    let held = world.holds(id).await;
+    let kept = json!({"b": 1, "a": [2.5]});
+    assert_eq!(
+        held,
+        Some(json!({ "a": 1, "b": 3, "ba": 5, "\u{e9}": 6, "kept": kept }))
+    );
+}
+
 impl World {
     async fn digests(&self) -> Vec<Digest> {
         self.memory
@@ -205,6 +235,31 @@ async fn a_session_is_cycled_by_the_request_that_made_it() {
     let data = store.load(&second).await.unwrap().unwrap().data;
     let held = ["a", "b", "c"].map(|key| data[key].clone());
     assert_eq!(held, [json!(1), json!(2), json!(3)]);
+}
+
+/// Prevents: a request that still reads the old value of a key after it has given the session another id, and a later save of
+/// it that stores that value.
+#[tokio::test]
+async fn a_cycled_record_holds_what_is_stored() {
+    let world = World::new();
+    let id = world
+        .stored(json!({ "mine": 1, "gone": 2, "theirs": 3, "ended": 4 }))
+        .await;
+    let (mut record, mut other) = (world.load(id).await, world.load(id).await);
+    other.data.insert("theirs".into(), json!(30));
+    other.data.remove("ended");
+    world.store.save(&other).await.unwrap();
+    record.data.insert("mine".into(), json!(10));
+    record.data.remove("gone");
+    world.begin_cycle(&mut record).await;
+    world.store.create(&mut record).await.unwrap();
+    let stored = json!({ "mine": 10, "theirs": 30 });
+    assert_eq!(world.holds(record.id).await, Some(stored.clone()));
+    let mut held = record.data.clone();
+    held.remove("level-session:loaded");
+    assert_eq!(json!(held), stored);
+    world.store.save(&record).await.unwrap();
+    assert_eq!(world.holds(record.id).await, Some(stored));
 }
 
 /// Prevents: a save by another request to a session that was cycled and never picked up; and such a session that still works

@@ -15,14 +15,13 @@ pub use builder::BridgeStoreBuilder;
 use crate::{
     id::SessionId,
     index::Index,
-    record::{self, Change, Data, EXPIRY, LOADED, Loaded},
+    record::{self, Data, EXPIRY, LOADED, Loaded},
 };
 use level_session_store::{
     Bytes, Clear, Clock, Commit, Digest, Error, ErrorKind, FieldName, Lifetime, Loaded as Known,
-    Outcome, Result, Select, Snapshot, Step, Store, Timeouts, Timestamp, Use, Write,
+    Op, Outcome, Result, Select, Snapshot, Step, Store, Timeouts, Timestamp, Use, Write,
 };
 use std::{
-    collections::BTreeMap,
     fmt,
     hash::{BuildHasher as _, RandomState},
     sync::Arc,
@@ -146,8 +145,7 @@ impl BridgeStore {
                 None => return Err(gone()),
             },
         };
-        let changes = record::changes(data, loaded.as_ref(), &self.0.hashing)?;
-        let mut writes = record::writes(changes, data, self.indexes())?;
+        let mut writes = self.changes(data, loaded.as_ref())?;
         writes.push(record::expiry_field(expiry)?);
         let usage = Use::new(Timeouts::new(idle(expiry, seen, now)), Duration::ZERO);
         let commit = Commit::new(id, now, Step::keep(Some(usage.with_forced(true))))
@@ -157,6 +155,11 @@ impl BridgeStore {
             })
             .with_writes(&writes);
         done(self.0.store.commit(commit).await?)
+    }
+
+    /// The changes of a record since it was loaded, or all keys if it was not loaded.
+    fn changes(&self, data: &Data, loaded: Option<&Loaded<'_>>) -> Result<Vec<Write>> {
+        record::changes(data, loaded, &self.0.hashing, self.indexes())
     }
 
     /// The session of a cleared record, and its last use. The record no longer shows whether it was loaded, so both ids are
@@ -180,18 +183,17 @@ impl BridgeStore {
         draw: impl Fn() -> SessionId,
     ) -> Result<()> {
         let now = self.now();
-        let made = match Loaded::of(data)? {
+        match Loaded::of(data)? {
             Some(loaded) if !loaded.made => {
-                self.cycle(id, data, &loaded, expiry, now, draw).await?
+                *data = self.cycle(id, data, &loaded, expiry, now, draw).await?;
             }
             Some(loaded) => {
                 // This request created the session, so no other request knows its id yet.
                 self.ended_just_now(loaded.id.digest(), now).await?;
-                self.make(id, data, expiry, now, draw).await?
+                self.make(id, data, expiry, now, draw).await?;
             }
             None => self.make(id, data, expiry, now, draw).await?,
-        };
-        *data = made;
+        }
         record::note_loaded(data, *id, now, expiry, true, &self.0.hashing);
         Ok(())
     }
@@ -203,22 +205,15 @@ impl BridgeStore {
         expiry: OffsetDateTime,
         now: Timestamp,
         draw: impl Fn() -> SessionId,
-    ) -> Result<Data> {
-        let mut writes = record::writes(
-            record::changes(data, None, &self.0.hashing)?,
-            data,
-            self.indexes(),
-        )?;
+    ) -> Result<()> {
+        let mut writes = self.changes(data, None)?;
         writes.push(record::expiry_field(expiry)?);
         let step = Step::create(now, lifetime(expiry, now).lease(now, now));
         loop {
             let commit = Commit::new(id.digest(), now, step).with_writes(&writes);
             match self.0.store.commit(commit).await? {
                 Outcome::Exists => *id = draw(),
-                outcome => {
-                    done(outcome)?;
-                    return Ok(data.clone());
-                }
+                outcome => return done(outcome),
             }
         }
     }
@@ -240,9 +235,8 @@ impl BridgeStore {
         };
         // No other request uses the parked session, so its content does not change before the commit.
         let held = fields.into_all().ok_or_else(broken)?;
-        let changes = record::changes(data, Some(loaded), &self.0.hashing)?;
-        let merged = merge(data, &changes, &held)?;
-        let mut writes = record::writes(changes, data, self.indexes())?;
+        let mut writes = self.changes(data, Some(loaded))?;
+        let merged = merge(data, &writes, &held)?;
         writes.push(record::expiry_field(expiry)?);
         let home = self.0.store.home(parked);
         loop {
@@ -355,16 +349,12 @@ impl BridgeStore {
 }
 
 /// The record of a session that continues under another id: its content, overlaid with the changes of the request.
-fn merge(
-    data: &Data,
-    changes: &BTreeMap<FieldName, Change>,
-    held: &[(FieldName, Bytes)],
-) -> Result<Data> {
+fn merge(data: &Data, changes: &[Write], held: &[(FieldName, Bytes)]) -> Result<Data> {
     let mut merged = record::data(held)?;
-    for (name, change) in changes {
-        match (change, data.get(&**name)) {
-            (Change::Set(_), Some(value)) => drop(merged.insert(name.to_string(), value.clone())),
-            _ => drop(merged.remove(&**name)),
+    for Write { field, op, .. } in changes {
+        match (op, data.get(&**field)) {
+            (Op::Set(_), Some(value)) => drop(merged.insert((**field).to_owned(), value.clone())),
+            _ => drop(merged.remove(&**field)),
         }
     }
     Ok(merged)
