@@ -6,10 +6,11 @@ mod loco;
 
 use axum::Router;
 use level_session::{Keyring, MemoryStore, Sessions};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 
 fn sessions() -> Sessions {
@@ -46,7 +47,11 @@ impl Response {
     async fn read_until(&mut self, text: &str) {
         let mut chunk = [0; 1024];
         while !self.seen.contains(text) {
-            let length = self.stream.read(&mut chunk).await.unwrap();
+            let read = timeout(Duration::from_secs(20), self.stream.read(&mut chunk));
+            let Ok(read) = read.await else {
+                panic!("no more comes, and `{text}` is missing: {}", self.seen)
+            };
+            let length = read.unwrap();
             assert_ne!(length, 0, "`{text}` is missing: {}", self.seen);
             self.seen += str::from_utf8(&chunk[..length]).unwrap();
         }
