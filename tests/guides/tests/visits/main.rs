@@ -49,7 +49,7 @@ impl Response {
         while !self.seen.contains(text) {
             let read = timeout(Duration::from_secs(20), self.stream.read(&mut chunk));
             let Ok(read) = read.await else {
-                panic!("no more comes, and `{text}` is missing: {}", self.seen)
+                panic!("timed out, and `{text}` is missing: {}", self.seen)
             };
             let length = read.unwrap();
             assert_ne!(length, 0, "`{text}` is missing: {}", self.seen);
