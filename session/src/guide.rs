@@ -24,6 +24,14 @@ pub mod frameworks {}
 #[doc = "```ignore"]
 #[doc = include_str!("../docs/leptos.rs")]
 #[doc = "```"]
+#[doc = include_str!("../docs/loco.md")]
+#[doc = "```ignore"]
+#[doc = include_str!("../docs/loco.rs")]
+#[doc = "```"]
+#[doc = include_str!("../docs/dioxus.md")]
+#[doc = "```ignore"]
+#[doc = include_str!("../docs/dioxus.rs")]
+#[doc = "```"]
 pub mod tasks {}
 
 #[doc = include_str!("../docs/users.md")]
