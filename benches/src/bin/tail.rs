@@ -37,10 +37,18 @@ fn main() {
     let seconds = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(20);
     let rates = arguments.next().unwrap_or_else(|| "3000,10000".to_owned());
     let subjects = arguments.next().unwrap_or_default();
-    let wanted = |name: &str| subjects.is_empty() || subjects.split(',').any(|s| name.starts_with(s));
+    let wanted =
+        |name: &str| subjects.is_empty() || subjects.split(',').any(|s| name.starts_with(s));
     println!("{}; {seconds} s each.\n", machine::line());
     let mut table = Table::new([
-        "new a second", "keeps them", "ms of", "p50", "p99", "p99.9", "p99.99", "worst",
+        "new a second",
+        "keeps them",
+        "ms of",
+        "p50",
+        "p99",
+        "p99.9",
+        "p99.99",
+        "worst",
     ]);
     for rate in rates.split(',').filter_map(|rate| rate.parse().ok()) {
         let time = Duration::from_secs(seconds);
@@ -98,13 +106,14 @@ fn run(subject: impl Subject, rate: u64, time: Duration) -> Latencies {
         .expect("a runtime");
     let (done, all) = mpsc::channel::<(usize, Duration)>();
     let of = ["create", "hot read", "hot write", "plain"];
-    let begin = |what: usize, due: Instant, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
-        let done = done.clone();
-        runtime.spawn(async move {
-            work.await;
-            let _ = done.send((what, due.elapsed()));
-        });
-    };
+    let begin =
+        |what: usize, due: Instant, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
+            let done = done.clone();
+            runtime.spawn(async move {
+                work.await;
+                let _ = done.send((what, due.elapsed()));
+            });
+        };
     let start = Instant::now();
     let mut created = 0;
     let mut tick = start;
@@ -115,12 +124,24 @@ fn run(subject: impl Subject, rate: u64, time: Duration) -> Latencies {
         while created < due {
             let (subject, n) = (subject.clone(), created);
             let at = start + Duration::from_secs_f64((created + 1) as f64 / rate as f64);
-            begin(0, at.max(tick), Box::pin(async move { subject.create(n).await }));
+            begin(
+                0,
+                at.max(tick),
+                Box::pin(async move { subject.create(n).await }),
+            );
             created += 1;
         }
         let (reads, writes) = (subject.clone(), subject.clone());
-        begin(1, Instant::now(), Box::pin(async move { reads.read().await }));
-        begin(2, Instant::now(), Box::pin(async move { writes.write().await }));
+        begin(
+            1,
+            Instant::now(),
+            Box::pin(async move { reads.read().await }),
+        );
+        begin(
+            2,
+            Instant::now(),
+            Box::pin(async move { writes.write().await }),
+        );
         begin(3, Instant::now(), Box::pin(async {}));
     }
 
@@ -164,16 +185,33 @@ impl Ours {
 impl Subject for Ours {
     async fn create(&self, n: u64) {
         let lease = stored::lease(self.now, 3_600_000);
-        stored::put(&self.store, stored::digest(n), self.now, Some(lease), &stored::own_writes(n)).await;
+        stored::put(
+            &self.store,
+            stored::digest(n),
+            self.now,
+            Some(lease),
+            &stored::own_writes(n),
+        )
+        .await;
     }
 
     async fn read(&self) {
-        let loaded = self.store.load(stored::digest(HOT), Select::Names(&["f3"]), self.now).await;
+        let loaded = self
+            .store
+            .load(stored::digest(HOT), Select::Names(&["f3"]), self.now)
+            .await;
         assert!(matches!(loaded, Ok(Loaded::Live(_))));
     }
 
     async fn write(&self) {
-        stored::put(&self.store, stored::digest(HOT), self.now, None, &stored::writes(1)).await;
+        stored::put(
+            &self.store,
+            stored::digest(HOT),
+            self.now,
+            None,
+            &stored::writes(1),
+        )
+        .await;
     }
 }
 
@@ -186,8 +224,11 @@ struct Raw {
 
 impl Raw {
     fn new(path: &Path) -> Self {
-        let db = fjall::Database::builder(path).open().expect("a new directory");
-        let options = || fjall::KeyspaceCreateOptions::default().max_memtable_size(16 * 1024 * 1024);
+        let db = fjall::Database::builder(path)
+            .open()
+            .expect("a new directory");
+        let options =
+            || fjall::KeyspaceCreateOptions::default().max_memtable_size(16 * 1024 * 1024);
         let keyspace = db.keyspace("data", options).expect("a new keyspace");
         let this = Self { db, keyspace };
         block_on(this.create(HOT));
@@ -210,11 +251,18 @@ impl Subject for Raw {
     }
 
     async fn read(&self) {
-        assert!(self.keyspace.get(Self::key(HOT, "f3")).expect("the disk works").is_some());
+        assert!(
+            self.keyspace
+                .get(Self::key(HOT, "f3"))
+                .expect("the disk works")
+                .is_some()
+        );
     }
 
     async fn write(&self) {
-        self.keyspace.insert(Self::key(HOT, "f0"), vec![7; 45]).expect("the disk works");
+        self.keyspace
+            .insert(Self::key(HOT, "f0"), vec![7; 45])
+            .expect("the disk works");
     }
 }
 
@@ -242,7 +290,10 @@ mod sqlite {
             this
         }
 
-        async fn run(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<()> + Send + 'static) {
+        async fn run(
+            &self,
+            work: impl FnOnce(&mut Connection) -> rusqlite::Result<()> + Send + 'static,
+        ) {
             let connection = Arc::clone(&self.0);
             tokio::task::spawn_blocking(move || {
                 let mut connection = connection.lock().expect("nobody panics");
@@ -262,9 +313,17 @@ mod sqlite {
                 {
                     let mut statement = transaction.prepare_cached(INSERT)?;
                     for write in stored::own_writes(n) {
-                        statement.execute(params![stored::digest(n).as_bytes(), &*write.field, vec![7_u8; 45]])?;
+                        statement.execute(params![
+                            stored::digest(n).as_bytes(),
+                            &*write.field,
+                            vec![7_u8; 45]
+                        ])?;
                     }
-                    statement.execute(params![stored::digest(n).as_bytes(), "", vec![7_u8; 120]])?;
+                    statement.execute(params![
+                        stored::digest(n).as_bytes(),
+                        "",
+                        vec![7_u8; 120]
+                    ])?;
                 }
                 transaction.commit()
             })
@@ -283,7 +342,11 @@ mod sqlite {
         async fn write(&self) {
             self.run(|connection| {
                 let mut statement = connection.prepare_cached(INSERT)?;
-                statement.execute(params![stored::digest(HOT).as_bytes(), "f0", vec![7_u8; 45]])?;
+                statement.execute(params![
+                    stored::digest(HOT).as_bytes(),
+                    "f0",
+                    vec![7_u8; 45]
+                ])?;
                 Ok(())
             })
             .await;
