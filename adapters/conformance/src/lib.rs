@@ -86,8 +86,8 @@ use std::{
     process::Command,
 };
 
-/// The names of all promises, in the order of their tests: for the tests of a protocol that keeps some of them
-/// differently, and to which others do not apply.
+/// The names of all promises, in the order of their tests: for the tests of a protocol that keeps some promises
+/// differently, and to which other promises do not apply.
 pub fn promises() -> impl Iterator<Item = &'static str> {
     checks::ALL.iter().map(|(promise, _)| *promise)
 }

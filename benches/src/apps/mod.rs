@@ -11,7 +11,7 @@ mod ours;
 #[cfg(all(feature = "redis", feature = "redis-store"))]
 mod ours_redis;
 #[cfg(feature = "peers")]
-mod tower_sessions;
+pub mod tower_sessions;
 
 pub use ours::{Eight, fjall, layer};
 

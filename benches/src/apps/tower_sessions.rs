@@ -71,11 +71,23 @@ pub(super) fn bridge(store: impl level_session::store::Store) -> Router {
     router!(tower_sessions).layer(SessionManagerLayer::new(store))
 }
 
-/// SQLite in WAL mode with `synchronous=NORMAL`, which survives what our `Buffer` does; with moka in front if `cached`.
+/// tower-sessions' store on SQLite, with moka in front.
 #[cfg(feature = "sqlite")]
-pub(super) async fn sqlite(directory: &std::path::Path, cached: bool) -> Router {
-    use tower_sessions_14::{CachingSessionStore, SessionManagerLayer};
+pub type MokaSqlite = tower_sessions_14::CachingSessionStore<
+    tower_sessions_moka_store::MokaStore,
+    tower_sessions_sqlx_store::SqliteStore,
+>;
+
+/// The store in a new database in this directory.
+#[cfg(feature = "sqlite")]
+pub async fn moka_sqlite(directory: &std::path::Path) -> MokaSqlite {
     use tower_sessions_moka_store::MokaStore;
+    MokaSqlite::new(MokaStore::new(Some(10_000)), sqlite_store(directory).await)
+}
+
+/// SQLite in WAL mode with `synchronous=NORMAL`, which survives what our `Buffer` does.
+#[cfg(feature = "sqlite")]
+async fn sqlite_store(directory: &std::path::Path) -> tower_sessions_sqlx_store::SqliteStore {
     use tower_sessions_sqlx_store::{
         SqliteStore,
         sqlx::sqlite::{
@@ -94,12 +106,18 @@ pub(super) async fn sqlite(directory: &std::path::Path, cached: bool) -> Router 
         .expect("a new database");
     let store = SqliteStore::new(pool);
     store.migrate().await.expect("a new database");
+    store
+}
+
+/// Sessions in SQLite, with moka in front if `cached`.
+#[cfg(feature = "sqlite")]
+pub(super) async fn sqlite(directory: &std::path::Path, cached: bool) -> Router {
+    use tower_sessions_14::SessionManagerLayer;
     let router = router!(tower_sessions_14);
-    if cached {
-        let store = CachingSessionStore::new(MokaStore::new(Some(10_000)), store);
-        return router.layer(SessionManagerLayer::new(store));
+    match cached {
+        true => router.layer(SessionManagerLayer::new(moka_sqlite(directory).await)),
+        false => router.layer(SessionManagerLayer::new(sqlite_store(directory).await)),
     }
-    router.layer(SessionManagerLayer::new(store))
 }
 
 /// One connection for all requests, as that of actix-session is by default.

@@ -4,9 +4,12 @@
 //! open loop: each operation starts at its scheduled time, even if earlier ones are not done, so waiting counts. Two
 //! threads of a runtime create sessions of eight fields; every 200 us they also read and write one hot session, and run
 //! a task that does not use any store (`plain`).
+//!
+//! The subject `sweeping` is level-session whose sessions expire after a second, with a sweep every 100 ms; `synced` has
+//! `Durability::Sync`; `moka+sqlite` is the store of tower-sessions, which reads and writes records.
 
 use level_session::{
-    Clock, FjallStore, Timestamp,
+    Clock, Durability, FjallStore, FjallStoreBuilder, Timestamp,
     store::{Loaded, Select, Store as _},
 };
 use level_session_benches::{
@@ -59,10 +62,26 @@ fn main() {
             }
         };
         measure("nothing", &|_| run(Nothing, 0, time));
-        measure("level-session", &|path| run(Ours::new(path), rate, time));
+        let ours = |path: &Path, settings: FjallStoreBuilder, lives: u64| {
+            run(Ours::new(path, settings, lives), rate, time)
+        };
+        let settings = FjallStore::builder;
+        measure("level-session", &|path| ours(path, settings(), HOUR));
+        measure("sweeping", &|path| {
+            let often = Some(Duration::from_millis(100));
+            ours(path, settings().sweep_every(often), 1_000)
+        });
+        measure("synced", &|path| {
+            ours(path, settings().durability(Durability::Sync), HOUR)
+        });
         measure("fjall", &|path| run(Raw::new(path), rate, time));
         #[cfg(feature = "sqlite")]
-        measure("sqlite", &|path| run(sqlite::Sqlite::new(path), rate, time));
+        {
+            measure("sqlite", &|path| run(sqlite::Sqlite::new(path), rate, time));
+            measure("moka+sqlite", &|path| {
+                run(sqlite::Moka::new(path), rate, time)
+            });
+        }
     }
     println!("{table}");
 }
@@ -166,17 +185,21 @@ impl Subject for Nothing {
     async fn write(&self) {}
 }
 
+const HOUR: u64 = 3_600_000;
+
 #[derive(Clone)]
 struct Ours {
     store: FjallStore,
     now: Timestamp,
+    /// How long a session lives, except the hot one, in milliseconds.
+    lives: u64,
 }
 
 impl Ours {
-    fn new(path: &Path) -> Self {
-        let store = FjallStore::open(path).expect("a new directory");
+    fn new(path: &Path, settings: FjallStoreBuilder, lives: u64) -> Self {
+        let store = settings.open(path).expect("a new directory");
         let now = Clock::system().now();
-        let this = Self { store, now };
+        let this = Self { store, now, lives };
         block_on(this.create(HOT));
         this
     }
@@ -184,12 +207,16 @@ impl Ours {
 
 impl Subject for Ours {
     async fn create(&self, n: u64) {
-        let lease = stored::lease(self.now, 3_600_000);
+        let (now, lives) = match n {
+            HOT => (self.now, HOUR),
+            _ if self.lives == HOUR => (self.now, HOUR),
+            _ => (Clock::system().now(), self.lives),
+        };
         stored::put(
             &self.store,
             stored::digest(n),
-            self.now,
-            Some(lease),
+            now,
+            Some(stored::lease(now, lives)),
             &stored::own_writes(n),
         )
         .await;
@@ -269,7 +296,14 @@ impl Subject for Raw {
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::{Arc, HOT, Mutex, Path, Subject, stored};
+    use level_session_benches::apps::tower_sessions::{MokaSqlite, moka_sqlite};
     use rusqlite::{Connection, params};
+    use std::collections::HashMap;
+    use tower_sessions_14::{
+        SessionStore as _,
+        cookie::time::{Duration, OffsetDateTime},
+        session::{Id, Record},
+    };
 
     /// A row per field in SQLite, its journal a write-ahead log, on tokio's blocking threads.
     #[derive(Clone)]
@@ -301,6 +335,49 @@ mod sqlite {
             })
             .await
             .expect("nobody panics");
+        }
+    }
+
+    /// A record is saved as a whole.
+    #[derive(Clone)]
+    pub(super) struct Moka(Arc<MokaSqlite>);
+
+    impl Moka {
+        pub(super) fn new(path: &Path) -> Self {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            let this = Self(Arc::new(runtime.block_on(moka_sqlite(path))));
+            runtime.block_on(this.create(HOT));
+            // The pool of SQLite's connections may use it until the program ends.
+            std::mem::forget(runtime);
+            this
+        }
+
+        async fn save(&self, n: u64) {
+            let writes = stored::own_writes(n);
+            let text = |write: &level_session::store::Write| {
+                (write.field.to_string(), "7".repeat(40).into())
+            };
+            let record = Record {
+                id: Id(i128::from(n)),
+                data: writes.iter().map(text).collect::<HashMap<_, _>>(),
+                expiry_date: OffsetDateTime::now_utc() + Duration::HOUR,
+            };
+            self.0.save(&record).await.expect("the disk works");
+        }
+    }
+
+    impl Subject for Moka {
+        async fn create(&self, n: u64) {
+            self.save(n).await;
+        }
+
+        async fn read(&self) {
+            let loaded = self.0.load(&Id(i128::from(HOT))).await;
+            assert!(loaded.expect("the disk works").is_some());
+        }
+
+        async fn write(&self) {
+            self.save(HOT).await;
         }
     }
 

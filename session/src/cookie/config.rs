@@ -14,9 +14,10 @@ const DEVELOPMENT_NAME: &str = "s";
 /// `Path=/`, `SameSite=Lax`, no `Domain`, kept by the browser for as long as the session lives unused. Only this host can
 /// set a cookie with such a name, over HTTPS; a neighbouring subdomain cannot plant one.
 ///
-/// A request may bring several cookies of the name, planted by a neighbouring subdomain or left over under another path.
-/// The first one with a valid signature is used, in the order in which the browser sent them, so an invalid duplicate
-/// signs nobody out. At most 200 candidate cookies are verified per request; a browser keeps fewer for a site.
+/// A request may bring several cookies of the name, planted by a neighbouring subdomain or left over under another
+/// path. Those with a valid signature are tried, at most four, in the order in which the browser sent them, until one
+/// has a session: so an invalid or outdated duplicate signs nobody out. At most 200 candidate cookies are verified per
+/// request; a browser keeps fewer for a site.
 ///
 /// For `http://localhost` use [`CookieConfig::for_development`]; for anything else, [`CookieConfig::builder`].
 ///

@@ -58,8 +58,8 @@ pub enum EndReason {
     Application,
     /// A sign-in elsewhere exceeded the limit of its user, and it was the oldest.
     Limit,
-    /// It had expired and was removed: reported when the clean-up removes it, not at its deadline. Stores that clean up
-    /// by themselves report it ([`Store::watch_expired`]).
+    /// It had expired and was removed: reported when the clean-up removes it, not at its deadline. Stores with a
+    /// clean-up of their own report it ([`Store::watch_expired`]); Redis removes expired sessions without a report.
     Expired,
 }
 

@@ -190,9 +190,10 @@ impl SessionsBuilder {
         self
     }
 
-    /// The maximum size of one stored value in bytes, including its header and the names within it. A commit with a larger
-    /// value fails with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), names the field, and stores nothing. Values that
-    /// are already stored stay readable. Default: 1 MiB, which is also the largest size that takes effect.
+    /// The maximum size of one stored value in bytes, including its header and the names within it. A commit with a
+    /// larger value fails with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge), names the field, and stores
+    /// nothing. Values that are already stored stay readable. Default: 1 MiB, which is also the largest size that takes
+    /// effect: `set` rejects a larger value itself, with [`ErrorKind::Encode`](crate::ErrorKind::Encode).
     ///
     /// ```
     /// # use level_session::{ErrorKind, Keyring, MemoryStore, Sessions};

@@ -374,8 +374,8 @@ fn open_complete(path: &Path, cache_size: u64) -> Result<fjall::Result<fjall::Da
     catch_unwind(AssertUnwindSafe(|| database.open())).map_err(|_| fault::unreadable(path))
 }
 
-/// Creates the directory for the owner alone, and its parents with default permissions. An existing one is kept, and
-/// logged if other users can read it: fjall's files have the modes that the process's umask leaves.
+/// Creates the directory for the owner alone, and its parents with default permissions. An existing directory is kept.
+/// If other users can read it, a warning is logged, because the process's umask determines the modes of fjall's files.
 fn make_directory(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => Err(io::ErrorKind::NotADirectory.into()),

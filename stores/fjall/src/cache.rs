@@ -23,8 +23,8 @@ use std::{
 const AVERAGE: usize = 4 * 1024;
 /// A session larger than this many bytes is large.
 const LARGEST: usize = 64 * 1024;
-/// The part of the memory of all small sessions that large ones may use in addition, and the bytes that they may use in
-/// any case.
+/// Large sessions may use this part of the memory limit of the small ones, in addition to it, but at least
+/// `LARGE_ATLEAST` bytes.
 const LARGE_PART: usize = 4;
 const LARGE_ATLEAST: usize = 1024 * 1024;
 /// A single session may use at most this part of the memory for large ones.
@@ -57,7 +57,7 @@ struct Pool {
     bytes: usize,
 }
 
-/// A session, or the placeholder of one that was evicted because of a failure, or that was only read in part.
+/// A session, or a placeholder: of a session that has ended, whose change failed, or that was read only in part.
 struct Entry {
     session: Option<Session>,
     bytes: usize,
@@ -93,7 +93,7 @@ impl Cache {
         self.look(id, |session| Some(session.draft()))
     }
 
-    /// Like [`put`](Self::put), with a last change, which need not copy the fields: it is made on the cached session itself.
+    /// Like [`put`](Self::put), with a last change. It is made on the cached session itself, so no fields are copied.
     pub(super) fn put_with(
         &mut self,
         id: Digest,
@@ -135,13 +135,13 @@ impl Cache {
         }
     }
 
-    /// Removes a session. Its placeholder is kept until it would be evicted.
+    /// Removes a session. Its placeholder stays in the queue until the session would have been evicted.
     pub(super) fn evict(&mut self, id: &Digest) {
         drop(self.take(id));
     }
 
-    /// Replaces a session, if it was cached, by one that is stored in exactly this form: unless only a part of it was
-    /// read, it is too large, or the cache is disabled.
+    /// Caches a session that is stored in exactly this form, in place of the cached one if there is one. Does not cache
+    /// it if only a part of it was read, if it is too large, or if the cache is disabled.
     pub(super) fn put(&mut self, id: Digest, session: Session) {
         if session.is_part() || self.small.capacity == 0 {
             return;
@@ -161,8 +161,8 @@ impl Cache {
         }
     }
 
-    /// Whether a session that is not cached should be read whole, if that takes as long as this many partial reads:
-    /// once it was read in part as often. So neither a single read nor many are expensive.
+    /// Whether to read a session that is not cached as a whole, which takes as long as `looks` partial reads: yes, once
+    /// it has been read in part that often. So neither a single read nor many reads are expensive.
     pub(super) fn is_worth_it(&mut self, id: Digest, looks: usize) -> bool {
         if self.small.capacity == 0 {
             return false;
@@ -284,7 +284,8 @@ impl Pool {
         })
     }
 
-    /// Evicts the first session that was not used since its last turn, or the next one if many were used.
+    /// Evicts the first session of the queue that was not used since it was moved to the back. After some used ones,
+    /// evicts the next one even if it was used.
     fn evict(&mut self) {
         // The last one is new: if all others were used, one of them is evicted.
         let chances = CHANCES.min(self.queue.len().saturating_sub(2));

@@ -1,4 +1,4 @@
-//! The open store: reads a session, and applies a commit, which has the turn of the session.
+//! The open store: reads sessions and applies commits. Each commit holds the turn of its session.
 
 mod flaws;
 mod look;
@@ -23,9 +23,9 @@ use turn::{Stripes, Turn};
 
 /// The database, and its state in memory.
 ///
-/// A session is changed in four steps by the thread that has its turn: read, decide, write one batch, replace the cached
-/// session. fjall admits one process, so the turn is enough to make them atomic. No user code runs meanwhile, and
-/// nothing is awaited. A session that is not cached is read in its turn as well.
+/// A session is changed in four steps by the thread that has its turn: read, decide, write one batch, replace the
+/// cached session. fjall admits one process, so the turn is enough to make the four steps atomic. During a turn no user
+/// code runs, and nothing is awaited. A session that is not cached is read in its turn as well.
 ///
 /// Locks are taken in this order: turns by ascending index, then a stripe's cache, then its large sessions, then the
 /// numbers.
@@ -52,7 +52,7 @@ impl Engine {
         })
     }
 
-    /// `None` if it may take long and the caller cannot wait.
+    /// Reads a session. Returns `None` if the read may take long and the caller cannot wait.
     pub(super) fn read(
         &self,
         id: Digest,
@@ -99,8 +99,8 @@ impl Engine {
             Some(Record::Moved { to, at, .. }) => (to, at),
         };
         drop(turn);
-        // The record of a former id does not change until it is swept: the session's own record determines whether it
-        // works.
+        // The record of a former id does not change until the sweeper removes it. So the session's own record
+        // determines whether the former id works.
         let mut turn = self.stripes.turn_of(to);
         match self.fetch_selected(&mut turn, to, select)? {
             Some(Record::Live(session)) if session.life.works_by(id, now) => self
@@ -126,7 +126,7 @@ impl Engine {
         &self.disk.gate
     }
 
-    /// The state of a digest. A cached session is a draft: put it back once it is stored in this form.
+    /// The record of a digest. For a cached session it is a draft: put it back once it is stored in this form.
     fn fetch(&self, turn: &mut Turn<'_>, id: Digest) -> Result<Option<Record>> {
         if let Some(session) = turn.draft(id) {
             return Ok(Some(Record::Live(session)));
@@ -255,7 +255,7 @@ impl Engine {
     }
 }
 
-/// The requested fields, if all of them that are present were read before.
+/// The requested fields, if every requested field that the session has was read before.
 fn in_memory(session: &Session, select: Select<'_>) -> Option<Fields> {
     let here = |field: &Field| field.value().is_some();
     match select {

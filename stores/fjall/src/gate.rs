@@ -2,8 +2,8 @@
 //!
 //! A write takes microseconds, and runs on the calling thread. But fjall holds its locks while it syncs and rotates its
 //! journal, and while it registers new tables: some milliseconds, at times a hundred. A runtime thread that waited for
-//! them would delay all other tasks on it. So one write at a time runs inline, and none while the store or fjall does
-//! something that takes long: all others are sent to the commit thread, and are awaited.
+//! them would delay all other tasks on it. So at most one write runs inline at a time, and no write runs inline while
+//! the store or fjall is in a long operation. All other writes are sent to the commit thread and awaited.
 
 use std::{
     hint,
@@ -18,7 +18,7 @@ use std::{
 /// commit takes.
 const LOOKS: u32 = 200;
 
-/// After how many written bytes the store's upkeep checks whether there is something to do.
+/// The number of written bytes after which the upkeep thread checks for work.
 const STEP: u64 = 256 * 1024;
 
 /// Whether to wait for a lock, or for the database, if that may take long.
@@ -45,7 +45,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// For an inline commit: if no other thread writes, and nothing is known that it would have to wait for.
+    /// Admits an inline commit. Returns `None` if another thread is writing, or if the commit would have to wait, as
+    /// far as is known.
     pub(super) fn enter_at_once(&self) -> Option<MutexGuard<'_, ()>> {
         if self.queued.load(Ordering::Acquire) > 0 || self.is_at_work() {
             return None;
@@ -64,8 +65,8 @@ impl Gate {
         self.at_work.load(Ordering::Acquire) > 0
     }
 
-    /// From now on, until this is dropped, commits are sent to the commit thread; inline ones admitted before have
-    /// finished.
+    /// Until the returned guard is dropped, commits are sent to the commit thread. Inline commits that were admitted
+    /// earlier have finished when this returns.
     pub(super) fn work(&self) -> Work<'_> {
         let _none = self.enter();
         self.at_work.fetch_add(1, Ordering::AcqRel);
@@ -98,7 +99,7 @@ impl Gate {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Wakes this thread when something was written.
+    /// Registers the calling thread, which is woken after every `STEP` written bytes.
     pub(super) fn attend(&self) {
         let _ = self.upkeep.set(thread::current());
     }

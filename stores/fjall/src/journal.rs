@@ -4,7 +4,6 @@
 //! new one only at 64 MB. When a store is closed and all its data is in tables, every entry of the journal is
 //! redundant: this does with the current journal what fjall does with a former one. Only its length is changed, and
 //! only while the database's lock is held and no other process has opened the database in between.
-//! the database's lock is held and no other process has opened the database in between.
 
 use super::{creation, folder};
 use std::{

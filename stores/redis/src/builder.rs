@@ -93,8 +93,9 @@ impl Default for RedisStoreBuilder {
 /// The default number of homes of a store on a Cluster: three masters get about equal shares, and so do up to 64.
 const CLUSTER_HOMES: u16 = 64;
 
-/// With this many homes, 10 bits of a renewed session's id are known to anyone who knows its old id.
-const MOST_HOMES: u16 = 1_024;
+/// The contract allows no more (`Store::home`): with this many, 6 bits of the id of a renewed session are known to
+/// anyone who knows its old id.
+const MOST_HOMES: u16 = 64;
 
 impl RedisStoreBuilder {
     /// The prefix of all keys: 1 to 100 letters, digits, or any of `-._/`. Stores with different prefixes are
@@ -119,9 +120,10 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The number of homes at which the sessions are kept, each of which is one slot of a Cluster: 1 to 1,024. It
-    /// cannot be changed while there are sessions. Default: 1 on a single server, 64 on a Cluster. A single server that
-    /// is to become a Cluster later needs 64 from the beginning.
+    /// The number of homes at which the sessions are kept, each of which is one slot of a Cluster: 1 to 64. It cannot
+    /// be changed while there are sessions. Default: 1 on a single server, 64 on a Cluster. A single server that is to
+    /// become a Cluster later needs 64 from the beginning. With more than one home, limits per entry are [not
+    /// exact](level_session_store::Abilities::exact_limits), as on a Cluster.
     pub fn homes(mut self, homes: u16) -> Self {
         self.homes = Some(homes);
         self
@@ -350,7 +352,7 @@ impl RedisStoreBuilder {
         {
             return Err(ConfigError::new(
                 "the number of homes",
-                "it must be 1 to 1,024",
+                "it must be 1 to 64",
             ));
         }
         let name = self.client_name.as_bytes();

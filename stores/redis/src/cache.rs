@@ -3,9 +3,9 @@
 //! Reads that fill the cache use connections of their own, one for each server, which receive an invalidation when a
 //! key changes that they read (`CLIENT TRACKING` in its default mode: the broadcasting mode notifies every process of
 //! every write). Invalidations and responses on one connection arrive in the order in which the server sent them: so a
-//! response proves that the invalidations of all changes before the request was sent have arrived. Such a response is a
-//! session's read itself, or a read of a key when the last proof is too old. A `PING` would not do: a node that has
-//! lost its slots responds to it, but rejects a read of a key.
+//! response proves that every invalidation for a change made before its request was sent has arrived. The response to
+//! the read of a session is such a proof. If the last proof is too old, the store reads a key to get a new one. A
+//! `PING` would not do: a node that has lost its slots responds to it, but rejects a read of a key.
 //!
 //! A place in the cache is taken before a read is sent, and an invalidation in between empties it: a response that was
 //! overtaken is not cached.

@@ -13,9 +13,10 @@
 //! master. Redis 6.2 or newer is required, or Valkey.
 //!
 //! # Costs
-//! A load is one command, a commit one script: one round trip each, for any number of fields. A session of at most 4 KiB and 64
-//! fields is read whole at the first read of a request, so the further reads take none. The fields of a larger session are
-//! read when they are asked for; that a session is large is known to a process from its first read on. These take more:
+//! A load is one command, a commit one script: one round trip each, for any number of fields. A session of at most 4
+//! KiB and 64 fields is read whole at the first read of a request, so further reads take no round trip. The fields of a
+//! larger session are read on request; a process knows that a session is large once it has read it. The following take
+//! more round trips:
 //! - a use or a write by a former id, during its grace period: two;
 //! - a renewal that keeps an index entry without setting it again, and once in an idle period the use of a session that
 //!   has an index entry: two;

@@ -155,7 +155,7 @@ async fn a_setting_that_cannot_be_used_is_refused_without_a_server() {
         (builder().prefix(""), "the prefix"),
         (builder().prefix("a{b}"), "the prefix"),
         (builder().homes(0), "homes"),
-        (builder().homes(2_000), "homes"),
+        (builder().homes(65), "homes"),
         (builder().client_name("a b"), "name"),
         (builder().response_timeout(Duration::ZERO), "timeout"),
         (

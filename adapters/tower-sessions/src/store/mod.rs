@@ -1,12 +1,12 @@
 //! Implements the operations of tower-sessions' store with a store of ours, independent of the core's version.
 //!
-//! `Session::cycle_id` consists of two calls: it deletes the record, and the save at the end of the request creates it under
-//! another id. To a store, the first call looks like a sign-out, and there is no session between the two. Therefore, the
-//! record of a loaded session has a separate id, the alias, which tower-sessions passes only to its store: `flush` and
-//! `delete` pass the session's id, `cycle_id` passes the alias. A delete by the alias renews the session to a digest that no
-//! id has, where it is parked, and `create` renews it from there. Each step is atomic, includes the changes that other
-//! requests stored before, and has no effect on a session that has ended. If the handler fails, the parked session is never
-//! used, and expires.
+//! `Session::cycle_id` consists of two calls: it deletes the record, and the save at the end of the request creates it
+//! under another id. To a store, the first call looks like a sign-out, and there is no session between the two.
+//! Therefore, the record of a loaded session has a separate id, the alias, which tower-sessions passes only to its
+//! store: `flush` and `delete` pass the session's id, `cycle_id` passes the alias. A delete by the alias parks the
+//! session: it renews the session to a digest that belongs to no id. `create` then renews the parked session to its new
+//! id. Each step is atomic, includes the changes that other requests stored before, and has no effect on a session that
+//! has ended. If the handler fails, the parked session is never used, and expires.
 
 mod builder;
 
@@ -295,7 +295,7 @@ impl BridgeStore {
         let mut lease = timeouts.lease(now, now);
         // Stored as the session's own lifetime, since a deployment's timeouts would also apply to the last use.
         lease.lifetime = Some(Lifetime::new(timeouts));
-        // A session without an expiry is not found.
+        // tower-sessions does not find a session without the field with the expiry.
         let writes = [Write::remove(EXPIRY)];
         let commit = Commit::new(id, now, Step::renew(self.parked(id), lease, None))
             .with_ended_at(mark(now, true))
@@ -382,9 +382,9 @@ fn lifetime(expiry: OffsetDateTime, now: Timestamp) -> Timeouts {
     Timeouts::new(record::millis(expiry).since(now))
 }
 
-/// The idle timeout for the store. A store applies timeouts to the last use as well, and would reject a commit to a session
-/// that they have ended. So if tower-sessions shortens a session's life, the store keeps the session slightly longer, and the
-/// field with the expiry decides.
+/// The idle timeout for the store. A store also applies a commit's timeouts to the last use, and would reject the
+/// commit if the session has outlived them. So if tower-sessions shortens a session's life, the store keeps the session
+/// slightly longer, and the field with the expiry determines when it ends.
 fn idle(expiry: OffsetDateTime, seen: Timestamp, now: Timestamp) -> Duration {
     let longer_than_idle = now.since(seen) + Duration::from_millis(1);
     record::millis(expiry).since(now).max(longer_than_idle)

@@ -329,7 +329,7 @@ impl State {
 
     /// The use that is recorded by a commit that keeps the session. The store decides whether the use is due.
     fn usage(&self, known: Option<&Known>, rules: Rules<'_>) -> Option<Use> {
-        // Recording it ends the former id, which the client may still send until it has sent the new one.
+        // Recording the use ends the former id. The client may still send that id until it has sent the new one.
         let client_knows = known.is_none_or(|known| {
             let former_id_works = known.meta.former_id_works && !known.by_former_id;
             known

@@ -18,8 +18,8 @@ const DEADLINES: u8 = 2;
 type Part<T> = (Vec<T>, Option<Slice>);
 
 impl Engine {
-    /// A page of the flaws among about `limit` records or index entries. A finding is checked again under the session's
-    /// lock, since other threads may change the session.
+    /// A page of the flaws among about `limit` records or index entries. A finding is checked again in the session's
+    /// turn, since other threads may change the session.
     pub(crate) fn flaws(&self, after: Option<&Cursor>, limit: usize) -> Result<Page<Flaw>> {
         let limit = limit.max(1);
         let (what, from) = match after.map(|after| after.as_bytes().split_first()) {

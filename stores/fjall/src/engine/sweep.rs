@@ -14,9 +14,9 @@ const GIVE_WAY: Duration = Duration::from_micros(200);
 impl Engine {
     /// Examines up to `limit` sessions and marks that were due at `now`, and removes those that are dead.
     ///
-    /// A refresh does not update `due`, so an entry there may be long past: the record is authoritative, and is read
-    /// under the session's lock. A live session gets a new entry with its current deadline. `expired` is called with
-    /// every removed session, with no lock held.
+    /// A refresh does not update `due`, so an entry there may be long past: the record is authoritative, and is read in
+    /// the session's turn. A live session gets a new entry with its current deadline. `expired` is called with every
+    /// removed session, with no lock held.
     pub(crate) fn sweep(
         &self,
         now: Timestamp,

@@ -48,7 +48,7 @@ impl Stripes {
         Self((0..STRIPES).map(stripe).collect())
     }
 
-    /// The cache of a session. Nothing in it can panic halfway but an allocation that fails.
+    /// The cache of a session. Only a failed allocation can panic in the middle of a change of the cache.
     pub(super) fn cache(&self, id: Digest) -> MutexGuard<'_, Cache> {
         let cache = &self.0[place(id)].cache;
         cache.lock().unwrap_or_else(PoisonError::into_inner)

@@ -250,8 +250,8 @@ impl Engine {
         if let Some(Record::Moved { to, .. }) = record
             && !matches!(commit.step, Step::Renew { .. })
         {
-            // The record of a former id does not change until it is swept: the session's own record determines whether
-            // it works.
+            // The record of a former id does not change until the sweeper removes it. So the session's own record
+            // determines whether the former id works.
             id = to;
             turn.move_to(id);
             record = self.fetch_for(turn, id, commit)?;
