@@ -28,8 +28,8 @@
 //! hash of each loaded field, under the key `level-session:loaded`. A save compares the hashes and writes only the keys that
 //! have changed.
 //!
-//! - If two requests change *the same* key, the last one wins, as in tower-sessions. A request that saves several times writes
-//!   all changes since the session was loaded each time.
+//! - If two requests change *the same* key, the last one wins, as in tower-sessions. If a request saves several times,
+//!   each save writes all changes since the session was loaded.
 //! - After `Session::clear`, a save removes every key, including keys that other requests have added in the meantime.
 //! - After `cycle_id`, the save at the end of the request continues the same session under a new id, with all changes that
 //!   other requests stored before. The request may take up to a minute between the two.

@@ -24,12 +24,12 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When the operating system writes it: the default.
+    /// The operating system decides when a commit is on disk. The default.
     #[default]
     Buffer,
-    /// Before the commit returns. Concurrent commits share one fsync.
+    /// A commit is on disk before it returns. Concurrent commits share one fsync.
     Sync,
-    /// At most this long after the commit returned, by a periodic fsync. Commits wait while it runs.
+    /// A commit is on disk at most this long after it returned, by a periodic fsync. Commits wait while it runs.
     Interval(Duration),
 }
 

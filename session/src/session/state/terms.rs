@@ -56,8 +56,8 @@ pub(crate) struct Known {
     pub(crate) meta: Meta,
     /// It was found by the id that it had before its renewal.
     pub(crate) by_former_id: bool,
-    /// Its id was drawn by this request, or by the one that it was detached from, so no client has sent it yet: until
-    /// then the former id works.
+    /// This request, or the request that this unit was detached from, drew the id of the session. So no client has sent
+    /// the new id yet, and the former id works until a client does.
     pub(crate) named_here: Option<Timestamp>,
 }
 
