@@ -359,7 +359,7 @@ async fn a_full_server_refuses_commits_whole_and_still_signs_out() {
         );
         says(
             &error,
-            &format!("{place} its `maxmemory` and refuses writes"),
+            &format!("{place} its `maxmemory` and rejects writes"),
         );
     }
     assert_eq!(
