@@ -55,8 +55,9 @@
 //! ```
 //!
 //! # In one sentence
-//! Changes are visible only to their own request until it ends; then all of them are stored in one atomic step (`set`
-//! replaces, `add` adds, `update` runs again on the latest value), or none of them.
+//! Changes are visible only to their own request until it ends; then all of them, or none, are stored in one atomic
+//! step. In this step `set` replaces, `add` adds, and `update` runs again on the latest value. Only `take`, a flash
+//! field and `commit` store before the request ends.
 //!
 //! # Where to look
 //! - [`Session`]: everything that a handler can call, in two tables.

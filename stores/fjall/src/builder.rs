@@ -117,8 +117,9 @@ impl FjallStoreBuilder {
     /// How many recently used sessions are cached in memory, in addition to the database's own cache. Zero disables the cache.
     /// Default: 10,000, which takes at most 40 MiB, and 10 MiB for large sessions.
     ///
-    /// The limit is slightly soft. Cached sessions take at most 4 KiB each on average and 64 KiB each at most. Larger sessions
-    /// share an additional quarter of that memory, at least 1 MiB, and a single one may take a quarter of this share.
+    /// The number may be exceeded slightly. Cached sessions take at most 4 KiB each on average and 64 KiB each at most.
+    /// Larger sessions share an additional quarter of that memory, at least 1 MiB, and a single one may take a quarter
+    /// of this share.
     ///
     /// ```
     /// # let dir = tempfile::tempdir().unwrap();

@@ -80,12 +80,13 @@ use std::{
 /// A commit survives as a whole or not at all. Under `Sync` a reader may see a commit shortly before it is on disk.
 ///
 /// # Which thread does the work
-/// Reads, and commits unless `Sync`, take microseconds and run inline, one commit at a time. A call that would have to wait
-/// is moved off the calling thread and awaited: because another commit is running, another thread is writing the same
-/// session, the database is writing or compacting tables, or an fsync is needed. So the disk blocks at most one thread of
-/// the runtime, whatever the load. Such commits, and all commits under `Sync`, run on the store's commit thread; such reads,
-/// and look-ups by index, listings and sweeps, run on tokio's blocking threads. Without a tokio runtime reads run inline. If
-/// writes arrive faster than the disk accepts them, commits take as long as the disk does.
+/// Reads, and commits unless `Sync`, take microseconds and run inline, one commit at a time. A call has to wait if
+/// another commit is running, if another thread is writing the same session (a read of a cached session does not wait
+/// for it), if the database is writing or compacting tables, or if an fsync is needed. Such a call is moved off the
+/// calling thread and awaited. So the disk blocks at most one thread of the runtime, whatever the load. Commits that
+/// have to wait, and all commits under `Sync`, run on the store's commit thread. Reads that have to wait, look-ups by
+/// index, listings and sweeps run on tokio's blocking threads. Without a tokio runtime reads run inline. If writes
+/// arrive faster than the disk accepts them, commits take as long as the disk does.
 #[derive(Clone)]
 pub struct FjallStore(Arc<Handle>);
 
