@@ -258,7 +258,8 @@ impl Link {
     /// that is no longer polled blocks no other, and concurrent calls wait for an unresponsive server together, not in
     /// turn.
     async fn connected(self: &Arc<Self>) -> Result<Connected, Fault> {
-        loop {
+        // Without an outcome, the runtime of an attempt has ended: the first attempt may be that of another runtime.
+        for _ in 0..2 {
             let mut attempt = {
                 let mut now = self.lock();
                 match &*now {
@@ -274,7 +275,6 @@ impl Link {
                     }
                 }
             };
-            // If there is no outcome, the runtime of the attempt has ended: try again.
             if let Ok(outcome) = attempt.wait_for(Option::is_some).await
                 && let Some(outcome) = &*outcome
             {
@@ -283,6 +283,10 @@ impl Link {
                 return outcome.clone().map_err(unreachable);
             }
         }
+        Err(Fault::Unreachable(Error::new(
+            ErrorKind::Store,
+            "cannot connect to the Redis server: the tokio runtime is shutting down",
+        )))
     }
 
     async fn attempt(self: Arc<Self>, told: watch::Sender<Option<Result<Connected, String>>>) {

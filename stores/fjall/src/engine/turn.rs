@@ -20,7 +20,7 @@ struct Stripe {
     cache: Mutex<Cache>,
 }
 
-/// The turn of one or more sessions.
+/// The turn of one or more sessions: a lock, unlike the turns of the store crate, which are for retries.
 ///
 /// The cached sessions that the thread has fetched are drafts. If it does not put one back, because it has ended the
 /// session or failed, the session is evicted at the end of the turn.

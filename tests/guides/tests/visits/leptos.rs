@@ -1,4 +1,4 @@
-use crate::{Response, cookie, has_body, post, serve, sessions};
+use crate::{fills_the_cart, post, serve, sessions};
 use leptos::prelude::LeptosOptions;
 use level_session_guides::leptos::{STOCK, app};
 use std::net::SocketAddr;
@@ -17,23 +17,7 @@ async fn server_functions_and_streamed_pages_have_the_session() {
     let options = LeptosOptions::builder().output_name("shop").build();
     let server = serve(app(options, sessions.clone())).await;
 
-    let response = add(server, "accept: */*").await;
-    assert!(has_body(&response, "1"), "{response}");
-    let cookie = cookie(&response);
-    let response = add(server, &cookie).await;
-    assert!(has_body(&response, "2"), "{response}");
-
-    let mut page = Response::of(server, "GET /", &cookie, "").await;
-    page.read_until("loading").await;
-    assert!(page.seen.starts_with("HTTP/1.1 200 "), "{}", page.seen);
-    assert!(page.seen.contains("\r\nvary: Cookie\r\n"), "{}", page.seen);
-    // The head has been sent, and another request changes the session before the page reads it.
-    let response = add(server, &cookie).await;
-    assert!(has_body(&response, "3"), "{response}");
-    STOCK.add_permits(1);
-    let page = page.whole().await;
-    let (_, streamed) = page.split_once("loading").unwrap();
-    assert!(streamed.contains("tea, tea, tea"), "{page}");
+    let cookie = fills_the_cart(server, &STOCK, async |headers| add(server, headers).await).await;
 
     // Nothing can be stored any more. A script and a form without one get the status and one line.
     sessions.close().await.unwrap();

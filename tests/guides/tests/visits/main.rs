@@ -10,6 +10,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::timeout,
 };
 
@@ -68,6 +69,32 @@ async fn post(server: SocketAddr, path: &str, headers: &str, body: &str) -> Stri
     let request = format!("POST {path}");
     let response = Response::of(server, &request, headers, body).await;
     response.whole().await
+}
+
+/// A visitor without a cookie puts tea into the cart, and looks at the page, which is streamed: another request adds tea
+/// after the head has been sent, and before `stock` lets the page read the session. Returns the cookie.
+async fn fills_the_cart(
+    server: SocketAddr,
+    stock: &Semaphore,
+    add: impl AsyncFn(&str) -> String,
+) -> String {
+    let response = add("accept: */*").await;
+    assert!(has_body(&response, "1"), "{response}");
+    let cookie = cookie(&response);
+    let response = add(&cookie).await;
+    assert!(has_body(&response, "2"), "{response}");
+
+    let mut page = Response::of(server, "GET /", &cookie, "").await;
+    page.read_until("loading").await;
+    assert!(page.seen.starts_with("HTTP/1.1 200 "), "{}", page.seen);
+    assert!(page.seen.contains("\r\nvary: Cookie\r\n"), "{}", page.seen);
+    let response = add(&cookie).await;
+    assert!(has_body(&response, "3"), "{response}");
+    stock.add_permits(1);
+    let page = page.whole().await;
+    let (_, streamed) = page.split_once("loading").unwrap();
+    assert!(streamed.contains("tea, tea, tea"), "{page}");
+    cookie
 }
 
 fn has_body(response: &str, body: &str) -> bool {
