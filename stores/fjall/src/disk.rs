@@ -9,11 +9,12 @@ use super::{
     keys,
     record::{Outline, Record, Session},
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
+use fjall::{AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
 use level_session_store::{
     Bytes, Clear, Commit, Digest, Error, FieldName, Result, Timestamp, rules,
 };
 use std::{
+    any::Any,
     collections::HashSet,
     sync::{
         Arc,
@@ -36,6 +37,9 @@ pub(super) const KEYSPACES: usize = 4;
 /// How long a close waits at most for tables to be written.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
 const FLUSH_STEP: Duration = Duration::from_millis(2);
+
+/// A reference to memory of fjall, which is freed with the last one.
+pub(super) type Memory = Arc<dyn Any + Send + Sync>;
 
 /// The database, and our keyspaces in it.
 pub(super) struct Disk {
@@ -210,6 +214,11 @@ impl Disk {
             .rotate_memtable()
             .map(drop)
             .map_err(|cause| self.failed("write the tables of", cause))
+    }
+
+    /// The memory of a keyspace's recent writes.
+    pub(super) fn memory(&self, keyspace: usize) -> Memory {
+        self.keyspaces()[keyspace].tree.active_memtable()
     }
 
     /// Whether tables are being written.

@@ -8,7 +8,7 @@ mod write;
 
 use super::{
     cache::Large,
-    disk::Disk,
+    disk::{Disk, Memory},
     gate::{Gate, Patience},
     journal::Superfluous,
     numbers::Numbers,
@@ -220,6 +220,11 @@ impl Engine {
     /// Makes fjall's threads flush a keyspace's memory to a table.
     pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
         self.disk.rotate(keyspace)
+    }
+
+    /// The memory of a keyspace's recent writes.
+    pub(super) fn memory(&self, keyspace: usize) -> Memory {
+        self.disk.memory(keyspace)
     }
 
     /// Whether tables are being written or compacted.

@@ -32,6 +32,7 @@ mod recovery;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use builder::{Durability, FjallStoreBuilder};
 #[cfg(any(test, fuzzing))]

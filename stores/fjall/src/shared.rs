@@ -1,11 +1,11 @@
 //! The engine, for as long as the store is open, and the background threads.
 
 use super::{
-    disk::KEYSPACES,
     engine::Engine,
     fault,
     gate::Gate,
     recovery::{self, Recovery},
+    upkeep,
 };
 use level_session_store::{
     Clock, Digest, Error, ErrorKind, Outcome, Result, Step, Swept, Timestamp, WatchList,
@@ -22,9 +22,6 @@ use std::{
 
 /// How many sessions are swept before the sweeper checks whether it should stop.
 const SWEEP_AT_ONCE: usize = 256;
-
-/// How often to check whether tables are being written.
-const FLUSH_STEP: Duration = Duration::from_millis(1);
 
 /// The state that the store and its threads share. A thread that uses the engine holds the lock of its stripe for
 /// reading, so that closing, which takes all of them for writing, waits for calls in flight.
@@ -145,12 +142,6 @@ impl Shared {
         &self.gate
     }
 
-    /// Runs an operation for which fjall holds its locks: commits are sent to the commit thread meanwhile.
-    fn work(&self, work: impl FnOnce(&Engine) -> Result<()>) -> Result<()> {
-        let _work = self.gate.work();
-        self.write(work)
-    }
-
     /// Removes up to `limit` dead sessions, and notifies the watchers.
     pub(super) fn sweep(&self, now: Timestamp, limit: usize) -> Result<Swept> {
         self.write(|engine| engine.sweep(now, limit, |id| self.expired.tell(id)))
@@ -221,7 +212,7 @@ pub(super) struct Workers {
 }
 
 #[derive(Default)]
-struct Stop {
+pub(super) struct Stop {
     told: Mutex<bool>,
     wake: Condvar,
 }
@@ -237,34 +228,16 @@ impl Workers {
     /// Makes writes durable at intervals.
     pub(super) fn persist(&self, shared: Arc<Shared>, every: Duration) -> Result<()> {
         self.start("session-persist", every, move |_| {
-            if shared.recovery.is_due() {
-                return; // the outage is logged elsewhere
-            }
-            if let Err(error) = shared.work(Engine::persist) {
-                warn("the session store's last writes are not durable", &error);
+            if !shared.recovery.is_due() {
+                upkeep::sync(&shared); // an outage is logged elsewhere
             }
         })
     }
 
-    /// Flushes to tables after a number of written bytes, before fjall does so at an unpredictable moment.
+    /// Syncs and flushes at moments that the store knows.
     pub(super) fn keep_up(&self, shared: Arc<Shared>, flush_at: u64) -> Result<()> {
         self.spawn("session-upkeep", move |stop| {
-            shared.gate.attend();
-            let mut flushed = 0;
-            while !stop.is_told() {
-                thread::park();
-                let written = shared.gate.written();
-                if written - flushed < flush_at || shared.recovery.is_due() {
-                    continue;
-                }
-                flushed = written;
-                if let Err(error) = flush(&shared, stop) {
-                    warn(
-                        "the session store's last writes are not in tables yet",
-                        &error,
-                    );
-                }
-            }
+            upkeep::attend(&shared, flush_at, stop);
         })
     }
 
@@ -324,19 +297,6 @@ impl Workers {
     }
 }
 
-/// One keyspace after the other: fjall syncs its journal before it writes a table, and no write can run during that
-/// sync. The file system would write another keyspace's new table along with it.
-fn flush(shared: &Shared, stop: &Stop) -> Result<()> {
-    let _work = shared.gate.work();
-    for keyspace in 0..KEYSPACES {
-        shared.write(|engine| engine.rotate(keyspace))?;
-        while !stop.is_told() && shared.with(|engine| Ok(engine.is_in_upkeep()))? {
-            thread::sleep(FLUSH_STEP);
-        }
-    }
-    Ok(())
-}
-
 /// Removes dead sessions in small batches, until there are none left or the store is closed.
 pub(super) fn sweep_round(shared: &Shared, clock: &Clock, is_told: impl Fn() -> bool) {
     if shared.recovery.is_due() {
@@ -352,7 +312,7 @@ pub(super) fn sweep_round(shared: &Shared, clock: &Clock, is_told: impl Fn() -> 
 }
 
 impl Stop {
-    fn is_told(&self) -> bool {
+    pub(super) fn is_told(&self) -> bool {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -366,6 +326,6 @@ impl Stop {
     }
 }
 
-fn warn(what: &str, error: &Error) {
+pub(super) fn warn(what: &str, error: &Error) {
     tracing::warn!(error = error as &dyn std::error::Error, "{what}");
 }
