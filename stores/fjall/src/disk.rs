@@ -208,12 +208,13 @@ impl Disk {
         [&self.data, &self.meta, &self.due, &self.index]
     }
 
-    /// Makes fjall's threads flush a keyspace's memory to a table.
-    pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
-        self.keyspaces()[keyspace]
+    /// Makes fjall's threads flush a keyspace's memory to a table. Returns the memory, unless it is empty.
+    pub(super) fn rotate(&self, keyspace: usize) -> Result<Option<Memory>> {
+        let memory = self.memory(keyspace);
+        let rotated = self.keyspaces()[keyspace]
             .rotate_memtable()
-            .map(drop)
-            .map_err(|cause| self.failed("write the tables of", cause))
+            .map_err(|cause| self.failed("write the tables of", cause))?;
+        Ok(rotated.then_some(memory))
     }
 
     /// The memory of a keyspace's recent writes.

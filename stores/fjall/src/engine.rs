@@ -217,14 +217,9 @@ impl Engine {
         self.disk.persist()
     }
 
-    /// Makes fjall's threads flush a keyspace's memory to a table.
-    pub(super) fn rotate(&self, keyspace: usize) -> Result<()> {
+    /// Makes fjall's threads flush a keyspace's memory to a table. Returns the memory, unless it is empty.
+    pub(super) fn rotate(&self, keyspace: usize) -> Result<Option<Memory>> {
         self.disk.rotate(keyspace)
-    }
-
-    /// The memory of a keyspace's recent writes.
-    pub(super) fn memory(&self, keyspace: usize) -> Memory {
-        self.disk.memory(keyspace)
     }
 
     /// Whether tables are being written or compacted.

@@ -1,7 +1,10 @@
-//! These tests prevent dead sessions from filling the disk, a sweeper from stopping at the first error or never, and
-//! two sessions from sharing a number.
+//! These tests prevent dead sessions from filling the disk, a sweeper from stopping at the first error or never, two
+//! sessions from sharing a number, and writes from waiting for more than a small step of upkeep.
 
-use super::{super::record::Record, *};
+use super::{
+    super::{disk::KEYSPACES, record::Record, shared::Stop, upkeep},
+    *,
+};
 use level_session_store::{Clock, Digest, StoreFuture, Watch};
 use std::sync::Arc;
 
@@ -219,4 +222,63 @@ fn without_a_runtime_everything_is_done_where_it_is_called() {
     assert_eq!(at_once(store.page(None, 9, at(1))).items, [id(1)]);
     assert_eq!(at_once(store.sweep(at(1_000), 9)).sessions, 1);
     at_once(Store::close(&store));
+}
+
+/// fjall syncs its journal before it flushes, and no write can run meanwhile: 16 MiB would take tens of milliseconds.
+#[test]
+fn the_journal_is_synced_after_every_mebibyte() {
+    let (_dir, path) = place();
+    let store = FjallStore::builder().sweep_every(None).open(path).unwrap();
+    let text = "x".repeat(64 * 1024);
+    create(&store, id(1), &[]);
+    let write = |times| {
+        for _ in 0..times {
+            let writes = [set("a", &text)];
+            now(store.commit(commit(id(1), KEEP, &writes))).unwrap();
+        }
+    };
+    write(15);
+    assert_eq!(store.syncs(), 0, "it is not worth it yet");
+    write(1);
+    eventually("the journal is synced", || store.syncs() == 1);
+    write(16);
+    eventually("it is synced again", || store.syncs() == 2);
+}
+
+/// fjall drops the memory of a flushed table while it holds the lock that every write of the keyspace takes: freeing
+/// 16 MiB there held up all commits for 40 ms.
+#[test]
+fn the_memory_of_a_flushed_table_is_freed_by_the_upkeep_thread() {
+    let (_dir, path) = place();
+    let store = FjallStore::builder().sweep_every(None).open(path).unwrap();
+    let shared = &store.0.shared;
+    let stop = Stop::default();
+    let mut replaced = Vec::new();
+    let mut round = |n| {
+        create(&store, id(n), &[indexed("user", "7", "seven")]);
+        let memory: Vec<_> = store.inside(|disk| (0..KEYSPACES).map(|n| disk.memory(n)).collect());
+        upkeep::flush(shared, &stop, &mut replaced).unwrap();
+        (memory, replaced.len())
+    };
+    let (memory, _) = round(1);
+    // fjall drops its references once there were later writes.
+    for n in 2..5 {
+        let (_, kept) = round(n);
+        assert!(
+            kept <= 2 * KEYSPACES,
+            "those of the first and the last round"
+        );
+    }
+    for flushed in memory {
+        assert_eq!(
+            Arc::strong_count(&flushed),
+            2,
+            "the test's and the upkeep thread's"
+        );
+    }
+    let (_, kept) = round(5);
+    assert!(
+        kept <= KEYSPACES,
+        "the test has released those of the first round"
+    );
 }
