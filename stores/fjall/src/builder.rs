@@ -24,7 +24,8 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// The operating system decides when a commit is on disk. The default.
+    /// The operating system decides when a commit is on disk; in addition, the store syncs after each mebibyte of
+    /// writes. The default.
     #[default]
     Buffer,
     /// A commit is on disk before it returns. Concurrent commits share one fsync.

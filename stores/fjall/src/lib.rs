@@ -5,8 +5,8 @@
 //! `shared` admits it while the store is open, `gate` predicts which calls would have to wait, `committer` executes
 //! commits that do, `engine` executes calls under the session's lock, `disk` holds the keyspaces, `record` and `keys`
 //! know the bytes, `due` knows how far the sweeper has come. Around fjall's files: `folder` checks them before they are
-//! opened, `creation` completes an interrupted creation, `recovery` reopens the database after a failed write,
-//! `journal` empties the journal at a clean close.
+//! opened, `creation` completes an interrupted creation, `upkeep` syncs and flushes in small steps, `recovery` reopens the
+//! database after a failed write, `journal` empties the journal at a clean close.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
