@@ -5,6 +5,7 @@
 
 pub mod apps;
 pub mod callgrind;
+pub mod client;
 pub mod compare;
 pub mod machine;
 pub mod redis;

@@ -5,25 +5,17 @@
 //! process (`http serve <application> [port of redis-server]`), so its CPU time does not include the clients'. It
 //! includes the kernel's work for the server's sockets.
 
-use http_body_util::{BodyExt as _, Empty};
-use hyper::{
-    Request,
-    body::Bytes,
-    client::conn::http1::{self, SendRequest},
-    header,
-};
-use hyper_util::rt::TokioIo;
 use level_session_benches::{
-    apps::{self, cookie_of},
+    apps,
+    client::Client,
     compare::Rounds,
     machine,
     redis::Redis,
     served::{self, Server},
     table::{Table, micros, times},
-    workload::{NEW_LARGE, SHOW, Workload, prove},
+    workload::{SHOW, Workload, prove},
 };
 use std::{env, error::Error, net::TcpListener, rc::Rc, time::Instant};
-use tokio::{net::TcpStream, task::JoinHandle};
 
 const CONNECTIONS: usize = 64;
 
@@ -213,51 +205,6 @@ async fn go_on(mut client: Client, workload: Workload, requests: usize) -> Resul
         client.ask(workload.path()).await?;
     }
     Ok(client)
-}
-
-struct Client {
-    sender: SendRequest<Empty<Bytes>>,
-    connection: JoinHandle<hyper::Result<()>>,
-    cookie: Option<http::HeaderValue>,
-}
-
-impl Client {
-    async fn connect(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        Ok(Self {
-            sender,
-            connection: tokio::spawn(connection),
-            cookie: None,
-        })
-    }
-
-    /// One request, with the session's cookie; the cookie of a new or renewed session is kept.
-    async fn ask(&mut self, path: &str) -> Result<String> {
-        let is_new = path == Workload::New.path() || path == NEW_LARGE;
-        let mut request = Request::get(path)
-            .header(header::HOST, "localhost")
-            .body(Empty::<Bytes>::new())?;
-        if let (false, Some(cookie)) = (is_new, &self.cookie) {
-            request.headers_mut().insert(header::COOKIE, cookie.clone());
-        }
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        if !response.status().is_success() {
-            return Err(format!("{path}: {}", response.status()).into());
-        }
-        if let Some(cookie) = cookie_of(&response) {
-            self.cookie = Some(cookie);
-        }
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok(String::from_utf8(body.into())?)
-    }
-
-    async fn close(self) -> Result<()> {
-        drop(self.sender);
-        Ok(self.connection.await??)
-    }
 }
 
 fn report(names: &[&str], measured: &[Vec<Measured>], requests: usize, rounds: usize) {
