@@ -1,6 +1,6 @@
 //! Tail latencies over HTTP: how long requests without a session wait for a server that creates sessions.
 //!
-//! `served_tail [seconds] [rates] [servers]`; 20 seconds, `3000` new sessions per second and `fjall` by default. An open
+//! `served_tail [seconds] [rates] [servers]`; 10 seconds, `3000` new sessions per second and `fjall` by default. An open
 //! loop: each request has a scheduled time, and its latency counts from there, even if an earlier response is late. The
 //! server is a separate process with two threads; the clients run on the same cores. Beside the measured requests, which
 //! do not use a session (a thousand per second), it answers as many requests as the rate says: first others without a
@@ -27,6 +27,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+const ROUNDS: usize = 3;
 /// The measured requests per second.
 const PLAIN: u64 = 1_000;
 const PLAIN_CONNECTIONS: usize = 16;
@@ -49,8 +50,11 @@ fn main() -> Result<()> {
         return Ok(runtime.block_on(apps::serve(app, listener, None))?);
     }
     let text = |at: usize, default: &'static str| args.get(at).map_or(default, String::as_str);
-    let time = Duration::from_secs(text(0, "20").parse()?);
-    println!("{}; {time:?} each.\n", machine::line());
+    let time = Duration::from_secs(text(0, "10").parse()?);
+    println!(
+        "{}; the median of {ROUNDS} rounds of {time:?}.\n",
+        machine::line()
+    );
     let mut table = Table::new([
         "server",
         "beside, a second",
@@ -69,20 +73,27 @@ fn main() -> Result<()> {
     for rate in text(1, "3000").split(',') {
         let rate = rate.parse()?;
         for server in text(2, "fjall").split(',') {
-            let mut beside_plain = f64::NAN;
-            for other in [Workload::Ignored, Workload::New] {
-                let [plain, others] = measure(&runtime, server, other, rate, time)?;
-                let tail = at(&plain, 0.999);
-                if other == Workload::Ignored {
-                    beside_plain = tail;
+            // In turns, so that a disturbance affects both; of each, the round with the median tail counts.
+            let kinds = [Workload::Ignored, Workload::New];
+            let mut rounds = kinds.map(|_| Vec::new());
+            for _ in 0..ROUNDS {
+                for (rounds, other) in rounds.iter_mut().zip(kinds) {
+                    rounds.push(measure(&runtime, server, other, rate, time)?);
                 }
+            }
+            let rounds = rounds.map(|mut rounds| {
+                rounds.sort_by(|[one, _], [other, _]| tail(one).total_cmp(&tail(other)));
+                rounds.swap_remove(ROUNDS / 2)
+            });
+            let beside_plain = tail(&rounds[0][0]);
+            for (other, [plain, others]) in kinds.into_iter().zip(&rounds) {
                 let mut row = vec![
                     server.to_owned(),
                     format!("{rate} {}", other.name()),
-                    times(tail, beside_plain),
+                    times(tail(plain), beside_plain),
                 ];
-                row.extend(quantiles(&plain));
-                row.extend(quantiles(&others));
+                row.extend(quantiles(plain));
+                row.extend(quantiles(others));
                 table.row(row);
             }
         }
@@ -173,6 +184,10 @@ async fn serve_out(
     }
     client.close().await?;
     Ok(latencies)
+}
+
+fn tail(latencies: &[f64]) -> f64 {
+    at(latencies, 0.999)
 }
 
 fn at(latencies: &[f64], share: f64) -> f64 {
