@@ -1,5 +1,6 @@
 //! The handle: a session as a handler sees it.
 
+mod all_fields;
 mod data;
 mod handles;
 mod order;
@@ -10,13 +11,14 @@ mod unit;
 mod untyped;
 mod updated;
 
+pub use all_fields::AllFields;
 pub use data::{Diff, Loading, Storing, View, detach, load, store};
 pub use handles::{Counter, Field, Flash, FlashList, OptField};
 pub use set_from::SetFrom;
 #[cfg(feature = "tower")]
 pub(crate) use unit::Committing;
+pub use untyped::UntypedSession;
 pub(crate) use untyped::decode;
-pub use untyped::{AllFields, UntypedSession};
 pub use updated::Updated;
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
