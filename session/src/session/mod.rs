@@ -1,4 +1,4 @@
-//! The handle: a session as a handler sees it.
+//! The session as a handler sees it.
 
 mod all_fields;
 mod data;
@@ -54,9 +54,10 @@ pub type Of<T> = PhantomData<fn() -> T>;
 ///
 /// It has no methods of its own, so that none can ever hide a field. The methods come from two places.
 ///
-/// **The fields.** The derive generates a method for each field. It returns a handle whose type depends on the field:
+/// **The fields.** The derive generates a method for each field. It returns a *field handle*, whose type depends on the
+/// field:
 ///
-/// | declared as | handle | what it offers |
+/// | declared as | field handle | what it offers |
 /// |---|---|---|
 /// | a type with `#[session(default)]` | [`Field<T>`](crate::Field) | `.await?` reads a `T`; [`set`](crate::Field::set), [`update`](crate::Field::update), [`take`](crate::Field::take), [`remove`](crate::Field::remove) |
 /// | `Option<T>`, or a type without a default | [`OptField<T>`](crate::OptField) | `.await?` reads an `Option<T>`; [`set`](crate::OptField::set), [`update`](crate::OptField::update), [`take`](crate::OptField::take), [`remove`](crate::OptField::remove) |
@@ -109,7 +110,7 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// # Ok(()) }
 /// ```
 ///
-/// Clones share the session and the unit of work.
+/// Clones share the session and its [unit of work](UntypedSession).
 pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
     // For better compiler messages: whether a struct is `Sized` depends on its last field alone, and if `T` lacks the

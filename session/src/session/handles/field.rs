@@ -109,8 +109,8 @@ impl<T: Send> Field<'_, T> {
         Ok(self.update_tracked(change).await?.into_inner())
     }
 
-    /// Like [`update`](Self::update), but returns a handle on the result of the latest run. After a successful commit, that
-    /// is the run whose value was stored.
+    /// Like [`update`](Self::update), but returns an [`Updated`] with the result of the latest run. After a successful
+    /// commit, that is the run whose value was stored.
     ///
     /// ```
     /// # use level_session::{Result, Session, SessionData};
@@ -203,8 +203,8 @@ impl<T: Send> OptField<'_, T> {
         Ok(self.update_tracked(change).await?.into_inner())
     }
 
-    /// Like [`update`](Self::update), but returns a handle on the result of the latest run. After a successful commit, that
-    /// is the run whose value was stored. See [`Field::update_tracked`].
+    /// Like [`update`](Self::update), but returns an [`Updated`] with the result of the latest run. After a successful
+    /// commit, that is the run whose value was stored. See [`Field::update_tracked`].
     ///
     /// ```
     /// # use level_session::{Session, SessionData};

@@ -159,8 +159,8 @@ impl UntypedSession {
         Ok(self.update_tracked(key, change).await?.into_inner())
     }
 
-    /// Like [`update`](Self::update), but returns a handle on the result of the latest run. After a successful commit, that
-    /// is the run whose value was stored. See [`Field::update_tracked`](crate::Field::update_tracked).
+    /// Like [`update`](Self::update), but returns an [`Updated`] with the result of the latest run. After a successful
+    /// commit, that is the run whose value was stored. See [`Field::update_tracked`](crate::Field::update_tracked).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {

@@ -32,7 +32,7 @@ impl UntypedSession {
     /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::Misuse`] on a [detached](Self::detach) handle, which has no response to send the new cookie with:
+    /// - [`ErrorKind::Misuse`] on a [detached](Self::detach) session, which has no response to send the new cookie with:
     ///   renew the session in a request.
     /// - [`ErrorKind::Gone`], [`ErrorKind::Closed`]: see [Errors](Self#errors).
     #[doc(alias = "regenerate")]
@@ -47,7 +47,7 @@ impl UntypedSession {
             false => Ok(()),
             true => Err(Error::new(
                 ErrorKind::Misuse,
-                "a detached handle has no response to send a new cookie with: renew the session in a request",
+                "a detached session has no response to send a new cookie with: renew the session in a request",
             )),
         }
     }

@@ -17,7 +17,9 @@ use std::{fmt, sync::Arc};
 /// Every typed session dereferences to it, and both are the same session: [`get`](Self::get) reads the value that a
 /// typed accessor wrote. A declared field accepts only a value of its type, whichever way it is set.
 ///
-/// Clones share the session and the unit of work.
+/// Clones share the session and its *unit of work*: the values that were read, and the changes that are stored together.
+/// A request is one unit of work. A [detached](Self::detach) session begins another one, and a new one with each
+/// commit.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> level_session::Result<()> {
@@ -36,7 +38,7 @@ use std::{fmt, sync::Arc};
 /// | kind | when | what to do | status |
 /// |---|---|---|---|
 /// | [`Gone`](ErrorKind::Gone) | the session was destroyed, renewed or has expired since the request began | nothing was stored: let the visitor start again | 409 |
-/// | [`Closed`](ErrorKind::Closed) | the response has been sent | call [`detach`](Self::detach) before the response is sent, and use that handle | 500 |
+/// | [`Closed`](ErrorKind::Closed) | the response has been sent | call [`detach`](Self::detach) before the response is sent, and use the detached session | 500 |
 /// | [`Store`](ErrorKind::Store) | the store cannot be reached, read or written | let the client try again, unless [`Error::may_be_stored`] | 500 |
 /// | [`Decode`](ErrorKind::Decode) | a stored value is not of the requested type | read it with its former type, or remove the field | 500 |
 /// | [`Misuse`](ErrorKind::Misuse) | the call cannot work where it is made | the message says how to change the code | 500 |
@@ -57,7 +59,7 @@ impl UntypedSession {
         self.0.clone()
     }
 
-    /// Whether other handles on the same unit of work exist.
+    /// Whether other clones with the same unit of work exist.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
@@ -198,7 +200,7 @@ impl UntypedSession {
         self.0.digest().map(SessionHandle::new)
     }
 
-    /// Returns a typed handle on the same session and the same unit of work.
+    /// Returns the same session with the same unit of work, typed by a struct.
     ///
     /// ```
     /// # use level_session::{Session, SessionData};

@@ -33,7 +33,7 @@ impl UntypedSession {
     /// - [`ErrorKind::Contended`]: other requests kept changing a field of an `update`. Try again.
     /// - [`ErrorKind::TooLarge`], [`ErrorKind::Full`]: a limit that the application set is exceeded.
     /// - [`ErrorKind::Random`]: the operating system's random generator failed.
-    /// - [`ErrorKind::Closed`]: the response has been sent. Use a [detached](Self::detach) handle.
+    /// - [`ErrorKind::Closed`]: the response has been sent. Use a [detached](Self::detach) session.
     ///
     /// If an earlier commit was dropped and its outcome is unknown, its error is returned once.
     #[doc(alias = "save")]
@@ -112,13 +112,13 @@ impl UntypedSession {
     /// long-lived connection, check permissions with every message, and call `commit` or [`reload`](Self::reload) between
     /// messages; otherwise the first answer is reused for as long as the connection lasts.
     ///
-    /// Commits of a detached handle keep the session alive but cannot send the cookie again: the browser gets it with the
+    /// Commits of a detached session keep it alive but cannot send the cookie again: the browser gets it with the
     /// next request that uses the session.
     ///
-    /// A detached handle never creates a session. A commit that would create one fails: with [`ErrorKind::Gone`] if the
-    /// session ended elsewhere, and with [`ErrorKind::Misuse`] for changes after its own `destroy` or for a visitor without a
-    /// session. A handle detached for a visitor without a session reads nothing, and does not follow a session that another
-    /// request creates for that visitor.
+    /// Commits of a detached session never create a session. A commit that would have to fails: with [`ErrorKind::Gone`]
+    /// if the session ended elsewhere, and with [`ErrorKind::Misuse`] for changes after its own `destroy` or for a visitor
+    /// without a session. A session detached for a visitor without a session reads nothing, and does not follow a session
+    /// that another request creates for that visitor.
     ///
     /// # Errors
     /// - [`ErrorKind::Misuse`] if this request creates the session and has not committed it yet: call
