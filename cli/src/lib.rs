@@ -1,4 +1,4 @@
-//! An inspector for [level-session](https://docs.rs/level-session)'s stores.
+//! An inspector for the stores of [level-session](level_session).
 //!
 //! The program `level-session` lists, shows, finds, ends, verifies, reindexes and copies sessions without the application's
 //! types: in the embedded store while the application is stopped, in Redis and PostgreSQL at any time. The README of this

@@ -1,4 +1,4 @@
-//! The store contract of [level-session](https://docs.rs/level-session): what a store for web sessions must do.
+//! The store contract of level-session: what a store for web sessions must do.
 //!
 //! A store keeps bytes. It knows no types, no cookies and no closures. It reads fields, and it applies a [`Commit`]
 //! atomically after checking the commit's guards. Everything else (merging, retrying an `update`, handling a missing

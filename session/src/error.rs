@@ -41,8 +41,8 @@ pub enum ErrorKind {
     /// The session was destroyed, renewed or has expired since this request began. Nothing of this request is stored; the
     /// visitor gets a new session with the next request.
     Gone,
-    /// The request is over: the head of its response has been sent, or its handle was dropped. The session can still be read
-    /// but not changed. `detach()` gives the session a unit of work of its own.
+    /// The request is over: the head of its response has been sent, or it was cancelled. The session can still be read but
+    /// not changed. `detach()` gives the session a unit of work of its own.
     Closed,
     /// A stored value cannot be read as the requested type.
     Decode,
@@ -70,7 +70,7 @@ pub enum ErrorKind {
     /// A setting cannot be used.
     Config,
     /// The library was called in a way that cannot work: in a handler outside the middleware, for a change that a detached
-    /// handle cannot make, or with a reserved key.
+    /// session cannot make, or with a reserved key.
     Misuse,
 }
 

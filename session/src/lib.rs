@@ -54,16 +54,19 @@
 //! # }
 //! ```
 //!
-//! # In one sentence
+//! # In short
 //! Changes are visible only to their own request until it ends; then all of them, or none, are stored in one atomic
 //! step. In this step `set` replaces, `add` adds, and `update` runs again on the latest value. Only `take`, a flash
 //! field and `commit` store before the request ends.
+//!
+//! A request is one *unit of work*: it reads each field once, and has one set of changes. A WebSocket or a task that
+//! outlives its request gets a unit of work of its own, by [`detach`](UntypedSession::detach).
 //!
 //! # Where to look
 //! - [`Session`]: everything that a handler can call, in two tables.
 //! - [`derive@SessionData`]: the attributes of the derive. [`guide::derive`]: the same at length, with examples.
 //! - [`UntypedSession`]: the life cycle (`renew`, `destroy`, ..), fields by key, and the errors with what to do next.
-//! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: the handles that accessors return.
+//! - [`Field`], [`OptField`], [`Counter`], [`Flash`], [`FlashList`]: the field handles that accessors return.
 //! - [`SessionLayer`] for tower and axum, [`Exchange`] for the middleware of any framework.
 //! - [`Sessions`], [`SessionsBuilder`], [`CookieConfig`], [`Expiry`], [`Keyring`]: the settings.
 //! - [`store`]: the stores, and the contract for your own. [`value`]: the format of stored values, byte by byte.

@@ -222,7 +222,7 @@ pub fn optional(session: Option<Session<Visit>>) -> Reply {
     })
 }
 
-/// Waits for a signal to terminate: SIGTERM, or Ctrl-C.
+/// Waits for a signal to terminate: SIGTERM; on systems without it, Ctrl-C.
 ///
 /// # Panics
 /// If signal handlers cannot be installed.

@@ -1,6 +1,6 @@
-//! A migration path from [tower-sessions](https://docs.rs/tower-sessions) to
-//! [level-session](https://docs.rs/level-session): a store for its `SessionManagerLayer`, and a layer for crates that require a
-//! session of tower-sessions, such as axum-login, which gives them one on top of level-session's.
+//! A migration path from [tower-sessions](https://docs.rs/tower-sessions) to level-session: a store for its
+//! `SessionManagerLayer`, and a layer that gives crates that require a session of tower-sessions, such as axum-login, one
+//! on top of level-session's.
 //!
 //! # The store
 //! [`BridgeStore`] implements tower-sessions' `SessionStore` with any store of level-session. The application does not change,

@@ -35,12 +35,12 @@ use std::fmt;
 /// 2. [`within`](Self::within) returns a value to attach to the request, in which handlers find their session.
 /// 3. [`commit`](Self::commit) stores the changes, if the response is one that stores. If that fails, it returns the
 ///    response to send instead.
-/// 4. [`end`](Self::end) closes the session's handles and adds headers to the response.
+/// 4. [`end`](Self::end) closes the session and adds headers to the response.
 ///
 /// [`answer`](Self::answer) performs the last two steps at once, for a response of the crate `http`.
 ///
 /// If it is dropped without being ended (the client disconnected, or the handler panicked), nothing is stored and the
-/// handles are closed.
+/// session is closed.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -124,7 +124,7 @@ impl Exchange {
     /// The response headers that [`end`](Self::end) reads and may set, in lower case.
     pub const HEADERS: [HeaderName; 3] = [SET_COOKIE, CACHE_CONTROL, VARY];
 
-    /// The request's session. [`typed`](UntypedSession::typed) returns a handle with typed fields.
+    /// The request's session. [`typed`](UntypedSession::typed) returns it with typed fields.
     ///
     /// ```
     /// # use level_session::{Session, SessionData};

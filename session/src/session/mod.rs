@@ -1,5 +1,6 @@
-//! The handle: a session as a handler sees it.
+//! The session as a handler sees it.
 
+mod all_fields;
 mod data;
 mod handles;
 mod order;
@@ -10,13 +11,14 @@ mod unit;
 mod untyped;
 mod updated;
 
+pub use all_fields::AllFields;
 pub use data::{Diff, Loading, Storing, View, detach, load, store};
 pub use handles::{Counter, Field, Flash, FlashList, OptField};
 pub use set_from::SetFrom;
 #[cfg(feature = "tower")]
 pub(crate) use unit::Committing;
+pub use untyped::UntypedSession;
 pub(crate) use untyped::decode;
-pub use untyped::{AllFields, UntypedSession};
 pub use updated::Updated;
 pub(crate) use {state::CookieAction, unit::UnitOfWork};
 
@@ -52,9 +54,10 @@ pub type Of<T> = PhantomData<fn() -> T>;
 ///
 /// It has no methods of its own, so that none can ever hide a field. The methods come from two places.
 ///
-/// **The fields.** The derive generates a method for each field. It returns a handle whose type depends on the field:
+/// **The fields.** The derive generates a method for each field. It returns a *field handle*, whose type depends on the
+/// field:
 ///
-/// | declared as | handle | what it offers |
+/// | declared as | field handle | what it offers |
 /// |---|---|---|
 /// | a type with `#[session(default)]` | [`Field<T>`](crate::Field) | `.await?` reads a `T`; [`set`](crate::Field::set), [`update`](crate::Field::update), [`take`](crate::Field::take), [`remove`](crate::Field::remove) |
 /// | `Option<T>`, or a type without a default | [`OptField<T>`](crate::OptField) | `.await?` reads an `Option<T>`; [`set`](crate::OptField::set), [`update`](crate::OptField::update), [`take`](crate::OptField::take), [`remove`](crate::OptField::remove) |
@@ -107,7 +110,7 @@ pub type Of<T> = PhantomData<fn() -> T>;
 /// # Ok(()) }
 /// ```
 ///
-/// Clones share the session and the unit of work.
+/// Clones share the session and its [unit of work](UntypedSession).
 pub struct Session<T: SessionData = ()> {
     fields: T::Fields,
     // For better compiler messages: whether a struct is `Sized` depends on its last field alone, and if `T` lacks the

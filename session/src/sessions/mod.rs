@@ -140,7 +140,7 @@ impl Sessions {
         self.begin(request).typed()
     }
 
-    /// Ends a request: stores every change in one atomic step, closes the handle, and adds `Set-Cookie`, `Cache-Control` and
+    /// Ends a request: stores every change in one atomic step, closes the session, and adds `Set-Cookie`, `Cache-Control` and
     /// `Vary` to the response as needed.
     ///
     /// ```
@@ -159,7 +159,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Those of [`commit`](UntypedSession::commit). Nothing is stored then: send a response that reports the failure,
-    /// such as [`Error::to_response`](crate::Error::to_response). The handle is closed, and the response has the
+    /// such as [`Error::to_response`](crate::Error::to_response). The session is closed, and the response has the
     /// headers for earlier commits of the request.
     pub async fn finish(&self, session: &UntypedSession, response: &mut HeaderMap) -> Result<()> {
         let result = session.unit().commit().await;

@@ -59,7 +59,7 @@
 //! | the same, `appendfsync always` | kept, if they were acknowledged | kept, if they were acknowledged |
 //! | a replica takes the master's place | changes that it had not received are lost | an end that it had not received is undone: that session is live again, until it is ended once more or expires |
 //! | the same, with [`replicated`](RedisStoreBuilder::replicated) | as above ([`replicated_always`](RedisStoreBuilder::replicated_always): acknowledged changes are on that many replicas) | acknowledged ends are on that many replicas; another replica may still win the election |
-//! | a backup is restored | all since then are lost | **all ends since then are undone**: change the keys of the cookie's signature, or empty the store |
+//! | a backup is restored | all since then are lost | **all ends since then are undone**: to prevent it, empty the store, or start with a keyring that contains only new keys |
 //! | keys are evicted (`maxmemory-policy` other than `noeviction`, which is logged or an error when connecting: [`Safety`]) | sessions vanish | the mark of an end may vanish: a request in flight then creates a new session instead of an error. An index entry may vanish: its session lives on, and is neither listed nor ended with all sessions of its user |
 //! | the server is emptied (`FLUSHALL`) | all are lost | every user is signed out; a request in flight that only writes creates a new session |
 //!

@@ -533,7 +533,7 @@ fn changed_owner(field: &FieldName) -> Error {
 fn no_response() -> Error {
     Error::new(
         ErrorKind::Misuse,
-        "a detached handle cannot create a session, since it has no response for the cookie: \
+        "a commit of a detached session cannot create a session, since it has no response for the cookie: \
          write to the session before `detach()`, and write nothing after `destroy`",
     )
 }
