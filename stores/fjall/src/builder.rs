@@ -392,7 +392,11 @@ fn make_directory(path: &Path) -> io::Result<()> {
         }
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
             if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
+                fs::create_dir_all(parent).map_err(|cause| match cause.kind() {
+                    // Windows does not say above that the parent is a file.
+                    io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+                    _ => cause,
+                })?;
             }
             make_private(path)
         }

@@ -27,6 +27,8 @@ fn contents(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let path = entry.unwrap().path();
         match path.is_dir() {
             true => found.append(&mut contents(&path)),
+            // Windows lets nobody read it while it is locked.
+            false if path.ends_with("lock") => drop(found.insert(path, Vec::new())),
             false => {
                 let bytes = fs::read(&path).unwrap();
                 found.insert(path, bytes);
@@ -75,8 +77,10 @@ fn what_is_not_the_database_s_is_named_and_left_alone() {
             (Ok(store), false) => assert_eq!(fields(&store, id(1)), [pair("a", "1")], "{entry}"),
             (Err(error), true) => {
                 let message = error.to_string();
-                let name = format!("{:?}", Path::new(entry.trim_end_matches('/')));
-                assert!(message.contains(&name), "{entry}: {message}");
+                // Collected, so that it has the separators of the system.
+                let entry: PathBuf = Path::new(entry).components().collect();
+                let name = format!("{entry:?}");
+                assert!(message.contains(&name), "{name}: {message}");
                 assert!(message.contains(path.to_str().unwrap()), "{message}");
                 assert!(message.contains("move that entry"), "{message}");
                 assert_eq!(error.kind(), ErrorKind::Store);
