@@ -1,4 +1,4 @@
-//! Completes an interrupted creation of a database.
+//! Completes an interrupted creation of a database, or a restored one without its lock file.
 //!
 //! fjall writes the file that marks a database last of all. A process that is killed before leaves a directory that
 //! fjall neither opens, since that file is missing or too short, nor creates again, since its journal exists. Only that
@@ -21,7 +21,7 @@ const MARKER: &str = "version";
 /// process that creates one.
 pub(super) fn complete(root: &Path) -> Result<()> {
     if !is_begun(root)? {
-        return Ok(());
+        return restore_lock(root);
     }
     let lock = lock(root)?;
     // Another process may have been faster.
@@ -36,6 +36,15 @@ pub(super) fn complete(root: &Path) -> Result<()> {
         );
     }
     drop(lock);
+    Ok(())
+}
+
+/// Creates the lock file of a complete database if it is missing: a backup may have left it out. It is empty.
+fn restore_lock(root: &Path) -> Result<()> {
+    let exists = |name| root.join(name).exists();
+    if exists(MARKER) && !exists(folder::LOCK) {
+        lock(root)?;
+    }
     Ok(())
 }
 

@@ -249,6 +249,16 @@ fn what_may_be_more_than_a_cut_off_creation_is_left_as_it_is() {
 
 /// A process that creates a database holds its lock: a second process changes nothing in it.
 #[test]
+fn a_folder_that_was_restored_without_its_lock_file_opens() {
+    let (_dir, path) = with_tables();
+    fs::remove_file(path.join("lock")).unwrap();
+    let store = FjallStore::builder().sweep_every(None).open(&path).unwrap();
+    assert_eq!(fields(&store, id(1)), [pair("a", "1")]);
+    let locked = FjallStore::open(&path).unwrap_err().to_string();
+    assert!(locked.contains("has it open"), "{locked}");
+}
+
+#[test]
 fn a_creation_at_work_is_left_to_the_one_who_works() {
     let (_dir, path) = cut_off(Some(&[]), Some(b"FJL"));
     let lock = fs::File::open(path.join("lock")).unwrap();
