@@ -9,10 +9,11 @@ use level_session::{
 };
 use level_session_benches::{
     compare::Race,
-    machine, stored,
+    machine::{self, Disk},
+    stored,
     table::{Table, micros, times},
 };
-use std::{env, fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{env, path::Path};
 
 const ROUNDS: usize = 15;
 const OPERATIONS: usize = 2_000;
@@ -86,7 +87,7 @@ fn measure(path: &Path, size: u64) -> Vec<String> {
         .open()
         .expect("it was closed");
     let store = FjallStore::new(db.clone()).expect("it was closed");
-    let disk = tables(path) as f64 / size as f64;
+    let disk = Disk::of(path).tables as f64 / size as f64;
     let keyspace = |name: &str| {
         db.keyspace(
             &format!("session.{name}"),
@@ -167,21 +168,4 @@ fn measure(path: &Path, size: u64) -> Vec<String> {
         format!("{disk:.0}"),
         (machine::resident() >> 20).to_string(),
     ]
-}
-
-/// The size of the tables on disk in bytes, without the journals, which are emptied over time.
-fn tables(path: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(path) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => tables(&entry.path()),
-            Ok(found) if entry.path().extension().is_none_or(|ext| ext != "jnl") => {
-                found.blocks() * 512
-            }
-            _ => 0,
-        })
-        .sum()
 }
