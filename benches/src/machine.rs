@@ -67,6 +67,20 @@ pub fn cpu_nanos(pid: u32) -> u64 {
         .sum()
 }
 
+/// The name and the CPU time in nanoseconds of each thread of this process.
+pub fn threads_nanos() -> Vec<(String, u64)> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+    tasks
+        .flatten()
+        .filter_map(|task| {
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            let nanos = stat.split(' ').next()?.parse().ok()?;
+            Some((name.trim().to_owned(), nanos))
+        })
+        .collect()
+}
+
 /// The CPU time of this thread in nanoseconds.
 pub fn thread_nanos() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
