@@ -265,11 +265,17 @@ impl Raw {
         let db = fjall::Database::builder(path)
             .open()
             .expect("a new directory");
-        let keyspace = |name| {
-            let options = fjall::KeyspaceCreateOptions::default;
+        // The write buffers of level-session.
+        let keyspace = |name, mib: u64| {
+            let options =
+                || fjall::KeyspaceCreateOptions::default().max_memtable_size(mib * 1024 * 1024);
             db.keyspace(name, options).expect("a new keyspace")
         };
-        let (meta, data, due) = (keyspace("meta"), keyspace("data"), keyspace("due"));
+        let (meta, data, due) = (
+            keyspace("meta", 16),
+            keyspace("data", 16),
+            keyspace("due", 4),
+        );
         Self {
             db,
             meta,
