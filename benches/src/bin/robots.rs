@@ -20,7 +20,7 @@ use level_session_benches::{
 };
 use std::{
     collections::VecDeque,
-    env,
+    env, iter,
     path::Path,
     process::Command,
     thread,
@@ -128,20 +128,25 @@ fn run(subject: &str, seconds: u64, rate: u64) {
         }
         site.tend();
     }
-    let visited = Cpu::now();
+    let mut spans = vec![(before, Cpu::now())];
     let (stored, disk, resident) = (site.stored(), Disk::of(path), machine::resident());
-    let counted = Cpu::now();
-    let until = Instant::now() + LIFETIME + 2 * SWEEP_EVERY;
-    while Instant::now() < until {
-        thread::sleep(TICK);
-        site.tend();
+    // Without the time that counting them takes.
+    let mut before = Cpu::now();
+    for pause in iter::once(LIFETIME + 2 * SWEEP_EVERY).chain(iter::repeat(SWEEP_EVERY)) {
+        for _ in 0..pause.as_millis() / TICK.as_millis() {
+            thread::sleep(TICK);
+            site.tend();
+        }
+        spans.push((before, Cpu::now()));
+        if site.stored() == 0 {
+            break;
+        }
+        before = Cpu::now();
     }
-    let swept = Cpu::now();
-    assert_eq!(site.stored(), 0, "all were removed");
     let after = Disk::of(path);
 
     let of = |part: fn(&Cpu) -> u64| {
-        let nanos = part(&visited) - part(&before) + part(&swept) - part(&counted);
+        let nanos: u64 = spans.iter().map(|(from, to)| part(to) - part(from)).sum();
         nanos as f64 / visits as f64
     };
     let mib = |bytes: u64| (bytes >> 20).to_string();
