@@ -146,8 +146,11 @@ fn run(subject: &str, seconds: u64, rate: u64) {
     let after = Disk::of(path);
 
     let of = |part: fn(&Cpu) -> u64| {
-        let nanos: u64 = spans.iter().map(|(from, to)| part(to) - part(from)).sum();
-        nanos as f64 / visits as f64
+        // A thread that has ended is missing afterwards.
+        let nanos = spans
+            .iter()
+            .map(|(from, to)| part(to) as f64 - part(from) as f64);
+        nanos.sum::<f64>() / visits as f64
     };
     let mib = |bytes: u64| (bytes >> 20).to_string();
     let tables = match stored {
