@@ -1,7 +1,7 @@
 //! The circumstances of a measurement, printed above every table.
 
 use rustix::time::{ClockId, clock_gettime};
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, process::Command};
 
 /// One line: the processor, the number of cores, the load, the compiler.
 pub fn line() -> String {
@@ -67,6 +67,20 @@ pub fn cpu_nanos(pid: u32) -> u64 {
         .sum()
 }
 
+/// The name and the CPU time in nanoseconds of each thread of this process.
+pub fn threads_nanos() -> Vec<(String, u64)> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+    tasks
+        .flatten()
+        .filter_map(|task| {
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            let nanos = stat.split(' ').next()?.parse().ok()?;
+            Some((name.trim().to_owned(), nanos))
+        })
+        .collect()
+}
+
 /// The CPU time of this thread in nanoseconds.
 pub fn thread_nanos() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -76,4 +90,49 @@ pub fn thread_nanos() -> u64 {
 /// How often this thread has yielded its core because it waited (voluntary context switches).
 pub fn thread_sleeps() -> u64 {
     number("/proc/thread-self/status", "voluntary_ctxt_switches:")
+}
+
+/// The files below a directory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk {
+    /// The bytes that the tables of a database occupy, and everything else but its journals.
+    pub tables: u64,
+    /// The bytes that its journals occupy.
+    pub journals: u64,
+    /// The number of files.
+    pub files: u64,
+}
+
+impl Disk {
+    /// Files that disappear meanwhile are left out.
+    pub fn of(path: &Path) -> Self {
+        let mut disk = Self::default();
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => {
+                    let inner = Self::of(&entry.path());
+                    disk.tables += inner.tables;
+                    disk.journals += inner.journals;
+                    disk.files += inner.files;
+                }
+                Ok(found) => {
+                    let is_journal = entry.path().extension().is_some_and(|ext| ext == "jnl");
+                    let bytes = found.blocks() * 512;
+                    *(if is_journal {
+                        &mut disk.journals
+                    } else {
+                        &mut disk.tables
+                    }) += bytes;
+                    disk.files += 1;
+                }
+                Err(_) => {}
+            }
+        }
+        disk
+    }
+
+    /// The bytes that all of them occupy.
+    pub const fn bytes(&self) -> u64 {
+        self.tables + self.journals
+    }
 }

@@ -34,16 +34,21 @@ pub fn bytes() -> Bytes {
 pub fn own_writes(n: u64) -> Vec<Write> {
     let mut writes = writes(FIELDS.len());
     for (at, write) in writes.iter_mut().enumerate() {
-        let noise = digest(n.wrapping_mul(8).wrapping_add(at as u64 + 1));
-        let text: String = noise
-            .as_bytes()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        let value = Value::from(&text[..crate::workload::FIELD_BYTES]);
-        write.op = Op::Set(value.to_stored(None).expect("a short string"));
+        write.op = Op::Set(noise(n.wrapping_mul(8).wrapping_add(at as u64 + 1)));
     }
     writes
+}
+
+/// The nth value of the size of a field: text that does not compress.
+pub fn noise(n: u64) -> Bytes {
+    let text: String = digest(n)
+        .as_bytes()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    Value::from(&text[..crate::workload::FIELD_BYTES])
+        .to_stored(None)
+        .expect("a short string")
 }
 
 /// The writes of this many of the eight fields.

@@ -19,7 +19,7 @@ use level_session_benches::{
 use std::{
     env,
     path::Path,
-    sync::{Arc, Mutex, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -295,10 +295,13 @@ impl Subject for Raw {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use super::{Arc, HOT, Mutex, Path, Subject, stored};
+    use super::{HOT, Path, Subject, stored};
     use level_session_benches::apps::tower_sessions::{MokaSqlite, moka_sqlite};
     use rusqlite::{Connection, params};
-    use std::collections::HashMap;
+    use std::{
+        collections::HashMap,
+        sync::{Arc, Mutex},
+    };
     use tower_sessions_14::{
         SessionStore as _,
         cookie::time::{Duration, OffsetDateTime},
