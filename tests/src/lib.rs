@@ -82,7 +82,9 @@ async fn at_redis(url: &str, homes: u16, test: &impl AsyncFn(Arc<dyn Store>)) {
         .homes(homes)
         .safety(Safety::Ignore)
         .tell_ended(true)
-        .response_timeout(Duration::from_secs(10));
+        // The machine may be busy.
+        .response_timeout(Duration::from_secs(10))
+        .connect_timeout(Duration::from_secs(10));
     let store = Arc::new(settings.connect(url).await.expect("a store on it"));
     test(store.clone()).await;
     store.close().await.expect("the store closes");

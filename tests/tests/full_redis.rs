@@ -37,6 +37,7 @@ async fn every_kind_of_sign_out_works_while_the_server_is_full() {
     let store = RedisStore::builder()
         .safety(Safety::Ignore)
         .response_timeout(Duration::from_secs(10))
+        .connect_timeout(Duration::from_secs(10))
         .connect(&server.url())
         .await
         .expect("a store on it");

@@ -136,7 +136,8 @@ fn on_redis(name: &str, url: &str, reads: Option<fn(RedisStoreBuilder) -> RedisS
         let settings = RedisStore::builder()
             .prefix(prefix.to_string())
             .safety(Safety::Ignore)
-            .response_timeout(Duration::from_secs(10));
+            .response_timeout(Duration::from_secs(10))
+            .connect_timeout(Duration::from_secs(10));
         let stores = async {
             let connect = async |settings: RedisStoreBuilder| {
                 let store = settings.connect(url).await.expect("a store on it");

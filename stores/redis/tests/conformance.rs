@@ -27,7 +27,11 @@ fn skipped() -> MemoryStore {
     MemoryStore::new()
 }
 
+/// How long connecting may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 async fn at(url: Option<String>, settings: RedisStoreBuilder) -> Tested {
+    let settings = settings.connect_timeout(PATIENCE);
     match url {
         Some(url) => Tested(Box::new(settings.connect(&url).await.unwrap())),
         None => Tested(Box::new(skipped())),
@@ -35,6 +39,7 @@ async fn at(url: Option<String>, settings: RedisStoreBuilder) -> Tested {
 }
 
 async fn pair(url: Option<String>, settings: RedisStoreBuilder) -> (Tested, Tested) {
+    let settings = settings.connect_timeout(PATIENCE);
     match url {
         Some(url) => {
             let first: RedisStore = settings.clone().connect(&url).await.unwrap();

@@ -4,8 +4,8 @@ use level_session::*;
 use std::result::Result;
 
 #[derive(SessionData)]
-pub struct Shop {
-    pub user: Option<u64>,
+struct Shop {
+    user: Option<u64>,
 }
 
 fn number() -> Result<u8, String> {

@@ -42,7 +42,8 @@ async fn open(address: &str) -> Shared {
                 .prefix(name)
                 .homes(homes.parse().unwrap())
                 .safety(Safety::Ignore)
-                .response_timeout(patience);
+                .response_timeout(patience)
+                .connect_timeout(patience);
             Arc::new(settings.connect(url).await.unwrap())
         }
     }

@@ -1,0 +1,1 @@
+//! This package is its manifest.
