@@ -84,7 +84,7 @@ pub(crate) async fn end(
             },
         };
         let now = runtime.clock.now();
-        let ending = runtime.end(now, Kind::Destroyed);
+        let ending = runtime.end(Kind::Destroyed);
         let commit = Commit::new(id, now, Step::Destroy)
             .with_ended_at(ending.at)
             .with_guards(guard.as_slice());
@@ -154,7 +154,7 @@ async fn end_the_rest(
             None => None,
         };
         let now = runtime.clock.now();
-        let ending = runtime.end(now, Kind::Destroyed);
+        let ending = runtime.end(Kind::Destroyed);
         let (commit, guards, kept);
         match (but, guard) {
             (Some(but), Some((guard, _))) => {
@@ -186,7 +186,7 @@ async fn end_the_rest(
                     runtime.tell(Event::ended(*id, reason, now), false);
                 }
                 if is_of_no_one {
-                    let ending = runtime.end(now, Kind::Destroyed);
+                    let ending = runtime.end(Kind::Destroyed);
                     let end = Commit::new(commit.id, now, Step::Destroy);
                     runtime.store.commit(end.with_ended_at(ending.at)).await?;
                 }

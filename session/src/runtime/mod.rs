@@ -153,9 +153,9 @@ impl Runtime {
         self.shared.times.begin(&self.clock)
     }
 
-    /// The time of an end at `now`, whose commit is in flight until the value is dropped.
-    pub(crate) fn end(&self, now: Timestamp, kind: Kind) -> Ending<'_> {
-        self.shared.times.end(now, kind)
+    /// The time of an end, whose commit is in flight until the value is dropped.
+    pub(crate) fn end(&self, kind: Kind) -> Ending<'_> {
+        self.shared.times.end(self.clock.now(), kind)
     }
 
     /// Counts a use that could not be recorded. Returns how many there were since the last log message, if one is due.

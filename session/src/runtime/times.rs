@@ -12,6 +12,12 @@
 //! The time of an end also encodes its kind: a renewal's is odd, a destroy's even ([`Kind`]). So a store need not know
 //! the difference.
 //!
+//! Distinct times run ahead of the clock if more than 500 sessions end per second. Other processes, and this one after a
+//! restart, would take such ends for ends in the future. So times are distinct only up to [`AHEAD`] of the clock. Beyond
+//! that, a beginning may share its time with an end that was stored before it: a request with that id within the next
+//! milliseconds is refused, as if the session had ended during the request. The reverse cannot happen: an end is never
+//! earlier than a beginning before it.
+//!
 //! Ends stored by other processes have the times of their clocks. An end in the future counts as having happened when
 //! this process first saw it (requirement F12): so it costs a visitor one refused request, and does not lock the
 //! visitor out until that time comes.
@@ -31,6 +37,8 @@ use std::{
 
 /// How long after a renewal the browser may still send the former cookie although it is about to receive the new one.
 const LATELY: Duration = Duration::from_secs(60);
+/// How far ahead of the clock times are kept distinct.
+const AHEAD: Duration = Duration::from_millis(10);
 /// For how many ends in the future the time at which they were first seen is kept. An end that was dropped from the
 /// list costs the visitor one more refused request.
 const FUTURE: usize = 1_024;
@@ -41,6 +49,8 @@ pub(super) struct Times {
     begun: Striped<AtomicU64>,
     /// The latest end, in milliseconds.
     ended: AtomicU64,
+    /// The latest time that the clock has shown, in milliseconds: it is not set back.
+    clock: AtomicU64,
     /// How many ends have a time and may not be stored yet.
     ending: AtomicUsize,
     /// Their times: a few at most. Ends are given their times one at a time, under this lock.
@@ -92,8 +102,7 @@ impl Times {
     }
 
     fn note_beginning(&self, clock: &Clock) -> Timestamp {
-        let ended = Timestamp::from_millis(self.ended.load(SeqCst));
-        let at = clock.now().max(ended.next());
+        let at = self.after_ends(clock.now());
         let begun = self.begun.mine();
         // Most units of work begin in a millisecond that is recorded already. Then reading it suffices: an end that
         // reads the stripe afterwards, in the single total order of these operations, reads at least the value read
@@ -104,16 +113,26 @@ impl Times {
         at
     }
 
-    /// The time of an end at `now`, whose commit is in flight until the value is dropped.
+    /// A time that is later than every end, unless that is too far ahead of the clock.
+    fn after_ends(&self, now: Timestamp) -> Timestamp {
+        let shown = Timestamp::from_millis(self.clock.load(SeqCst));
+        if shown < now {
+            self.clock.fetch_max(now.as_millis(), SeqCst);
+        }
+        let now = now.max(shown);
+        let ended = Timestamp::from_millis(self.ended.load(SeqCst));
+        now.max(ended.next().min(now.after(AHEAD)))
+    }
+
+    /// The time of an end, whose commit is in flight until the value is dropped. `now` is the clock's present time.
     pub(super) fn end(&self, now: Timestamp, kind: Kind) -> Ending<'_> {
         let mut about_to_end = self.about_to_end();
         self.ending.fetch_add(1, SeqCst);
         let begun = self.begun.iter().map(|lane| lane.load(SeqCst));
         let begun = Timestamp::from_millis(begun.max().unwrap_or_default());
-        let ended = Timestamp::from_millis(self.ended.load(SeqCst));
-        let at = now.max(ended.next()).max(begun);
+        let at = self.after_ends(now).max(begun);
         let at = if kind == Kind::of(at) { at } else { at.next() };
-        self.ended.store(at.as_millis(), SeqCst);
+        self.ended.fetch_max(at.as_millis(), SeqCst);
         about_to_end.push(at);
         Ending { times: self, at }
     }
@@ -243,6 +262,36 @@ mod tests {
         assert!(times.end_of(id, at(1_000), clock.now()).at < begun);
     }
 
+    /// Sessions that ended in a burst would be ends in the future after a restart, and a request with each of their ids
+    /// would be refused for as long as the times were ahead.
+    #[test]
+    fn the_ends_of_a_burst_stay_near_the_clock() {
+        let (times, clock) = (Times::default(), Clock::manual(at(1_000)));
+        let id = |n: usize| Digest::of("test", &n.to_be_bytes());
+        let near = clock.now().after(AHEAD).after(Duration::from_millis(4));
+        let mut ends = Vec::new();
+        for n in 0..4_000 {
+            let begun = times.begin(&clock);
+            let kind = if n % 3 == 0 {
+                Kind::Renewed
+            } else {
+                Kind::Destroyed
+            };
+            let end = times.end(clock.now(), kind).at;
+            assert!(end >= begun, "it began before the end");
+            assert!(end <= near, "{end:?}");
+            assert_eq!(Kind::of(end), kind);
+            ends.push(end);
+        }
+        let restarted = Times::default();
+        clock.advance(AHEAD + Duration::from_millis(5));
+        for (n, end) in ends.into_iter().enumerate() {
+            let begun = restarted.begin(&clock);
+            assert!(restarted.end_of(id(n), end, clock.now()).at < begun);
+            assert!(times.begin(&clock) > end, "the clock has caught up");
+        }
+    }
+
     #[test]
     fn a_clock_that_is_set_back_changes_nothing() {
         let times = Times::default();
@@ -276,13 +325,14 @@ mod tests {
         };
         for _ in 0..ROUNDS {
             let before = begun.load(SeqCst);
-            let end = times.end(at(1), Kind::Renewed);
+            let end = times.end(clock.now(), Kind::Renewed);
             assert!(end.at.as_millis() >= before, "a beginning before");
             let ended = end.at.as_millis();
             drop(end);
             stored.store(ended, SeqCst);
-            if ended.is_multiple_of(64) {
-                clock.advance(Duration::from_millis(1));
+            // In steps, so that times have to be kept distinct.
+            if ended > clock.now().as_millis() + 4 {
+                clock.advance(Duration::from_millis(4));
             }
         }
         done.store(true, SeqCst);

@@ -147,7 +147,7 @@ fn carry_out(
 /// first: if it fails, the whole commit can be retried.
 async fn end_others(others: &mut Vec<Digest>, rules: Rules<'_>) -> Result<()> {
     for other in std::mem::take(others) {
-        let ending = rules.runtime.end(rules.now, Kind::Destroyed);
+        let ending = rules.runtime.end(Kind::Destroyed);
         let commit = Commit::new(other, rules.now, Step::Destroy).with_ended_at(ending.at);
         if rules.runtime.store.commit(commit).await?.is_done() {
             others.push(other);
@@ -181,8 +181,8 @@ async fn store(plan: &mut Plan, rules: Rules<'_>) -> Result<Landed> {
     };
     for _ in 0..TRIES {
         let limits = plan.limits(runtime);
-        let ending = plan.ends_its_id().map(|kind| runtime.end(rules.now, kind));
-        let others = (!limits.is_empty()).then(|| runtime.end(rules.now, Kind::Destroyed));
+        let ending = plan.ends_its_id().map(|kind| runtime.end(kind));
+        let others = (!limits.is_empty()).then(|| runtime.end(Kind::Destroyed));
         let time_of = |ending: &Option<Ending<'_>>| ending.as_ref().map_or(rules.now, |it| it.at);
         plan.fits(runtime.max_value_bytes)?;
         let commit = plan
