@@ -21,6 +21,7 @@ const MARKER: &str = "version";
 /// process that creates one.
 pub(super) fn complete(root: &Path) -> Result<()> {
     if !is_begun(root)? {
+        refuse_lost_tables(root)?;
         return restore_lock(root);
     }
     let lock = lock(root)?;
@@ -37,6 +38,19 @@ pub(super) fn complete(root: &Path) -> Result<()> {
     }
     drop(lock);
     Ok(())
+}
+
+/// fjall would open a database whose tables are gone as an empty one, and forget its journal.
+fn refuse_lost_tables(root: &Path) -> Result<()> {
+    if root.join(folder::KEYSPACES).exists() || is_without_entries(root)? {
+        return Ok(());
+    }
+    let message = format!(
+        "cannot open the session store at {}: its folder `{}` is missing, although its journal has entries; nothing was changed: restore a backup of the whole folder, or move the folder away to start with an empty store",
+        root.display(),
+        folder::KEYSPACES
+    );
+    Err(Error::new(ErrorKind::Store, message))
 }
 
 /// Creates the lock file of a complete database if it is missing: a backup may have left it out. It is empty.
@@ -67,18 +81,21 @@ fn doubt(root: &Path) -> Result<Option<&'static str>> {
     if !folder::entries(root, &root.join(folder::KEYSPACES))?.is_empty() {
         return Ok(Some("there are tables in it"));
     }
-    let journals = journals(root)?;
-    if journals.iter().any(|name| name != "0.jnl") {
+    if journals(root)?.iter().any(|name| name != "0.jnl") {
         return Ok(Some("it has had several journals"));
     }
-    for name in journals {
-        let path = root.join(name);
-        let empty = File::open(&path).and_then(is_all_zeros);
+    Ok((!is_without_entries(root)?).then_some("its journal has entries"))
+}
+
+/// Whether the journals have no entries, or there are none.
+fn is_without_entries(root: &Path) -> Result<bool> {
+    for name in journals(root)? {
+        let empty = File::open(root.join(name)).and_then(is_all_zeros);
         if !empty.map_err(|cause| fault::error("read the journal of", root, cause.into()))? {
-            return Ok(Some("its journal has entries"));
+            return Ok(false);
         }
     }
-    Ok(None)
+    Ok(true)
 }
 
 fn journals(root: &Path) -> Result<Vec<std::ffi::OsString>> {

@@ -124,7 +124,7 @@ fn hint(cause: &fjall::Error) -> &'static str {
     match cause {
         fjall::Error::Locked => ": another process, or another store of this process, has it open",
         fjall::Error::Poisoned => {
-            ": an earlier write failed (disk full?), so the on-disk state is uncertain and further writes are refused; a store that opened the database itself recovers when the cause is fixed, otherwise open the database again"
+            ": an earlier write failed (is the disk full, or not writable?), so the on-disk state is uncertain and further writes are refused; a store that opened the database itself recovers when the cause is fixed, otherwise open the database again"
         }
         fjall::Error::InvalidVersion(_) => {
             ": it was written by another version of fjall, or its file `version` is damaged; restore a backup of the folder"
@@ -145,7 +145,9 @@ fn io_hint(cause: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ": the disk is full; make room"
         }
-        io::ErrorKind::PermissionDenied => ": permission denied for the user of this process",
+        io::ErrorKind::PermissionDenied => {
+            ": permission denied; the folder and all its files must belong to the user of this process (`chown -R`)"
+        }
         io::ErrorKind::ReadOnlyFilesystem => ": the file system is read-only",
         io::ErrorKind::NotADirectory => ": there is a file where a directory should be",
         _ => "",

@@ -118,7 +118,7 @@ impl Recovery {
     pub(super) fn refuse(&self) -> Error {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let message = format!(
-            "the session store at {} refuses writes: an earlier write failed (disk full?); it recovers when the cause is fixed",
+            "the session store at {} refuses writes: an earlier write failed (is the disk full, or not writable?); it recovers when the cause is fixed",
             self.path.display()
         );
         Error::new(ErrorKind::Store, message)

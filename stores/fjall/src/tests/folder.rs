@@ -249,6 +249,26 @@ fn what_may_be_more_than_a_cut_off_creation_is_left_as_it_is() {
 
 /// A process that creates a database holds its lock: a second process changes nothing in it.
 #[test]
+fn a_folder_that_was_restored_without_its_tables_is_left_as_it_is() {
+    let (_dir, path) = with_tables();
+    let tables = path.join("keyspaces");
+    let away = path.with_extension("away");
+    fs::rename(&tables, &away).unwrap();
+    let before = contents(&path);
+    for _ in 0..2 {
+        let message = FjallStore::open(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("its folder `keyspaces` is missing"),
+            "{message}"
+        );
+        assert_eq!(contents(&path), before);
+    }
+    fs::rename(&away, &tables).unwrap();
+    let store = FjallStore::builder().sweep_every(None).open(&path).unwrap();
+    assert_eq!(fields(&store, id(1)), [pair("a", "1")]);
+}
+
+#[test]
 fn a_folder_that_was_restored_without_its_lock_file_opens() {
     let (_dir, path) = with_tables();
     fs::remove_file(path.join("lock")).unwrap();
