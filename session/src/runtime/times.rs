@@ -121,7 +121,10 @@ impl Times {
         }
         let now = now.max(shown);
         let ended = Timestamp::from_millis(self.ended.load(SeqCst));
-        now.max(ended.next().min(now.after(AHEAD)))
+        match ended < now {
+            true => now, // nearly always
+            false => ended.next().min(now.after(AHEAD)),
+        }
     }
 
     /// The time of an end, whose commit is in flight until the value is dropped. `now` is the clock's present time.
