@@ -2,8 +2,8 @@
 //!
 //! 1. [`derive`](mod@derive): every attribute of `#[derive(SessionData)]`, with an example.
 //! 2. [`frameworks`]: how to use the library with each framework, and how the frameworks differ.
-//! 3. [`tasks`]: a guard for signed-in users, OAuth, connections that close at sign-out, containers, Leptos, Loco and
-//!    Dioxus.
+//! 3. [`tasks`]: a guard for signed-in users, OAuth, connections that close at sign-out, background tasks, containers,
+//!    Leptos, Loco and Dioxus.
 //! 4. [`users`]: a user's sessions: lists, limits, "remember me", audit logs and metrics.
 //! 5. [`practice`]: layer order, forms, tests, backups, from one machine to several.
 //! 6. [`coming`]: migrating from tower-sessions and other libraries.
