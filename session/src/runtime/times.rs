@@ -15,8 +15,8 @@
 //! Distinct times run ahead of the clock if more than 500 sessions end per second. Other processes, and this one after a
 //! restart, would take such ends for ends in the future. So times are distinct only up to [`AHEAD`] of the clock. Beyond
 //! that, a beginning may share its time with an end that was stored before it: a request with that id within the next
-//! milliseconds is refused, as if the session had ended during the request. The reverse cannot happen: an end is never
-//! earlier than a beginning before it.
+//! second is refused, as if the session had ended during the request. The reverse cannot happen: an end is never earlier
+//! than a beginning before it.
 //!
 //! Ends stored by other processes have the times of their clocks. An end in the future counts as having happened when
 //! this process first saw it (requirement F12): so it costs a visitor one refused request, and does not lock the
@@ -38,7 +38,7 @@ use std::{
 /// How long after a renewal the browser may still send the former cookie although it is about to receive the new one.
 const LATELY: Duration = Duration::from_secs(60);
 /// How far ahead of the clock times are kept distinct.
-const AHEAD: Duration = Duration::from_millis(10);
+const AHEAD: Duration = Duration::from_secs(1);
 /// For how many ends in the future the time at which they were first seen is kept. An end that was dropped from the
 /// list costs the visitor one more refused request.
 const FUTURE: usize = 1_024;
