@@ -56,8 +56,8 @@
 //!
 //! # In short
 //! Changes are visible only to their own request until it ends; then all of them, or none, are stored in one atomic
-//! step. In this step `set` replaces, `add` adds, and `update` runs again on the latest value. Only `take`, a flash
-//! field and `commit` store before the request ends.
+//! step. In this step `set` replaces, `add` adds, and `update` runs again on the latest value. Only `take`, reading a
+//! flash field, and `commit` store changes before the request ends.
 //!
 //! A request is one *unit of work*: it reads each field once, and has one set of changes. A WebSocket or a task that
 //! outlives its request gets a unit of work of its own, by [`detach`](UntypedSession::detach).

@@ -56,7 +56,8 @@ impl Turns {
         self.of_unless(id, stalled).await
     }
 
-    /// Like [`of`](Self::of), for another time than 100 ms: each future of `stalled` ends after that time.
+    /// Like [`of`](Self::of), with another timeout than 100 ms: each future that `stalled` returns completes after that
+    /// time.
     pub async fn of_unless<F: Future<Output = ()>>(
         &self,
         id: Digest,

@@ -1,9 +1,9 @@
 //! The times at which units of work begin and sessions end, kept distinct within one tick of the clock.
 //!
-//! Two times determine whether a session was ended before or after a unit of work began. A clock may return the same
-//! time for both, or the end's time may have been read earlier. So an end is no earlier than any beginning before it,
-//! and later than every end before it; and a beginning is later than every end that was stored before it, but not later
-//! than an end whose commit is in flight.
+//! Two times determine whether a session was ended before or after a unit of work began. The clock may return the same
+//! time for both, or the end may have read the clock before the unit of work began. So an end is no earlier than any
+//! beginning before it, and later than every end before it; and a beginning is later than every end that was stored
+//! before it, but not later than an end whose commit is in flight.
 //!
 //! Requests begin all the time and sessions are seldom ended, so a beginning takes no lock: it writes its time to its
 //! thread's stripe, and then checks whether an end is in flight. An end first announces itself, and then reads the
@@ -39,8 +39,8 @@ use std::{
 const LATELY: Duration = Duration::from_secs(60);
 /// How far ahead of the clock times are kept distinct.
 const AHEAD: Duration = Duration::from_secs(1);
-/// For how many ends in the future the time at which they were first seen is kept. An end that was dropped from the
-/// list costs the visitor one more refused request.
+/// The maximum number of ends in the future whose first-seen time is kept. An end that was dropped from the list costs
+/// the visitor one more refused request.
 const FUTURE: usize = 1_024;
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub(super) struct Times {
     begun: Striped<AtomicU64>,
     /// The latest end, in milliseconds.
     ended: AtomicU64,
-    /// The latest time that the clock has shown, in milliseconds: it is not set back.
+    /// The latest time that the clock has shown, in milliseconds: it never decreases.
     clock: AtomicU64,
     /// How many ends have a time and may not be stored yet.
     ending: AtomicUsize,
@@ -147,8 +147,9 @@ impl Times {
         if let Some((_, seen)) = future.iter().find(|(known, _)| *known == id) {
             return End { at: *seen, kind };
         }
-        // The ends of this process may lie a little ahead of the clock. An end by another process within the current
-        // tick counts as one in the future: requests that begin within the tick could not be told from earlier ones.
+        // The ends of this process may lie a little ahead of the clock. An end by another process
+        // within the current tick counts as an end in the future: otherwise every later request of
+        // the same tick would seem to have begun before it.
         if marked < now || marked <= Timestamp::from_millis(self.ended.load(SeqCst)) {
             return End { at: marked, kind };
         }

@@ -1,9 +1,10 @@
-//! Completes an interrupted creation of a database, or a restored one without its lock file.
+//! Completes a database whose creation was interrupted, or that was restored without its lock file. Refuses one whose
+//! tables are gone.
 //!
-//! fjall writes the file that marks a database last of all. A process that is killed before leaves a directory that
-//! fjall neither opens, since that file is missing or too short, nor creates again, since its journal exists. Only that
-//! one file is missing: with it fjall opens the existing parts, and creates the others. So nothing is ever removed. If
-//! the directory contains anything that an interrupted creation cannot leave, nothing is written either.
+//! fjall writes the file that marks a database last. If the process is killed before that, fjall can neither open the
+//! directory, since this marker is missing or too short, nor create a database in it, since a journal exists. Writing
+//! the marker is enough: fjall then opens the existing parts and creates the others. Nothing is ever removed. If the
+//! directory contains anything that an interrupted creation cannot leave, nothing is written either.
 
 use super::{fault, folder};
 use level_session_store::{Error, ErrorKind, Result};
@@ -79,12 +80,12 @@ fn is_begun(root: &Path) -> Result<bool> {
 /// Anything in the directory that an interrupted creation cannot have left.
 fn doubt(root: &Path) -> Result<Option<&'static str>> {
     if !folder::entries(root, &root.join(folder::KEYSPACES))?.is_empty() {
-        return Ok(Some("there are tables in it"));
+        return Ok(Some("the folder contains tables"));
     }
     if journals(root)?.iter().any(|name| name != "0.jnl") {
-        return Ok(Some("it has had several journals"));
+        return Ok(Some("the folder contains journals other than `0.jnl`"));
     }
-    Ok((!is_without_entries(root)?).then_some("its journal has entries"))
+    Ok((!is_without_entries(root)?).then_some("the journal has entries"))
 }
 
 /// Whether the journals have no entries, or there are none.

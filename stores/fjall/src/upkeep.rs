@@ -1,5 +1,5 @@
-//! The upkeep thread: syncs the journal and flushes memory to tables in small steps, at moments that the store knows.
-//! fjall would do both in large steps at moments that nobody knows.
+//! The upkeep thread: syncs the journal and flushes memory to tables in small steps, at times that the store chooses.
+//! fjall alone would do both in large steps, at times that the store cannot predict.
 
 use super::{
     disk::{KEYSPACES, Memory},
@@ -51,11 +51,12 @@ pub(super) fn sync(shared: &Shared) {
     }
 }
 
-/// One keyspace after the other: fjall syncs its journal before it writes a table, and no write can run during that
-/// sync. The file system would write another keyspace's new table along with it.
+/// Flushes one keyspace at a time. Before fjall writes a table it syncs its journal, which blocks all writes; if
+/// another keyspace's table were being written at the same time, the sync would also have to wait for it.
 ///
 /// fjall frees the memory of a flushed table under the lock that every read and write of the keyspace takes: some 40 ms
-/// for 16 MiB. It does not if `replaced` refers to the memory, which is then freed here, while no lock is held.
+/// for 16 MiB. `replaced` keeps a reference to that memory, so fjall does not free it; it is freed here, while no lock
+/// is held.
 pub(super) fn flush(shared: &Shared, stop: &Stop, replaced: &mut Vec<Memory>) -> Result<()> {
     let work = shared.gate().work();
     for keyspace in 0..KEYSPACES {

@@ -21,7 +21,7 @@ use std::{
 /// | `session.cart().await?` | reads the value: a `T`, a copy |
 /// | [`session.cart().set(value)?`](Self::set) | sets the value |
 /// | [`session.cart().update(\|cart\| ..).await?`](Self::update) | changes the value in place; no concurrent update is lost |
-/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and returns the result of the run that was stored |
+/// | [`session.cart().update_tracked(\|cart\| ..).await?`](Self::update_tracked) | the same, and returns an [`Updated`], which has the result of the run that is stored |
 /// | [`session.cart().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
 /// | [`session.cart().remove()?`](Self::remove) | removes the value; the field reads as its default again |
 ///
@@ -54,7 +54,7 @@ handle!(Field -> T, |handle, value| value.map_or_else(|| default(handle.key.type
 /// | `session.user_id().await?` | reads the value: an `Option<T>`, a copy |
 /// | [`session.user_id().set(value)?`](Self::set) | sets the value (a `T`, not an `Option<T>`) |
 /// | [`session.user_id().update(\|user\| ..).await?`](Self::update) | updates, inserts or removes the value; no concurrent update is lost |
-/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and returns the result of the run that was stored |
+/// | [`session.user_id().update_tracked(\|user\| ..).await?`](Self::update_tracked) | the same, and returns an [`Updated`], which has the result of the run that is stored |
 /// | [`session.user_id().take().await?`](Self::take) | reads and removes the value at once; one of several requests gets it |
 /// | [`session.user_id().remove()?`](Self::remove) | removes the value |
 ///
@@ -81,7 +81,7 @@ handle!(OptField -> Option<T>, |_handle, value| Ok(value));
 
 impl<T: Send> Field<'_, T> {
     /// Changes the value in place. `change` runs on the value that this request sees, and runs again on the latest value if
-    /// another request has changed the field by the time this one is stored. So no update is lost, and `change` should have
+    /// another request has changed the field before this request commits. So no update is lost, and `change` should have
     /// no other effect than its change of the value.
     ///
     /// Returns what `change` returned in its first run. If you need the result of the run whose value was stored, use
@@ -174,7 +174,7 @@ impl<T: Send> Field<'_, T> {
 
 impl<T: Send> OptField<'_, T> {
     /// Updates, inserts or removes the value. `change` runs on the value that this request sees, and runs again on the latest
-    /// value if another request has changed the field by the time this one is stored. So no update is lost, and `change`
+    /// value if another request has changed the field before this request commits. So no update is lost, and `change`
     /// should have no other effect than its change of the value.
     ///
     /// Returns what `change` returned in its first run. If you need the result of the run whose value was stored, use

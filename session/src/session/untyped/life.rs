@@ -10,8 +10,9 @@ use crate::{
 };
 
 impl UntypedSession {
-    /// Gives the session a new id when the request is stored and keeps its fields. The old id stops working in the same
-    /// atomic step. Call it at sign-in and at every change of privilege (ASVS 7.2.4). The absolute timeout starts again.
+    /// Gives the session a new id when the request's changes are committed. Its fields are kept. The old id stops
+    /// working in the same atomic step. Call it at sign-in and at every change of privilege (ASVS 7.2.4). The absolute
+    /// timeout starts again.
     ///
     /// To drop the fields of a previous visitor as well, call [`clear`](Self::clear) too.
     ///
@@ -52,8 +53,8 @@ impl UntypedSession {
         }
     }
 
-    /// Ends the session when the request is stored: its fields, its index entries, its id and the cookie. Any other request
-    /// on this session gets [`ErrorKind::Gone`] and cannot bring the session back.
+    /// Ends the session when the request's changes are committed: its fields, its index entries, its id and the cookie.
+    /// Any other request on this session gets [`ErrorKind::Gone`] and cannot bring the session back.
     ///
     /// From now on this request sees an empty session. Fields written after `destroy` begin a new session in the same atomic
     /// step: for a "you are signed out" notice, for example.
@@ -74,11 +75,11 @@ impl UntypedSession {
     /// # Ok(()) }
     /// ```
     ///
-    /// If the browser sends several session cookies, every session among the first four with a valid signature ends. Ending a
-    /// session that has already ended (it expired, or the user clicked twice) is a success and removes the cookie, with one
-    /// exception: if the session was renewed within the last minute, it lives on under a new id, and its new cookie may
-    /// already be in the browser. Removing the cookie could then remove the new one, so the request gets
-    /// [`ErrorKind::Gone`] and the visitor can sign out again.
+    /// If the browser sends several session cookies, the sessions of the first four cookies with a valid signature all
+    /// end. Ending a session that has already ended (it expired, or the user clicked twice) is a success and removes
+    /// the cookie, with one exception: if the session was renewed within the last minute, it lives on under a new id,
+    /// and its new cookie may already be in the browser. Removing the cookie could then remove the new one, so the
+    /// request gets [`ErrorKind::Gone`] and the visitor can sign out again.
     ///
     /// # Errors
     /// [`ErrorKind::Gone`], [`ErrorKind::Closed`]: see [Errors](Self#errors).
@@ -148,10 +149,11 @@ impl UntypedSession {
         self.0.lock().set_lifetime(lifetime)
     }
 
-    /// Ends all other sessions that have this session's value in a field declared `#[session(index)]`: all other
-    /// sessions of the user, after a change of the password. They end in the commit of this request, in the same step;
-    /// if it fails, none of them ends. No concurrent sign-in or renewal escapes it. Does nothing if the field is not
-    /// set.
+    /// Ends all other sessions that have the same value as this one in a field declared `#[session(index)]`. Use it,
+    /// for example, to end a user's other sessions after a change of the password. They end in the commit of this
+    /// request, in the same step; if it fails, none of them ends. On a store with [exact
+    /// limits](crate::store::Abilities::exact_limits), no concurrent sign-in or renewal escapes it. Does nothing if the
+    /// field is not set.
     ///
     /// ```
     /// # use level_session::{Result, Session, SessionData};
@@ -186,8 +188,8 @@ impl UntypedSession {
 
     /// Ends another session that has the same value as this one in a field declared `#[session(index)]`: another session of
     /// the same user, chosen on a page of devices. It ends at once. Returns `false` if that session had already ended or
-    /// belongs to another user; such a session is left alone. This session's own handle ends this session too, as an end from
-    /// outside: to sign out, call [`destroy`](Self::destroy).
+    /// belongs to another user; such a session is left alone. If it is this session's own handle, this session ends
+    /// too, as if another session had ended it: to sign out, call [`destroy`](Self::destroy).
     ///
     /// ```
     /// # use level_session::{Result, Session, SessionData, SessionHandle};
