@@ -24,7 +24,7 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// The operating system decides when a commit is on disk; in addition, the store syncs after each mebibyte of
+    /// The operating system decides when a commit is on disk; in addition, the store syncs after every 4 MiB of
     /// writes. The default.
     #[default]
     Buffer,

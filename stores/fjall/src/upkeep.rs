@@ -10,8 +10,8 @@ use level_session_store::Result;
 use std::{sync::Arc, thread, time::Duration};
 
 /// The number of written bytes after which the journal is synced. fjall syncs it before each flush, and no write can run
-/// meanwhile: 16 MiB take tens of milliseconds, 1 MiB takes one or two.
-const SYNC_AT: u64 = 1024 * 1024;
+/// meanwhile: 16 MiB take tens of milliseconds, 4 MiB take three.
+const SYNC_AT: u64 = 4 * 1024 * 1024;
 
 /// How often to check whether tables are being written.
 const FLUSH_STEP: Duration = Duration::from_millis(1);

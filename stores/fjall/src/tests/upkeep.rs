@@ -226,10 +226,10 @@ fn without_a_runtime_everything_is_done_where_it_is_called() {
 
 /// fjall syncs its journal before it flushes, and no write can run meanwhile: 16 MiB would take tens of milliseconds.
 #[test]
-fn the_journal_is_synced_after_every_mebibyte() {
+fn the_journal_is_synced_after_every_four_mebibytes() {
     let (_dir, path) = place();
     let store = FjallStore::builder().sweep_every(None).open(path).unwrap();
-    let text = "x".repeat(64 * 1024);
+    let text = "x".repeat(256 * 1024);
     create(&store, id(1), &[]);
     let write = |times| {
         for _ in 0..times {
