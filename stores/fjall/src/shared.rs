@@ -234,7 +234,7 @@ impl Workers {
         })
     }
 
-    /// Syncs and flushes at moments that the store knows.
+    /// Syncs and flushes at times that the store chooses.
     pub(super) fn keep_up(&self, shared: Arc<Shared>, flush_at: u64) -> Result<()> {
         self.spawn("session-upkeep", move |stop| {
             upkeep::attend(&shared, flush_at, stop);
